@@ -1,0 +1,1 @@
+"""The append-only, hash-chained, signed trail: events, manifests, records' lineage, verification."""

@@ -1,0 +1,169 @@
+"""Records and their lineage on disk.
+
+Format ``inbond.records/1``, three files in an artifact's folder, row i of one is row i of the other:
+
+- ``records.jsonl``: one record a line, canonical JSON. Erasing text removes this file alone.
+- ``lineage.parquet``: id (32 bytes), origin (row number in origins.json), parents (row numbers in
+  the parent artifact), prompt_tokens, completion_tokens, weight.
+- ``origins.json``: the few origins that the rows point to.
+
+A record set is committed to by the Merkle root over its ids in row order (RFC 9162 hashing).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from inbond import digest
+from inbond.digest import Digest
+from inbond.errors import TamperedError
+from inbond.types import Origin, Record, prompt_from_json
+from inbond.workspace import replacing, write_json
+
+TEXT, LINEAGE, ORIGINS = "records.jsonl", "lineage.parquet", "origins.json"
+_BATCH_ROWS = 65_536
+_SCHEMA = pa.schema(
+    [
+        ("id", pa.binary(32)),
+        ("origin", pa.int16()),
+        ("parents", pa.list_(pa.int32())),
+        ("prompt_tokens", pa.int32()),
+        ("completion_tokens", pa.int32()),
+        ("weight", pa.float32()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record with its lineage. Token counts are those its teacher reported, 0 when unknown."""
+
+    record: Record
+    origin: Origin
+    parents: tuple[int, ...] = ()
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    weight: float = 1.0
+
+
+@dataclass(slots=True)
+class _Columns:
+    """Rows gathered until they fill a batch."""
+
+    ids: list[bytes] = field(default_factory=list)
+    origins: list[int] = field(default_factory=list)
+    parents: list[tuple[int, ...]] = field(default_factory=list)
+    prompt_tokens: list[int] = field(default_factory=list)
+    completion_tokens: list[int] = field(default_factory=list)
+    weights: list[float] = field(default_factory=list)
+
+    def to_batch(self) -> pa.RecordBatch:
+        columns = (
+            self.ids, self.origins, self.parents, self.prompt_tokens, self.completion_tokens, self.weights,
+        )  # fmt: skip
+        arrays = [pa.array(column, type_) for column, type_ in zip(columns, _SCHEMA.types, strict=True)]
+        return pa.record_batch(arrays, schema=_SCHEMA)
+
+
+def write_rows(folder: Path, rows: Sequence[Row] | Iterator[Row]) -> Digest:
+    """Writes a record set and returns its Merkle root. Raises UnwritableError; then no file is changed
+    half-way, and the manifest, written later by the caller, is what makes the set count."""
+    origins: dict[Digest, int] = {}
+    kept: list[Origin] = []
+    roots: list[bytes] = []
+    columns = _Columns()
+    with (
+        replacing(folder / LINEAGE) as lineage_path,
+        replacing(folder / TEXT) as text_path,
+        pq.ParquetWriter(lineage_path, _SCHEMA, compression="zstd") as lineage,
+        text_path.open("wb") as text,
+    ):
+        for row in rows:
+            if row.origin.id not in origins:
+                origins[row.origin.id] = len(kept)
+                kept.append(row.origin)
+            raw = digest.to_raw(row.record.id)
+            roots.append(raw)
+            _append(columns, row, raw, origins[row.origin.id])
+            text.write(digest.canonical(row.record.to_json()) + b"\n")
+            if len(columns.ids) >= _BATCH_ROWS:
+                lineage.write_batch(columns.to_batch())
+                columns = _Columns()
+        lineage.write_batch(columns.to_batch())
+    write_json(folder / ORIGINS, [origin.to_json() for origin in kept])
+    return digest.merkle_root(roots)
+
+
+def _append(columns: _Columns, row: Row, raw: bytes, origin: int) -> None:
+    columns.ids.append(raw)
+    columns.origins.append(origin)
+    columns.parents.append(row.parents)
+    columns.prompt_tokens.append(row.prompt_tokens)
+    columns.completion_tokens.append(row.completion_tokens)
+    columns.weights.append(row.weight)
+
+
+def read_origins(folder: Path) -> list[Origin]:
+    return [Origin(**value) for value in json.loads((folder / ORIGINS).read_bytes())]
+
+
+def read_ids(folder: Path) -> list[bytes]:
+    """The ids alone, 32 bytes each: all that is left, and all that is needed, once text is erased."""
+    ids: list[bytes] = pq.read_table(folder / LINEAGE, columns=["id"])["id"].to_pylist()
+    return ids
+
+
+def read_rows(folder: Path) -> list[Row]:
+    """Reads a record set back. Raises TamperedError when text and lineage do not belong together,
+    or the text was erased."""
+    table = pq.read_table(folder / LINEAGE).to_pydict()
+    origins = read_origins(folder)
+    try:
+        lines = (folder / TEXT).read_bytes().splitlines()
+    except FileNotFoundError:
+        lines = []
+    if len(lines) != len(table["id"]):
+        raise TamperedError(
+            expected=f"{len(table['id'])} records in {folder / TEXT}",
+            found=f"{len(lines)} (was the text erased?)",
+            fix="run the recipe again with --fresh to make the data anew",
+        )
+    return [
+        Row(
+            parse_record(line),
+            origins[table["origin"][i]],
+            tuple(table["parents"][i]),
+            table["prompt_tokens"][i],
+            table["completion_tokens"][i],
+            table["weight"][i],
+        )
+        for i, line in enumerate(lines)
+    ]
+
+
+def parse_record(line: bytes) -> Record:
+    value = json.loads(line)
+    return Record(prompt_from_json(value), value["completion"])
+
+
+def check_rows(folder: Path) -> list[str]:
+    """Names every record whose text does not match its id; ``[]`` when all do, or text was erased."""
+    path = folder / TEXT
+    if not path.exists():
+        return []
+    ids = read_ids(folder)
+    lines = path.read_bytes().split(b"\n")[:-1]
+    problems = [
+        f"record {number} in {TEXT}: its text does not match its id {digest.from_raw(raw)}"
+        for number, (line, raw) in enumerate(zip(lines, ids, strict=False))
+        if digest.to_raw(digest.of_bytes(line)) != raw
+    ]
+    if len(lines) != len(ids):
+        problems.append(f"{TEXT} has {len(lines)} records, {LINEAGE} has {len(ids)}")
+    return problems

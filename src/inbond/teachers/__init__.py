@@ -1,0 +1,1 @@
+"""Teachers: models that complete prompts or score tokens, behind two narrow Protocols."""

@@ -1,0 +1,184 @@
+"""The two Protocols of a teacher, and the values that pass through them.
+
+``Completes`` gives text. ``ScoresTokens`` gives log-probabilities at chosen positions. A teacher
+implements one or both. Shapes: N label tokens of all sequences together, K kept tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from inbond.digest import Digest, of_value
+from inbond.types import Prompt, prompt_to_json
+
+FailureReason = Literal[
+    "rate-limited",  # 429, or 503 with Retry-After
+    "timeout",  # no answer, or no next byte, within the time allowed
+    "unreachable",  # no connection, DNS failure, 5xx
+    "truncated-stream",  # the connection ended before the answer did
+    "malformed",  # a reply that is not what the protocol says
+    "empty",  # an answer without text
+    "refused",  # a content filter or a refusal field
+    "rejected",  # 4xx: the request itself is wrong
+    "unauthorised",  # 401, 403
+    "budget",  # the spend cap does not allow another request
+]
+FAILURES: tuple[str, ...] = FailureReason.__args__  # type: ignore[attr-defined]
+
+FinishReason = Literal["stop", "length", "content_filter", "tool_calls", "other"]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to sample. Every field is part of a request's digest, so it is asked anew when one changes."""
+
+    max_tokens: int = 256
+    temperature: float = 1.0
+    top_p: float = 1.0
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "max_tokens": self.max_tokens,
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "seed": self.seed,
+            "stop": list(self.stop),
+        }
+
+
+@dataclass(frozen=True)
+class Request:
+    """One question to one teacher. ``sample`` numbers repeated draws of the same prompt.
+
+    ``teacher`` is the teacher's identity (its name, and the digest of its weights where we hold
+    them), so that an answer is never credited to other weights of the same name.
+    """
+
+    teacher: str
+    prompt: Prompt
+    sampling: Sampling
+    sample: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "teacher": self.teacher,
+            **prompt_to_json(self.prompt),
+            "sampling": self.sampling.to_json(),
+            "sample": self.sample,
+        }
+
+    @cached_property
+    def id(self) -> Digest:
+        return of_value(self.to_json())
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A whole answer. Tokens are as the teacher counted them, None when it did not say.
+
+    ``top_logprobs`` holds, for each generated token, its text and the (token text, natural log
+    probability) pairs of its likeliest alternatives; empty unless asked for.
+    ``headers`` keeps the few response headers that are evidence (request id, receipt).
+    """
+
+    text: str
+    finish: FinishReason
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    model: str
+    seconds: float
+    top_logprobs: tuple[tuple[str, tuple[tuple[str, float], ...]], ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Price:
+    """US dollars per million tokens. Local teachers cost 0."""
+
+    prompt: float = 0.0
+    completion: float = 0.0
+
+    def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """US dollars."""
+        return (prompt_tokens * self.prompt + completion_tokens * self.completion) / 1e6
+
+
+class Completes(Protocol):
+    """A teacher that answers prompts."""
+
+    @property
+    def identity(self) -> str:
+        """The teacher's name plus whatever pins its weights; part of every request's digest."""
+
+    @property
+    def concurrency(self) -> int:
+        """How many calls of ``complete`` may be in flight at once."""
+
+    @property
+    def price(self) -> Price: ...
+
+    async def complete(self, request: Request) -> Reply:
+        """Answers, or raises TeacherError with one of FAILURES as its reason.
+
+        Asks once: retrying is the caller's policy, never done here. Keeps nothing: a crash loses at
+        most the calls in flight. Safe to call ``concurrency`` times at once. A cancelled call
+        stops using the teacher soon and leaves it usable.
+        """
+
+    async def close(self) -> None:
+        """Frees what the teacher holds. May be called twice."""
+
+
+@dataclass(frozen=True)
+class TokenSequence:
+    """Token ids of prompt and completion; label positions are those of the completion."""
+
+    ids: tuple[int, ...]
+    prompt_length: int
+
+    @property
+    def labels(self) -> int:
+        return len(self.ids) - self.prompt_length
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Top-K log-probabilities at N label positions, in the order of the sequences.
+
+    ``ids_NK`` int32 token ids, likeliest first; ``logp_NK`` float32 natural log-probabilities at T=1,
+    normalised over the whole real vocabulary, so that what they lack to 1 is the tail's mass.
+    """
+
+    ids_NK: npt.NDArray[np.int32]
+    logp_NK: npt.NDArray[np.float32]
+
+
+class ScoresTokens(Protocol):
+    """A teacher that can say how likely given text is."""
+
+    @property
+    def identity(self) -> str:
+        """As in Completes."""
+
+    @property
+    def vocabulary(self) -> Digest:
+        """Digest of the tokenizer's real tokens and their ids."""
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Number of real tokens (padding rows of the head not counted)."""
+
+    def score(self, sequences: Sequence[TokenSequence], k: int) -> Scores:
+        """Scores every label token of ``sequences``, given all tokens before it.
+
+        Raises InputError when k is not within 1..vocabulary_size, or a sequence is longer than the
+        model's context. Deterministic on one machine. Keeps nothing.
+        """

@@ -1,0 +1,132 @@
+"""Where things lie on disk, and how bytes are laid down so that a crash leaves old or new, never half.
+
+A workspace is one folder (``--home``, else INBOND_HOME, else ``./bond``). Nothing in it holds an
+absolute path, so it can be moved or copied. Signing keys live elsewhere, see ``ledger.attest``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from inbond.errors import InputError, UnwritableError
+
+PRIVATE_FILE = 0o600
+PRIVATE_DIR = 0o700
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The paths of one workspace. Making the object touches nothing on disk."""
+
+    home: Path
+
+    @property
+    def ledger(self) -> Path:
+        return self.home / "ledger.db"
+
+    @property
+    def journal(self) -> Path:
+        return self.home / "journal.db"
+
+    @property
+    def runs(self) -> Path:
+        return self.home / "runs"
+
+    def run(self, name: str) -> Path:
+        return self.runs / name
+
+    def create(self) -> None:
+        """Makes the folder, private to its owner. Raises UnwritableError."""
+        with writing(self.home):
+            self.home.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
+
+
+def find_home(given: Path | None, environment: Mapping[str, str]) -> Path:
+    """``--home`` if given, else INBOND_HOME, else ``./bond``."""
+    if given is not None:
+        return given
+    return Path(environment.get("INBOND_HOME") or "bond")
+
+
+def cache_folder(environment: Mapping[str, str]) -> Path:
+    """Where pulled and converted models are kept: ``$XDG_CACHE_HOME/inbond`` or ``~/.cache/inbond``."""
+    base = environment.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "inbond"
+
+
+def config_folder(environment: Mapping[str, str]) -> Path:
+    """Where keys and the hosts file are kept: ``$XDG_CONFIG_HOME/inbond`` or ``~/.config/inbond``."""
+    base = environment.get("XDG_CONFIG_HOME")
+    return (Path(base) if base else Path.home() / ".config") / "inbond"
+
+
+_ADVICE = {
+    errno.ENOSPC: ("free space on the disk", "free some space, or choose another folder with --home"),
+    errno.EDQUOT: ("free space in your quota", "free some space, or choose another folder with --home"),
+    errno.EACCES: ("permission to write", "change the folder's permissions, or choose another with --home"),
+    errno.EPERM: ("permission to write", "change the folder's permissions, or choose another with --home"),
+    errno.EROFS: ("a writable file system", "choose another folder with --home"),
+    errno.ENOTDIR: ("a folder", "remove the file that stands in its place, or choose another with --home"),
+    errno.EEXIST: ("a folder", "remove the file that stands in its place, or choose another with --home"),
+}
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns the operating system's refusals to write at ``path`` into UnwritableError."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, InputError) or error.errno not in _ADVICE:
+            raise
+        expected, fix = _ADVICE[error.errno]
+        raise UnwritableError(expected=f"{expected} at {path}", found=str(error), fix=fix) from error
+
+
+@contextlib.contextmanager
+def replacing(path: Path, mode: int = PRIVATE_FILE) -> Iterator[Path]:
+    """Yields a temporary path beside ``path``; on success it is flushed to disk and takes its place.
+
+    On any error the temporary file is removed and ``path`` is as it was. Raises UnwritableError.
+    """
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.chmod(mode)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes renames in ``folder`` durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_bytes(path: Path, data: bytes, mode: int = PRIVATE_FILE) -> None:
+    with replacing(path, mode) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_json(path: Path, value: Any, mode: int = PRIVATE_FILE) -> None:
+    """Writes readable JSON, whole or not at all."""
+    write_bytes(path, (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode(), mode)
