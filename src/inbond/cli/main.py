@@ -20,7 +20,8 @@ _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
 app = typer.Typer(
     name="inbond",
-    help="Distils language models in bond: every teacher named, every term checked, every token accounted for.",
+    help="Distils language models in bond: every teacher named, every term checked, "
+    "every token accounted for.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -57,6 +58,8 @@ def run(arguments: list[str]) -> int:
         print_error(error, as_json=as_json)
         return error.exit_code
     except _UsageError as error:
+        if not arguments:  # Typer has printed the help
+            return 2
         print_error(_usage(str(error.format_message())), as_json=as_json)  # type: ignore[attr-defined]
         return 2
     except (KeyboardInterrupt, typer.Abort):
