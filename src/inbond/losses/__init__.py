@@ -1,0 +1,1 @@
+"""Pure tensor functions: divergences with their gradients, sparse targets, chunked heads."""
