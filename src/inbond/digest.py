@@ -7,6 +7,8 @@ JSON (RFC 8785), sets of records as a Merkle tree with the hashing of RFC 9162, 
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NewType
@@ -19,9 +21,12 @@ Digest = NewType("Digest", str)
 
 PREFIX = "sha256:"
 _BLOCK = 1 << 20
+_FORM = re.compile(r"sha256:[0-9a-f]{64}")
+_LARGEST_INTEGER = 2**53 - 1
 
 
 def of_bytes(data: bytes) -> Digest:
+    """Digest of the bytes as they are."""
     return Digest(PREFIX + hashlib.sha256(data).hexdigest())
 
 
@@ -38,11 +43,11 @@ def canonical(value: Any) -> bytes:
     """Canonical JSON (RFC 8785) of dicts, lists, strings, finite numbers, booleans and None.
 
     Raises InputError for what canonical JSON cannot hold: NaN, integers of more than 53 bits,
-    lone surrogates, keys that are not strings, other types.
+    lone surrogates, keys that are not strings, nesting that is too deep, other types.
     """
     try:
         return rfc8785.dumps(value)
-    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
         raise InputError(
             expected="a value that canonical JSON (RFC 8785) can hold",
             found=str(error),
@@ -50,24 +55,39 @@ def canonical(value: Any) -> bytes:
         ) from error
 
 
+def parse(data: bytes) -> Any:
+    """Reads back what ``canonical`` wrote: ``canonical(parse(data)) == data``.
+
+    Plain ``json.loads`` would turn the float 1e17, which RFC 8785 writes as an integer, into an
+    integer that canonical JSON refuses. Raises ValueError when ``data`` is not JSON in UTF-8.
+    """
+    try:
+        return json.loads(data.decode(), parse_int=_parse_integer)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def _parse_integer(text: str) -> int | float:
+    number = int(text)
+    return number if abs(number) <= _LARGEST_INTEGER else float(text)
+
+
 def of_value(value: Any) -> Digest:
+    """Digest of a value's canonical JSON. Raises InputError as ``canonical`` does."""
     return of_bytes(canonical(value))
 
 
 def to_raw(digest: Digest) -> bytes:
-    """The 32 bytes behind a digest. Raises InputError when it is not one."""
-    try:
-        raw = bytes.fromhex(digest.removeprefix(PREFIX))
-    except ValueError:
-        raw = b""
-    if not digest.startswith(PREFIX) or len(raw) != 32:
+    """The 32 bytes behind a digest. Raises InputError when it is not one, written in exactly one way."""
+    if not _FORM.fullmatch(digest):
         raise InputError(
             expected="a digest such as sha256:<64 hex digits>", found=repr(digest), fix="copy it again, whole"
         )
-    return raw
+    return bytes.fromhex(digest.removeprefix(PREFIX))
 
 
 def from_raw(raw: bytes) -> Digest:
+    """The digest that is written for 32 raw bytes."""
     assert len(raw) == 32, "a SHA-256 digest has 32 bytes"
     return Digest(PREFIX + raw.hex())
 
@@ -78,6 +98,7 @@ def leaf_hash(data: bytes) -> bytes:
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
+    """RFC 9162, 2.1.1: the hash of an inner node over the hashes of its two children."""
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 

@@ -7,13 +7,12 @@ its inputs; the manifest adds the digest of every file, and the Merkle root of i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from inbond.digest import Digest, canonical, of_bytes, of_file, of_value
+from inbond.digest import Digest, canonical, of_bytes, of_file, of_value, parse
 from inbond.errors import TamperedError
 from inbond.workspace import write_bytes
 
@@ -73,6 +72,7 @@ class Manifest:
 
 
 def encode(manifest: Manifest) -> bytes:
+    """The bytes of the manifest's file."""
     return canonical(manifest.to_json()) + b"\n"
 
 
@@ -98,7 +98,7 @@ def read(folder: Path) -> Manifest | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     try:
-        value = json.loads(data)
+        value = parse(data)
         identity = Identity(**value["identity"])
         manifest = Manifest(identity, value["files"], value["records_root"], value["facts"])
         intact = encode(manifest) == data

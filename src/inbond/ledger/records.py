@@ -110,6 +110,7 @@ def _append(columns: _Columns, row: Row, raw: bytes, origin: int) -> None:
 
 
 def read_origins(folder: Path) -> list[Origin]:
+    """The origins that the rows point to, by row number."""
     return [Origin(**value) for value in json.loads((folder / ORIGINS).read_bytes())]
 
 
@@ -148,6 +149,7 @@ def read_rows(folder: Path) -> list[Row]:
 
 
 def parse_record(line: bytes) -> Record:
+    """Reads one line of records.jsonl. Raises ValueError or KeyError when it is not a record."""
     value = json.loads(line)
     return Record(prompt_from_json(value), value["completion"])
 
@@ -158,12 +160,14 @@ def check_rows(folder: Path) -> list[str]:
     if not path.exists():
         return []
     ids = read_ids(folder)
-    lines = path.read_bytes().split(b"\n")[:-1]
+    *lines, rest = path.read_bytes().split(b"\n")
     problems = [
         f"record {number} in {TEXT}: its text does not match its id {digest.from_raw(raw)}"
         for number, (line, raw) in enumerate(zip(lines, ids, strict=False))
         if digest.to_raw(digest.of_bytes(line)) != raw
     ]
     if len(lines) != len(ids):
-        problems.append(f"{TEXT} has {len(lines)} records, {LINEAGE} has {len(ids)}")
+        problems.append(f"{TEXT} has {len(lines)} whole lines, {LINEAGE} has {len(ids)} records")
+    if rest:
+        problems.append(f"{TEXT} ends in {len(rest)} bytes that are no whole line")
     return problems

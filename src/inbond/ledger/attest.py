@@ -1,0 +1,180 @@
+"""Keys and signatures: Ed25519, one key a user, kept under the configuration folder.
+
+A signature is made over a short purpose, a zero byte and the raw 32 bytes of a digest, so that what
+was signed as an event can never be shown as a tree head, nor the other way round. A key's id is the
+digest of its raw 32-byte public key.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Final, Literal, final
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from inbond import digest
+from inbond.digest import Digest
+from inbond.errors import InputError
+from inbond.workspace import PRIVATE_DIR, PRIVATE_FILE, config_folder, write_bytes, writing
+
+Purpose = Literal["inbond.event/1", "inbond.head/1"]
+"""What a signature is for; the name of the format that is signed."""
+
+ALGORITHM: Final = "ed25519"
+_PRIVATE_NAME: Final = "signing.pem"
+_RAW = serialization.Encoding.Raw, serialization.PublicFormat.Raw
+
+
+def _message(purpose: Purpose, signed: Digest) -> bytes:
+    return purpose.encode() + b"\x00" + digest.to_raw(signed)
+
+
+@final
+@dataclass(frozen=True)
+class PublicKey:
+    """An Ed25519 public key, 32 raw bytes."""
+
+    raw: bytes
+
+    @cached_property
+    def id(self) -> Digest:
+        return digest.of_bytes(self.raw)
+
+    @cached_property
+    def _key(self) -> Ed25519PublicKey:
+        return Ed25519PublicKey.from_public_bytes(self.raw)
+
+    def to_pem(self) -> str:
+        """SubjectPublicKeyInfo in PEM, as other tools read it."""
+        kind = serialization.PublicFormat.SubjectPublicKeyInfo
+        return self._key.public_bytes(serialization.Encoding.PEM, kind).decode()
+
+    def verifies(self, purpose: Purpose, signed: Digest, signature: bytes) -> bool:
+        """Whether ``signature`` was made by this key, for this purpose, over this digest."""
+        try:
+            self._key.verify(signature, _message(purpose, signed))
+        except InvalidSignature:
+            return False
+        return True
+
+
+@final
+@dataclass(frozen=True)
+class Signer:
+    """A private key in memory. Never printed, never stored but by KeyStore."""
+
+    private: Ed25519PrivateKey
+
+    def __repr__(self) -> str:
+        return f"Signer({self.public.id})"
+
+    @cached_property
+    def public(self) -> PublicKey:
+        return PublicKey(self.private.public_key().public_bytes(*_RAW))
+
+    def sign(self, purpose: Purpose, signed: Digest) -> bytes:
+        """64 bytes, always the same for the same purpose and digest."""
+        return self.private.sign(_message(purpose, signed))
+
+
+@final
+class KeyStore:
+    """The folder that holds the user's signing key.
+
+    The folder is 0700, the key file 0600. The key appears whole or not at all: processes that start
+    together take turns on a lock file and end up with one key; a crash leaves none, or a whole one.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def default(cls) -> KeyStore:
+        """The user's own: ``$XDG_CONFIG_HOME/inbond/keys``, else ``~/.config/inbond/keys``."""
+        return cls(config_folder(os.environ) / "keys")
+
+    def signer(self) -> Signer:
+        """The user's signing key, made now if there is none.
+
+        Raises UnwritableError when it cannot be made, InputError when the file is not a key or can be
+        read by others.
+        """
+        path = self.folder / _PRIVATE_NAME
+        if not path.exists():
+            self._make(path)
+        return _read_private(path)
+
+    def public_keys(self) -> tuple[PublicKey, ...]:
+        """The public halves of the keys that are there; makes none. Raises InputError as ``signer``."""
+        path = self.folder / _PRIVATE_NAME
+        return (_read_private(path).public,) if path.exists() else ()
+
+    def _make(self, path: Path) -> None:
+        with writing(self.folder):
+            self.folder.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
+            self.folder.chmod(PRIVATE_DIR)
+        with _locked(self.folder / ".lock"):
+            if not path.exists():
+                write_bytes(path, _encode_private(Ed25519PrivateKey.generate()), PRIVATE_FILE)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Holds the lock file; the system frees it when the process dies."""
+    with writing(path):
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _encode_private(key: Ed25519PrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _read_private(path: Path) -> Signer:
+    mode = path.stat().st_mode & 0o777
+    if mode & 0o077:
+        raise InputError(
+            expected=f"a signing key at {path} that only its owner can read",
+            found=f"mode {mode:04o}",
+            fix=f"chmod 600 {path}; if others may have read it, move it away and a new one is made",
+        )
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm, PermissionError) as error:
+        raise _not_a_key(path, "private", str(error)) from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise _not_a_key(path, "private", f"a {type(key).__name__}")
+    return Signer(key)
+
+
+def read_public_key(path: Path) -> PublicKey:
+    """Reads a PEM file as ``inbond keys show`` prints it. Raises InputError."""
+    try:
+        key = serialization.load_pem_public_key(path.read_bytes())
+    except (ValueError, UnsupportedAlgorithm, OSError) as error:
+        raise _not_a_key(path, "public", str(error)) from error
+    if not isinstance(key, Ed25519PublicKey):
+        raise _not_a_key(path, "public", f"a {type(key).__name__}")
+    return PublicKey(key.public_bytes(*_RAW))
+
+
+def _not_a_key(path: Path, which: str, found: str) -> InputError:
+    fix = {
+        "public": "save the public key with: inbond keys show > key.pem",
+        "private": "restore the file from a backup, or move it away and a new key is made",
+    }[which]
+    return InputError(expected=f"an Ed25519 {which} key in PEM at {path}", found=found, fix=fix)

@@ -1,0 +1,127 @@
+"""The ledger as recipes see it: record an event, read them back, take a tree head.
+
+Every call is durable when it returns. The user's public key enters the ledger in an event of its own
+before the first event that it signs, so that a copied workspace verifies anywhere, offline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self, final
+
+from inbond import digest
+from inbond.errors import InputError
+from inbond.ledger import chain, events
+from inbond.ledger.attest import KeyStore, PublicKey, Signer
+from inbond.ledger.chain import TreeHead
+from inbond.ledger.events import Entry, Event
+from inbond.ledger.sqlite import SqliteStore
+from inbond.ledger.store import EventStore
+from inbond.workspace import Workspace
+
+
+def now() -> str:
+    """UTC in RFC 3339 with microseconds."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+@final
+class Ledger:
+    """An open ledger. Safe to share between threads; other processes may append at the same time."""
+
+    def __init__(self, store: EventStore, keys: KeyStore) -> None:
+        self._store = store
+        self._keys = keys
+        self._signer: Signer | None = None
+        self._introduced = False
+
+    @classmethod
+    def open(cls, workspace: Workspace, keys: KeyStore) -> Ledger:
+        """Opens the workspace's ledger, made now if there is none; the key is made at the first event.
+
+        Raises UnwritableError, InputError when a newer version wrote it or the keys would lie inside
+        the workspace, TamperedError when it is not a database.
+        """
+        if keys.folder.resolve().is_relative_to(workspace.home.resolve()):
+            raise InputError(
+                expected="signing keys outside the workspace, which is made to be copied and shown",
+                found=f"{keys.folder} inside {workspace.home}",
+                fix="set XDG_CONFIG_HOME, or --home, to another folder",
+            )
+        workspace.create()
+        return cls(SqliteStore.open(workspace.ledger), keys)
+
+    def record(self, kind: str, body: Mapping[str, Any]) -> Event:
+        """Appends one event and returns it. Raises as ``record_many``."""
+        return self.record_many([(kind, body)])[0]
+
+    def record_many(self, items: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Event]:
+        """Appends events, each a (kind, body), all or none, and returns them.
+
+        Raises InputError for a kind or body that cannot be kept (naming the field if it looks like a
+        credential), UnwritableError when the disk or the key folder refuses, TamperedError when the
+        ledger is damaged.
+        """
+        wanted = list(items)
+        if not wanted:
+            return []
+        signer = self._signer or self._keys.signer()
+        self._signer = signer
+        new_key = not self._introduced and not self._knows(signer.public)
+        if new_key:
+            wanted.insert(0, (events.KEY_INTRODUCED, events.introduction(signer.public)))
+        made: list[Event] = []
+
+        def build(last: Entry | None) -> list[Entry]:
+            entries: list[Entry] = []
+            for kind, body in wanted:
+                event, last = chain.next_entry(last, at=now(), kind=kind, body=body, signer=signer)
+                made.append(event)
+                entries.append(last)
+            return entries
+
+        self._store.append(build)
+        self._introduced = True
+        return made[1:] if new_key else made
+
+    def events(self, kind: str | None = None) -> Iterator[Event]:
+        """All events in order, or those of one kind. Raises TamperedError at one that cannot be read;
+        links and signatures are checked by ``verify``, not here."""
+        for entry in self._store.read():
+            event = events.decode(entry.text)
+            if kind is None or event.kind == kind:
+                yield event
+
+    def head(self) -> TreeHead:
+        """The signed head over all events of now. Raises as ``record_many``."""
+        if self._signer is None:
+            self._signer = self._keys.signer()
+        return chain.make_head(raw_digests(self._store), now(), self._signer)
+
+    def close(self) -> None:
+        """Frees the database. May be called twice."""
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _knows(self, key: PublicKey) -> bool:
+        """Whether the ledger holds the key already. Most often it is the first event's."""
+        for entry in self._store.read():
+            event = events.decode(entry.text)
+            brought = chain.introduced_key(event)
+            if brought is not None and brought.id == key.id:
+                return True
+        return False
+
+
+def raw_digests(store: EventStore) -> list[bytes]:
+    """The leaves of the tree: each event's digest, raw."""
+    return [digest.to_raw(entry.digest) for entry in store.read()]
