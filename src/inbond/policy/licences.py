@@ -1,0 +1,78 @@
+"""SPDX licence expressions, read with the license-expression library.
+
+``normalise`` turns what a card or a person wrote (``apache-2.0``) into the form that terms are filed
+under (``Apache-2.0``). ``parse`` gives the small tree that the gate walks: an id, all of several, or
+a choice of several. An id with an exception (``X WITH Y``) is one id of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+MAX_LENGTH = 500
+
+
+@dataclass(frozen=True)
+class AllOf:
+    parts: tuple[Expression, ...]
+
+
+@dataclass(frozen=True)
+class AnyOf:
+    parts: tuple[Expression, ...]
+
+
+Expression = str | AllOf | AnyOf
+
+
+def normalise(text: str) -> str | None:
+    """The expression in canonical spelling, or None when it is not a licence expression at all.
+
+    An id that SPDX does not know stays as it was written: whether terms exist for it is the
+    catalogue's business, and what has none is reviewed.
+    """
+    tree = _tree(text.strip())
+    return None if tree is None else str(tree)
+
+
+@lru_cache(maxsize=4096)
+def parse(text: str) -> Expression | None:
+    """The tree of an expression, or None when it cannot be read."""
+    tree = _tree(text)
+    return None if tree is None else _convert(tree)
+
+
+def ids(expression: Expression) -> tuple[str, ...]:
+    """Every licence id in an expression, in order."""
+    if isinstance(expression, str):
+        return (expression,)
+    return tuple(found for part in expression.parts for found in ids(part))
+
+
+@lru_cache(maxsize=1)
+def _licensing() -> Any:
+    from license_expression import get_spdx_licensing
+
+    return get_spdx_licensing()
+
+
+def _tree(text: str) -> Any:
+    from license_expression import ExpressionError
+
+    if not text or len(text) > MAX_LENGTH:
+        return None
+    try:
+        return _licensing().parse(text)
+    except (ExpressionError, RecursionError):
+        return None
+
+
+def _convert(tree: Any) -> Expression:
+    operator = getattr(tree, "operator", "").strip().upper()
+    if operator == "AND":
+        return AllOf(tuple(_convert(part) for part in tree.args))
+    if operator == "OR":
+        return AnyOf(tuple(_convert(part) for part in tree.args))
+    return str(tree)
