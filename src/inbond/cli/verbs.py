@@ -9,3 +9,6 @@ def register(app: typer.Typer) -> None:
     """Adds every verb to ``app`` once."""
     if app.registered_commands:
         return
+    from inbond.cli.check import check
+
+    app.command()(check)

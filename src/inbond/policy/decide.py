@@ -186,7 +186,7 @@ def _judge_artifact(
             edge,
             rule,
             f"The licence of {found.subject} is not known: {said}.",
-            f"the licence of {found.subject}",
+            f"a licence for {found.subject} that its files or its exact name declare",
         )
     else:
         own = _judge_expression(expression, question, facts, catalogue)
@@ -195,8 +195,8 @@ def _judge_artifact(
 
 
 _EVIDENCE_TEXT: Mapping[str, str] = {
-    "digest": "known by the digest of its file",
-    "declared": "as declared",
+    "digest": "by its file's digest",
+    "declared": "declared",
     "none": "not known",
 }
 
@@ -272,6 +272,7 @@ def _judge_position(terms: Terms, position: Position, question: _Question, facts
     )
     outcome, consequence, missing = _weigh(position, due, facts)
     finding = f"{question.subject} is under {terms.id} ({question.how}). {position.finding} {consequence}"
+    finding += _HOW_SURE.get(terms.evidence, "") + (_settle(missing) if missing else "")
     detail = {
         "stance": position.stance,
         "edge": question.edge,
@@ -280,7 +281,7 @@ def _judge_position(terms: Terms, position: Position, question: _Question, facts
         "read_on": terms.read_on.isoformat(),
         "evidence": terms.evidence,
     }
-    reason = Reason(question.rule, finding + _HOW_SURE.get(terms.evidence, ""), terms.id, detail)
+    reason = Reason(question.rule, finding, terms.id, detail)
     return _Judgement(outcome, (reason,), due, missing)
 
 
@@ -356,6 +357,10 @@ def _all_of(parts: Sequence[_Judgement]) -> _Judgement:
     )
 
 
+def _settle(missing: Sequence[str]) -> str:
+    return f" To settle it: {'; '.join(missing)}."
+
+
 def _once(items: Iterable[_Item]) -> tuple[_Item, ...]:
     kept: list[_Item] = []
     for item in items:
@@ -374,5 +379,5 @@ def _unknown(edge: EdgeKind, rule: str, finding: str, settles: str) -> _Judgemen
         "read_on": None,
         "evidence": None,
     }
-    reason = Reason(rule, f"{finding} To settle it: {settles}.", "nothing on file", detail)
+    reason = Reason(rule, finding + _settle((settles,)), "nothing on file", detail)
     return _Judgement("review", (reason,), (), (settles,), known=False)

@@ -113,7 +113,7 @@ def find(
     known = {registry.by_digest[item].licence for item in digests if item in registry.by_digest}
     if digests and len(known) == 1 and all(item in registry.by_digest for item in digests):
         model = registry.by_digest[digests[0]]
-        return LicenceFinding(subject, known.pop(), "digest", f"{model.title}: {model.source}")
+        return LicenceFinding(subject, known.pop(), "digest", model.source)
     return _declared(subject, registry.named(name), declarations, registry)
 
 
@@ -122,18 +122,17 @@ def _declared(
 ) -> LicenceFinding:
     said = [(item.source, _conjunction(item.licences)) for item in declarations if item.licences]
     if model is not None:
-        said.append((f"{model.title}: {model.source}", model.licence))
+        said.append((model.source, model.licence))
     bases = tuple(
         base_finding(base, registry) for base in dict.fromkeys(b for item in declarations for b in item.bases)
     )
     if not said:
         return LicenceFinding(subject, None, "none", "no licence is declared and no digest is known", bases)
-    sources = "; ".join(f"{source} ({licence or 'not a licence expression'})" for source, licence in said)
     licences = {licence for _, licence in said}
     if len(licences) > 1 or None in licences:
-        reason = "declarations differ" if len(licences) > 1 else "not an SPDX licence"
-        return LicenceFinding(subject, None, "none", f"{reason}: {sources}", bases)
-    return LicenceFinding(subject, licences.pop(), "declared", sources, bases)
+        sources = "; ".join(f"{source} says {licence or 'no SPDX expression'}" for source, licence in said)
+        return LicenceFinding(subject, None, "none", f"declarations cannot be used: {sources}", bases)
+    return LicenceFinding(subject, licences.pop(), "declared", "; ".join(s for s, _ in said), bases)
 
 
 def base_finding(text: str, registry: Registry) -> LicenceFinding:
@@ -144,7 +143,7 @@ def base_finding(text: str, registry: Registry) -> LicenceFinding:
         model = None
     if model is None:
         return LicenceFinding(text, None, "none", "a declared base model that our registry does not know")
-    return LicenceFinding(text, model.licence, "declared", f"{model.title}: {model.source}")
+    return LicenceFinding(text, model.licence, "declared", model.source)
 
 
 def _conjunction(licences: Sequence[str]) -> str | None:

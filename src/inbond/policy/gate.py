@@ -1,0 +1,39 @@
+"""What the gate writes into the ledger: the bodies of ``gate.decided`` and ``gate.accepted``.
+
+Pure. Recipes and ``inbond check --accept`` record them, so both say the same thing.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from inbond.errors import InputError
+from inbond.policy.decide import Decision
+from inbond.policy.facts import Facts
+
+DECIDED: Final = "gate.decided"
+ACCEPTED: Final = "gate.accepted"
+
+
+def decided(facts: Facts, decision: Decision) -> dict[str, Any]:
+    """The whole question and the whole answer: whoever reads the ledger can judge it again."""
+    return {
+        "question": f"May a student be made from {facts.teacher} as planned?",
+        "plan": facts.to_json(),
+        "verdict": decision.to_json(),
+    }
+
+
+def accepted(decision: Decision, reason: str) -> dict[str, Any]:
+    """A person takes a review upon themselves. Raises InputError when they give no reason.
+
+    Only a review can be accepted: a denial is lifted by a written agreement, not by a reason.
+    """
+    assert decision.verdict.outcome == "review", "only a review can be accepted"
+    if not reason.strip():
+        raise InputError(
+            expected="a reason for accepting what the gate could not decide",
+            found="an empty one",
+            fix='--accept "who decided, and why"; it is recorded in the ledger',
+        )
+    return {"facts": decision.verdict.facts, "outcome": "review", "reason": reason.strip()}
