@@ -196,8 +196,12 @@ def _connect(uri: str) -> sqlite3.Connection:
     )
     # Bytes, because text that is not UTF-8 must become a named problem and not an exception.
     connection.text_factory = bytes
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA trusted_schema = OFF")
+    try:
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA trusted_schema = OFF")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -281,11 +285,11 @@ def _explaining(path: Path) -> Iterator[None]:
     """Turns SQLite's errors into ours."""
     try:
         yield
-    except sqlite3.DatabaseError as error:
+    except sqlite3.Error as error:
         raise _explain(error, path) from error
 
 
-def _explain(error: sqlite3.DatabaseError, path: Path) -> InbondError:
+def _explain(error: sqlite3.Error, path: Path) -> InbondError:
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
     if code in _UNWRITABLE:
         expected, fix = _UNWRITABLE[code]
