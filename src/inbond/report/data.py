@@ -1,0 +1,253 @@
+"""The whole input of the report, the card and the notice: frozen values, no behaviour, no I/O.
+
+Every text here is untrusted: model names, prompts, answers and licences come from outside. The
+renderers escape; nobody who fills this has to. What must not be shown (a key, a secret) must not
+be put in. A number that is not known is None and never 0, and a field named ``not_measured``
+beside it says why. Times are ISO 8601 texts, sizes bytes, durations seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from inbond.types import EdgeKind
+
+LineageKind = EdgeKind | Literal["data"]
+"""``data`` is an edge that carries no model's work: a prompt file, a person's own text."""
+
+StageStatus = Literal["made", "found"]
+"""``found``: the artifact was complete already and was not made again."""
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What one model is and costs to run. ``name`` is its URI, ``label`` the short name people say."""
+
+    name: str
+    label: str
+    params: int | None = None
+    """Parameters, each stored tensor counted once."""
+    file_bytes: int | None = None
+    """Bytes of its weight files."""
+    memory_bytes: int | None = None
+    """Bytes of memory it takes to run, measured as ``ReportData.speed_how`` says."""
+    tokens_per_s: float | None = None
+    """Tokens generated a second, measured as ``ReportData.speed_how`` says."""
+    licence: str | None = None
+    """SPDX expression; None when it is not known."""
+    channel: str | None = None
+    """How it was reached: ``self-hosted`` or a host."""
+    not_measured: str | None = None
+    """Why a number above is None."""
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """How closely the student follows its teacher on held-out text, before and after training."""
+
+    kl_before: float | None = None
+    """KL(teacher || student), nats a token, of the student as it was initialised."""
+    kl_after: float | None = None
+    agreement_before: float | None = None
+    """Share, 0..1, of held-out tokens where both rank the same token first."""
+    agreement_after: float | None = None
+    held_out_tokens: int | None = None
+    """Label tokens that the numbers above are means over."""
+    how: str = ""
+    """One sentence: how it was measured (sparse targets, temperature, which text)."""
+    not_measured: str | None = None
+    """Why a number above is None."""
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """One logged step of training."""
+
+    step: int
+    seconds: float
+    """Since training began, the time of earlier, interrupted attempts included."""
+    loss: float
+    lr: float | None = None
+    label_tokens_per_s: float | None = None
+    held_out_kl: float | None = None
+    """Nats a token; None at steps without an evaluation."""
+
+
+@dataclass(frozen=True)
+class SamplePair:
+    """The same prompt put to all. None: not asked; an empty text is an empty answer."""
+
+    prompt: str
+    teacher: str | None = None
+    before: str | None = None
+    """The student as it was initialised."""
+    after: str | None = None
+    lang: str | None = None
+    """BCP 47 tag when the recipe knows it; otherwise it is told from the script."""
+
+
+@dataclass(frozen=True)
+class VerdictView:
+    """One verdict, as the ledger holds it. ``verdict`` is ``types.Verdict.to_json()``.
+
+    The reasons may hold what policy adds: stance, edge, clause, version, read_on, evidence.
+    An obligation is {kind, text, when, from}; any may be absent.
+    """
+
+    question: str
+    verdict: Mapping[str, Any]
+    obligations: tuple[Mapping[str, Any], ...] = ()
+    missing: tuple[str, ...] = ()
+    """What a person would have to find out or declare for a firmer answer."""
+    accepted: str | None = None
+    """The reason given with --accept by the person who decided, if one did."""
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """Where prompts or own text came from."""
+
+    label: str
+    licence: str | None = None
+    records: int | None = None
+    hub_id: str | None = None
+    """Its name on the Hugging Face Hub, for the card's ``datasets``."""
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """Records that one filter took out, with its reason in plain words."""
+
+    filter: str
+    reason: str
+    records: int
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What the student learned from. Counts are records unless the name says tokens."""
+
+    sources: tuple[DataSource, ...] = ()
+    prompts: int | None = None
+    answers: int | None = None
+    """Answers received from the teacher."""
+    dropped: tuple[Dropped, ...] = ()
+    train_records: int | None = None
+    held_out_records: int | None = None
+    split: str = ""
+    """One sentence: how the held-out part was chosen."""
+    own_records: int = 0
+    """Records of the user's own data mixed in."""
+    own_weight: float | None = None
+    """What one own record weighs beside one of the teacher's."""
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cost_usd: float | None = None
+    """Paid to the teacher's host; 0.0 for a teacher on one's own machine."""
+    failures: Mapping[str, int] = field(default_factory=dict)
+    """Requests that got no usable answer, by reason (``teachers.protocols.FAILURES``)."""
+
+
+@dataclass(frozen=True)
+class StageFacts:
+    """One stage of the run."""
+
+    name: str
+    seconds: float
+    artifact: str
+    """The artifact's id, a digest."""
+    status: StageStatus = "made"
+
+
+@dataclass(frozen=True)
+class LineageNode:
+    """One thing in the picture. ``kind``: teacher, student, model, data, records, targets, stage."""
+
+    id: str
+    kind: str
+    label: str
+    detail: str = ""
+    """One short line under the label, e.g. ``504 records``."""
+    badges: tuple[str, ...] = ()
+    """Licence, channel."""
+
+
+@dataclass(frozen=True)
+class LineageEdge:
+    """From ``source`` into ``target``, both ids of nodes."""
+
+    source: str
+    target: str
+    kind: LineageKind
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """What the student came from. Edges to unknown nodes are left out of the picture."""
+
+    nodes: tuple[LineageNode, ...] = ()
+    edges: tuple[LineageEdge, ...] = ()
+
+
+@dataclass(frozen=True)
+class LedgerFacts:
+    """The ledger's head when the report was written."""
+
+    size: int
+    """Events."""
+    root: str
+    """Merkle root over the events, a digest."""
+    key: str
+    """Id of the public key that signed the head."""
+    verify_command: str = ""
+    """What to type to check it, e.g. ``inbond verify run:demo``."""
+
+
+@dataclass(frozen=True)
+class CardFacts:
+    """What only the Hugging Face card needs; taken from licences and names, never guessed."""
+
+    licence: str | None = None
+    """SPDX expression under which the student may be given on; None when nobody has said."""
+    licence_link: str | None = None
+    base_model: str | None = None
+    """Hub id of the model whose weights the student began as; None when it began from scratch."""
+    base_model_relation: Literal["finetune", "adapter", "merge", "quantized"] | None = None
+    languages: tuple[str, ...] = ()
+    """ISO 639-1 codes."""
+    tags: tuple[str, ...] = ()
+    pipeline_tag: str = "text-generation"
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """All that the page, the card and the notice show of one run."""
+
+    name: str
+    """The run's name."""
+    created: str
+    """ISO 8601."""
+    inbond_version: str
+    teacher: ModelFacts
+    student: ModelFacts
+    student_init: str
+    """How the student began, e.g. ``16 of the teacher's 30 layers, chosen by measured importance``."""
+    metrics: Metrics
+    data: DataFacts
+    ledger: LedgerFacts
+    verdicts: tuple[VerdictView, ...] = ()
+    curves: tuple[CurvePoint, ...] = ()
+    samples: tuple[SamplePair, ...] = ()
+    stages: tuple[StageFacts, ...] = ()
+    lineage: Lineage = Lineage()
+    speed_how: str = ""
+    """How memory and tokens a second were measured; the same way for both models."""
+    recipe_yaml: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Versions, processor, threads: name to value."""
+    limits: tuple[str, ...] = ()
+    """What this run in particular did not do or show, in sentences."""
+    card: CardFacts = CardFacts()

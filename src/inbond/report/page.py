@@ -1,0 +1,65 @@
+"""Renders the report as one self-contained HTML page. Pure but for reading our own templates.
+
+All texts go through two doors that no template can forget: ``finalize`` makes control characters
+visible and cuts what is too long, autoescape makes markup inert. The page has no script, its
+Content-Security-Policy allows its own stylesheet by digest and nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from inbond.digest import of_bytes, to_raw
+from inbond.report.blocks import LIMITS, Limits, Prepared
+from inbond.report.data import ReportData
+from inbond.report.text import clip, visible
+from inbond.report.views import context_of
+
+MOST_BYTES = 400_000
+
+
+def render_page(data: ReportData) -> str:
+    """The report as HTML, in UTF-8 always under 400 kB: long texts and tables are cut, and say so."""
+    for limits in LIMITS:
+        page = render("report.html.j2", context_of(data, limits), limits, data.inbond_version)
+        if len(page.encode()) < MOST_BYTES:
+            break
+    return page
+
+
+def render(template: str, context: Mapping[str, Any], limits: Limits, version: str) -> str:
+    """One of our page templates, filled. ``context`` may hold any text; Markup in it is trusted."""
+    environment = _environment(limits)
+    style = _source(environment, "page.css")
+    return environment.get_template(template).render(
+        **context, style=Markup(style), style_hash=Markup(_csp_hash(style)), version=version
+    )
+
+
+def _environment(limits: Limits) -> Environment:
+    def finalize(value: object) -> object:
+        if isinstance(value, Prepared) or hasattr(value, "__html__"):
+            return value
+        return clip(visible(value), limits.text) if isinstance(value, str) else value
+
+    return Environment(
+        loader=PackageLoader("inbond.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        finalize=finalize,
+    )
+
+
+def _source(environment: Environment, name: str) -> str:
+    assert environment.loader is not None, "the environment was made with one"
+    return environment.loader.get_source(environment, name)[0]
+
+
+def _csp_hash(style: str) -> str:
+    return "sha256-" + base64.b64encode(to_raw(of_bytes(style.encode()))).decode()

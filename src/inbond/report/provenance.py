@@ -1,0 +1,217 @@
+"""From ReportData to what the page's template prints: verdicts, data, lineage, recipe, ledger. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from markupsafe import Markup, escape
+
+from inbond.report import lineage as drawing
+from inbond.report import wording
+from inbond.report.blocks import Limits, Prepared, Table, table
+from inbond.report.data import DataFacts, LedgerFacts, Lineage, ReportData, VerdictView
+from inbond.report.text import clip, one_line, visible
+from inbond.report.wording import count
+
+_EVIDENCE = {
+    "F": "the text itself was read",
+    "D": "an excerpt of the primary page",
+    "S": "quoted by others",
+    "R": "recalled, not read",
+}
+_WHEN = {
+    "always": "always",
+    "offered": "once it is offered as a service or handed out",
+    "distributed": "once its weights are handed out",
+}
+
+
+def verdicts(views: Sequence[VerdictView], limits: Limits) -> dict[str, Any]:
+    shown = views[: limits.rows]
+    return {"shown": [_verdict(view, limits) for view in shown], "left_out": len(views) - len(shown)}
+
+
+def _verdict(view: VerdictView, limits: Limits) -> dict[str, Any]:
+    tone, words = wording.outcome_words(wording.view_outcome(view))
+    return {
+        "question": view.question,
+        "tone": tone,
+        "words": words,
+        "accepted": view.accepted,
+        "reasons": _reasons(view.verdict.get("reasons"), limits),
+        "obligations": _obligations(view.obligations, limits),
+        "missing": [str(item) for item in view.missing[: limits.rows]],
+        "decider": _text(view.verdict.get("decider")) or "unknown",
+        "facts": _text(view.verdict.get("facts")) or "unknown",
+    }
+
+
+def _reasons(reasons: object, limits: Limits) -> Table:
+    """Reasons come as JSON, so nothing about their shape is taken for granted."""
+    given = reasons if isinstance(reasons, Sequence) and not isinstance(reasons, str) else ()
+    rows = [_reason(reason) for reason in given if isinstance(reason, Mapping)]
+    columns = ("Edge", "Stance", "Finding", "Clause", "Source", "Read on", "Evidence")
+    return table("Reasons", columns, rows, limits.rows, folds=True)
+
+
+def _reason(reason: Mapping[str, Any]) -> tuple[object, ...]:
+    edge = _text(reason.get("edge"))
+    style = edge if edge in ("weights", "outputs") else ""
+    evidence = _text(reason.get("evidence"))
+    return (
+        Markup('<span class="tag {}">{}</span>').format(style, _shown(edge or "both")),
+        _text(reason.get("stance")) or "–",
+        _text(reason.get("finding")) or _text(reason.get("rule")) or "–",
+        _text(reason.get("clause")) or "–",
+        _source(_text(reason.get("source")), _text(reason.get("version"))),
+        _text(reason.get("read_on")) or "–",
+        _EVIDENCE.get(evidence, evidence) or "–",
+    )
+
+
+def _text(value: object) -> str:
+    """Any JSON value as text; "" for none."""
+    if value is None:
+        return ""
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_text(item) for item in value)
+    return str(value)
+
+
+def _shown(text: str, limit: int = 300) -> str:
+    return clip(one_line(text), limit)
+
+
+def _source(source: str, version: str) -> Markup:
+    """A link when it is a web address, plain text otherwise; its version under it."""
+    label = Markup("<bdi>{}</bdi>").format(_shown(source) or "–")
+    if is_web_address(source):
+        label = Markup('<a href="{}" rel="noopener noreferrer nofollow">{}</a>').format(
+            source, _host_and_path(source)
+        )
+    return (
+        label + Markup('<br><span class="soft">version {}</span>').format(_shown(version))
+        if version
+        else label
+    )
+
+
+def is_web_address(text: str) -> bool:
+    """True for plain http(s) addresses: nothing else may become a link."""
+    if visible(text) != text or any(character.isspace() for character in text) or len(text) > 500:
+        return False
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in ("https", "http") and bool(parts.hostname)
+
+
+def _host_and_path(address: str) -> str:
+    parts = urlsplit(address)
+    return _shown(parts.netloc + parts.path.rstrip("/"), 60)
+
+
+def _obligations(obligations: Sequence[Mapping[str, Any]], limits: Limits) -> Table:
+    rows = [
+        (
+            _text(each.get("kind")) or "–",
+            _text(each.get("text")) or "–",
+            _WHEN.get(_text(each.get("when")), _text(each.get("when"))) or "–",
+            _text(each.get("from")) or "–",
+        )
+        for each in obligations
+    ]
+    return table("Obligations", ("Kind", "What to do", "When", "From"), rows, limits.rows, folds=True)
+
+
+def material(facts: DataFacts, limits: Limits) -> dict[str, Any]:
+    dropped = sorted(facts.dropped, key=lambda each: -each.records)
+    failures = sorted(facts.failures.items(), key=lambda item: -item[1])
+    none = [] if dropped else ["No filter dropped a record."]
+    none += [] if failures else ["No request failed."]
+    return {
+        "facts": _data_facts(facts),
+        "sources": table(
+            "Sources",
+            ("Source", "Licence", "#Records"),
+            [(each.label, each.licence or "not known", count(each.records)) for each in facts.sources],
+            limits.rows,
+        ),
+        "dropped": table(
+            "Dropped by the filters",
+            ("Filter", "Why", "#Records"),
+            [(each.filter, each.reason, count(each.records)) for each in dropped],
+            limits.rows,
+        ),
+        "failures": table(
+            "Requests without a usable answer",
+            ("Reason", "#Requests"),
+            [(reason, count(number)) for reason, number in failures],
+            limits.rows,
+        ),
+        "none": none,
+    }
+
+
+def _data_facts(facts: DataFacts) -> list[tuple[str, str]]:
+    own = "none"
+    if facts.own_records:
+        weight = "" if facts.own_weight is None else f", each weighing {wording.number(facts.own_weight)}"
+        own = wording.plural(facts.own_records, "record") + weight
+    return [
+        ("Prompts", count(facts.prompts)),
+        ("Answers received", count(facts.answers)),
+        ("Dropped by filters", count(sum(each.records for each in facts.dropped))),
+        ("Trained on", _records(facts.train_records)),
+        ("Held out", _records(facts.held_out_records)),
+        ("How held out", facts.split or "not recorded"),
+        ("Own data mixed in", own),
+        ("Prompt tokens", count(facts.prompt_tokens)),
+        ("Answer tokens", count(facts.completion_tokens)),
+        ("Cost", wording.dollars(facts.cost_usd)),
+    ]
+
+
+def _records(amount: int | None) -> str:
+    return wording.NOT_MEASURED if amount is None else wording.plural(amount, "record")
+
+
+def lineage(graph: Lineage) -> dict[str, Any]:
+    lines = drawing.as_text(graph)
+    return {
+        "wide": drawing.draw_wide(graph, "lineage-wide", "Lineage of the student, left to right"),
+        "column": drawing.draw_column(graph, "lineage-column", "Lineage of the student, top to bottom"),
+        "left_out": drawing.left_out(graph),
+        "lines": lines[:120],
+    }
+
+
+def recipe(data: ReportData, limits: Limits) -> dict[str, Any]:
+    total = sum(stage.seconds for stage in data.stages)
+    rows: list[tuple[object, ...]] = [
+        (
+            stage.name,
+            wording.duration(stage.seconds),
+            "found complete" if stage.status == "found" else "made",
+            Markup('<span class="digest">{}</span>').format(escape(_shown(stage.artifact, 90))),
+        )
+        for stage in data.stages
+    ]
+    columns = ("Stage", "#Time", "This time", "Artifact")
+    return {
+        "stages": table(f"Stages, {wording.duration(total)} in all", columns, rows, limits.rows, folds=True),
+        "yaml": Prepared(clip(visible(data.recipe_yaml), limits.recipe)),
+        "environment": [
+            (str(key), str(value)) for key, value in list(data.environment.items())[: limits.rows]
+        ],
+    }
+
+
+def ledger_facts(ledger: LedgerFacts) -> list[tuple[str, object]]:
+    def code(text: str) -> Markup:
+        return Markup('<span class="mono">{}</span>').format(_shown(text, 200) or "not recorded")
+
+    return [("Events", count(ledger.size)), ("Root", code(ledger.root)), ("Signed by key", code(ledger.key))]
