@@ -59,7 +59,8 @@ class TeacherError(InbondError):
     """A teacher did not give a usable answer.
 
     ``reason`` is one of ``teachers.protocols.FAILURES``; ``retryable`` says whether asking the same
-    thing again may help; ``retry_after_s`` is the wait that the host itself asked for, in seconds.
+    thing again may help; ``retry_after_s`` is the wait that the host itself asked for, in seconds;
+    ``spent`` is (prompt tokens, completion tokens) where an unusable answer was counted all the same.
     """
 
     exit_code = 2
@@ -73,11 +74,13 @@ class TeacherError(InbondError):
         reason: str,
         retryable: bool,
         retry_after_s: float | None = None,
+        spent: tuple[int, int] | None = None,
     ) -> None:
         super().__init__(expected=expected, found=found, fix=fix)
         self.reason = reason
         self.retryable = retryable
         self.retry_after_s = retry_after_s
+        self.spent = spent
 
 
 def need_extra(extra: str, missing: str) -> MissingExtraError:
