@@ -1,0 +1,1 @@
+"""Evaluation: how near a student comes to its teacher, and what it saves."""

@@ -1,0 +1,73 @@
+"""Held-out KL and top-1 agreement, over the full vocabulary, at label positions only.
+
+KL is the forward KL of teacher and student in nats a label token at T=1, mean over all label tokens
+of the held-out records (not mean of means). No text of the training split takes part.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from inbond.losses.batches import Labelled, by_length, pad_batch
+from inbond.losses.heads import dense_divergence, head_weight, label_hidden
+
+BATCH = 16
+CHUNK = 256
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """KL in nats a token with its standard error; agreement as a share; label tokens measured."""
+
+    kl: float
+    kl_stderr: float
+    agreement: float
+    tokens: int
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Held-out batches (ids_BT, label_BT) and the teacher's hidden states [N, H] at their labels,
+    computed once for all students that are compared with it."""
+
+    batches: tuple[tuple[Tensor, Tensor], ...]
+    teacher_NH: tuple[Tensor, ...]
+    teacher_weight_VH: Tensor
+    vocabulary: int
+
+
+@torch.inference_mode()
+def prepare(teacher: Any, sequences: Sequence[Labelled], *, vocabulary: int, pad_id: int) -> HeldOut:
+    """Runs the teacher over the held-out sequences."""
+    groups = by_length([len(sequence.ids) for sequence in sequences], BATCH)
+    batches = tuple(pad_batch([sequences[row] for row in rows], pad_id, teacher.device) for rows in groups)
+    hidden = tuple(label_hidden(teacher, *batch) for batch in batches)
+    return HeldOut(batches, hidden, head_weight(teacher, vocabulary), vocabulary)
+
+
+@torch.inference_mode()
+def measure(held_out: HeldOut, student: Any) -> Agreement:
+    """Compares a student with the teacher on the held-out text. Deterministic on one machine."""
+    weight_VH = head_weight(student, held_out.vocabulary)
+    kl, agree = [], []
+    for batch, teacher_NH in zip(held_out.batches, held_out.teacher_NH, strict=True):
+        student_NH = label_hidden(student, *batch)
+        kl_N, agree_N = dense_divergence(
+            (teacher_NH, held_out.teacher_weight_VH), (student_NH, weight_VH), CHUNK
+        )
+        kl.append(kl_N)
+        agree.append(agree_N)
+    all_N = torch.cat(kl).double()
+    spread = float(all_N.std()) if len(all_N) > 1 else 0.0
+    return Agreement(
+        float(all_N.mean()),
+        spread / math.sqrt(len(all_N)),
+        float(torch.cat(agree).double().mean()),
+        len(all_N),
+    )

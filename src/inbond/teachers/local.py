@@ -1,0 +1,228 @@
+"""A teacher in this process, through transformers: completes prompts and scores tokens.
+
+Only safetensors weights are read and no code that a model brings is run. torch and transformers
+are imported when a model is loaded, not with this module's import of the command line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+from inbond.digest import Digest
+from inbond.errors import InputError, TeacherError
+from inbond.losses.batches import by_length, pad_batch
+from inbond.losses.heads import head_weight, label_hidden, logit_chunks
+from inbond.teachers.protocols import FinishReason, Price, Reply, Request, Scores, TokenSequence
+from inbond.teachers.tokens import encode_prompt, vocabulary_digest
+
+CHUNK = 256
+"""Label tokens whose logits exist at once."""
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer in ``folder``. Raises InputError when there is none that transformers can read."""
+    try:
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, json.JSONDecodeError) as error:
+        raise InputError(
+            expected=f"a tokenizer (tokenizer.json) in {folder}",
+            found=_first_line(error),
+            fix="name a folder that transformers can load, or pull the model again",
+        ) from error
+
+
+def load_model(folder: Path, dtype: torch.dtype = torch.float32) -> Any:
+    """The causal language model in ``folder``, from safetensors, in evaluation mode.
+
+    Raises InputError when it cannot be loaded.
+    """
+    transformers_logging.disable_progress_bar()
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=dtype, use_safetensors=True, trust_remote_code=False
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, json.JSONDecodeError) as error:
+        raise _unloadable(folder, error) from error
+    except Exception as error:  # safetensors raises a class of its own
+        if type(error).__name__ != "SafetensorError":
+            raise
+        raise _unloadable(folder, error) from error
+    return model.eval()
+
+
+def load_config(folder: Path) -> Any:
+    """The model's configuration alone. Raises InputError."""
+    try:
+        return AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, json.JSONDecodeError) as error:
+        raise _unloadable(folder, error) from error
+
+
+def _unloadable(folder: Path, error: Exception) -> InputError:
+    return InputError(
+        expected=f"a causal language model in safetensors form in {folder}",
+        found=_first_line(error),
+        fix="name a folder that transformers can load without code of its own, or pull the model again",
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0][:300]
+
+
+class Local:
+    """A transformers model as a teacher. Implements Completes and ScoresTokens. Final.
+
+    ``digest`` pins the weights (of the file or folder they came from).
+    """
+
+    concurrency = 1
+    price = Price()
+
+    def __init__(self, name: str, digest: Digest, model: Any, tokenizer: Any, *, batch: int = 16) -> None:
+        self.model: Any = model
+        self.tokenizer: Any = tokenizer
+        self._name = name
+        self._digest = digest
+        self._batch = batch
+        self._lock = threading.Lock()
+
+    @property
+    def identity(self) -> str:
+        return f"{self._name} {self._digest} transformers"
+
+    @property
+    def vocabulary(self) -> Digest:
+        return vocabulary_digest(self.tokenizer)
+
+    @property
+    def vocabulary_size(self) -> int:
+        return len(self.tokenizer)
+
+    async def complete(self, request: Request) -> Reply:
+        """See Completes. One at a time: generation holds the model."""
+        stop = threading.Event()
+        try:
+            return await asyncio.to_thread(self._complete, request, stop)
+        finally:
+            stop.set()
+
+    async def close(self) -> None:
+        self.model = None
+
+    def _complete(self, request: Request, stop: threading.Event) -> Reply:
+        started = time.monotonic()
+        prompt_ids = encode_prompt(self.tokenizer, request.prompt)
+        sampling = request.sampling
+        with self._lock, torch.inference_mode():
+            if sampling.seed is not None:
+                torch.manual_seed(sampling.seed + request.sample)
+            output = self.model.generate(
+                torch.tensor([prompt_ids], device=self.model.device),
+                attention_mask=torch.ones(1, len(prompt_ids), dtype=torch.int64, device=self.model.device),
+                max_new_tokens=sampling.max_tokens,
+                do_sample=sampling.temperature > 0,
+                **({"temperature": sampling.temperature} if sampling.temperature > 0 else {}),
+                **({"top_p": sampling.top_p, "top_k": 0} if sampling.temperature > 0 else {}),
+                pad_token_id=self.tokenizer.pad_token_id or self.tokenizer.eos_token_id,
+                stopping_criteria=[lambda *_: torch.tensor([stop.is_set()])],
+            )
+        answer = output[0, len(prompt_ids) :].tolist()
+        finish: FinishReason = "stop" if len(answer) < sampling.max_tokens else "length"
+        if answer and answer[-1] in _end_ids(self.model, self.tokenizer):
+            answer, finish = answer[:-1], "stop"
+        text = self.tokenizer.decode(answer, skip_special_tokens=True)
+        cuts = [text.index(mark) for mark in sampling.stop if mark in text]
+        if cuts:
+            text, finish = text[: min(cuts)], "stop"
+        if not text.strip():
+            raise TeacherError(
+                expected="an answer with text", found="an empty one", fix="change the prompt or the sampling",
+                reason="empty", retryable=False,
+            )  # fmt: skip
+        seconds = time.monotonic() - started
+        return Reply(text, finish, len(prompt_ids), len(answer), self._name, seconds)
+
+    def score(self, sequences: Sequence[TokenSequence], k: int) -> Scores:
+        """See ScoresTokens. Batches of like length; the head runs at label positions alone."""
+        if not 1 <= k <= self.vocabulary_size:
+            raise InputError(
+                expected=f"k from 1 to {self.vocabulary_size}, the teacher's vocabulary",
+                found=f"k = {k}",
+                fix="set capture.k lower",
+            )
+        check_lengths(self.model, sequences)
+        parts: list[tuple[list[int], np.ndarray, np.ndarray]] = []
+        with self._lock, torch.inference_mode():
+            weight_VH = head_weight(self.model, self.vocabulary_size)
+            for rows in by_length([len(sequence.ids) for sequence in sequences], self._batch):
+                hidden_NH = batch_hidden(self.model, self.tokenizer, [sequences[row] for row in rows])
+                parts.append((rows, *_top(hidden_NH, weight_VH, k)))
+        return _in_order(sequences, parts, k)
+
+
+def _end_ids(model: nn.Module, tokenizer: Any) -> set[int]:
+    ends = getattr(model.generation_config, "eos_token_id", None)
+    listed = ends if isinstance(ends, list) else [ends]
+    return {end for end in (*listed, tokenizer.eos_token_id) if end is not None}
+
+
+def check_lengths(model: Any, sequences: Sequence[TokenSequence]) -> None:
+    """Raises InputError when a sequence is longer than the model's context."""
+    limit = getattr(model.config, "max_position_embeddings", None)
+    longest = max((len(sequence.ids) for sequence in sequences), default=0)
+    if limit is not None and longest > limit:
+        raise InputError(
+            expected=f"sequences of at most {limit} tokens, the model's context",
+            found=f"one of {longest}",
+            fix="shorten the prompts or set generate.max_tokens lower",
+        )
+
+
+def batch_hidden(model: Any, tokenizer: Any, sequences: Sequence[TokenSequence]) -> torch.Tensor:
+    """Hidden states [N, H] at the label positions of one batch."""
+    pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+    return label_hidden(model, *pad_batch(sequences, pad_id, model.device))
+
+
+def _top(hidden_NH: torch.Tensor, weight_VH: torch.Tensor, k: int) -> tuple[np.ndarray, np.ndarray]:
+    ids, logps = [], []
+    for _, logits_NV in logit_chunks(hidden_NH, weight_VH, CHUNK):
+        wide_NV = logits_NV.float()
+        top = wide_NV.topk(k, dim=1)
+        logps.append((top.values - wide_NV.logsumexp(1, keepdim=True)).cpu().numpy())
+        ids.append(top.indices.to(torch.int32).cpu().numpy())
+    return np.concatenate(ids), np.concatenate(logps)
+
+
+def _in_order(
+    sequences: Sequence[TokenSequence], parts: list[tuple[list[int], np.ndarray, np.ndarray]], k: int
+) -> Scores:
+    """Puts the batches' rows back in the order of the sequences."""
+    firsts = np.cumsum([0, *(sequence.labels for sequence in sequences)])
+    ids_NK = np.empty((firsts[-1], k), dtype=np.int32)
+    logp_NK = np.empty((firsts[-1], k), dtype=np.float32)
+    for rows, part_ids, part_logp in parts:
+        for row, (first, last) in zip(rows, _spans([sequences[row] for row in rows]), strict=True):
+            ids_NK[firsts[row] : firsts[row + 1]] = part_ids[first:last]
+            logp_NK[firsts[row] : firsts[row + 1]] = part_logp[first:last]
+    return Scores(ids_NK, logp_NK)
+
+
+def _spans(sequences: Sequence[TokenSequence]) -> Iterator[tuple[int, int]]:
+    first = 0
+    for sequence in sequences:
+        yield first, first + sequence.labels
+        first += sequence.labels

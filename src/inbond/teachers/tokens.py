@@ -1,0 +1,49 @@
+"""Text to token ids, as teacher and student both see it. Needs a tokenizer, not torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from inbond.digest import Digest, of_value
+from inbond.errors import InputError
+from inbond.teachers.protocols import TokenSequence
+from inbond.types import Prompt, Record
+
+
+def vocabulary_digest(tokenizer: Any) -> Digest:
+    """Digest of all real tokens and their ids: two models may share targets when it is equal."""
+    return of_value(dict(sorted(tokenizer.get_vocab().items())))
+
+
+def encode_prompt(tokenizer: Any, prompt: Prompt) -> list[int]:
+    """Token ids of a prompt as the model should see it, ending where the answer begins.
+
+    Raises InputError for a conversation when the tokenizer has no chat template.
+    """
+    if isinstance(prompt, str):
+        ids: list[int] = tokenizer.encode(prompt)
+        return ids
+    if tokenizer.chat_template is None:
+        raise InputError(
+            expected="a tokenizer with a chat template, because the prompts are conversations",
+            found="a tokenizer without one",
+            fix='give prompts as plain text ("prompt": ...), or use an instruction-tuned teacher',
+        )
+    text = tokenizer.apply_chat_template(
+        [message.to_json() for message in prompt], tokenize=False, add_generation_prompt=True
+    )
+    ids = tokenizer.encode(text, add_special_tokens=False)
+    return ids
+
+
+def encode_record(tokenizer: Any, record: Record) -> TokenSequence:
+    """Prompt and completion as one sequence that ends with the end-of-turn token.
+
+    The two are tokenised apart, as they are when the model answers, so that no token spans the border.
+    """
+    prompt = encode_prompt(tokenizer, record.prompt)
+    completion = tokenizer.encode(record.completion, add_special_tokens=False)
+    end = [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
+    if not prompt:  # nothing to predict the first token from, so the first token is given
+        prompt, completion = completion[:1], completion[1:]
+    return TokenSequence((*prompt, *completion, *end), len(prompt))

@@ -1,0 +1,1 @@
+"""Training: the student, the teacher's targets, one flat loop, checkpoints."""

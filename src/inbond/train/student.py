@@ -1,0 +1,170 @@
+"""The student before training: pruned from the teacher, another model, or from scratch.
+
+Legend: L layers, N label tokens, H hidden width, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from inbond.digest import Digest
+from inbond.errors import InputError
+from inbond.losses.heads import dense_divergence, head_weight, label_hidden
+
+CHUNK = 256
+
+
+def decoder_layers(model: Any) -> nn.ModuleList:
+    """The model's blocks. Raises InputError when the architecture keeps them elsewhere."""
+    layers = getattr(model.get_decoder(), "layers", None)
+    if not isinstance(layers, nn.ModuleList):
+        raise InputError(
+            expected="a decoder with a list of layers",
+            found=type(model).__name__,
+            fix="use student.init: model or scratch, or a teacher of another family",
+        )
+    return layers
+
+
+def layer_importance(
+    model: Any,
+    batches: Sequence[tuple[Tensor, Tensor]],
+    vocabulary: int,
+    on_progress: Callable[[int, int], None],
+) -> list[float]:
+    """For each of L layers, the KL in nats a token that dropping it alone costs on ``batches``.
+
+    ``batches`` are (ids_BT, label_BT). The model is left as it was. (Block importance measured on the
+    output, as in ShortGPT, arXiv 2403.03853, but by KL rather than by the cosine of hidden states.)
+    """
+    decoder, layers = model.get_decoder(), decoder_layers(model)
+    weight_VH = head_weight(model, vocabulary)
+    importance = []
+    with torch.inference_mode():
+        whole = [label_hidden(model, *batch) for batch in batches]
+        try:
+            for dropped in range(len(layers)):
+                decoder.layers = nn.ModuleList([layer for i, layer in enumerate(layers) if i != dropped])
+                kl = [
+                    dense_divergence((hidden, weight_VH), (label_hidden(model, *batch), weight_VH), CHUNK)[0]
+                    for hidden, batch in zip(whole, batches, strict=True)
+                ]
+                importance.append(torch.cat(kl).mean().item())
+                on_progress(dropped + 1, len(layers))
+        finally:
+            decoder.layers = layers
+    return importance
+
+
+def most_important(importance: Sequence[float], count: int) -> list[int]:
+    """The ``count`` layers whose loss hurts most, in their order in the model."""
+    ranked = sorted(range(len(importance)), key=lambda layer: (-importance[layer], layer))
+    return sorted(ranked[:count])
+
+
+def check_layers(keep: Sequence[int], layers: int) -> None:
+    """Raises InputError unless ``keep`` are some, not all, of the teacher's layers, each once."""
+    if not keep or sorted(set(keep)) != list(keep) or keep[0] < 0 or keep[-1] >= layers:
+        raise InputError(
+            expected=f"layer numbers from 0 to {layers - 1}, each once, rising",
+            found=str(list(keep)),
+            fix="correct student.keep",
+        )
+    if len(keep) >= layers:
+        raise InputError(
+            expected=f"a student smaller than its teacher of {layers} layers",
+            found=f"{len(keep)} layers",
+            fix="set student.layers lower",
+        )
+
+
+def prune_layers(model: Any, keep: Sequence[int]) -> Any:
+    """A copy of ``model`` that has only the layers ``keep``; the model itself is not touched.
+
+    Raises InputError as ``check_layers`` does.
+    """
+    layers = decoder_layers(model)
+    check_layers(keep, len(layers))
+    config = copy.deepcopy(model.config)
+    config.num_hidden_layers = len(keep)
+    kinds = getattr(config, "layer_types", None)
+    if kinds is not None:
+        config.layer_types = [kinds[layer] for layer in keep]
+    student = type(model)(config).to(model.dtype)
+    student.load_state_dict(_renumbered(model.state_dict(), keep), strict=True)
+    student.generation_config = copy.deepcopy(model.generation_config)
+    return student.eval()
+
+
+def _renumbered(state: dict[str, Tensor], keep: Sequence[int]) -> dict[str, Tensor]:
+    """The state of the kept layers under their new numbers, and everything outside the layers."""
+    places = {str(old): str(new) for new, old in enumerate(keep)}
+    renumbered = {}
+    for key, value in state.items():
+        before, mark, after = key.partition(".layers.")
+        if mark:
+            number, dot, rest = after.partition(".")
+            if number not in places:
+                continue
+            key = f"{before}{mark}{places[number]}{dot}{rest}"
+        renumbered[key] = value
+    return renumbered
+
+
+def from_scratch(teacher_config: Any, changes: dict[str, Any], seed: int) -> Any:
+    """A freshly initialised model of the teacher's architecture with some config fields changed.
+
+    Raises InputError for a field that the architecture does not have.
+    """
+    config = copy.deepcopy(teacher_config)
+    for field, value in changes.items():
+        if not hasattr(config, field):
+            raise InputError(
+                expected=f"a field of {type(config).__name__}",
+                found=f"student.config.{field}",
+                fix="look up the architecture's fields in its config.json",
+            )
+        setattr(config, field, value)
+    if "hidden_size" in changes and "head_dim" not in changes and getattr(config, "head_dim", None):
+        config.head_dim = config.hidden_size // config.num_attention_heads
+    if getattr(config, "layer_types", None) is not None:
+        config.layer_types = config.layer_types[: config.num_hidden_layers]
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(seed)
+    try:
+        return AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
+    except (ValueError, RuntimeError, ZeroDivisionError) as error:
+        raise InputError(
+            expected="sizes that fit together (hidden_size a multiple of num_attention_heads, ...)",
+            found=f"{changes}: {error}",
+            fix="correct student.config",
+        ) from error
+
+
+def check_same_tokens(teacher: Digest, student: Digest) -> None:
+    """Raises InputError unless both tokenizers have the same real tokens with the same ids.
+
+    Padding rows of the heads do not count: both sides drop them.
+    """
+    if teacher != student:
+        raise InputError(
+            expected="a student whose tokenizer has the teacher's tokens, each with the same id",
+            found="another vocabulary",
+            fix="use a student of the teacher's family, or student.init: prune",
+        )
+
+
+def check_smaller(teacher_params: int, student_params: int) -> None:
+    """Raises InputError when the student is larger than its teacher."""
+    if student_params > teacher_params:
+        raise InputError(
+            expected=f"a student of at most the teacher's {teacher_params:,} parameters",
+            found=f"{student_params:,}",
+            fix="choose a smaller student, or fewer layers",
+        )
