@@ -1,0 +1,322 @@
+"""The recipe: everything that decides what a run does, in one frozen value.
+
+Written as YAML or made in Python; unknown fields are refused; every field is read by something, which
+a test makes sure of. Defaults are what a careful person would choose; ``name`` and ``teacher`` have none.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from inbond.errors import InputError
+from inbond.types import parse_model_name
+
+BUILT_IN = ("demo",)
+_Share = Annotated[float, Field(ge=0, le=1)]
+_Positive = Annotated[int, Field(ge=1)]
+
+
+def _readable(name: str) -> str:
+    parse_model_name(name)
+    return name
+
+
+_ModelText = Annotated[str, AfterValidator(_readable)]
+
+
+class _Part(BaseModel):
+    """Frozen, and strict about names: a misspelt field must never be ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Purpose(_Part):
+    """What the student is for; the gate judges it. Defaults are the most demanding plan."""
+
+    use: Literal["research", "internal", "commercial"] = "commercial"
+    release: Literal["none", "service", "weights"] = "weights"
+    competes: Literal["yes", "no", "unknown"] = "unknown"
+    domains: tuple[str, ...] = ()
+
+
+class Prompts(_Part):
+    """Where prompts come from: exactly one of ``file`` (JSONL), ``items`` and ``dataset`` (on the Hub)."""
+
+    file: str | None = Field(None, description="JSONL file; relative to the recipe's own folder")
+    items: tuple[Any, ...] | None = Field(None, description="a list of texts, messages or objects")
+    dataset: str | None = Field(None, description="name of a dataset on the Hugging Face Hub")
+    split: str = Field("train", description="the dataset's split")
+    limit: _Positive | None = Field(None, description="take only the first so many")
+    template: str | None = Field(None, description='text with fields of a row in braces: "Define {word}."')
+    system: str | None = Field(None, description="a system message before every prompt")
+    licence: str | None = Field(None, description="licence of the prompts; own: they are yours")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Prompts:
+        given = [name for name in ("file", "items", "dataset") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"exactly one of file, items and dataset is needed, not {given or 'none'}")
+        return self
+
+
+class OwnData(_Part):
+    """Your own examples (JSONL with prompt or messages, and completion), learnt as text."""
+
+    file: str = Field(description="JSONL file; relative to the recipe's own folder")
+    weight: Annotated[float, Field(gt=0)] = Field(1.0, description="what a token weighs beside a teacher's")
+    licence: str = Field("own", description="its licence; own: it is yours")
+
+
+class Generate(_Part):
+    """How the teacher answers. All of it but runtime, concurrency and limits is part of a request."""
+
+    runtime: Literal["auto", "embedded", "local", "served"] = Field(
+        "auto", description="auto: llama.cpp for a GGUF file, transformers for a folder, HTTP for api:"
+    )
+    samples: _Positive = Field(1, description="answers to each prompt")
+    max_tokens: _Positive = 256
+    temperature: Annotated[float, Field(ge=0, le=5)] = 0.7
+    top_p: Annotated[float, Field(gt=0, le=1)] = 0.95
+    seed: int = 0
+    attempts: _Positive = Field(5, description="askings of one request before its failure is final")
+    timeout_s: Annotated[float, Field(gt=0)] = 300
+    spend_cap_usd: Annotated[float, Field(ge=0)] | None = Field(None, description="for the whole run")
+    retry_refused: bool = Field(False, description="ask again what was refused, empty or rejected")
+    max_failed: _Share = Field(0.1, description="share of requests that may stay without an answer")
+    retain_days: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="erase journal text that is older, each time the recipe runs"
+    )
+
+
+class Filters(_Part):
+    """What may not be learnt from."""
+
+    secrets: bool = True
+    personal_data: bool = True
+    refusals: bool = True
+    truncated: bool = True
+    exact_duplicates: bool = True
+    near_duplicates: bool = True
+    languages: tuple[str, ...] = Field((), description="ISO 639-1 codes to keep; none: all are kept")
+
+
+class Capture(_Part):
+    """The teacher's targets."""
+
+    k: _Positive = Field(64, description="likeliest tokens kept at each label position")
+    shard: _Positive = Field(64, description="records a shard")
+
+
+class Student(_Part):
+    """What the student starts from."""
+
+    init: Literal["prune", "model", "scratch"] = "prune"
+    layers: _Positive | None = Field(None, description="prune: layers kept; default: half of the teacher's")
+    keep: tuple[int, ...] | None = Field(None, description="prune: exactly these layers, nothing measured")
+    probe: _Positive = Field(8, description="prune: records on which layers are measured")
+    base: _ModelText | None = Field(None, description="model: its name; the tokenizer must be the teacher's")
+    config: dict[str, int | float | bool] = Field(
+        {}, description="scratch: fields of the teacher's config to change, such as num_hidden_layers"
+    )
+
+    @model_validator(mode="after")
+    def _fits_init(self) -> Student:
+        if self.init == "model" and self.base is None:
+            raise ValueError("init: model needs base, the name of the model to start from")
+        if self.init != "model" and self.base is not None:
+            raise ValueError(f"base is for init: model, not for init: {self.init}")
+        if self.init != "prune" and (self.layers or self.keep):
+            raise ValueError(f"layers and keep are for init: prune, not for init: {self.init}")
+        if self.init != "scratch" and self.config:
+            raise ValueError(f"config is for init: scratch, not for init: {self.init}")
+        if self.layers is not None and self.keep is not None:
+            raise ValueError("layers and keep exclude each other")
+        return self
+
+
+class Train(_Part):
+    """How the student learns: kl * KL(teacher || student) + ce * cross-entropy, mean over label tokens.
+
+    Forward KL on top-k targets with a tail bucket, at T=1 (so no T^2 factor arises).
+    """
+
+    kl: Annotated[float, Field(ge=0)] = 1.0
+    ce: Annotated[float, Field(ge=0)] = 0.0
+    epochs: _Positive = 2
+    batch: _Positive = Field(16, description="records a micro-batch")
+    accumulate: _Positive = Field(1, description="micro-batches an optimiser step")
+    lr: Annotated[float, Field(gt=0)] = 5e-4
+    warmup_steps: Annotated[int, Field(ge=0)] = 10
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    chunk: _Positive = Field(256, description="label tokens whose logits exist at once")
+    seed: int = 0
+    checkpoint_seconds: Annotated[float, Field(gt=0)] = 60
+
+    @model_validator(mode="after")
+    def _some_objective(self) -> Train:
+        if self.kl + self.ce == 0:
+            raise ValueError("kl and ce are both 0: nothing would be learnt")
+        return self
+
+
+class Evaluate(_Part):
+    """What is measured on the held-out records."""
+
+    samples: Annotated[int, Field(ge=0)] = Field(6, description="held-out prompts answered side by side")
+    sample_tokens: _Positive = 40
+
+
+class Recipe(_Part):
+    """One distillation."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")] = Field(
+        description="the run's name: small letters, digits, dot, dash, underscore"
+    )
+    teacher: _ModelText = Field(
+        description="hf:org/name, path:dir, gguf:file, pypi:..., api:host/model, run:name"
+    )
+    channel: str | None = Field(None, description="the host it is reached by; default: what its name says")
+    prompts: Prompts
+    purpose: Purpose = Purpose()
+    own_data: tuple[OwnData, ...] = ()
+    generate: Generate = Generate()
+    filters: Filters = Filters()
+    held_out: Annotated[float, Field(gt=0, lt=1)] = Field(0.1, description="share of prompts held out")
+    capture: Capture = Capture()
+    student: Student = Student()
+    train: Train = Train()
+    evaluate: Evaluate = Evaluate()
+
+
+def parse(values: Any, where: str) -> Recipe:
+    """A recipe from plain values. Raises InputError that names the field, its value and the fix."""
+    if not isinstance(values, dict):
+        raise InputError(
+            expected=f"a recipe with fields (name, teacher, prompts, ...) in {where}",
+            found=f"{type(values).__name__}",
+            fix="start from the built-in one: inbond run demo --print-recipe",
+        )
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        raise _explain(error, where) from error
+
+
+def _explain(error: ValidationError, where: str) -> InputError:
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"]) or "the recipe"
+    others = error.error_count() - 1
+    more = f" (and {others} more)" if others else ""
+    if first["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(first["loc"][-1]), _fields(first["loc"][:-1]), 1)
+        fix = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(_fields(first['loc'][:-1]))}"
+        expected = f"only fields that a recipe has, in {where}"
+        return InputError(expected=expected, found=f"{field} = {first['input']!r:.80}{more}", fix=fix)
+    if first["type"] == "missing":
+        fix = f"add {field}; inbond run demo --print-recipe shows a whole recipe"
+        return InputError(expected=f"{field} in {where}", found=f"nothing{more}", fix=fix)
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, InputError):
+        found = f"{field} = {cause.found}{more}"
+        return InputError(expected=f"{field} in {where}: {cause.expected}", found=found, fix=cause.fix)
+    message = first["msg"].removeprefix("Value error, ")
+    return InputError(
+        expected=f"{field} in {where}: {message[0].lower()}{message[1:]}",
+        found=f"{field} = {first['input']!r:.80}{more}",
+        fix=f"correct {field} in the recipe, or with --set {field}=...",
+    )
+
+
+def _fields(path: tuple[int | str, ...]) -> list[str]:
+    """The fields that the part of a recipe at ``path`` has."""
+    part: Any = Recipe
+    for step in path:
+        if isinstance(step, int):
+            continue
+        annotation = part.model_fields[step].annotation
+        nested = [
+            item
+            for item in (annotation, *getattr(annotation, "__args__", ()))
+            if hasattr(item, "model_fields")
+        ]
+        if not nested:
+            return []
+        part = nested[0]
+    return list(part.model_fields)
+
+
+def load(source: str, changes: tuple[str, ...] = ()) -> tuple[Recipe, Path]:
+    """Reads a built-in recipe by name, or a file; applies ``--set`` changes.
+
+    Returns the recipe and the folder that its relative paths start from. Raises InputError.
+    """
+    text, folder = _read(source)
+    try:
+        values = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise InputError(
+            expected=f"YAML in {source}", found=str(error).replace("\n", " "), fix="correct the line it names"
+        ) from error
+    for change in changes:
+        _apply(values, change)
+    return parse(values, source), folder
+
+
+def _read(source: str) -> tuple[str, Path]:
+    if source in BUILT_IN:
+        with resources.as_file(resources.files("inbond.recipes") / "builtin") as folder:
+            return (folder / f"{source}.yaml").read_text(encoding="utf-8"), folder
+    path = Path(source)
+    try:
+        return path.read_text(encoding="utf-8-sig"), path.resolve().parent
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            expected=f"a recipe file, or the name of a built-in recipe ({', '.join(BUILT_IN)})",
+            found=f"{source!r}: {error}",
+            fix="check the path; inbond run demo --print-recipe shows what a recipe looks like",
+        ) from error
+
+
+def _apply(values: Any, change: str) -> None:
+    """Sets one ``a.b=value``; the value is read as YAML, so numbers, lists and null work."""
+    path, equals, text = change.partition("=")
+    steps = path.strip().split(".")
+    if not equals or not all(steps):
+        raise InputError(
+            expected="--set a.b=value", found=repr(change), fix="for example --set train.epochs=3"
+        )
+    for step in steps[:-1]:
+        values = values.setdefault(step, {}) if isinstance(values, dict) else None
+    if not isinstance(values, dict):
+        raise InputError(
+            expected=f"a part of the recipe that has fields, at {path.rpartition('.')[0]}",
+            found=repr(change),
+            fix="list items cannot be set one by one: give the whole list, for example own_data=[...]",
+        )
+    try:
+        values[steps[-1]] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(expected=f"a YAML value for {path}", found=repr(text), fix="quote it") from error
+
+
+def to_yaml(recipe: Recipe) -> str:
+    """The recipe with every field written out."""
+    return yaml.safe_dump(
+        recipe.model_dump(mode="json"),
+        sort_keys=False,
+        allow_unicode=True,
+        default_flow_style=None,
+        width=100,
+    )
+
+
+def schema() -> str:
+    """The JSON schema, for editors."""
+    return json.dumps(Recipe.model_json_schema(), indent=2, ensure_ascii=False) + "\n"
