@@ -100,7 +100,9 @@ def _curve() -> tuple[CurvePoint, ...]:
         loss = 1.1 + 3.7 * math.exp(-step / 45) + 0.08 * math.sin(step * 1.7)
         warm = min(1.0, step / 20) * 0.5 * (1 + math.cos(math.pi * step / 240))
         kl = 1.17 + 3.57 * math.exp(-step / 50) if step % 40 == 0 else None
-        return CurvePoint(step, step * 0.89, loss, 6e-4 * warm, 610 + 40 * math.sin(step), kl)
+        return CurvePoint(
+            step, step * 0.89, loss, 6e-4 * warm, 610 + 14 * math.sin(step) - 90 * math.exp(-step / 8), kl
+        )
 
     return tuple(point(step) for step in range(0, 241, 4))
 

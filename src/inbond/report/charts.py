@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 from inbond.report.text import one_line, wrap
 from inbond.report.wording import NOT_MEASURED, known
 
-_HEIGHT, _TOP, _BOTTOM = 208.0, 22.0, 26.0
+_HEIGHT, _TOP, _BOTTOM = 200.0, 10.0, 28.0
 _MAX_POINTS = 240
 _LARGEST = 1e300
 
@@ -85,6 +85,9 @@ def nice_ticks(low: float, high: float) -> list[float]:
 def tick_text(value: float) -> str:
     if value and not 1e-3 <= abs(value) < 1e7:
         return f"{value:.3g}".replace("e-0", "e-").replace("e+0", "e")
+    for unit, factor in (("M", 1e6), ("k", 1e3)):
+        if abs(value) >= 10 * factor:
+            return f"{value / factor:,.4g}{unit}"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
@@ -122,13 +125,15 @@ def _in_words(points: Sequence[Point], x_label: str) -> str:
 
 
 def _grid(ticks: Sequence[float]) -> Markup:
-    """Lines across, each with its number standing on it."""
+    """Lines across, each with its number at its left, in the margin that the stylesheet keeps free."""
     rows = []
     for index, tick in enumerate(ticks):
         y = _down(tick, ticks)
         css = "axis" if index == 0 else "rule"
         rows.append(f'<line class="{css}" x1="0" x2="100%" y1="{y:.1f}" y2="{y:.1f}"/>')
-        rows.append(f'<text class="tick" x="0" y="{y - 5:.1f}">{escape(tick_text(tick))}</text>')
+        rows.append(
+            f'<text class="tick" x="-8" y="{y + 4:.1f}" text-anchor="end">{escape(tick_text(tick))}</text>'
+        )
     return Markup("".join(rows))
 
 
@@ -194,13 +199,17 @@ def _bar(bar: Bar, top: float, full: float) -> Markup:
 
 
 def share_bar(share: float | None) -> Markup:
-    """A small bar for a table's cell, beside a number that says the same, so hidden from readers of
-    the screen. Empty when there is nothing to show."""
+    """A small bar for a table's cell, the whole track being 1; above 1 the track is ``share`` and a mark
+    stands at 1. The number beside it says the same, so it is hidden from readers of the screen."""
     value = known(share)
     if value is None or value < 0:
         return Markup("")
+    mark = Markup("")
+    if value > 1:
+        at_one = f"{100 / value:.2f}%"
+        mark = Markup('<line class="mark" x1="{}" x2="{}" y1="-2" y2="8"/>').format(at_one, at_one)
     return Markup(
         '<svg class="share" aria-hidden="true" width="100%" height="6">'
         '<rect class="track" width="100%" height="6" rx="2"/>'
-        '<rect class="fill accent" width="{:.2f}%" height="6" rx="2"/></svg>'
-    ).format(min(1.0, value) * 100)
+        '<rect class="fill accent" width="{:.2f}%" height="6" rx="2"/>{}</svg>'
+    ).format(min(1.0, value) * 100, mark)

@@ -17,7 +17,9 @@ from inbond.report.text import one_line, wrap
 
 MOST_NODES = 40
 _KINDS = ("teacher", "student", "model", "data", "records", "targets", "stage")
-_WIDE, _NARROW, _GAP_X, _GAP_Y, _PAD = 158.0, 104.0, 58.0, 18.0, 10.0
+_WIDE, _NARROW, _GAP_X, _GAP_Y, _PAD = 142.0, 90.0, 54.0, 22.0, 10.0
+_LABEL_COLUMN, _SMALL_COLUMN = 8.0, 6.9
+"""Pixels a column of type takes at most in the widest of the usual typefaces."""
 _FITS = 1450.0
 """Wider pictures are not shrunk to the page, which would make them unreadable, but scroll."""
 _COLUMN, _GUTTER, _LANES = 340.0, 72.0, 6
@@ -34,7 +36,7 @@ class _Box:
     height: float
 
 
-_LINE_HEIGHTS = {"kind": 16.0, "label": 17.0, "detail": 15.0, "badge": 16.0}
+_LINE_HEIGHTS = {"kind": 16.0, "label": 17.0, "detail": 15.0, "badge": 15.0}
 
 
 def draw_wide(lineage: Lineage, ident: str, title: str) -> Markup:
@@ -113,11 +115,11 @@ def _drawn(edge: LineageEdge, layout: graph.Layout) -> bool:
 def _box(node: LineageNode, width: float) -> _Box:
     room = width - 2 * _PAD
     lines = [] if node.kind == "stage" else [("kind", one_line(node.kind)[:24])]
-    lines += [("label", line) for line in wrap(node.label, int(room / 7.3), 3)]
+    lines += [("label", line) for line in wrap(node.label, int(room / _LABEL_COLUMN), 3)]
     if node.detail:
-        lines += [("detail", line) for line in wrap(node.detail, int(room / 6.3), 2)]
+        lines += [("detail", line) for line in wrap(node.detail, int(room / _SMALL_COLUMN), 2)]
     if node.badges:
-        lines += [("badge", wrap(" · ".join(node.badges), int(room / 6.3), 1)[0])]
+        lines += [("badge", line) for line in wrap(" · ".join(node.badges), int(room / _SMALL_COLUMN), 2)]
     height = sum(_LINE_HEIGHTS[css] for css, _ in lines) + 2 * _PAD - 3
     return _Box(node, tuple(lines), width, height)
 
@@ -187,6 +189,7 @@ def _curve(
     way = layout.ways[pair]
     x, y = lefts[way[0]] + widths[way[0]], _port(way[0], pair, layout, boxes, out=True)
     path = [f"M{x:.1f} {y:.1f}"]
+    between: list[tuple[float, float]] = []
     label_at = None
     for item in way[1:]:
         last = item == way[-1]
@@ -198,7 +201,9 @@ def _curve(
         x, y = to_x, to_y
         if not last:
             x += widths[item]
+            between.append((x - widths[item] / 2, y - 5))
             path.append(f"H{x:.1f}")
+    label_at = between[0] if between else label_at  # a long edge has room where it passes a layer
     assert label_at is not None, "a way has two ends"
     return _line(edge, " ".join(path)) + _arrow(edge, x, y) + _kind_label(edge, *label_at)
 

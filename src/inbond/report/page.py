@@ -17,7 +17,7 @@ from markupsafe import Markup
 from inbond.digest import of_bytes, to_raw
 from inbond.report.blocks import LIMITS, Limits, Prepared
 from inbond.report.data import ReportData
-from inbond.report.text import clip, visible
+from inbond.report.text import clip, columns, visible
 from inbond.report.views import context_of
 
 MOST_BYTES = 400_000
@@ -47,13 +47,21 @@ def _environment(limits: Limits) -> Environment:
             return value
         return clip(visible(value), limits.text) if isinstance(value, str) else value
 
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("inbond.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         finalize=finalize,
     )
+    environment.tests["short"] = _is_short
+    return environment
+
+
+def _is_short(cell: object) -> bool:
+    """Whether a table's cell may be kept on one line: seven of them fit beside one another."""
+    text = cell.striptags() if isinstance(cell, Markup) else str(cell)
+    return columns(visible(text)) <= 14
 
 
 def _source(environment: Environment, name: str) -> str:

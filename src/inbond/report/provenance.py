@@ -49,11 +49,15 @@ def _verdict(view: VerdictView, limits: Limits) -> dict[str, Any]:
 
 
 def _reasons(reasons: object, limits: Limits) -> Table:
-    """Reasons come as JSON, so nothing about their shape is taken for granted."""
-    given = reasons if isinstance(reasons, Sequence) and not isinstance(reasons, str) else ()
-    rows = [_reason(reason) for reason in given if isinstance(reason, Mapping)]
+    rows = [_reason(reason) for reason in _mappings(reasons)]
     columns = ("Edge", "Stance", "Finding", "Clause", "Source", "Read on", "Evidence")
     return table("Reasons", columns, rows, limits.rows, folds=True)
+
+
+def _mappings(value: object) -> list[Mapping[str, Any]]:
+    """Reasons come as JSON, so nothing about their shape is taken for granted."""
+    given = value if isinstance(value, Sequence) and not isinstance(value, str) else ()
+    return [each for each in given if isinstance(each, Mapping)]
 
 
 def _reason(reason: Mapping[str, Any]) -> tuple[object, ...]:
@@ -115,16 +119,34 @@ def _host_and_path(address: str) -> str:
 
 
 def _obligations(obligations: Sequence[Mapping[str, Any]], limits: Limits) -> Table:
-    rows = [
-        (
-            _text(each.get("kind")) or "–",
-            _text(each.get("text")) or "–",
-            _WHEN.get(_text(each.get("when")), _text(each.get("when"))) or "–",
-            _text(each.get("from")) or "–",
-        )
-        for each in obligations
-    ]
+    duties = [duty(each) for each in obligations]
+    rows = [(each["kind"], each["text"], each["when"], each["source"]) for each in duties]
     return table("Obligations", ("Kind", "What to do", "When", "From"), rows, limits.rows, folds=True)
+
+
+def duty(obligation: Mapping[str, Any]) -> dict[str, str]:
+    """One obligation in words: kind, text, when, source."""
+    when = _text(obligation.get("when"))
+    return {
+        "kind": _text(obligation.get("kind")).replace("-", " ") or "–",
+        "text": _text(obligation.get("text")) or "–",
+        "when": _WHEN.get(when, when) or "always",
+        "source": _text(obligation.get("from")) or "–",
+    }
+
+
+def reason_texts(view: VerdictView) -> list[dict[str, str]]:
+    """The reasons of a verdict in words, for the card: edge, stance, finding, source."""
+    given = view.verdict.get("reasons")
+    return [
+        {
+            "edge": _text(reason.get("edge")) or "both edges",
+            "stance": _text(reason.get("stance")) or "no stance",
+            "finding": _text(reason.get("finding")) or _text(reason.get("rule")) or "–",
+            "source": _text(reason.get("source")) or "–",
+        }
+        for reason in _mappings(given)
+    ]
 
 
 def material(facts: DataFacts, limits: Limits) -> dict[str, Any]:
@@ -133,7 +155,7 @@ def material(facts: DataFacts, limits: Limits) -> dict[str, Any]:
     none = [] if dropped else ["No filter dropped a record."]
     none += [] if failures else ["No request failed."]
     return {
-        "facts": _data_facts(facts),
+        "facts": data_facts(facts),
         "sources": table(
             "Sources",
             ("Source", "Licence", "#Records"),
@@ -156,7 +178,7 @@ def material(facts: DataFacts, limits: Limits) -> dict[str, Any]:
     }
 
 
-def _data_facts(facts: DataFacts) -> list[tuple[str, str]]:
+def data_facts(facts: DataFacts) -> list[tuple[str, str]]:
     own = "none"
     if facts.own_records:
         weight = "" if facts.own_weight is None else f", each weighing {wording.number(facts.own_weight)}"

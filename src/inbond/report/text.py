@@ -85,20 +85,24 @@ def _columns(character: str) -> int:
 
 
 def wrap(text: str, width: int, lines: int) -> list[str]:
-    """``text`` in at most ``lines`` lines of ``width`` columns, broken at spaces where it can be, and
-    ended with an ellipsis where it does not fit. Always at least one line."""
+    """``text`` in at most ``lines`` lines of ``width`` columns, cut at spaces and hyphens where it can be,
+    and ended with an ellipsis where it does not fit. Always at least one line."""
     wrapped: list[str] = []
     rest = one_line(text)
     while rest and len(wrapped) < lines:
         head = _fit(rest, width)
         if len(head) < len(rest) and len(wrapped) == lines - 1:
             return [*wrapped, _fit(rest, width - 1).rstrip() + "…"]
-        space = head.rfind(" ")
-        if len(head) < len(rest) and rest[len(head)] != " " and space > 0:
-            head = head[:space]
+        if len(head) < len(rest) and rest[len(head)] != " ":
+            head = head[: _last_break(head)]
         wrapped.append(head.rstrip())
         rest = rest[len(head) :].lstrip()
     return wrapped or [""]
+
+
+def _last_break(head: str) -> int:
+    """Where a line that is too long is best cut: after its last space, hyphen, slash or the like."""
+    return max((i for i, character in enumerate(head, start=1) if character in " -_/@#=:"), default=len(head))
 
 
 def _fit(text: str, width: int) -> str:

@@ -31,6 +31,15 @@ PARTS = (
 )
 
 
+SAVING: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
+    ("Parameters", "params", count),
+    ("File size", "file_bytes", wording.size),
+    ("Memory", "memory_bytes", wording.size),
+    ("Speed", "tokens_per_s", wording.rate),
+)
+"""What a model costs: label, field of ModelFacts, how to say it."""
+
+
 def context_of(data: ReportData, limits: Limits) -> dict[str, Any]:
     """All that report.html.j2 asks for."""
     return {
@@ -80,7 +89,7 @@ def _learned_from(data: ReportData) -> str:
 
 
 def _missing(reason: str | None) -> str:
-    return f"{wording.NOT_MEASURED}: {one_line(reason)}" if reason else wording.NOT_MEASURED
+    return f"{wording.NOT_MEASURED}: {clip(one_line(reason), 90)}" if reason else wording.NOT_MEASURED
 
 
 def _size_tile(data: ReportData) -> Tile:
@@ -88,14 +97,18 @@ def _size_tile(data: ReportData) -> Tile:
     if share is None:
         return Tile("Size", "", _missing(data.student.not_measured or data.teacher.not_measured))
     both = f"{wording.params(data.student.params)} of {wording.params(data.teacher.params)} parameters"
-    return Tile("Size, of its teacher’s", percent(share), both)
+    return Tile("Size, against its teacher", percent(share), both)
 
 
 def _agreement_tile(data: ReportData) -> Tile:
     metrics = data.metrics
     if known(metrics.agreement_after) is None:
         return Tile("Agreement", "", _missing(metrics.not_measured))
-    before = f"was {percent(metrics.agreement_before)}" if known(metrics.agreement_before) is not None else ""
+    before = (
+        f"of held-out tokens, was {percent(metrics.agreement_before)}"
+        if known(metrics.agreement_before) is not None
+        else ""
+    )
     return Tile(
         "Agreement with its teacher", percent(metrics.agreement_after), before or "of held-out tokens"
     )
@@ -114,7 +127,7 @@ def _speed_tile(data: ReportData) -> Tile:
     if speedup is None:
         return Tile("Speed", "", _missing(data.student.not_measured or data.teacher.not_measured))
     both = f"{number(data.student.tokens_per_s, 1)} against {number(data.teacher.tokens_per_s, 1)} tokens/s"
-    return Tile("Speed, of its teacher’s", f"{number(speedup)}×", both)
+    return Tile("Speed, against its teacher", f"{number(speedup)}×", both)
 
 
 def _metrics(data: ReportData) -> dict[str, Any]:
@@ -124,8 +137,8 @@ def _metrics(data: ReportData) -> dict[str, Any]:
         charts.Bar("After training", found.kl_after, f"{number(found.kl_after)} nats"),
     ]
     agreement = [
-        charts.Bar("Before training", found.agreement_before, percent(found.agreement_before), "before"),
-        charts.Bar("After training", found.agreement_after, percent(found.agreement_after)),
+        charts.Bar("Before training", found.agreement_before, percent(found.agreement_before, 1), "before"),
+        charts.Bar("After training", found.agreement_after, percent(found.agreement_after, 1)),
     ]
     return {
         "intro": "Both are means over the label tokens of held-out text that the student never trained on. "
@@ -195,12 +208,7 @@ def _saving(data: ReportData) -> dict[str, Any]:
         text = wording.NOT_MEASURED if share is None else f"{number(share)}×"
         return (label, words(theirs), words(ours), Markup("{}{}").format(text, charts.share_bar(share)))
 
-    rows = [
-        row("Parameters", "params", count),
-        row("File size", "file_bytes", wording.size),
-        row("Memory", "memory_bytes", wording.size),
-        row("Speed", "tokens_per_s", wording.rate),
-    ]
+    rows = [row(*each) for each in SAVING]
     notes = [f"How measured: {data.speed_how}"] if data.speed_how else []
     notes += [
         f"{who}, where not measured: {one_line(model.not_measured)}"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from inbond.report.data import Metrics, ReportData, VerdictView
+from inbond.report.text import clip, one_line
 
 NOT_MEASURED = "not measured"
 DISCLAIMER = "A reading of published terms by fixed rules, not legal advice."
@@ -25,6 +26,7 @@ _OUTCOMES: dict[str, tuple[Tone, str]] = {
     "cannot-tell": ("care", "Cannot tell"),
 }
 _SEVERITY: tuple[Tone, ...] = ("good", "plain", "care", "bad")
+_WHY_LENGTH = 160
 
 
 def known(value: float | None) -> float | None:
@@ -66,12 +68,13 @@ def _scaled(value: int | None, units: Sequence[tuple[str, float]], smallest: str
     return f"{value} {smallest}".rstrip()
 
 
-def percent(share: float | None) -> str:
+def percent(share: float | None, digits: int = 0) -> str:
     """.504 -> ``50%``; one digit more below 10%."""
     found = known(share)
     if found is None:
         return NOT_MEASURED
-    return f"{found * 100:.1f}%" if 0 < abs(found) < 0.0995 else f"{found * 100:,.0f}%"
+    digits = max(digits, 1) if 0 < abs(found) < 0.0995 else digits
+    return f"{found * 100:,.{digits}f}%"
 
 
 def rate(value: float | None) -> str:
@@ -117,7 +120,9 @@ def outcome_words(outcome: str) -> tuple[Tone, str]:
 
 def worst_verdict(verdicts: Sequence[VerdictView]) -> VerdictView | None:
     """The one that decides what a reader may do: the sternest outcome, the first among equals."""
-    return max(verdicts, key=lambda view: _SEVERITY.index(view_tone(view)), default=None)
+    return max(
+        verdicts, key=lambda view: (_SEVERITY.index(view_tone(view)), bool(view.obligations)), default=None
+    )
 
 
 def view_tone(view: VerdictView) -> Tone:
@@ -141,7 +146,7 @@ def outcome_sentence(data: ReportData) -> str:
 def _how_close(metrics: Metrics) -> str:
     agreement, kl = known(metrics.agreement_after), known(metrics.kl_after)
     if agreement is None and kl is None:
-        why = (metrics.not_measured or "").strip().rstrip(".")
+        why = clip(one_line(metrics.not_measured or ""), _WHY_LENGTH).rstrip(".")
         return "whose likeness to its teacher was not measured" + (f" ({why})" if why else "")
     parts = []
     if agreement is not None:
