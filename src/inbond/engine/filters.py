@@ -1,0 +1,228 @@
+"""What may not become training data, and why: small pure tests of a row, composed by a frozen config.
+
+Each test is a function of one candidate to a reason or None; duplicates alone need to remember what
+was kept. A row is dropped for the first reason that applies, in the order of ``FilterConfig``.
+Reasons say what kind of thing was found, never the thing itself. Texts scanned for secrets and
+personal data are prompt and completion; language and refusals are the completion's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, final
+
+from inbond.engine import credentials, languages, personal, refusals
+from inbond.engine.similar import Index, grams, sketch
+from inbond.errors import InputError
+from inbond.ledger.records import Row
+from inbond.teachers.protocols import FinishReason
+from inbond.types import Prompt
+
+EXAMPLES = 3
+NEAR = 0.85
+
+_LANGUAGE = re.compile(r"[a-z]{2,3}")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A row that may become training data, and how its answer ended (None: not a teacher's)."""
+
+    row: Row
+    finish: FinishReason | None = None
+
+
+Reason = str
+Test = Callable[[Candidate], Reason | None]
+
+
+@dataclass(frozen=True)
+class FilterConfig:
+    """Which tests run. ``languages`` (ISO 639-1 codes) is empty for any; ``phone_regions`` (ISO 3166)
+    are the countries whose national way to write telephone numbers is known; ``near_duplicates`` is
+    a Jaccard similarity that prompt and completion must both reach, or None."""
+
+    empty: bool = True
+    truncated: bool = True
+    refused: bool = True
+    secrets: bool = True
+    personal_data: bool = True
+    phone_regions: tuple[str, ...] = ("US", "GB", "JP")
+    languages: tuple[str, ...] = ()
+    duplicates: bool = True
+    near_duplicates: float | None = NEAR
+
+    def to_json(self) -> dict[str, Any]:
+        values = asdict(self)
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
+
+    def check(self) -> None:
+        """Raises InputError naming the field that cannot be used, MissingExtraError for a library."""
+        near = self.near_duplicates
+        if near is not None and not 0 < near <= 1:
+            raise _bad("near_duplicates", "a similarity above 0, up to 1, or null", near)
+        for code in self.languages:
+            if not _LANGUAGE.fullmatch(code) or code not in languages.known():
+                raise _bad("languages", "codes of languages that can be told apart, such as en or ja", code)
+        if self.personal_data:
+            for region in self.phone_regions:
+                if region not in personal.known_regions():
+                    raise _bad("phone_regions", "ISO 3166 codes such as US or JP", region)
+        if self.secrets:
+            credentials.detectors()
+
+
+def _bad(field: str, expected: str, found: Any) -> InputError:
+    return InputError(expected=f"{field}: {expected}", found=repr(found), fix=f"correct filters.{field}")
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """What is left, and what went. ``rows`` are the kept candidates' numbers in the input: the parents
+    of the filtered rows. ``dropped`` counts by reason; ``examples`` has a few row numbers of each."""
+
+    kept: tuple[Candidate, ...]
+    rows: tuple[int, ...]
+    dropped: Mapping[str, int]
+    examples: Mapping[str, tuple[int, ...]]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "kept": len(self.rows),
+            "dropped": dict(self.dropped),
+            "examples": {reason: list(rows) for reason, rows in self.examples.items()},
+        }
+
+
+def apply(candidates: Iterable[Candidate], config: FilterConfig) -> Filtered:
+    """Runs the tests over all rows in order. Deterministic. Raises as ``FilterConfig.check``."""
+    config.check()
+    tests = _tests(config)
+    kept: list[Candidate] = []
+    rows: list[int] = []
+    dropped: dict[str, int] = {}
+    examples: dict[str, list[int]] = {}
+    for number, candidate in enumerate(candidates):
+        reason = _first(tests, candidate)
+        if reason is None:
+            kept.append(candidate)
+            rows.append(number)
+            continue
+        dropped[reason] = dropped.get(reason, 0) + 1
+        shown = examples.setdefault(reason, [])
+        if len(shown) < EXAMPLES:
+            shown.append(number)
+    shown_rows = {reason: tuple(numbers) for reason, numbers in examples.items()}
+    return Filtered(tuple(kept), tuple(rows), dropped, shown_rows)
+
+
+def _first(tests: Sequence[Test], candidate: Candidate) -> Reason | None:
+    for test in tests:
+        reason = test(candidate)
+        if reason is not None:
+            return reason
+    return None
+
+
+def _tests(config: FilterConfig) -> list[Test]:
+    """Cheap tests first; duplicates last, so that only rows that stay are remembered."""
+    tests: list[Test] = []
+    if config.empty:
+        tests.append(is_empty)
+    if config.truncated:
+        tests.append(is_truncated)
+    if config.refused:
+        tests.append(is_refused)
+    if config.secrets:
+        tests.append(has_secret)
+    if config.personal_data:
+        tests.append(lambda candidate: has_personal_data(candidate, config.phone_regions))
+    if config.languages:
+        tests.append(lambda candidate: is_other_language(candidate, config.languages))
+    if config.duplicates:
+        tests.append(_Duplicates())
+    if config.near_duplicates is not None:
+        tests.append(_NearDuplicates(config.near_duplicates))
+    return tests
+
+
+def is_empty(candidate: Candidate) -> Reason | None:
+    return None if candidate.row.record.completion.strip() else "empty"
+
+
+def is_truncated(candidate: Candidate) -> Reason | None:
+    return "truncated" if candidate.finish == "length" else None
+
+
+def is_refused(candidate: Candidate) -> Reason | None:
+    """By the host's content filter, or by an opening phrase. What a person wrote is never a refusal."""
+    if candidate.finish == "content_filter":
+        return "refused"
+    if candidate.finish is None:
+        return None
+    return "refused" if refusals.is_refusal(candidate.row.record.completion) else None
+
+
+def has_secret(candidate: Candidate) -> Reason | None:
+    kind = credentials.find(text_of(candidate))
+    return None if kind is None else f"secret: {kind}"
+
+
+def has_personal_data(candidate: Candidate, phone_regions: Sequence[str]) -> Reason | None:
+    kind = personal.find(text_of(candidate), phone_regions)
+    return None if kind is None else f"personal data: {kind}"
+
+
+def is_other_language(candidate: Candidate, wanted: Sequence[str]) -> Reason | None:
+    """Only when it can be told: short or mixed texts are kept."""
+    found = languages.tell(candidate.row.record.completion)
+    return None if found is None or found in wanted else "wrong language"
+
+
+def text_of(candidate: Candidate) -> str:
+    record = candidate.row.record
+    return f"{prompt_text(record.prompt)}\n{record.completion}"
+
+
+def prompt_text(prompt: Prompt) -> str:
+    return prompt if isinstance(prompt, str) else "\n".join(turn.content for turn in prompt)
+
+
+@final
+class _Duplicates:
+    """The same record again: same prompt, same completion."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+
+    def __call__(self, candidate: Candidate) -> Reason | None:
+        id_ = candidate.row.record.id
+        if id_ in self._seen:
+            return "duplicate"
+        self._seen.add(id_)
+        return None
+
+
+@final
+class _NearDuplicates:
+    """Prompt and completion both nearly those of one row that was kept."""
+
+    def __init__(self, threshold: float) -> None:
+        self._index = Index(threshold, parts=2)
+        self._last: tuple[str, Any] = ("", sketch(grams("")))
+
+    def __call__(self, candidate: Candidate) -> Reason | None:
+        record = candidate.row.record
+        row = (self._prompt(prompt_text(record.prompt)), sketch(grams(record.completion)))
+        if self._index.near(row):
+            return "near duplicate"
+        self._index.add(row)
+        return None
+
+    def _prompt(self, text: str) -> Any:
+        """Samples of one prompt follow one another: its sketch is made once."""
+        if self._last[0] != text:
+            self._last = (text, sketch(grams(text)))
+        return self._last[1]

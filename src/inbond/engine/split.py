@@ -1,0 +1,130 @@
+"""The held-out split: by digest, so that it is stable, with near duplicates on one side together.
+
+A group is a set of prompts linked by near duplication (similar.py, threshold NEAR). The side of a
+group follows from the smallest digest among its members, so a prompt that is added or removed moves
+no other, unless it is a near duplicate that brings a smaller digest, or joins two groups.
+
+Prompts made from one template are all alike and would be one group. So where more than half of at
+least FRAME_ROWS prompts share most of their text, that shared text is not compared.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from inbond import digest
+from inbond.engine.similar import Grams, Index, grams, sketch
+from inbond.errors import InputError
+from inbond.types import Prompt, prompt_to_json
+
+NEAR = 0.7
+FRAME_ROWS = 20
+_FRAME_SAMPLE = 200
+
+
+@dataclass(frozen=True)
+class Split:
+    """Row numbers of each side, in order; ``groups`` counts the groups of near duplicates."""
+
+    train: tuple[int, ...]
+    held_out: tuple[int, ...]
+    groups: int
+
+
+def split(prompts: Sequence[Prompt], fraction: float, *, near: float = NEAR) -> Split:
+    """Holds out about ``fraction`` of the prompts (0 <= fraction < 1), at least one of two or more.
+
+    Deterministic; the order of the prompts does not matter. Raises InputError when all prompts are
+    near duplicates of one another, so that nothing could be held out.
+    """
+    if not 0 <= fraction < 1:
+        raise InputError(
+            expected="a held-out fraction from 0 up to, but not, 1", found=repr(fraction), fix="use .1, say"
+        )
+    ids = [digest.to_raw(digest.of_value(prompt_to_json(prompt))) for prompt in prompts]
+    members = group(prompts, near)
+    places = sorted((_place(min(ids[row] for row in rows)), rows) for rows in members)
+    held = [rows for place, rows in places if place < fraction]
+    if fraction > 0 and len(prompts) > 1:
+        if len(places) == 1:
+            raise InputError(
+                expected="prompts that differ, so that some can be held out",
+                found=f"{len(prompts)} prompts that are all near duplicates of one another",
+                fix="add prompts of other kinds",
+            )
+        # Never none, never all: the next in the same stable order.
+        held = held[: len(places) - 1] or [places[0][1]]
+    held_out = {row for rows in held for row in rows}
+    train = tuple(row for row in range(len(prompts)) if row not in held_out)
+    return Split(train, tuple(sorted(held_out)), len(places))
+
+
+def _place(raw: bytes) -> float:
+    """Uniform in 0..1. Hashed again: the smallest of many digests is not uniform."""
+    return int.from_bytes(digest.to_raw(digest.of_bytes(raw))[:8], "big") / 2**64
+
+
+def group(prompts: Sequence[Prompt], near: float = NEAR) -> list[list[int]]:
+    """Row numbers by group of near duplicates; every row is in exactly one group."""
+    sets = [grams(_text(prompt)) for prompt in prompts]
+    frame = _frame(sets)
+    index, rows = Index(near), list[int]()
+    leader = list(range(len(sets)))
+
+    def find(row: int) -> int:
+        while leader[row] != row:
+            leader[row] = leader[leader[row]]
+            row = leader[row]
+        return row
+
+    first: dict[bytes, int] = {}
+    for row, grams_G in enumerate(sets):
+        # Many copies of one text would each be near to each: one of them is enough to compare.
+        same = first.setdefault(grams_G.tobytes(), row)
+        if same != row:
+            leader[row] = find(same)
+            continue
+        sketched = (sketch(_without(grams_G, frame)),)
+        for number in index.near(sketched):
+            leader[find(row)] = find(rows[number])
+        index.add(sketched)
+        rows.append(row)
+    groups: dict[int, list[int]] = {}
+    for row in range(len(sets)):
+        groups.setdefault(find(row), []).append(row)
+    return list(groups.values())
+
+
+def _text(prompt: Prompt) -> str:
+    """What is compared: a system message is often the same everywhere and says nothing."""
+    if isinstance(prompt, str):
+        return prompt
+    said = [turn.content for turn in prompt if turn.role != "system"]
+    return "\n".join(said or [turn.content for turn in prompt])
+
+
+def _without(grams_G: Grams, frame: Grams) -> Grams:
+    """A prompt that is nothing but frame keeps it: it equals only its like."""
+    rest = grams_G[~np.isin(grams_G, frame, assume_unique=True)]
+    return rest if len(rest) else grams_G
+
+
+def _frame(sets: Sequence[Grams]) -> Grams:
+    """The n-grams in more than half of the prompts, if they are most of a typical prompt; else none.
+
+    Looks at a sample chosen by content, not by position, so that order does not matter.
+    """
+    none = np.empty(0, dtype=np.uint64)
+    if len(sets) < FRAME_ROWS:
+        return none
+    sample = sorted((grams_G for grams_G in sets), key=lambda g: (int(np.bitwise_xor.reduce(g)), len(g)))
+    sample = sample[:_FRAME_SAMPLE]
+    counts = Counter(gram for grams_G in sample for gram in grams_G.tolist())
+    common = sorted(gram for gram, count in counts.items() if count > len(sample) / 2)
+    frame = np.array(common, dtype=np.uint64)
+    shares = [np.isin(grams_G, frame, assume_unique=True).mean() for grams_G in sample]
+    return frame if float(np.median(shares)) > 0.5 else none
