@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,12 @@ def golden(request: pytest.FixtureRequest):
         assert text == path.read_text(encoding="utf-8"), f"{name} differs: --update-goldens after a look"
 
     return compare
+
+
+@pytest.fixture(scope="session")
+def smollm2_gguf() -> Path:
+    """The real small model out of the user's own cache, so that it is fetched once a machine."""
+    from inbond.teachers import catalogue
+    from inbond.workspace import cache_folder
+
+    return catalogue.pull(catalogue.LISTED[0], cache_folder(os.environ))

@@ -9,10 +9,13 @@ def register(app: typer.Typer) -> None:
     """Adds every verb to ``app`` once."""
     if app.registered_commands:
         return
-    from inbond.cli import keys
+    from inbond.cli import keys, models
     from inbond.cli.check import check
+    from inbond.cli.erase import erase
     from inbond.cli.verify import verify
 
     app.command()(check)
     app.command()(verify)
+    app.command()(erase)
+    app.add_typer(models.app, name="models")
     app.add_typer(keys.app, name="keys")

@@ -167,6 +167,13 @@ class Journal:
             row = self._connection.execute(sql, (run,)).fetchone()
         return Spent(*row) if row else Spent()
 
+    def erasable(self, *, run: str | None = None, older_than: float | None = None) -> int:
+        """How many entries ``erase`` would take the text of."""
+        where, values = _erasable(run, older_than)
+        with self._lock, speaking(self._path, _WHAT):
+            row = self._connection.execute(f"SELECT count(*) FROM entries WHERE {where}", values).fetchone()
+        return int(row[0])
+
     def erase(self, *, run: str | None = None, older_than: float | None = None) -> int:
         """Erases the text of requests, replies and messages; returns how many entries lost theirs.
 

@@ -90,12 +90,16 @@ def folder_of(model: Listed, cache: Path) -> Path:
     return cache / "models" / model.name
 
 
+def gguf_of(model: Listed, cache: Path) -> Path:
+    return folder_of(model, cache) / Path(model.member).name
+
+
 def is_pulled(model: Listed, cache: Path) -> bool:
     """Whether a whole pull is there. Cheap: looks at the card and the file's size."""
     folder = folder_of(model, cache)
     try:
         card = json.loads((folder / CARD).read_bytes())
-        size = (folder / Path(model.member).name).stat().st_size
+        size = gguf_of(model, cache).stat().st_size
     except (OSError, ValueError):
         return False
     return bool(card.get("weights") == model.weights and size == model.size_bytes)
@@ -108,7 +112,7 @@ def pull(model: Listed, cache: Path, fetch: Fetch | None = None) -> Path:
     UnwritableError. Whatever happens, the model's folder is whole or absent.
     """
     folder = folder_of(model, cache)
-    gguf = folder / Path(model.member).name
+    gguf = gguf_of(model, cache)
     if is_pulled(model, cache):
         return gguf
     with writing(folder):

@@ -103,13 +103,16 @@ def _save(gguf: Path, into: Path) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without transformers' progress bars: ours say what is going on."""
+    """Without transformers' progress bars (the GGUF reader draws its own): ours say what is going on."""
+    from transformers import modeling_gguf_pytorch_utils as reader
     from transformers.utils import logging
 
-    shown = logging.is_progress_bar_enabled()
+    shown, bar = logging.is_progress_bar_enabled(), getattr(reader, "tqdm", None)
     logging.disable_progress_bar()
+    reader.tqdm = lambda items, **_: items
     try:
         yield
     finally:
+        reader.tqdm = bar
         if shown:
             logging.enable_progress_bar()

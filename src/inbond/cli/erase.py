@@ -1,0 +1,76 @@
+"""``inbond erase``: the text goes, the evidence stays."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Annotated
+
+import typer
+
+from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, open_workspace
+from inbond.engine import erasure
+from inbond.errors import InputError
+from inbond.ledger.attest import KeyStore
+from inbond.ledger.ledger import Ledger
+
+_UNITS = {"m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+
+
+def erase(
+    run: Annotated[
+        str | None,
+        typer.Argument(help="The run whose text goes. Without it: all runs.", show_default=False),
+    ] = None,
+    older_than: Annotated[
+        str | None,
+        typer.Option("--older-than", metavar="AGE", help="Only text older than this: 45m, 12h, 30d, 8w."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would go, and change nothing.")
+    ] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Erase prompts and answers from the journal and from the record sets of runs.
+
+    Digests, lineage, token counts and costs stay, so inbond verify still passes. There is no way back:
+    an unfinished run asks its teacher again for what was erased.
+
+    Examples: inbond erase demo / inbond erase --older-than 30d / inbond erase demo --dry-run
+    """
+    if run is None and older_than is None:
+        raise InputError(
+            expected="a run's name, or --older-than AGE",
+            found="neither",
+            fix="inbond erase demo, or inbond erase --older-than 30d; --older-than 0d is everything",
+        )
+    cutoff = None if older_than is None else time.time() - parse_age(older_than)
+    workspace, output = open_workspace(home), Output(as_json, quiet)
+    planned = erasure.plan(workspace, run=run, older_than=cutoff)
+    entries = planned.entries
+    if not dry_run and (planned.files or planned.entries):
+        with Ledger.open(workspace, KeyStore.default()) as ledger:
+            entries = erasure.erase(workspace, planned, ledger)
+    files = [path.as_posix() for path in planned.files]
+    verb = "would erase" if dry_run else "erased"
+    output.result(
+        {"run": run, "dry_run": dry_run, "journal_entries": entries, "files": files},
+        f"{verb} the text of {entries} journal entries and {len(files)} record sets"
+        + "".join(f"\n  {name}" for name in files),
+    )
+    if not dry_run and not as_json:
+        output.say(
+            "reports and result.json keep the few samples that they show; remove those by hand if need be"
+        )
+
+
+def parse_age(text: str) -> float:
+    """Seconds. Raises InputError for anything but a number and one of m, h, d, w."""
+    match = re.fullmatch(r"(\d{1,6}(?:\.\d{1,3})?)([mhdw])", text.strip())
+    if match is None:
+        raise InputError(
+            expected="an age such as 45m, 12h, 30d or 8w", found=repr(text), fix="write --older-than 30d"
+        )
+    return float(match[1]) * _UNITS[match[2]]
