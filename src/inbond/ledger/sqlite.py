@@ -287,6 +287,9 @@ def _explaining(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise _explain(error, path) from error
+    except UnicodeDecodeError as error:
+        # SQLite quotes the file's own damaged text in its message, which Python then cannot read.
+        raise _damaged(path, "a schema that is not text") from error
 
 
 def _explain(error: sqlite3.Error, path: Path) -> InbondError:
