@@ -14,6 +14,8 @@ from typing import Any
 from inbond.errors import need_extra
 
 _QUOTES = re.compile(r"['\"`]")
+_RUN = re.compile(r"[A-Za-z0-9+/_=.:\-]{11,}")
+_ODD = re.compile(r"[0-9A-Z]")
 _KEYWORD = "Secret Keyword"
 _ELSEWHERE = {"Public IP (ipv4)"}
 """Personal data, found by ``personal``."""
@@ -44,15 +46,35 @@ def find(text: str) -> str | None:
 
 def _in_line(line: str) -> str | None:
     quoted = _QUOTES.search(line) is not None
+    named = quoted and _keywords().search(line) is not None
+    if not named and not _has_token(line):
+        return None
     for detector in detectors():
         limit = getattr(detector, "entropy_limit", None)
-        if not quoted and (limit is not None or detector.secret_type == _KEYWORD):
-            continue  # these two look at quoted text only, and cost most of the time
+        if (limit is not None and not quoted) or (detector.secret_type == _KEYWORD and not named):
+            continue  # entropy is of quoted text; the keyword detector costs ten times the others
         for secret in detector.analyze_string(line):
             strong = limit is None or detector.calculate_shannon_entropy(secret) > limit
             if strong and not _harmless(secret, line, detector):
                 return str(detector.secret_type)
     return None
+
+
+def _has_token(line: str) -> bool:
+    """Whether anything looks like a key: every detector but the keyword one needs an address, a PEM
+    header, or a long run without a space. Prose has no such run with digits or capitals inside."""
+    return (
+        "://" in line
+        or "PRIVATE KEY" in line
+        or any(len(run) >= 20 or _ODD.search(run, 1) for run in _RUN.findall(line))
+    )
+
+
+@lru_cache(maxsize=1)
+def _keywords() -> re.Pattern[str]:
+    from detect_secrets.plugins.keyword import DENYLIST
+
+    return re.compile("|".join(DENYLIST), re.IGNORECASE)
 
 
 def _harmless(secret: str, line: str, detector: Any) -> bool:

@@ -24,9 +24,10 @@ _CANNOT = (
 )
 _FIRMLY = (
     r"(?:assist\b|comply\b|fulfil+ (?:this|that|your)|help (?:you )?(?:with|create|write|make)\b"
-    r"|provide (?:you\b|any\b|that\b|this\b|information|instructions|guidance|assistance|advice|medical|legal)"
+    r"|provide (?:you\b|any\b|that\b|this\b|information|instructions|guidance|assistance|advice)"
     r"|(?:answer|respond to|discuss|support|do|create|generate|write|share) (?:that|this|your|such)\b"
-    r"|engag(?:e|ing) (?:in|with)|participat(?:e|ing) in|(?:creat|generat|writ|provid|assist|help|discuss)ing\b)"
+    r"|engag(?:e|ing) (?:in|with)|participat(?:e|ing) in"
+    r"|(?:creat|generat|writ|provid|assist|help|discuss)ing\b)"
 )
 _LOOSELY = (
     r"(?:assist|help(?! (?:but|feeling|thinking|noticing|it|my))|provide|fulfil+|answer|respond|discuss"

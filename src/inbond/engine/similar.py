@@ -24,6 +24,11 @@ import numpy.typing as npt
 HASHES = 128
 NGRAM = 4
 _BLOCK_GRAMS = 4096
+# Odd, so that no bit of a character is lost; one for each place in an n-gram.
+_PLACES = tuple(
+    np.uint64(value)
+    for value in (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93)
+)
 _SPACE = re.compile(r"\s+")
 
 Grams = npt.NDArray[np.uint64]
@@ -43,21 +48,22 @@ def grams(text: str) -> Grams:
     """
     data = f" {plain(text)} ".encode("utf-32-le", errors="surrogatepass")
     codes = np.frombuffer(data, dtype="<u4").astype(np.uint64)
-    width = min(NGRAM, len(codes))
-    mixed = np.zeros(len(codes) - width + 1, dtype=np.uint64)
-    for i in range(width):
-        mixed = _mix(mixed ^ codes[i : len(codes) - width + 1 + i])
-    return np.unique(mixed)
+    count = max(len(codes) - NGRAM + 1, 1)
+    summed = codes[:count] * _PLACES[0]
+    for i in range(1, min(NGRAM, len(codes))):
+        summed += codes[i : count + i] * _PLACES[i]
+    return np.unique(_mix(summed))
 
 
 def sketch(grams_G: Grams) -> Sketch:
     """MinHash of a set of n-grams: uint32 [H]. The empty set has the largest value everywhere."""
     multiply_H, add_H = _functions()
     least_H = np.full(HASHES, np.iinfo(np.uint32).max, dtype=np.uint32)
-    for start in range(0, len(grams_G), _BLOCK_GRAMS):
-        block = grams_G[start : start + _BLOCK_GRAMS, None]
-        hashed = ((block * multiply_H + add_H) >> np.uint64(32)).astype(np.uint32)
-        least_H = np.minimum(least_H, hashed.min(axis=0))
+    short_G = (grams_G >> np.uint64(32)).astype(np.uint32)
+    for start in range(0, len(short_G), _BLOCK_GRAMS):
+        hashed_GH = short_G[start : start + _BLOCK_GRAMS, None] * multiply_H
+        hashed_GH += add_H
+        np.minimum(least_H, hashed_GH.min(axis=0), out=least_H)
     return least_H
 
 
@@ -131,10 +137,11 @@ def _mix(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
 
 
 @lru_cache(maxsize=1)
-def _functions() -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
-    """Odd multipliers and increments, drawn once from splitmix64 and never to change."""
+def _functions() -> tuple[Sketch, Sketch]:
+    """Odd multipliers and increments modulo 2^32, drawn once from splitmix64 and never to change."""
     drawn = _mix(np.arange(1, 2 * HASHES + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15))
-    return drawn[:HASHES] | np.uint64(1), drawn[HASHES:]
+    drawn32 = (drawn >> np.uint64(32)).astype(np.uint32)
+    return drawn32[:HASHES] | np.uint32(1), drawn32[HASHES:]
 
 
 @lru_cache(maxsize=1)
