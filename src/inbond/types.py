@@ -36,6 +36,7 @@ Prompt = str | tuple[Message, ...]
 
 
 def prompt_to_json(prompt: Prompt) -> dict[str, Any]:
+    """The part of a record's or request's JSON that holds the prompt; ``prompt_from_json`` reads it."""
     if isinstance(prompt, str):
         return {"prompt": prompt}
     return {"messages": [message.to_json() for message in prompt]}
@@ -174,7 +175,7 @@ _PATTERNS: dict[str, re.Pattern[str]] = {
     "gguf": re.compile(r"(?P<name>.+)"),
     "pypi": re.compile(r"(?P<name>[\w.-]+)==(?P<revision>[\w.!+-]+)#(?P<file>[\w./-]+)"),
     "api": re.compile(r"(?P<host>[\w.-]+(:\d{1,5})?|\[[0-9a-fA-F:]+\](:\d{1,5})?)/(?P<name>.+)"),
-    "run": re.compile(r"(?P<name>[\w.-]+)"),
+    "run": re.compile(r"(?P<name>\w[\w.-]*)"),
 }
 
 
