@@ -107,7 +107,11 @@ class Served:
                 headers["Authorization"] = f"Bearer {self._key}"
             self._session = aiohttp.ClientSession(
                 headers=headers,
-                connector=aiohttp.TCPConnector(limit=self.concurrency),
+                # llama.cpp promises to keep connections and closes them all the same, and a POST on a
+                # closed one fails. Without TLS a fresh connection costs nothing.
+                connector=aiohttp.TCPConnector(
+                    limit=self.concurrency, force_close=self._url.startswith("http:")
+                ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(
                     total=None, connect=None, sock_connect=_CONNECT_S, sock_read=self._host.timeout_s
