@@ -12,8 +12,10 @@ def register(app: typer.Typer) -> None:
     from inbond.cli import keys, models
     from inbond.cli.check import check
     from inbond.cli.erase import erase
+    from inbond.cli.run import run
     from inbond.cli.verify import verify
 
+    app.command()(run)
     app.command()(check)
     app.command()(verify)
     app.command()(erase)

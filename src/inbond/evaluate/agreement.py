@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from inbond.losses.batches import Labelled, by_length, pad_batch
-from inbond.losses.heads import dense_divergence, head_weight, label_hidden
+from inbond.losses.heads import dense_divergence, head_weight, label_hidden, logit_chunks
 
 BATCH = 16
 CHUNK = 256
@@ -71,3 +71,20 @@ def measure(held_out: HeldOut, student: Any) -> Agreement:
         float(torch.cat(agree).double().mean()),
         len(all_N),
     )
+
+
+@torch.inference_mode()
+def text_loss(student: Any, sequences: Sequence[Labelled], *, vocabulary: int, pad_id: int) -> float:
+    """Cross-entropy of the held-out text in nats a label token: all that can be said of a teacher whose
+    probabilities are not to be had."""
+    weight_VH = head_weight(student, vocabulary)
+    total, tokens = 0.0, 0
+    for rows in by_length([len(sequence.ids) for sequence in sequences], BATCH):
+        ids_BT, label_BT = pad_batch([sequences[row] for row in rows], pad_id, student.device)
+        hidden_NH = label_hidden(student, ids_BT, label_BT)
+        labels_N = ids_BT[label_BT]
+        for start, logits_NV in logit_chunks(hidden_NH, weight_VH, CHUNK):
+            wanted_N = labels_N[start : start + logits_NV.shape[0]]
+            total += torch.nn.functional.cross_entropy(logits_NV.float(), wanted_N, reduction="sum").item()
+        tokens += len(labels_N)
+    return total / tokens

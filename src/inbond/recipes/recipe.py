@@ -96,15 +96,18 @@ class Generate(_Part):
 
 
 class Filters(_Part):
-    """What may not be learnt from."""
+    """What may not be learnt from. Empty answers never are."""
 
+    truncated: bool = True
+    refused: bool = True
     secrets: bool = True
     personal_data: bool = True
-    refusals: bool = True
-    truncated: bool = True
-    exact_duplicates: bool = True
-    near_duplicates: bool = True
+    phone_regions: tuple[str, ...] = Field(("US", "GB", "JP"), description="whose phone numbers are known")
     languages: tuple[str, ...] = Field((), description="ISO 639-1 codes to keep; none: all are kept")
+    duplicates: bool = True
+    near_duplicates: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        0.85, description="similarity from which prompt and completion count as the same; null: off"
+    )
 
 
 class Capture(_Part):

@@ -1,0 +1,86 @@
+"""``inbond run``: a recipe from gate to report."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, open_workspace
+from inbond.cli.watch import watching
+
+
+def run(
+    recipe: Annotated[str, typer.Argument(help="A recipe file, or the name of a built-in one: demo.")],
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a field: --set train.epochs=3. May be repeated.")
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Make every artifact anew; answers received are not asked again.")
+    ] = False,
+    accept: Annotated[
+        str | None, typer.Option(help="Take a review upon yourself, with a reason; it is recorded.")
+    ] = None,
+    print_recipe: Annotated[
+        bool, typer.Option("--print-recipe", help="Print the recipe with every field, and stop.")
+    ] = False,
+    print_schema: Annotated[
+        bool, typer.Option("--print-schema", help="Print the JSON schema of recipes, and stop.")
+    ] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> int:
+    """Distil: check the terms, generate, filter, capture, train, evaluate, export, report.
+
+    Running again skips what is complete and resumes what is not; kill it whenever you like.
+
+    Example: inbond run demo --set train.epochs=1
+    """
+    from inbond.recipes.recipe import load, schema, to_yaml
+    from inbond.recipes.run import Options, run_recipe
+
+    loaded, folder = load(recipe, tuple(changes or ()))
+    if print_recipe or print_schema:
+        typer.echo((schema() if print_schema else to_yaml(loaded)).rstrip())
+        return 0
+    output = Output(as_json, quiet)
+    with watching(output) as watcher:
+        result = run_recipe(loaded, folder, open_workspace(home), Options(fresh, accept), watcher)
+    output.result(result, describe(result))
+    return 0
+
+
+def describe(result: dict[str, Any]) -> str:
+    """What came out, for a person."""
+    found = result["metrics"]
+    lines = [f"{result['run']}: done, gate: {result['verdict']}", ""]
+    for label, words in _figures(found):
+        lines.append(f"  {label:<12} {words}")
+    lines.append(f"  {'teacher':<12} {result['tokens']:,} tokens, ${result['cost']:.4f}")
+    lines.append(f"  {'time':<12} {sum(result['seconds'].values()):.0f} s")
+    lines += ["", f"  {'student':<12} {result['student']}", f"  {'report':<12} {result['report']}"]
+    return "\n".join(lines)
+
+
+def _figures(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """What was measured, in words."""
+    size = f"{found['student_params'] / 1e6:.1f} M"
+    if found["teacher_params"]:
+        share = found["student_params"] / found["teacher_params"]
+        size += f" of the teacher's {found['teacher_params'] / 1e6:.1f} M ({share:.0%})"
+    figures = [("parameters", size)]
+    if found["kl_after"] is not None:
+        figures += [
+            ("KL", f"{found['kl_before']:.2f} -> {found['kl_after']:.2f} nats a held-out token"),
+            (
+                "agreement",
+                f"{found['agreement_before']:.0%} -> {found['agreement_after']:.0%} of held-out tokens",
+            ),
+        ]
+    else:
+        before, after = found["text_loss_before"], found["text_loss_after"]
+        figures.append(("text loss", f"{before:.2f} -> {after:.2f} nats a held-out token"))
+    if found["speedup"] is not None:
+        figures.append(("speed", f"{found['speedup']:.2f} times the teacher's tokens a second"))
+    return figures

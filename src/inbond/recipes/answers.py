@@ -1,0 +1,228 @@
+"""From prompts to records: ask the teacher, filter, split."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from inbond.digest import Digest, of_value
+from inbond.engine import filters, prompts
+from inbond.engine.completions import Completions, Failure, FailurePolicy, Progress, complete_all
+from inbond.engine.filters import Candidate, FilterConfig
+from inbond.engine.journal import Journal
+from inbond.engine.split import split
+from inbond.errors import InputError
+from inbond.ledger.manifest import Identity
+from inbond.ledger.records import Row, read_rows, write_rows
+from inbond.recipes.models import TeacherSource
+from inbond.recipes.recipe import Recipe
+from inbond.recipes.trail import Artifact, Made, Trail
+from inbond.recipes.watch import time_left
+from inbond.teachers.protocols import Completes, Reply, Request, Sampling
+from inbond.types import Origin, Prompt, Record, prompt_to_json
+
+GENERATE_VERSION = FILTER_VERSION = 1
+_DAY_S = 86_400.0
+
+
+def read_prompts(recipe: Recipe, folder: Path) -> list[Prompt]:
+    """The recipe's prompts. ``folder`` is where its relative paths start. Raises InputError."""
+    source = recipe.prompts
+    wording = prompts.Wording(source.template, source.system, as_chat=True)
+    if source.file is not None:
+        found = prompts.read_prompts(folder / source.file, wording)
+    elif source.items is not None:
+        found = prompts.from_list(source.items, wording)
+    else:
+        assert source.dataset is not None, "the recipe has one source"
+        found = prompts.from_dataset(source.dataset, split=source.split, limit=source.limit, wording=wording)
+    return found[: source.limit]
+
+
+def sampling(recipe: Recipe) -> Sampling:
+    """How answers are drawn. Repeated samples differ by their number, which moves the seed."""
+    generate = recipe.generate
+    return Sampling(generate.max_tokens, generate.temperature, generate.top_p, generate.seed)
+
+
+def generate(
+    trail: Trail, recipe: Recipe, teacher: TeacherSource, asked: Sequence[Prompt], terms: Digest
+) -> Artifact:
+    """The teacher's answers as a record set: everything that came, before any filter."""
+    identity = Identity(
+        "generate",
+        GENERATE_VERSION,
+        {
+            "teacher": teacher.pinned,
+            "runtime": teacher.runtime,
+            "sampling": sampling(recipe).to_json(),
+            "samples": recipe.generate.samples,
+            "terms": terms,
+        },
+        {"prompts": of_value([prompt_to_json(prompt) for prompt in asked])},
+    )
+
+    def make(folder: Path) -> Made:
+        completes = teacher.open_completes()
+        try:
+            done, requests = _ask(trail, recipe, completes, asked)
+        finally:
+            asyncio.run(completes.close())
+        _enough(done, recipe)
+        origin = Origin(recipe.teacher, teacher.channel, "author", sampling(recipe).to_json(), terms)
+        rows, finishes = [], []
+        for request, outcome in zip(requests, done.outcomes, strict=True):
+            if isinstance(outcome, Reply):
+                rows.append(_row(request, outcome, origin))
+                finishes.append(outcome.finish)
+        root = write_rows(folder, rows)
+        return Made({**_counts(done, asked), "finish": finishes, "identity": completes.identity}, root)
+
+    return trail.stage("generate", "data/answers", identity, make)
+
+
+def _ask(
+    trail: Trail, recipe: Recipe, teacher: Completes, asked: Sequence[Prompt]
+) -> tuple[Completions, list[Request]]:
+    how, count = sampling(recipe), recipe.generate.samples
+    requests = [Request(teacher.identity, prompt, how, sample) for prompt in asked for sample in range(count)]
+    policy = FailurePolicy(
+        attempts=recipe.generate.attempts,
+        timeout_s=recipe.generate.timeout_s,
+        spend_cap_usd=recipe.generate.spend_cap_usd,
+        retry_answered=recipe.generate.retry_refused,
+    )
+    with Journal.open(trail.workspace.journal) as journal:
+        if recipe.generate.retain_days is not None:
+            journal.erase(older_than=time.time() - recipe.generate.retain_days * _DAY_S)
+        show = _show(trail)
+        done = asyncio.run(
+            complete_all(teacher, requests, journal, policy, run=recipe.name, on_progress=show)
+        )
+    return done, requests
+
+
+def _show(trail: Trail) -> Callable[[Progress], None]:
+    def show(progress: Progress) -> None:
+        words = [f"{progress.tokens_per_s:,.0f} tokens/s", f"${progress.cost_usd:.4f} so far"]
+        if progress.cost_left_usd:
+            words.append(f"about ${progress.cost_left_usd:.4f} to come")
+        if progress.from_journal:
+            words.insert(0, f"{progress.from_journal} from the journal")
+        if progress.failed:
+            words.insert(0, f"{progress.failed} failed")
+        if progress.waiting_s >= 1:
+            words.append(f"the host asked for {progress.waiting_s:.0f} s of rest")
+        if progress.seconds_left:
+            words.append(time_left(progress.seconds_left))
+        trail.watcher.advance("generate", progress.done, progress.total, ", ".join(words))
+
+    return show
+
+
+def _row(request: Request, reply: Reply, origin: Origin) -> Row:
+    return Row(
+        Record(request.prompt, reply.text),
+        origin,
+        prompt_tokens=reply.prompt_tokens or 0,
+        completion_tokens=reply.completion_tokens or 0,
+    )
+
+
+def _counts(done: Completions, asked: Sequence[Prompt]) -> dict[str, Any]:
+    return {
+        "prompts": len(asked),
+        "answers": sum(isinstance(outcome, Reply) for outcome in done.outcomes),
+        "failures": dict(done.failures),
+        "cost_usd": done.cost_usd,
+    }
+
+
+def _enough(done: Completions, recipe: Recipe) -> None:
+    """Raises InputError when too many requests stayed without an answer; all answers are kept."""
+    failed = [outcome for outcome in done.outcomes if isinstance(outcome, Failure)]
+    if len(failed) <= recipe.generate.max_failed * len(done.outcomes) and len(failed) < len(done.outcomes):
+        return
+    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(done.failures.items()))
+    raise InputError(
+        expected=f"answers to all but {recipe.generate.max_failed:.0%} of {len(done.outcomes)} requests",
+        found=f"{len(failed)} without one ({reasons}; the last: {failed[-1].text:.200})",
+        fix="run the same command again: answers are kept and only what failed is asked again; "
+        "or raise generate.max_failed or the spend cap",
+    )
+
+
+@dataclass(frozen=True)
+class Datasets:
+    """What the student may learn from, and what it is measured on."""
+
+    train: Artifact
+    held_out: Artifact
+
+
+def filter_and_split(trail: Trail, recipe: Recipe, answers: Artifact, folder: Path) -> Datasets:
+    """Filters the answers, mixes in own data, and holds records out by the digest of their prompt."""
+    own = [(data, prompts.read_records(folder / data.file)) for data in recipe.own_data]
+    config = FilterConfig(**recipe.filters.model_dump())
+    values = {
+        "filters": config.to_json(),
+        "held_out": recipe.held_out,
+        "own": [
+            {"weight": data.weight, "licence": data.licence, "records": [record.id for record in records]}
+            for data, records in own
+        ],
+    }
+    parts: dict[str, tuple[list[Row], dict[str, Any]]] = {}
+
+    def divide() -> None:
+        taught = [
+            Candidate(row, finish)
+            for row, finish in zip(read_rows(answers.folder), answers.facts["finish"], strict=True)
+        ]
+        mine = [
+            Candidate(Row(record, Origin(f"data:{data.file}", "own", "author", {}, None), weight=data.weight))
+            for data, records in own
+            for record in records
+        ]
+        kept = filters.apply([*taught, *mine], config)
+        if len(kept.rows) < 2:
+            raise InputError(
+                expected="at least two records that pass the filters, to learn from and to hold out",
+                found=f"{len(kept.rows)} of {len(taught) + len(mine)}; dropped: {dict(kept.dropped)}",
+                fix="add prompts, or look at why they are dropped and adjust filters",
+            )
+        sides = split([candidate.row.record.prompt for candidate in kept.kept], recipe.held_out)
+        facts = {"filtered": kept.to_json(), "groups": sides.groups}
+        for side, numbers in (("train", sides.train), ("held_out", sides.held_out)):
+            rows = [_child(kept.kept[number].row, kept.rows[number], len(taught)) for number in numbers]
+            parts[side] = rows, {**facts, "rows": len(rows)}
+
+    def make(side: str) -> Callable[[Path], Made]:
+        def write(into: Path) -> Made:
+            if not parts:
+                divide()
+            rows, facts = parts[side]
+            return Made(facts, write_rows(into, rows))
+
+        return write
+
+    artifacts = [
+        trail.stage(
+            "filter" if side == "train" else "hold out",
+            f"data/{side}",
+            Identity(f"filter-{side}", FILTER_VERSION, values, {"answers": answers.id}),
+            make(side),
+        )
+        for side in ("train", "held_out")
+    ]
+    return Datasets(*artifacts)
+
+
+def _child(row: Row, number: int, taught: int) -> Row:
+    """The row as a filtered one: its parent is its row among the answers; own data has no parent."""
+    parents = (number,) if number < taught else ()
+    return Row(row.record, row.origin, parents, row.prompt_tokens, row.completion_tokens, row.weight)

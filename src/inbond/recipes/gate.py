@@ -1,0 +1,102 @@
+"""The gate of a run: from a recipe to facts, and the decision before anything is made or paid for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from inbond.errors import DecisionNeededError
+from inbond.ledger.ledger import Ledger
+from inbond.policy import gate, terms, weights
+from inbond.policy.decide import Decision, decide
+from inbond.policy.declared import find_licence
+from inbond.policy.facts import DataLicence, Facts, LicenceFinding
+from inbond.policy.licences import normalise
+from inbond.recipes.recipe import Recipe
+from inbond.recipes.trail import denied
+from inbond.types import ModelName, parse_model_name
+from inbond.workspace import Workspace
+
+OWN_WORK = "LicenseRef-inbond-own-work"
+
+
+def facts_from_recipe(recipe: Recipe, workspace: Workspace) -> Facts:
+    """The plan that a recipe describes, with the licences found on this machine. Raises InputError."""
+    teacher = parse_model_name(recipe.teacher)
+    base = parse_model_name(recipe.student.base) if recipe.student.base else None
+    own = tuple(DataLicence(data.file, _licence(data.licence)) for data in recipe.own_data)
+    return Facts(
+        teacher=recipe.teacher,
+        weights=licence_of(teacher, workspace),
+        base_is_teacher=recipe.student.init == "prune" or (base is not None and base == teacher),
+        base=licence_of(base, workspace) if base is not None and base != teacher else None,
+        channel=(recipe.channel or teacher.channel).lower(),
+        data=(*_prompts(recipe), *own),
+        use=recipe.purpose.use,
+        release=recipe.purpose.release,
+        name=recipe.name,
+        domains=recipe.purpose.domains,
+        competes=recipe.purpose.competes,
+    )
+
+
+def licence_of(name: ModelName, workspace: Workspace) -> LicenceFinding:
+    """A model's licence; an earlier run's student is read from its folder in this workspace."""
+    if name.scheme == "run":
+        name = parse_model_name(f"path:{student_folder(name, workspace)}")
+    return find_licence(name, weights.shipped())
+
+
+def student_folder(name: ModelName, workspace: Workspace) -> Path:
+    return workspace.run(name.name) / "student"
+
+
+def _licence(text: str) -> str:
+    return OWN_WORK if text == "own" else normalise(text) or text
+
+
+def _prompts(recipe: Recipe) -> tuple[DataLicence, ...]:
+    """Prompts shape what is learnt; those without a word on their licence are asked about by name."""
+    source = recipe.prompts.file or recipe.prompts.dataset or "the recipe's own list of prompts"
+    stated = recipe.prompts.licence or ("own" if recipe.prompts.items is not None else None)
+    return (DataLicence(source, _licence(stated) if stated else None),)
+
+
+def pass_gate(
+    recipe: Recipe, workspace: Workspace, ledger: Ledger, accept: str | None
+) -> tuple[Decision, str | None]:
+    """Decides, records it, and returns the decision and the reason of its acceptance if there is one.
+
+    Raises DeniedError, or DecisionNeededError when a person must decide and none has.
+    """
+    facts = facts_from_recipe(recipe, workspace)
+    decision = decide(facts, terms.shipped())
+    body = {"run": recipe.name, **gate.decided(facts, decision)}
+    if not _recorded(ledger, gate.DECIDED, body):
+        ledger.record(gate.DECIDED, body)
+    findings = "; ".join(reason.finding for reason in decision.verdict.reasons)
+    if decision.verdict.outcome == "deny":
+        raise denied(body["question"], findings)
+    if decision.verdict.outcome != "review":
+        return decision, None
+    if accept is not None:
+        accepted = gate.accepted(decision, accept)
+        ledger.record(gate.ACCEPTED, accepted)
+        return decision, str(accepted["reason"])
+    earlier = [
+        event.body["reason"]
+        for event in ledger.events(gate.ACCEPTED)
+        if event.body["facts"] == decision.verdict.facts
+    ]
+    if not earlier:
+        raise DecisionNeededError(
+            expected="terms that Inbond can judge, or a person's decision",
+            found=findings,
+            fix=f"settle what is missing ({'; '.join(decision.missing)}), or --accept REASON",
+        )
+    return decision, str(earlier[-1])
+
+
+def _recorded(ledger: Ledger, kind: str, body: dict[str, Any]) -> bool:
+    """Whether this very decision of this run is in the ledger already: a second run adds nothing."""
+    return any(event.body == body for event in ledger.events(kind))

@@ -1,0 +1,370 @@
+"""From records to a trained and measured student: capture, start, train, evaluate.
+
+``Bench`` opens models at most once and only when a stage has to be made.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from inbond.errors import InputError
+from inbond.ledger.manifest import Identity
+from inbond.ledger.records import Row, read_rows
+from inbond.recipes.answers import Datasets
+from inbond.recipes.models import TeacherSource, Weights, open_local, pad_id, weight_files
+from inbond.recipes.recipe import Recipe
+from inbond.recipes.trail import Artifact, Made, Trail
+from inbond.recipes.watch import time_left
+from inbond.teachers.protocols import Scores, TokenSequence
+from inbond.types import Record
+from inbond.workspace import write_json
+
+if TYPE_CHECKING:
+    from inbond.evaluate.agreement import HeldOut
+    from inbond.teachers.local import Local
+    from inbond.train.loop import Plan, TrainProgress
+
+CAPTURE_VERSION = START_VERSION = TRAIN_VERSION = EVALUATE_VERSION = 1
+START, CURVE, EVALUATION = "start.json", "curve.json", "evaluation.json"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What the learning stages work with. ``base`` is the model that init: model starts from."""
+
+    trail: Trail
+    recipe: Recipe
+    teacher: TeacherSource
+    base: Weights | None
+    data: Datasets
+
+    @cached_property
+    def local(self) -> Local:
+        """The teacher's weights."""
+        return self.teacher.open_local()
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """The teacher's tokenizer; the base's when the teacher is only an API."""
+        if self.teacher.weights is not None:
+            return self.local.tokenizer
+        assert self.base is not None, "checked before the first stage"
+        from inbond.teachers.local import load_tokenizer
+
+        return load_tokenizer(self.base.folder())
+
+    @cached_property
+    def train_rows(self) -> list[Row]:
+        return read_rows(self.data.train.folder)
+
+    @cached_property
+    def held_out(self) -> list[Record]:
+        """Held-out answers of the teacher; own data is not what agreement with it is measured on."""
+        rows = [row for row in read_rows(self.data.held_out.folder) if row.parents]
+        if not rows:
+            raise InputError(
+                expected="at least one held-out answer of the teacher",
+                found="only own data was held out",
+                fix="raise held_out, or add prompts",
+            )
+        return [row.record for row in rows]
+
+    def encode(self, records: Sequence[Record]) -> list[TokenSequence]:
+        from inbond.teachers.tokens import encode_record
+
+        return [encode_record(self.tokenizer, record) for record in records]
+
+
+def check_learnable(recipe: Recipe, teacher: TeacherSource) -> None:
+    """Raises InputError for a recipe whose objective or start needs weights that are not at hand."""
+    if teacher.weights is None and (recipe.train.kl > 0 or recipe.student.init != "model"):
+        raise InputError(
+            expected=f"a recipe that learns from text alone, since only the API of {teacher.name} is at hand",
+            found=f"train.kl = {recipe.train.kl:g}, student.init = {recipe.student.init}",
+            fix="set train.kl=0 train.ce=1 student.init=model student.base=NAME",
+        )
+
+
+def capture(bench: Bench) -> Artifact | None:
+    """The teacher's targets for the training records; None when the objective needs none."""
+    recipe = bench.recipe
+    if recipe.train.kl == 0:
+        return None
+    identity = Identity(
+        "capture",
+        CAPTURE_VERSION,
+        {"teacher": bench.teacher.pinned, **recipe.capture.model_dump()},
+        {"train": bench.data.train.id},
+    )
+
+    def make(folder: Path) -> Made:
+        from inbond.train import capture as targets
+
+        sequences = bench.encode([row.record for row in bench.train_rows])
+        show = _meter(bench.trail, "capture", "label tokens/s")
+        shards = targets.capture(
+            bench.local, sequences, recipe.capture.k, folder,
+            shard_size=recipe.capture.shard, on_progress=show,
+        )  # fmt: skip
+        for stale in sorted(folder.glob("targets-*"))[shards:]:
+            stale.unlink()
+        tokens = sum(sequence.labels for sequence in sequences)
+        return Made({"label_tokens": tokens, "shards": shards, "k": recipe.capture.k})
+
+    return bench.trail.stage("capture", "targets", identity, make, resumable=True)
+
+
+def start(bench: Bench) -> Artifact:
+    """How the student begins: which layers are kept, measured on a probe of the training records."""
+    settings = bench.recipe.student
+    config = {
+        "teacher": bench.teacher.pinned,
+        "base": bench.base.digest if bench.base else None,
+        "seed": bench.recipe.train.seed,
+        **settings.model_dump(mode="json"),
+    }
+    identity = Identity("start", START_VERSION, config, {"train": bench.data.train.id})
+
+    def make(folder: Path) -> Made:
+        facts: dict[str, Any] = {"init": settings.init}
+        if settings.init == "prune":
+            facts |= _choose_layers(bench)
+        write_json(folder / START, facts)
+        return Made(facts)
+
+    return bench.trail.stage("start", "start", identity, make)
+
+
+def _choose_layers(bench: Bench) -> dict[str, Any]:
+    from inbond.losses.batches import pad_batch
+    from inbond.train import student
+
+    settings, model = bench.recipe.student, bench.local.model
+    layers = len(student.decoder_layers(model))
+    if settings.keep is not None:
+        student.check_layers(settings.keep, layers)
+        return {"layers": layers, "keep": list(settings.keep), "importance": None}
+    count = settings.layers or layers // 2
+    student.check_layers(range(count), layers)
+    probe = bench.encode([row.record for row in bench.train_rows[: settings.probe]])
+    batch = pad_batch(probe, pad_id(bench.tokenizer), model.device)
+    show = _meter(bench.trail, "start", "layers/s")
+    importance = student.layer_importance(model, [batch], bench.local.vocabulary_size, show)
+    keep = student.most_important(importance, count)
+    return {"layers": layers, "keep": keep, "importance": [round(value, 4) for value in importance]}
+
+
+def fresh_student(bench: Bench, begun: Artifact) -> Any:
+    """The student as it begins. The same every time it is made. Raises InputError."""
+    from inbond.train import student
+
+    settings = bench.recipe.student
+    if settings.init == "prune":
+        return student.prune_layers(bench.local.model, begun.facts["keep"])
+    if settings.init == "scratch":
+        model = student.from_scratch(bench.local.model.config, dict(settings.config), bench.recipe.train.seed)
+    else:
+        assert bench.base is not None, "init: model has a base"
+        opened = open_local(bench.base)
+        if bench.teacher.weights is not None:
+            student.check_same_tokens(bench.local.vocabulary, opened.vocabulary)
+        model = opened.model
+    if bench.teacher.weights is not None:
+        student.check_smaller(_parameters(bench.local.model), _parameters(model))
+    return model
+
+
+def _parameters(model: Any) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def train(bench: Bench, begun: Artifact, targets: Artifact | None) -> Artifact:
+    """The trained weights with their curve. Resumes from the newest checkpoint of this very stage."""
+    recipe = bench.recipe
+    settings = recipe.train.model_dump(exclude={"checkpoint_seconds"})
+    inputs = {"train": bench.data.train.id, "start": begun.id}
+    if targets is not None:
+        inputs["targets"] = targets.id
+    identity = Identity("train", TRAIN_VERSION, settings, inputs)
+    work = bench.trail.folder / "work" / "checkpoints"
+
+    def make(folder: Path) -> Made:
+        from inbond.train import loop
+
+        examples = _examples(bench, targets)
+        model, curve = loop.train(
+            fresh_student(bench, begun),
+            examples,
+            _plan(recipe),
+            vocabulary=len(bench.tokenizer),
+            pad_id=pad_id(bench.tokenizer),
+            run=identity.id,
+            folder=work,
+            on_progress=_training_meter(bench.trail),
+        )
+        model.save_pretrained(folder)
+        bench.tokenizer.save_pretrained(folder)
+        write_json(folder / CURVE, [asdict(point) for point in curve])
+        tokens = sum(example.sequence.labels for example in examples) * recipe.train.epochs
+        return Made({"steps": len(curve), "label_tokens": tokens, "parameters": _parameters(model)})
+
+    artifact = bench.trail.stage("train", "trained", identity, make)
+    shutil.rmtree(work.parent, ignore_errors=True)
+    return artifact
+
+
+def _examples(bench: Bench, targets: Artifact | None) -> list[Any]:
+    """Training examples: the teacher's answers by both terms of the objective, own data as text."""
+    from inbond.train.capture import load_targets
+    from inbond.train.loop import Example
+
+    recipe = bench.recipe.train
+    sequences = bench.encode([row.record for row in bench.train_rows])
+    scores: Sequence[Scores | None] = (
+        load_targets(targets.folder) if targets is not None else [None] * len(sequences)
+    )
+    examples = []
+    for row, sequence, target in zip(bench.train_rows, sequences, scores, strict=True):
+        if row.parents:
+            examples.append(Example(sequence, target, recipe.kl * row.weight, recipe.ce * row.weight))
+        else:
+            examples.append(Example(sequence, None, 0.0, (recipe.kl + recipe.ce) * row.weight))
+    return examples
+
+
+def _plan(recipe: Recipe) -> Plan:
+    from inbond.train.loop import Plan
+
+    return Plan(**recipe.train.model_dump(exclude={"kl", "ce"}))
+
+
+def evaluate(bench: Bench, begun: Artifact, trained: Artifact) -> Artifact:
+    """Held-out agreement before and after, samples side by side, speed, memory and size."""
+    recipe = bench.recipe
+    identity = Identity(
+        "evaluate",
+        EVALUATE_VERSION,
+        {"teacher": bench.teacher.pinned, **recipe.evaluate.model_dump()},
+        {"start": begun.id, "trained": trained.id, "held_out": bench.data.held_out.id},
+    )
+
+    def make(folder: Path) -> Made:
+        from inbond.teachers.local import load_model
+
+        models = {
+            "teacher": bench.local.model if bench.teacher.weights is not None else None,
+            "before": fresh_student(bench, begun).eval(),
+            "after": load_model(trained.folder),
+        }
+        sequences = bench.encode(bench.held_out)
+        found = {
+            "agreement": _agreement(bench, models, sequences),
+            "samples": _samples(bench, models, sequences),
+            "models": _savings(bench, models, sequences, trained),
+            "held_out_tokens": sum(sequence.labels for sequence in sequences),
+        }
+        write_json(folder / EVALUATION, found)
+        return Made()
+
+    return bench.trail.stage("evaluate", "evaluation", identity, make)
+
+
+def _agreement(bench: Bench, models: dict[str, Any], sequences: Sequence[TokenSequence]) -> dict[str, Any]:
+    from inbond.evaluate import agreement
+
+    found: dict[str, Any] = {}
+    held: HeldOut | None = None
+    for name in ("before", "after"):
+        tokens = {"vocabulary": len(bench.tokenizer), "pad_id": pad_id(bench.tokenizer)}
+        if models["teacher"] is None:
+            found[name] = {"text_loss": agreement.text_loss(models[name], sequences, **tokens)}
+        else:
+            held = held or agreement.prepare(models["teacher"], sequences, **tokens)
+            found[name] = asdict(agreement.measure(held, models[name]))
+        bench.trail.watcher.advance("evaluate", len(found), 4, f"{name} training compared with the teacher")
+    return found
+
+
+def _samples(
+    bench: Bench, models: dict[str, Any], sequences: Sequence[TokenSequence]
+) -> list[dict[str, Any]]:
+    from inbond.evaluate.samples import greedy
+
+    chosen = range(min(bench.recipe.evaluate.samples, len(sequences)))
+    if not chosen:
+        return []
+    prompts = [sequences[i].ids[: sequences[i].prompt_length] for i in chosen]
+    answers = {
+        name: greedy(model, bench.tokenizer, prompts, bench.recipe.evaluate.sample_tokens)
+        for name, model in models.items()
+        if model is not None
+    }
+    answers.setdefault("teacher", [bench.held_out[i].completion for i in chosen])
+    bench.trail.watcher.advance("evaluate", 3, 4, "samples written")
+    return [
+        {"prompt": _shown(bench.held_out[i]), **{name: texts[place] for name, texts in answers.items()}}
+        for place, i in enumerate(chosen)
+    ]
+
+
+def _shown(record: Record) -> str:
+    """The prompt as a reader wants to see it: what was said, without the system message."""
+    if isinstance(record.prompt, str):
+        return record.prompt
+    return "\n".join(message.content for message in record.prompt if message.role != "system")
+
+
+def _savings(
+    bench: Bench, models: dict[str, Any], sequences: Sequence[TokenSequence], trained: Artifact
+) -> dict[str, Any]:
+    from inbond.evaluate import speed
+
+    prompt = sequences[0].ids[: sequences[0].prompt_length]
+    folders = {"student": trained.folder}
+    measured = {"student": models["after"]}
+    if bench.teacher.weights is not None:
+        folders["teacher"] = bench.teacher.weights.folder()
+        measured["teacher"] = models["teacher"]
+    speeds = speed.decode_speeds(list(measured.values()), prompt)
+    bench.trail.watcher.advance("evaluate", 4, 4, "speed measured, memory next")
+    return {
+        name: {
+            **asdict(speed.size(model, weight_files(folders[name]))),
+            "tokens_per_s": tokens_per_s,
+            "memory_bytes": speed.peak_memory(folders[name], prompt),
+        }
+        for (name, model), tokens_per_s in zip(measured.items(), speeds, strict=True)
+    }
+
+
+def read_evaluation(artifact: Artifact) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads((artifact.folder / EVALUATION).read_bytes())
+    return value
+
+
+def _meter(trail: Trail, stage: str, unit: str) -> Callable[[int, int], None]:
+    """Progress with rate and time left, for work that counts up."""
+    started = time.monotonic()
+
+    def show(done: int, total: int) -> None:
+        rate = done / max(time.monotonic() - started, 1e-9)
+        left = time_left((total - done) / rate) if rate and done < total else "done"
+        trail.watcher.advance(stage, done, total, f"{rate:,.1f} {unit}, {left}")
+
+    return show
+
+
+def _training_meter(trail: Trail) -> Callable[[TrainProgress], None]:
+    def show(progress: TrainProgress) -> None:
+        note = f"loss {progress.loss:.3f}, {progress.label_tokens_per_s:,.0f} label tokens/s, "
+        note += time_left(progress.seconds_left)
+        trail.watcher.advance("train", progress.step, progress.steps, note)
+
+    return show

@@ -1,0 +1,154 @@
+"""The models of a run: where they lie, what pins them, and how they are opened.
+
+torch and transformers are imported only when weights are opened, so that a run that finds everything
+complete starts in a second.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from inbond.digest import Digest, of_file, of_value
+from inbond.errors import InputError, need_extra
+from inbond.ledger import manifest
+from inbond.recipes.gate import student_folder
+from inbond.recipes.recipe import Recipe
+from inbond.teachers import catalogue
+from inbond.teachers.protocols import Completes
+from inbond.types import ModelName, parse_model_name
+from inbond.workspace import Workspace, cache_folder, config_folder
+
+if TYPE_CHECKING:
+    from inbond.teachers.local import Local
+
+Runtime = Literal["embedded", "local", "served"]
+_WEIGHTS = "*.safetensors"
+_PINNED = (_WEIGHTS, "config.json", "generation_config.json", "tokenizer*", "chat_template*", "*.model")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights on this machine: a GGUF file or a folder, and the digest that pins them."""
+
+    name: str
+    kind: Literal["gguf", "folder"]
+    path: Path
+    digest: Digest
+
+    def folder(self) -> Path:
+        """A folder that transformers loads; a GGUF file is converted once and cached."""
+        if self.kind == "folder":
+            return self.path
+        from inbond.teachers.convert import converted
+
+        return converted(self.path, self.digest)
+
+
+@dataclass(frozen=True)
+class TeacherSource:
+    """A recipe's teacher before it is opened. ``weights`` is None when only an API is at hand."""
+
+    name: ModelName
+    runtime: Runtime
+    channel: str
+    weights: Weights | None
+    environment: Mapping[str, str]
+
+    @property
+    def pinned(self) -> str:
+        """Name and digest: what decides its answers, as far as we can know it."""
+        return f"{self.name} {self.weights.digest}" if self.weights else str(self.name)
+
+    def open_completes(self) -> Completes:
+        """The teacher that answers. Raises InputError, MissingExtraError."""
+        if self.runtime == "served":
+            from inbond.teachers.hosts import NAME, read_hosts
+            from inbond.teachers.served import Served
+
+            hosts = read_hosts(config_folder(self.environment) / NAME)
+            return Served.open(self.name, hosts, self.environment)
+        assert self.weights is not None, "a runtime other than served has weights"
+        if self.runtime == "embedded":
+            from inbond.teachers.embedded import Embedded
+
+            cache = cache_folder(self.environment)
+            return Embedded.open(self.weights.path, cache, name=str(self.name), digest=self.weights.digest)
+        return self.open_local()
+
+    def open_local(self) -> Local:
+        """The teacher's weights under transformers, to score tokens. Raises as above."""
+        if self.weights is None:
+            raise InputError(
+                expected="a teacher whose weights are on this machine, for its token probabilities",
+                found=str(self.name),
+                fix="set train.kl=0 train.ce=1 and student.init=model to learn from its text alone",
+            )
+        return open_local(self.weights)
+
+
+def open_local(weights: Weights) -> Local:
+    """A model under transformers. Raises InputError, MissingExtraError."""
+    try:
+        from inbond.teachers.local import Local, load_model, load_tokenizer
+    except ModuleNotFoundError as error:
+        raise need_extra("train", error.name or "torch") from error
+    folder = weights.folder()
+    return Local(weights.name, weights.digest, load_model(folder), load_tokenizer(folder))
+
+
+def find_teacher(recipe: Recipe, workspace: Workspace) -> TeacherSource:
+    """Finds, and where it must fetches, the recipe's teacher. Raises InputError as ``catalogue.resolve``."""
+    name = parse_model_name(recipe.teacher)
+    weights = None if name.scheme == "api" else find_weights(name, workspace)
+    auto: Runtime = "served" if weights is None else ("embedded" if weights.kind == "gguf" else "local")
+    runtime = auto if recipe.generate.runtime == "auto" else recipe.generate.runtime
+    if (runtime == "served") != (weights is None) or (runtime == "embedded" and auto == "local"):
+        raise InputError(
+            expected=f"a runtime that can run {name}: "
+            + ("served" if weights is None else f"{auto} or local"),
+            found=f"generate.runtime = {recipe.generate.runtime}",
+            fix="leave generate.runtime at auto",
+        )
+    return TeacherSource(name, runtime, recipe.channel or name.channel, weights, dict(os.environ))
+
+
+def find_weights(name: ModelName, workspace: Workspace) -> Weights:
+    """The weights behind any name but ``api:``. Raises InputError."""
+    if name.scheme == "run":
+        folder = student_folder(name, workspace)
+        found = manifest.read(folder)
+        if found is None:
+            raise InputError(
+                expected=f"a finished run {name.name!r} in {workspace.home}",
+                found=f"no complete student at {folder}",
+                fix="run its recipe first, or name the workspace with --home",
+            )
+        return Weights(str(name), "folder", folder, found.id)
+    resolved = catalogue.resolve(name, cache_folder(os.environ))
+    digest = resolved.digest or _folder_digest(resolved.path)
+    return Weights(str(name), resolved.kind, resolved.path, digest)
+
+
+def _folder_digest(folder: Path) -> Digest:
+    """Over all files that decide what the model says."""
+    files = sorted({path for pattern in _PINNED for path in folder.glob(pattern)})
+    if not list(folder.glob(_WEIGHTS)):
+        raise InputError(
+            expected=f"weights in safetensors form in {folder}",
+            found="none (other formats can run code and are not read)",
+            fix="convert them to safetensors first",
+        )
+    return of_value({path.name: of_file(path) for path in files})
+
+
+def weight_files(folder: Path) -> list[Path]:
+    return sorted(folder.glob(_WEIGHTS))
+
+
+def pad_id(tokenizer: Any) -> int:
+    """The id that fills up batches; it is never learnt from."""
+    return int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0)

@@ -1,0 +1,181 @@
+"""One run, from top to bottom: gate, generate, filter, capture, train, evaluate, export, attest."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from inbond.errors import InputError
+from inbond.ledger.attest import KeyStore
+from inbond.ledger.ledger import Ledger
+from inbond.ledger.manifest import Identity
+from inbond.recipes import answers, learning, summary
+from inbond.recipes.gate import facts_from_recipe, pass_gate
+from inbond.recipes.learning import Bench
+from inbond.recipes.models import Weights, find_teacher, find_weights, weight_files
+from inbond.recipes.recipe import Recipe
+from inbond.recipes.summary import Finished
+from inbond.recipes.trail import Artifact, Made, Trail
+from inbond.recipes.watch import Watcher
+from inbond.report.card import render_card
+from inbond.report.notice import render_notice
+from inbond.report.page import render_page
+from inbond.types import parse_model_name
+from inbond.workspace import PRIVATE_DIR, PRIVATE_FILE, Workspace, write_bytes, write_json, writing
+
+EXPORT_VERSION = 1
+COMPLETED = "run.completed"
+RESULT, REPORT = "result.json", "report.html"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run. ``fresh`` makes every artifact anew (answers that were paid for are still not asked
+    again); ``accept`` is the reason with which a person takes a review upon themselves."""
+
+    fresh: bool = False
+    accept: str | None = None
+
+
+def run_recipe(
+    recipe: Recipe, folder: Path, workspace: Workspace, options: Options, watcher: Watcher
+) -> dict[str, Any]:
+    """Runs a recipe and returns its result. Relative paths of the recipe start at ``folder``.
+
+    What is complete is not made again; what is not is resumed. Raises any InbondError; whatever is
+    raised, and when killed, complete artifacts and received answers are kept.
+    """
+    with Ledger.open(workspace, KeyStore.default()) as ledger, _alone(workspace, recipe.name):
+        decision, accepted = pass_gate(recipe, workspace, ledger, options.accept)
+        watcher.say(f"gate: {decision.verdict.outcome}")
+        asked = answers.read_prompts(recipe, folder)
+        teacher = find_teacher(recipe, workspace)
+        learning.check_learnable(recipe, teacher)
+        if options.fresh:
+            _clear(workspace.run(recipe.name))
+        trail = Trail(workspace, ledger, recipe.name, watcher)
+
+        answered = answers.generate(trail, recipe, teacher, asked, decision.verdict.facts)
+        data = answers.filter_and_split(trail, recipe, answered, folder)
+        bench = Bench(trail, recipe, teacher, _base(recipe, workspace), data)
+        targets = learning.capture(bench)
+        begun = learning.start(bench)
+        trained = learning.train(bench, begun, targets)
+        evaluation = learning.evaluate(bench, begun, trained)
+        finished = Finished(
+            trail, recipe, teacher, facts_from_recipe(recipe, workspace), decision, accepted,
+            answered, data, targets, begun, trained, evaluation,
+        )  # fmt: skip
+        student = _export(finished)
+        return _attest(finished, student)
+
+
+@contextlib.contextmanager
+def _alone(workspace: Workspace, run: str) -> Iterator[None]:
+    """Holds the run's lock: two processes must not make the same artifacts. Raises InputError."""
+    folder = workspace.run(run)
+    with writing(folder):
+        folder.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
+        handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise InputError(
+            expected=f"nobody else at work on the run {run!r}",
+            found="another process that is",
+            fix="wait for it, or give this run another name with --set name=...",
+        ) from error
+    finally:
+        os.close(handle)
+
+
+def _clear(folder: Path) -> None:
+    with writing(folder):
+        for path in folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != ".lock":
+                path.unlink()
+
+
+def _base(recipe: Recipe, workspace: Workspace) -> Weights | None:
+    return find_weights(parse_model_name(recipe.student.base), workspace) if recipe.student.base else None
+
+
+def _export(finished: Finished) -> Artifact:
+    """The student's folder: weights, tokenizer, card, and the licence and notice that go with them."""
+    identity = Identity(
+        "export",
+        EXPORT_VERSION,
+        {"facts": finished.decision.verdict.facts, "decider": finished.decision.verdict.decider},
+        {"trained": finished.trained.id, "evaluation": finished.evaluation.id},
+    )
+
+    def make(folder: Path) -> Made:
+        for name in sorted(finished.trained.manifest.files):
+            if name != learning.CURVE:
+                _link(finished.trained.folder / name, folder / name)
+        data = summary.report_data(finished)
+        write_bytes(folder / "README.md", render_card(data).encode())
+        notice = render_notice(data)
+        if notice is not None:
+            write_bytes(folder / "NOTICE", notice.encode())
+        for licence in _licence_files(finished):
+            shutil.copyfile(licence, folder / licence.name)
+        return Made({"weights": [path.name for path in weight_files(folder)]})
+
+    return finished.trail.stage("export", "student", identity, make)
+
+
+def _link(source: Path, target: Path) -> None:
+    """The same bytes under a second name where the file system can, else a copy."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _licence_files(finished: Finished) -> list[Path]:
+    """Licence texts and notices that came with the weights the student starts from."""
+    start = finished.teacher.weights if finished.facts.base_is_teacher else None
+    if start is None:
+        return []
+    folder = start.path if start.kind == "folder" else start.path.parent
+    return sorted(
+        path for path in folder.iterdir() if path.name.upper() in ("LICENSE", "LICENCE", "LICENSE.TXT")
+    )
+
+
+def _attest(finished: Finished, student: Artifact) -> dict[str, Any]:
+    """Result, report and the last event; a run that found everything complete adds nothing."""
+    trail = finished.trail
+    result_path, report_path = trail.folder / RESULT, trail.folder / REPORT
+    result = summary.result(finished, student)
+    if trail.all_found and report_path.exists() and _keeps(result_path, result):
+        return result
+    write_json(result_path, result)
+    write_bytes(report_path, render_page(summary.report_data(finished)).encode())
+    trail.record_file(result_path)
+    trail.record_file(report_path)
+    trail.ledger.record(
+        COMPLETED, {"run": trail.run, "student": student.id, "verdict": finished.decision.verdict.facts}
+    )
+    return result
+
+
+def _keeps(path: Path, result: dict[str, Any]) -> bool:
+    """Whether the kept result is this one; where the workspace lies now does not matter."""
+    try:
+        kept = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    places = {"student": None, "report": None}
+    return bool({**kept, **places} == {**result, **places})

@@ -1,0 +1,352 @@
+"""What a finished run says of itself: the result object, and the input of report and card."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import Any
+
+from inbond import __version__
+from inbond.ledger.attest import KeyStore
+from inbond.ledger.records import read_rows
+from inbond.policy import weights
+from inbond.policy.decide import Decision
+from inbond.policy.facts import Facts
+from inbond.recipes.answers import Datasets
+from inbond.recipes.learning import CURVE, read_evaluation
+from inbond.recipes.models import TeacherSource
+from inbond.recipes.recipe import Recipe, to_yaml
+from inbond.recipes.trail import Artifact, Trail
+from inbond.report.data import (
+    CardFacts,
+    CurvePoint,
+    DataFacts,
+    DataSource,
+    Dropped,
+    LedgerFacts,
+    Lineage,
+    LineageEdge,
+    LineageNode,
+    Metrics,
+    ModelFacts,
+    ReportData,
+    SamplePair,
+    StageFacts,
+    VerdictView,
+)
+from inbond.types import ModelName, parse_model_name
+
+_PACKAGES = ("torch", "transformers", "accelerate", "xllamacpp", "numpy", "pyarrow")
+NO_WEIGHTS = "the teacher was only reached as text, so its probabilities are not known"
+
+
+@dataclass(frozen=True)
+class Finished:
+    """All that a finished run has to show."""
+
+    trail: Trail
+    recipe: Recipe
+    teacher: TeacherSource
+    facts: Facts
+    decision: Decision
+    accepted: str | None
+    answers: Artifact
+    data: Datasets
+    targets: Artifact | None
+    begun: Artifact
+    trained: Artifact
+    evaluation: Artifact
+
+
+def metrics(finished: Finished) -> dict[str, Any]:
+    """The numbers of result.json; None for what was not measured."""
+    found = read_evaluation(finished.evaluation)
+    before, after = found["agreement"]["before"], found["agreement"]["after"]
+    student, teacher = found["models"]["student"], found["models"].get("teacher", {})
+    speedup = student["tokens_per_s"] / teacher["tokens_per_s"] if teacher else None
+    return {
+        "kl_before": before.get("kl"),
+        "kl_after": after.get("kl"),
+        "agreement_before": before.get("agreement"),
+        "agreement_after": after.get("agreement"),
+        "text_loss_before": before.get("text_loss"),
+        "text_loss_after": after.get("text_loss"),
+        "diversity_ratio": None,
+        "teacher_params": teacher.get("parameters"),
+        "student_params": student["parameters"],
+        "speedup": speedup,
+    }
+
+
+def tokens(finished: Finished) -> tuple[int, int]:
+    """(prompt, completion) tokens of all answers, as the teacher counted them."""
+    rows = read_rows(finished.answers.folder)
+    return sum(row.prompt_tokens for row in rows), sum(row.completion_tokens for row in rows)
+
+
+def result(finished: Finished, student: Artifact) -> dict[str, Any]:
+    """The object that ``run`` prints and keeps as result.json."""
+    artifacts = finished.trail.artifacts
+    return {
+        "run": finished.recipe.name,
+        "outcome": "done",
+        "verdict": finished.decision.verdict.outcome,
+        "student": str(student.folder),
+        "metrics": metrics(finished),
+        "seconds": {artifact.stage: artifact.seconds for artifact in artifacts},
+        "tokens": sum(tokens(finished)),
+        "cost": finished.answers.facts["cost_usd"],
+        "artifacts": {artifact.stage: artifact.id for artifact in artifacts},
+        "report": str(finished.trail.folder / "report.html"),
+    }
+
+
+def report_data(finished: Finished) -> ReportData:
+    """The input of the page, the card and the notice. The ledger's head is that of now."""
+    recipe, found = finished.recipe, read_evaluation(finished.evaluation)
+    return ReportData(
+        name=recipe.name,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        inbond_version=__version__,
+        teacher=_teacher(finished, found["models"].get("teacher")),
+        student=_student(finished, found["models"]["student"]),
+        student_init=_init_words(finished),
+        metrics=_metrics(found),
+        data=_data(finished),
+        ledger=_ledger(finished),
+        verdicts=(_verdict(finished),),
+        curves=_curves(finished),
+        samples=tuple(SamplePair(**sample) for sample in found["samples"]),
+        stages=tuple(StageFacts(a.stage, a.seconds, a.id, a.status) for a in finished.trail.artifacts),
+        lineage=_lineage(finished),
+        speed_how="Greedy decoding of 24 tokens, batch 1, float32 under transformers, both models in turn, "
+        "median of 3; memory is what loading and answering once adds to a fresh process.",
+        recipe_yaml=to_yaml(recipe),
+        environment=_environment(),
+        limits=_limits(finished),
+        card=_card(finished),
+    )
+
+
+def _label(name: ModelName) -> str:
+    known = weights.shipped().named(name)
+    return known.title if known else (name.file or name.name).rsplit("/", 1)[-1]
+
+
+def _teacher(finished: Finished, found: Mapping[str, Any] | None) -> ModelFacts:
+    teacher = finished.teacher
+    return ModelFacts(
+        str(teacher.name),
+        _label(teacher.name),
+        licence=finished.facts.weights.licence,
+        channel=teacher.channel,
+        not_measured=None if found else "only its API is at hand",
+        **_size(found),
+    )
+
+
+def _student(finished: Finished, found: Mapping[str, Any]) -> ModelFacts:
+    return ModelFacts(
+        f"run:{finished.recipe.name}",
+        finished.recipe.name,
+        licence=_outgoing_licence(finished.facts),
+        channel="self-hosted",
+        **_size(found),
+    )
+
+
+def _size(found: Mapping[str, Any] | None) -> dict[str, Any]:
+    if not found:
+        return {}
+    return {
+        "params": found["parameters"],
+        "file_bytes": found["file_bytes"],
+        "memory_bytes": found["memory_bytes"],
+        "tokens_per_s": found["tokens_per_s"],
+    }
+
+
+def _outgoing_licence(facts: Facts) -> str | None:
+    """The licence that comes down with the weights; a student from scratch has none until someone says."""
+    if facts.base_is_teacher:
+        return facts.weights.licence
+    return facts.base.licence if facts.base else None
+
+
+def _init_words(finished: Finished) -> str:
+    facts = finished.begun.facts
+    if facts["init"] == "prune":
+        how = "chosen by measured importance" if facts["importance"] else "named in the recipe"
+        return f"{len(facts['keep'])} of the teacher's {facts['layers']} layers, {how}"
+    if facts["init"] == "model":
+        return str(finished.recipe.student.base)
+    return "fresh weights of the teacher's architecture"
+
+
+def _metrics(found: Mapping[str, Any]) -> Metrics:
+    before, after = found["agreement"]["before"], found["agreement"]["after"]
+    if "kl" not in before:
+        loss = f"cross-entropy of its held-out text fell from {before['text_loss']:.3f} to "
+        loss += f"{after['text_loss']:.3f} nats a token"
+        return Metrics(
+            held_out_tokens=found["held_out_tokens"], how=loss, not_measured=f"{NO_WEIGHTS}; {loss}"
+        )
+    return Metrics(
+        before["kl"],
+        after["kl"],
+        before["agreement"],
+        after["agreement"],
+        after["tokens"],
+        "Forward KL over the whole vocabulary at T=1 and top-1 agreement, mean over the label tokens of the "
+        f"teacher's held-out answers (standard error of the KL after training: {after['kl_stderr']:.3f}).",
+    )
+
+
+def _data(finished: Finished) -> DataFacts:
+    recipe, answers = finished.recipe, finished.answers.facts
+    filtered = finished.data.train.facts["filtered"]
+    prompt_tokens, completion_tokens = tokens(finished)
+    own = [row for row in read_rows(finished.data.train.folder) if not row.parents]
+    source = recipe.prompts
+    sources = [
+        DataSource(
+            source.file or source.dataset or "the recipe's own list",
+            finished.facts.data[0].licence,
+            answers["prompts"],
+            source.dataset,
+        )
+    ]
+    sources += [DataSource(data.file, data.licence) for data in recipe.own_data]
+    return DataFacts(
+        sources=tuple(sources),
+        prompts=answers["prompts"],
+        answers=answers["answers"],
+        dropped=tuple(Dropped(reason, reason, count) for reason, count in filtered["dropped"].items()),
+        train_records=finished.data.train.facts["rows"],
+        held_out_records=finished.data.held_out.facts["rows"],
+        split=f"By the digest of the prompt, {recipe.held_out:.0%} held out; "
+        "near duplicates stay on one side.",
+        own_records=len(own),
+        own_weight=own[0].weight if own else None,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        cost_usd=answers["cost_usd"],
+        failures=answers["failures"],
+    )
+
+
+def _ledger(finished: Finished) -> LedgerFacts:
+    head = finished.trail.ledger.head()
+    key = KeyStore.default().signer().public.id
+    return LedgerFacts(head.size, head.root, key, f"inbond verify run:{finished.recipe.name}")
+
+
+def _verdict(finished: Finished) -> VerdictView:
+    decision = finished.decision
+    return VerdictView(
+        f"May a student be made from {finished.teacher.name} for {finished.recipe.purpose.use} use, "
+        f"release: {finished.recipe.purpose.release}?",
+        decision.verdict.to_json(),
+        tuple(due.to_json() for due in decision.obligations),
+        decision.missing,
+        finished.accepted,
+    )
+
+
+def _curves(finished: Finished) -> tuple[CurvePoint, ...]:
+    points = json.loads((finished.trained.folder / CURVE).read_bytes())
+    return tuple(CurvePoint(**point) for point in points)
+
+
+def _lineage(finished: Finished) -> Lineage:
+    """The picture: models and data in, records and targets between, the student out."""
+    facts, recipe = finished.facts, finished.recipe
+    channel = finished.teacher.channel
+    nodes = [
+        LineageNode(
+            "teacher", "teacher", _label(finished.teacher.name), str(finished.teacher.name),
+            (facts.weights.licence or "licence unknown", channel),
+        ),
+        LineageNode("prompts", "data", "prompts", f"{finished.answers.facts['prompts']} prompts"),
+        LineageNode("answers", "records", "answers", f"{finished.answers.facts['answers']} records"),
+        LineageNode("train", "records", "training records", f"{finished.data.train.facts['rows']} records"),
+        LineageNode("student", "student", recipe.name, _init_words(finished)),
+    ]  # fmt: skip
+    edges = [
+        LineageEdge("prompts", "answers", "data", "asked"),
+        LineageEdge("teacher", "answers", "outputs", "author"),
+        LineageEdge("answers", "train", "outputs", "filtered, split"),
+        LineageEdge("train", "student", "outputs", "learnt from"),
+    ]
+    for number, own in enumerate(recipe.own_data):
+        nodes.append(LineageNode(f"own{number}", "data", own.file, f"weight {own.weight:g}", (own.licence,)))
+        edges.append(LineageEdge(f"own{number}", "train", "data", "mixed in"))
+    if finished.targets is not None:
+        tokens_seen = f"{finished.targets.facts['label_tokens']:,} tokens, top {recipe.capture.k}"
+        nodes.append(LineageNode("targets", "targets", "teacher targets", tokens_seen))
+        edges += [
+            LineageEdge("teacher", "targets", "outputs", "scored"),
+            LineageEdge("train", "targets", "outputs", "records scored"),
+            LineageEdge("targets", "student", "outputs", "learnt from"),
+        ]
+    if facts.base_is_teacher:
+        edges.append(LineageEdge("teacher", "student", "weights", "pruned from"))
+    elif facts.base is not None:
+        base = parse_model_name(facts.base.subject)
+        nodes.append(
+            LineageNode("base", "model", _label(base), str(base), (facts.base.licence or "licence unknown",))
+        )
+        edges.append(LineageEdge("base", "student", "weights", "started from"))
+    return Lineage(tuple(nodes), tuple(edges))
+
+
+def _environment() -> dict[str, str]:
+    found = {"inbond": __version__, "python": platform.python_version(), "platform": platform.platform()}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found | {"processor": platform.machine(), "cores": str(os.cpu_count())}
+
+
+def _limits(finished: Finished) -> tuple[str, ...]:
+    held = finished.data.held_out.facts["rows"]
+    limits = [
+        f"Measured on {held} held-out answers to prompts like those it was trained on: "
+        "it says nothing of other tasks.",
+        "The student repeats its teacher's mistakes: agreement is with the teacher, not with the truth.",
+        "Diversity of its answers was not measured.",
+    ]
+    if finished.recipe.filters.personal_data:
+        limits.append("Personal data and secrets were filtered by patterns, which miss some.")
+    return tuple(limits)
+
+
+def _card(finished: Finished) -> CardFacts:
+    facts = finished.facts
+    start = finished.teacher.name if facts.base_is_teacher else None
+    if facts.base is not None:
+        start = parse_model_name(facts.base.subject)
+    hub = _hub_id(start) if start else None
+    return CardFacts(
+        licence=_outgoing_licence(facts),
+        base_model=hub,
+        base_model_relation="finetune" if hub else None,
+        languages=finished.recipe.filters.languages,
+        tags=("knowledge-distillation", *(("pruned",) if facts.base_is_teacher else ())),
+    )
+
+
+def _hub_id(name: ModelName) -> str | None:
+    """The Hub's id of a model, when the name is one or our registry knows it under one."""
+    if name.scheme == "hf":
+        return name.name
+    known = weights.shipped().named(name)
+    names = [text.removeprefix("hf:") for text in known.names if text.startswith("hf:")] if known else []
+    return names[0] if names else None
