@@ -123,6 +123,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_bytes(path: Path, data: bytes, mode: int = PRIVATE_FILE) -> None:
+    """Writes a file, whole or not at all. Raises UnwritableError."""
     with replacing(path, mode) as temporary:
         temporary.write_bytes(data)
 

@@ -56,4 +56,5 @@ def print_error(error: InbondError, *, as_json: bool) -> None:
 
 
 def open_workspace(home: Path | None) -> Workspace:
+    """The workspace that ``--home`` and the environment name; touches nothing on disk."""
     return Workspace(find_home(home, os.environ))
