@@ -135,7 +135,7 @@ def definitions(path: Path) -> Iterator[tuple[str, Definition, ast.ClassDef | No
 
 
 def speaks_for_itself(node: Definition, owner: ast.ClassDef | None) -> bool:
-    """A public name needs a docstring, but for methods of a few lines: properties, ``to_json`` and their like."""
+    """A public name needs a docstring, but for methods of a few lines: properties, ``to_json``, ..."""
     if isinstance(node, ast.ClassDef):
         return False
     statements = [
