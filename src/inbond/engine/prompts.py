@@ -119,9 +119,9 @@ def _prompt_of(row: Mapping[str, Any], place: str, wording: Wording) -> Prompt:
     if wording.template is not None:
         prompt: Prompt = _fill(wording.template, row, place)
     else:
-        chosen = {key: row[key] for key in ("prompt", "messages", "text") if row.get(key) is not None}
-        if "text" in chosen and len(chosen) == 1:
-            chosen = {"prompt": chosen["text"]}
+        chosen = {key: row[key] for key in ("prompt", "messages") if row.get(key) is not None}
+        if not chosen and row.get("text") is not None:
+            chosen = {"prompt": row["text"]}
         try:
             prompt = prompt_from_json(chosen)
         except InputError as error:
