@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from inbond import digest
 from inbond.errors import InputError
-from inbond.ledger import manifest, records
+from inbond.ledger import inventory, manifest, records
 from inbond.ledger.attest import KeyStore, Signer
 from inbond.ledger.chain import TreeHead, next_entry
 from inbond.ledger.events import Entry
@@ -315,6 +315,18 @@ def test_an_artifact_inside_another_has_its_own_say(workspace: Workspace, keys: 
     assert [problem.split(":")[0] for problem in verify_workspace(workspace).problems] == [
         "runs/demo/student/gguf/m.gguf"
     ]
+
+
+def test_a_recipe_can_ask_what_the_ledger_expects(workspace: Workspace, keys: KeyStore) -> None:
+    with Ledger.open(workspace, keys) as ledger:
+        expected = inventory.gather(ledger.events())
+    assert set(expected.artifacts) == {"runs/demo/data", "runs/demo/student"}
+    for folder, claim in expected.artifacts.items():
+        assert claim.manifest == digest.of_file(workspace.home / folder / "manifest.json")
+    path = "runs/demo/result.json"
+    assert {path: claim.digest for path, claim in expected.files.items()} == {
+        path: digest.of_file(workspace.home / path)
+    }
 
 
 @pytest.mark.parametrize(

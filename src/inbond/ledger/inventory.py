@@ -13,7 +13,7 @@ Paths are POSIX, relative to the workspace.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, final
@@ -106,6 +106,15 @@ class Inventory:
 
     def _forget_erasures(self, folder: str) -> None:
         self.erased = {path: by for path, by in self.erased.items() if not is_within(path, folder)}
+
+
+def gather(told: Iterable[Event]) -> Inventory:
+    """What these events, a whole ledger's in order, say lies in the workspace now. A recipe asks this to
+    find what a crash left on disk but not yet in the ledger."""
+    inventory = Inventory()
+    for event in told:
+        inventory.add(event)
+    return inventory
 
 
 def _relative(path: Any) -> str:
