@@ -143,6 +143,7 @@ def test_keys_show_json_never_holds_the_private_key(capsys: pytest.CaptureFixtur
     code, value = as_json(capsys, "keys", "show")
     public = KeyStore.default().signer().public
     assert code == 0
+    assert as_json(capsys, "keys", "show", "--home", "elsewhere") == (0, value)
     assert value == {"key": public.id, "algorithm": "ed25519", "public_key": public.to_pem()}
 
 

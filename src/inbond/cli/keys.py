@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from inbond.cli.output import JsonOption, Output
+from inbond.cli.output import HomeOption, JsonOption, Output
 from inbond.ledger.attest import ALGORITHM, KeyStore
 
 app = typer.Typer(help="The key that signs your ledgers.", no_args_is_help=True)
@@ -16,8 +16,10 @@ def _root() -> None:
 
 
 @app.command()
-def show(as_json: JsonOption = False) -> None:
+def show(_home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Print your public key (PEM) on stdout and its id on stderr; the key is made now if there is none.
+
+    Keys belong to you and not to a workspace, so --home changes nothing here.
 
     Example: inbond keys show > key.pem, then give key.pem to whoever shall run inbond verify --key key.pem
     """

@@ -14,7 +14,7 @@ from typing import Any, Final, final
 
 from inbond.digest import Digest, canonical, of_bytes, parse
 from inbond.errors import InputError, TamperedError
-from inbond.ledger.attest import PublicKey
+from inbond.ledger.attest import ALGORITHM, PublicKey
 
 FORMAT: Final = "inbond.event/1"
 KEY_INTRODUCED: Final = "key.introduced"
@@ -124,7 +124,7 @@ _CHECKS: Final[dict[str, Callable[[object], bool]]] = {
 
 def introduction(key: PublicKey) -> dict[str, Any]:
     """The body of the event that brings a public key into the ledger."""
-    return {"algorithm": "ed25519", "public_key": key.to_pem(), "id": key.id}
+    return {"algorithm": ALGORITHM, "public_key": key.to_pem(), "id": key.id}
 
 
 # Credentials ---------------------------------------------------------------------------------------
