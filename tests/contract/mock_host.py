@@ -67,7 +67,7 @@ DONE = b"data: [DONE]\n\n"
 def answering(text: str = "Hello there", *, headers: dict[str, str] | None = None) -> Behaviour:
     """A well-behaved host; for /completions it answers with ``text`` in the older shape."""
 
-    async def behave(mock: MockHost, request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+    async def behave(_: MockHost, request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
         if "prompt" in body:
             pieces = [{"model": "mock-1", "choices": [{"index": 0, "text": piece}]} for piece in text]
             pieces.append({"choices": [{"index": 0, "text": "", "finish_reason": "stop"}]})
@@ -99,14 +99,14 @@ async def stream(
 
 
 def streaming(*pieces: bytes | float, cut: bool = False, headers: dict[str, str] | None = None) -> Behaviour:
-    async def behave(mock: MockHost, request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+    async def behave(_: MockHost, request: web.Request, _body: dict[str, Any]) -> web.StreamResponse:
         return await stream(request, *pieces, cut=cut, headers=headers)
 
     return behave
 
 
 def status(code: int, body: Any = None, headers: dict[str, str] | None = None) -> Behaviour:
-    async def behave(mock: MockHost, request: web.Request, given: dict[str, Any]) -> web.StreamResponse:
+    async def behave(_: MockHost, _request: web.Request, _body: dict[str, Any]) -> web.StreamResponse:
         if isinstance(body, bytes):
             return web.Response(status=code, body=body, headers=headers)
         return web.json_response(body, status=code, headers=headers)

@@ -79,11 +79,14 @@ class Served:
         start = time.perf_counter()
         gathering = wire.Gathering(request, self._name, self._secrets)
         headers: dict[str, str] = {}
+        failure: TeacherError | None = None
         try:
             await self._exchange(request, gathering, headers)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            if not gathering.finished:
-                raise self._meaning(error, gathering) from None  # an aiohttp error's repr holds our headers
+            failure = self._meaning(error, gathering)
+        # Raised out here, because an aiohttp error's repr holds our headers: it must not even be context.
+        if failure is not None and not gathering.finished:
+            raise failure
         return gathering.reply(time.perf_counter() - start, headers)
 
     async def _exchange(self, request: Request, gathering: wire.Gathering, headers: dict[str, str]) -> None:
