@@ -252,12 +252,12 @@ def test_a_damaged_file_is_read_or_refused(
     path = tmp_path_factory.mktemp("f") / "p.jsonl"
     whole = b'{"prompt": "abc", "id": 1}\n{"prompt": "\xe6\xb0\xb4", "id": 2}\n'
     path.write_bytes(whole[:at] + noise + whole[at + cut :])
+    refusal = None
     try:
         read = read_prompts(path)
     except InputError as error:
-        assert str(path) in str(error)
-    else:
-        assert read
+        refusal = str(error)
+    assert str(path) in refusal if refusal is not None else read
 
 
 # Datasets -----------------------------------------------------------------------------------------------

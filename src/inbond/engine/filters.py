@@ -149,10 +149,12 @@ def _tests(config: FilterConfig) -> list[Test]:
 
 
 def is_empty(candidate: Candidate) -> Reason | None:
+    """White space alone, full-width included, is empty."""
     return None if candidate.row.record.completion.strip() else "empty"
 
 
 def is_truncated(candidate: Candidate) -> Reason | None:
+    """The teacher ran into its token limit."""
     return "truncated" if candidate.finish == "length" else None
 
 
@@ -166,11 +168,13 @@ def is_refused(candidate: Candidate) -> Reason | None:
 
 
 def has_secret(candidate: Candidate) -> Reason | None:
+    """Names the kind of key or password, in prompt or completion."""
     kind = credentials.find(text_of(candidate))
     return None if kind is None else f"secret: {kind}"
 
 
 def has_personal_data(candidate: Candidate, phone_regions: Sequence[str]) -> Reason | None:
+    """Names the kind of personal datum, in prompt or completion."""
     kind = personal.find(text_of(candidate), phone_regions)
     return None if kind is None else f"personal data: {kind}"
 
@@ -182,11 +186,13 @@ def is_other_language(candidate: Candidate, wanted: Sequence[str]) -> Reason | N
 
 
 def text_of(candidate: Candidate) -> str:
+    """Everything that a row says: prompt and completion, a line apart."""
     record = candidate.row.record
     return f"{prompt_text(record.prompt)}\n{record.completion}"
 
 
 def prompt_text(prompt: Prompt) -> str:
+    """A prompt's words without its roles."""
     return prompt if isinstance(prompt, str) else "\n".join(turn.content for turn in prompt)
 
 

@@ -58,5 +58,6 @@ _PATTERNS = tuple(re.compile(pattern, re.IGNORECASE) for pattern in _ENGLISH + _
 
 
 def is_refusal(text: str) -> bool:
+    """Whether ``text`` opens by declining to answer."""
     opening = text.lstrip()[:_OPENING]
     return any(pattern.search(opening) for pattern in _PATTERNS)

@@ -16,11 +16,15 @@ MAX_LENGTH = 500
 
 @dataclass(frozen=True)
 class AllOf:
+    """``X AND Y``: every part applies."""
+
     parts: tuple[Expression, ...]
 
 
 @dataclass(frozen=True)
 class AnyOf:
+    """``X OR Y``: whoever uses the work chooses one part."""
+
     parts: tuple[Expression, ...]
 
 

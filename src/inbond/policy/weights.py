@@ -30,12 +30,16 @@ class _Strict(BaseModel):
 
 
 class WeightsFile(_Strict):
+    """A weight file that we had in hand: its digest, and its size in bytes."""
+
     name: str
     digest: str
     bytes: int
 
 
 class Model(_Strict):
+    """One entry: a licence, the exact names and files it holds for, and where that was read."""
+
     title: str
     licence: str
     names: tuple[str, ...] = ()
@@ -51,6 +55,8 @@ class _File(_Strict):
 
 @dataclass(frozen=True)
 class Registry:
+    """All entries, by file digest and by exact name."""
+
     by_digest: dict[str, Model]
     by_name: dict[str, Model]
 
