@@ -89,6 +89,7 @@ class Facts:
         assert not (self.base_is_teacher and self.base), "a student has one base: the teacher or another"
 
     def to_json(self) -> dict[str, Any]:
+        """Every field; what the digest is made over."""
         values = asdict(self)
         values["weights"] = self.weights.to_json()
         values["base"] = self.base.to_json() if self.base else None
