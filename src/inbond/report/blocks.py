@@ -14,18 +14,19 @@ class Prepared(str):
 
 @dataclass(frozen=True)
 class Limits:
-    """The most characters of a text, of a sample, of the recipe; the most rows of a table."""
+    """The most characters of a text, of a sample, of the recipe; the most rows of a table, verdicts."""
 
     text: int
     sample: int
     recipe: int
     rows: int
+    verdicts: int
 
 
 LIMITS = (
-    Limits(text=1200, sample=2400, recipe=24_000, rows=80),
-    Limits(text=400, sample=800, recipe=8_000, rows=30),
-    Limits(text=120, sample=240, recipe=2_000, rows=10),
+    Limits(text=1200, sample=2400, recipe=24_000, rows=80, verdicts=20),
+    Limits(text=400, sample=800, recipe=8_000, rows=30, verdicts=10),
+    Limits(text=120, sample=240, recipe=2_000, rows=8, verdicts=4),
 )
 """Tried in order until the page is small enough. No real run needs the second."""
 

@@ -45,7 +45,7 @@ def render_card(data: ReportData) -> str:
 
 def markdown(text: str) -> str:
     """``text`` on one line, with nothing in it that Markdown or HTML would obey."""
-    return _MARKDOWN.sub(r"\\\1", clip(one_line(text), LIMITS[0].text))
+    return _MARKDOWN.sub(r"\\\1", one_line(clip(text, LIMITS[0].text)))
 
 
 def _environment() -> Environment:
@@ -120,7 +120,7 @@ def teacher_edges(data: ReportData) -> list[str]:
 
 
 def _short(text: str) -> str:
-    return clip(one_line(text), 300)
+    return one_line(clip(text, 300))
 
 
 def _context(data: ReportData) -> dict[str, Any]:

@@ -13,9 +13,10 @@ from markupsafe import Markup
 
 from inbond.report import graph
 from inbond.report.data import Lineage, LineageEdge, LineageNode
-from inbond.report.text import one_line, wrap
+from inbond.report.text import clip, one_line, wrap
 
 MOST_NODES = 40
+_LONGEST = 200
 _KINDS = ("teacher", "student", "model", "data", "records", "targets", "stage")
 _WIDE, _NARROW, _GAP_X, _GAP_Y, _PAD = 142.0, 90.0, 54.0, 22.0, 10.0
 _LABEL_COLUMN, _SMALL_COLUMN = 8.0, 6.9
@@ -76,13 +77,13 @@ def draw_column(lineage: Lineage, ident: str, title: str) -> Markup:
 
 def as_text(lineage: Lineage) -> list[str]:
     """One sentence an edge, in the order of the layers."""
-    labels = {node.id: one_line(node.label) for node in lineage.nodes}
+    labels = {node.id: one_line(clip(node.label, _LONGEST)) for node in lineage.nodes}
     place = {key: index for index, key in enumerate(graph.in_order(list(labels), _pairs(lineage)))}
     known = [edge for edge in lineage.edges if edge.source in labels and edge.target in labels]
     known.sort(key=lambda edge: (place[edge.source], place[edge.target]))
     return [
-        f"{labels[edge.source]} → {labels[edge.target]}: {edge.kind}"
-        + (f" ({one_line(edge.label)})" if edge.label else "")
+        f"{labels[edge.source]} → {labels[edge.target]}: {one_line(clip(edge.kind, _LONGEST))}"
+        + (f" ({one_line(clip(edge.label, _LONGEST))})" if edge.label else "")
         for edge in known
     ]
 
@@ -114,7 +115,7 @@ def _drawn(edge: LineageEdge, layout: graph.Layout) -> bool:
 
 def _box(node: LineageNode, width: float) -> _Box:
     room = width - 2 * _PAD
-    lines = [] if node.kind == "stage" else [("kind", one_line(node.kind)[:24])]
+    lines = [] if node.kind == "stage" else [("kind", one_line(node.kind[:24]))]
     lines += [("label", line) for line in wrap(node.label, int(room / _LABEL_COLUMN), 3)]
     if node.detail:
         lines += [("detail", line) for line in wrap(node.detail, int(room / _SMALL_COLUMN), 2)]
@@ -151,12 +152,12 @@ def _open(ident: str, title: str, lineage: Lineage, css: str, width: float, heig
 
 def _drawing(box: _Box, x: float, y: float) -> Markup:
     kind = box.node.kind if box.node.kind in _KINDS else "other"
-    parts = [
-        Markup('<g class="node {}"><title>{}</title>'
-            '<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" rx="{}"/>').format(
-            kind, one_line(box.node.label)[:300], x, y, box.width, box.height, 12 if kind == "stage" else 5
-        )
-    ]  # fmt: skip
+    head = Markup(
+        '<g class="node {}"><title>{}</title>'
+        '<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" rx="{}"/>'
+    )
+    title, corner = one_line(clip(box.node.label, _LONGEST)), 12 if kind == "stage" else 5
+    parts = [head.format(kind, title, x, y, box.width, box.height, corner)]
     baseline = y + _PAD - 4
     for css, text in box.lines:
         baseline += _LINE_HEIGHTS[css]

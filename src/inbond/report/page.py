@@ -45,7 +45,7 @@ def _environment(limits: Limits) -> Environment:
     def finalize(value: object) -> object:
         if isinstance(value, Prepared) or hasattr(value, "__html__"):
             return value
-        return clip(visible(value), limits.text) if isinstance(value, str) else value
+        return visible(clip(value, limits.text)) if isinstance(value, str) else value
 
     environment = Environment(
         loader=PackageLoader("inbond.report", "templates"),
@@ -61,7 +61,7 @@ def _environment(limits: Limits) -> Environment:
 def _is_short(cell: object) -> bool:
     """Whether a table's cell may be kept on one line: seven of them fit beside one another."""
     text = cell.striptags() if isinstance(cell, Markup) else str(cell)
-    return columns(visible(text)) <= 14
+    return len(text) <= 40 and columns(visible(text)) <= 14
 
 
 def _source(environment: Environment, name: str) -> str:

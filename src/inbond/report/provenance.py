@@ -29,7 +29,7 @@ _WHEN = {
 
 
 def verdicts(views: Sequence[VerdictView], limits: Limits) -> dict[str, Any]:
-    shown = views[: limits.rows]
+    shown = views[: limits.verdicts]
     return {"shown": [_verdict(view, limits) for view in shown], "left_out": len(views) - len(shown)}
 
 
@@ -85,7 +85,7 @@ def _text(value: object) -> str:
 
 
 def _shown(text: str, limit: int = 300) -> str:
-    return clip(one_line(text), limit)
+    return one_line(clip(text, limit))
 
 
 def _source(source: str, version: str) -> Markup:
@@ -104,7 +104,7 @@ def _source(source: str, version: str) -> Markup:
 
 def is_web_address(text: str) -> bool:
     """True for plain http(s) addresses: nothing else may become a link."""
-    if visible(text) != text or any(character.isspace() for character in text) or len(text) > 500:
+    if len(text) > 500 or visible(text) != text or any(character.isspace() for character in text):
         return False
     try:
         parts = urlsplit(text)
@@ -225,7 +225,7 @@ def recipe(data: ReportData, limits: Limits) -> dict[str, Any]:
     columns = ("Stage", "#Time", "This time", "Artifact")
     return {
         "stages": table(f"Stages, {wording.duration(total)} in all", columns, rows, limits.rows, folds=True),
-        "yaml": Prepared(clip(visible(data.recipe_yaml), limits.recipe)),
+        "yaml": Prepared(visible(clip(data.recipe_yaml, limits.recipe))),
         "environment": [
             (str(key), str(value)) for key, value in list(data.environment.items())[: limits.rows]
         ],

@@ -86,9 +86,10 @@ def _columns(character: str) -> int:
 
 def wrap(text: str, width: int, lines: int) -> list[str]:
     """``text`` in at most ``lines`` lines of ``width`` columns, cut at spaces and hyphens where it can be,
-    and ended with an ellipsis where it does not fit. Always at least one line."""
+    and ended with an ellipsis where it does not fit. Always at least one line;
+    ``width`` is at least 3."""
     wrapped: list[str] = []
-    rest = one_line(text)
+    rest = one_line(text[: 4 * width * lines + 400])
     while rest and len(wrapped) < lines:
         head = _fit(rest, width)
         if len(head) < len(rest) and len(wrapped) == lines - 1:

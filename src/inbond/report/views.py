@@ -89,7 +89,7 @@ def _learned_from(data: ReportData) -> str:
 
 
 def _missing(reason: str | None) -> str:
-    return f"{wording.NOT_MEASURED}: {clip(one_line(reason), 90)}" if reason else wording.NOT_MEASURED
+    return f"{wording.NOT_MEASURED}: {one_line(clip(reason, 90))}" if reason else wording.NOT_MEASURED
 
 
 def _size_tile(data: ReportData) -> Tile:
@@ -181,7 +181,7 @@ def _samples(samples: Sequence[SamplePair], limits: Limits) -> dict[str, Any]:
     def passage(text: str | None, lang: str | None) -> Passage:
         if text is None or not text.strip():
             return Passage(Prepared(""), "", "not asked" if text is None else "an empty answer")
-        return Passage(Prepared(clip(visible(text), limits.sample)), lang or language_of(text))
+        return Passage(Prepared(visible(clip(text, limits.sample))), lang or language_of(text))
 
     def answers(sample: SamplePair) -> list[dict[str, object]]:
         every = (

@@ -73,8 +73,9 @@ def percent(share: float | None, digits: int = 0) -> str:
     found = known(share)
     if found is None:
         return NOT_MEASURED
-    digits = max(digits, 1) if 0 < abs(found) < 0.0995 else digits
-    return f"{found * 100:,.{digits}f}%"
+    if 0 < found < 0.001:
+        return "under 0.1%"
+    return f"{number(found * 100, max(digits, 1) if 0 < found < 0.0995 else digits)}%"
 
 
 def rate(value: float | None) -> str:
@@ -86,7 +87,7 @@ def dollars(value: float | None) -> str:
     found = known(value)
     if found is None:
         return "not known"
-    return f"${found:,.4f}" if 0 < found < 0.01 else f"${found:,.2f}"
+    return f"${number(found, 4 if 0 < found < 0.01 else 2)}"
 
 
 def duration(seconds: float | None) -> str:
@@ -94,6 +95,8 @@ def duration(seconds: float | None) -> str:
     found = known(seconds)
     if found is None:
         return NOT_MEASURED
+    if abs(found) >= 1e12:
+        return f"{number(found)} s"
     if found < 10:
         return f"{found:.1f} s"
     whole = round(found)
@@ -146,7 +149,7 @@ def outcome_sentence(data: ReportData) -> str:
 def _how_close(metrics: Metrics) -> str:
     agreement, kl = known(metrics.agreement_after), known(metrics.kl_after)
     if agreement is None and kl is None:
-        why = clip(one_line(metrics.not_measured or ""), _WHY_LENGTH).rstrip(".")
+        why = one_line(clip(metrics.not_measured or "", _WHY_LENGTH)).rstrip(".")
         return "whose likeness to its teacher was not measured" + (f" ({why})" if why else "")
     parts = []
     if agreement is not None:

