@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from inbond.cli.main import run
 from inbond.ledger.attest import KeyStore
 from inbond.ledger.ledger import Ledger
-from inbond.workspace import Workspace
+from inbond.workspace import Workspace, config_folder
 
 DEMO = "hf:HuggingFaceTB/SmolLM2-135M-Instruct"
 DOCS = Path(__file__).parents[2] / "docs" / "check.md"
@@ -141,6 +142,16 @@ def test_files_on_this_disk_are_looked_at(capsys: pytest.CaptureFixture[str]) ->
     code, value = answer(capsys, "--teacher", "path:model", "--base", "none")
     assert code == 3
     assert any("hf:meta-llama/Llama-3.1-8B" in item for item in value["missing"])
+
+
+def test_the_hosts_file_names_a_hosts_terms(capsys: pytest.CaptureFixture[str]) -> None:
+    folder = config_folder(os.environ)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "hosts.yaml").write_text("api.example.com:\n  terms: LicenseRef-example-api\n")
+    code, value = answer(capsys, "--teacher", DEMO, "--channel", "API.example.com", "--base", "none")
+    assert code == 3
+    assert "api.example.com is under LicenseRef-example-api" in value["reasons"][1]["finding"]
+    assert value["reasons"][1]["rule"] == "channel-terms"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from collections.abc import Sequence
 from datetime import date
@@ -16,10 +17,9 @@ from inbond.policy import gate, terms, weights
 from inbond.policy.decide import Decision, decide
 from inbond.policy.declared import find_licence
 from inbond.policy.facts import SELF_HOSTED, Competes, DataLicence, Facts, LicenceFinding, Release, Use
-from inbond.policy.licences import normalise
+from inbond.policy.licences import of_data
 from inbond.types import ModelName, parse_model_name
-
-OWN_WORK = "LicenseRef-inbond-own-work"
+from inbond.workspace import config_folder
 
 _EXIT = {"permit": 0, "permit-with-obligations": 0, "review": 3, "deny": 4}
 _HEADLINE = {
@@ -136,12 +136,14 @@ def facts_from_options(
     model = parse_model_name(teacher)
     found = find_licence(model, weights.shipped())
     from_teacher, other = _base(base, model)
+    host = (channel or model.channel).lower()
     return Facts(
         teacher=teacher,
         weights=found,
         base_is_teacher=from_teacher,
         base=other,
-        channel=(channel or model.channel).lower(),
+        channel=host,
+        host_terms=_host_terms(host),
         data=tuple(_data(item) for item in data),
         use=_one_of("--use", use, get_args(Use)),
         release=_one_of("--release", release, get_args(Release)),
@@ -160,6 +162,15 @@ def _base(base: str | None, teacher: ModelName) -> tuple[bool, LicenceFinding | 
     return False, find_licence(parse_model_name(base), weights.shipped())
 
 
+def _host_terms(host: str) -> str | None:
+    """The id of a host's terms, as the user's hosts file names it."""
+    if host == SELF_HOSTED:
+        return None
+    from inbond.teachers.hosts import NAME, host_of, read_hosts
+
+    return host_of(host, read_hosts(config_folder(os.environ) / NAME)).terms
+
+
 def _data(text: str) -> DataLicence:
     uri, equals, licence = text.rpartition("=")
     if not equals or not uri or not licence:
@@ -168,8 +179,7 @@ def _data(text: str) -> DataLicence:
             found=repr(text),
             fix="for example --data prompts.jsonl=MIT, or --data prompts.jsonl=own when it is yours",
         )
-    # What is not an expression stays as written, so that the verdict can name it.
-    return DataLicence(uri, OWN_WORK if licence == "own" else normalise(licence) or licence)
+    return DataLicence(uri, of_data(licence))
 
 
 def _one_of(option: str, value: str, allowed: Sequence[Any]) -> Any:

@@ -12,6 +12,8 @@ from functools import lru_cache
 from typing import Any
 
 MAX_LENGTH = 500
+OWN_WORK = "LicenseRef-inbond-own-work"
+"""What ``own`` stands for, as the licence of data: a declaration that it is yours to train on."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,12 @@ def normalise(text: str) -> str | None:
     """
     tree = _tree(text.strip())
     return None if tree is None else str(tree)
+
+
+def of_data(text: str) -> str:
+    """The licence of data as a person writes it: ``own``, or an expression. What is neither stays as
+    it was written, so that the verdict can name it."""
+    return OWN_WORK if text == "own" else normalise(text) or text
 
 
 @lru_cache(maxsize=4096)
