@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from inbond.errors import InputError
 from inbond.policy import gate
-from inbond.policy.decide import OUTCOMES, decide
+from inbond.policy.decide import decide
 from inbond.policy.facts import DataLicence, Facts, LicenceFinding
+from inbond.policy.stances import OUTCOMES
 from inbond.policy.terms import Catalogue, catalogue_of, shipped
 
 TEACHER = "hf:maker/teacher"

@@ -12,19 +12,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from inbond.policy.facts import COMPETES, RELEASES, SELF_HOSTED, USES, Facts, LicenceFinding
 from inbond.policy.licences import AllOf, AnyOf, Expression, parse
-from inbond.policy.terms import Catalogue, ObligationKind, Position, Terms, Topic, When
+from inbond.policy.stances import OUTCOMES, Outcome, weigh
+from inbond.policy.terms import Catalogue, Position, Terms, Topic, When
 from inbond.types import EdgeKind, Reason, Verdict
 
 VERSION = 1
 
 _Item = TypeVar("_Item")
-
-Outcome = Literal["permit", "permit-with-obligations", "review", "deny"]
-OUTCOMES: tuple[Outcome, ...] = ("permit", "permit-with-obligations", "review", "deny")
 
 _WHEN_TEXT: Mapping[When, str] = {
     "always": "always",
@@ -36,9 +34,6 @@ _TRIGGERED_BY: Mapping[When, tuple[str, ...]] = {
     "offered": ("service", "weights"),
     "distributed": ("weights",),
 }
-_NOT_JUDGED: tuple[ObligationKind, ...] = ("name-prefix", "territory", "field-of-use")
-"""Conditions that need facts these rules do not weigh yet: a person must."""
-
 _HOW_SURE: Mapping[str, str] = {
     "S": " (Clause as others quote it; the text itself was not read.)",
     "R": " (From memory; not checked against the text.)",
@@ -270,7 +265,7 @@ def _judge_position(terms: Terms, position: Position, question: _Question, facts
         for item in position.obligations
         if facts.release in _TRIGGERED_BY[item.when]
     )
-    outcome, consequence, missing = _weigh(position, due, facts)
+    outcome, consequence, missing = weigh(position, facts, anything_due=bool(due))
     finding = f"{question.subject} is under {terms.id} ({question.how}). {position.finding} {consequence}"
     finding += _HOW_SURE.get(terms.evidence, "") + (_settle(missing) if missing else "")
     detail = {
@@ -283,60 +278,6 @@ def _judge_position(terms: Terms, position: Position, question: _Question, facts
     }
     reason = Reason(question.rule, finding, terms.id, detail)
     return _Judgement(outcome, (reason,), due, missing)
-
-
-def _weigh(position: Position, due: tuple[Due, ...], facts: Facts) -> tuple[Outcome, str, tuple[str, ...]]:
-    """Stance and plan to (outcome, the sentence that says why, what is missing)."""
-    kept: Outcome = "permit-with-obligations" if due else "permit"
-    match position.stance:
-        case "express":
-            return "permit", "It is expressly allowed.", ()
-        case "silent":
-            return "permit", "Silence is not permission in writing, but nothing in it forbids this.", ()
-        case "prohibited":
-            return "deny", "This is forbidden.", ()
-        case "conditional":
-            return _weigh_conditions(position, kept)
-        case "non-commercial":
-            return _weigh_use(facts, kept)
-        case "competing-only":
-            return _weigh_competition(facts)
-        case "unclear":
-            return "review", "What it means here is unclear.", ("a person's reading of that clause",)
-
-
-def _weigh_conditions(position: Position, kept: Outcome) -> tuple[Outcome, str, tuple[str, ...]]:
-    open_ = sorted({item.kind for item in position.obligations if item.kind in _NOT_JUDGED})
-    if open_:
-        kinds = ", ".join(open_)
-        return (
-            "review",
-            f"It sets conditions that a person must weigh ({kinds}).",
-            (f"whether {kinds} is met",),
-        )
-    if kept == "permit":
-        return kept, "Nothing is due under this plan; the conditions begin when it is released further.", ()
-    return kept, "Allowed when the obligations are kept.", ()
-
-
-def _weigh_use(facts: Facts, kept: Outcome) -> tuple[Outcome, str, tuple[str, ...]]:
-    if facts.use == "commercial":
-        return "deny", "Commercial use is not allowed.", ()
-    if facts.use == "research":
-        return kept, "Research is allowed when the obligations are kept.", ()
-    return (
-        "review",
-        "Whether internal use counts as commercial is unclear.",
-        ("whether the use is commercial",),
-    )
-
-
-def _weigh_competition(facts: Facts) -> tuple[Outcome, str, tuple[str, ...]]:
-    if facts.competes == "yes":
-        return "deny", "A competing model may not be trained on it.", ()
-    said = "is not said" if facts.competes == "unknown" else "is only declared not to be so"
-    finding = f"Competing models are forbidden, and whether this one competes {said}."
-    return "review", finding, ("a person's finding on whether the model competes",)
 
 
 def _all_of(parts: Sequence[_Judgement]) -> _Judgement:
