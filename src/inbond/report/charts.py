@@ -141,7 +141,7 @@ def _trace(placed: Sequence[Point]) -> Markup:
     dots = placed if len(placed) <= 24 else placed[-1:]
     path = " ".join(f"{x:.2f},{y:.1f}" for x, y in placed)
     drawn = [
-        f'<svg width="100%" height="{_HEIGHT:.0f}" viewBox="0 0 100 {_HEIGHT:.0f}" '
+        f'<svg aria-hidden="true" width="100%" height="{_HEIGHT:.0f}" viewBox="0 0 100 {_HEIGHT:.0f}" '
         f'preserveAspectRatio="none" overflow="visible">'
         f'<polyline class="trace" vector-effect="non-scaling-stroke" points="{path}"/></svg>'
     ]
