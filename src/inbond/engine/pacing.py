@@ -21,9 +21,10 @@ class FailurePolicy:
     - ``base_wait_s``, ``max_wait_s``: full-jitter exponential backoff between attempts.
     - ``timeout_s``: for one asking, from first byte sent to last byte received.
     - ``spend_cap_usd``: what one run may cost over all its interruptions; None is no cap.
-    - ``patience_s``: how long a host may go on answering nothing but rate limits before we stop.
-    - ``give_up_after``: final failures in a row, without one answer between, that mean the host is
-      down: then we stop with one error instead of failing everything that is left.
+    - ``patience_s``: how long a host may go on giving nothing but rate limits, or no answers at all
+      to new requests, before we stop with one error.
+    - ``give_up_after``: final failures before the first answer of a call that mean that nothing can
+      work (wrong path, wrong model): then we stop with one error instead of failing all the rest.
     - ``retry_answered``: ask again what was refused, empty or rejected in an earlier call. Other
       failures of earlier calls are always asked again.
     """
