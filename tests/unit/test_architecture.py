@@ -16,9 +16,9 @@ SOURCE = Path(__file__).parents[2] / "src" / "inbond"
 TIERS: tuple[tuple[str, ...], ...] = (
     ("types", "errors", "digest", "workspace"),
     ("policy", "ledger", "losses"),
-    ("teachers", "engine", "train", "evaluate", "forensics"),
+    ("teachers", "engine", "train", "evaluate", "forensics", "report"),
     ("recipes", "guard", "roundtable", "briefing"),
-    ("report", "cli"),
+    ("cli",),
 )
 ALSO: dict[str, tuple[str, ...]] = {
     # The nouns stand on each other: errors on nothing, digest on errors, types on both.
@@ -28,7 +28,6 @@ ALSO: dict[str, tuple[str, ...]] = {
     "ledger": ("policy",),
     "engine": ("teachers",),
     "train": ("teachers.protocols",),
-    "cli": ("report",),
 }
 ANYONE = ("__version__",)
 

@@ -166,9 +166,9 @@ def _host_terms(host: str) -> str | None:
     """The id of a host's terms, as the user's hosts file names it."""
     if host == SELF_HOSTED:
         return None
-    from inbond.teachers.hosts import NAME, host_of, read_hosts
+    from inbond.teachers.hosts import terms_of
 
-    return host_of(host, read_hosts(config_folder(os.environ) / NAME)).terms
+    return terms_of(host, config_folder(os.environ))
 
 
 def _data(text: str) -> DataLicence:

@@ -17,6 +17,9 @@ from inbond.ledger.events import TEXT_ERASED
 from inbond.ledger.records import TEXT
 from inbond.workspace import Workspace, sync_folder, writing
 
+TEXT_FILES = (TEXT, "samples.json", "report.html")
+"""Files of a run that hold text of prompts or answers; the report is made again without samples."""
+
 
 class Records(Protocol):
     """The ledger, as far as erasing needs it."""
@@ -54,7 +57,8 @@ def plan(workspace: Workspace, *, run: str | None, older_than: float | None) -> 
             else "name a workspace with --home",
         )
     top = workspace.runs if run is None else workspace.run(run)
-    found = (path for path in sorted(top.rglob(TEXT)) if path.is_file() and not path.is_symlink())
+    named = sorted(path for name in TEXT_FILES for path in top.rglob(name))
+    found = (path for path in named if path.is_file() and not path.is_symlink())
     files = [path for path in found if older_than is None or path.stat().st_mtime < older_than]
     return Erasure(run, older_than, tuple(path.relative_to(workspace.home) for path in files), entries)
 

@@ -43,6 +43,7 @@ class Model(_Strict):
     title: str
     licence: str
     names: tuple[str, ...] = ()
+    original: str | None = None
     source: str
     read_on: date
     evidence: Literal["F", "D", "S", "R"]

@@ -79,8 +79,8 @@ def generate(
             if isinstance(outcome, Reply):
                 rows.append(_row(request, outcome, origin))
                 finishes.append(outcome.finish)
-        root = write_rows(folder, rows)
-        return Made({**_counts(done, asked), "finish": finishes, "identity": completes.identity}, root)
+        facts = {**_counts(done, asked, rows), "finish": finishes, "identity": completes.identity}
+        return Made(facts, write_rows(folder, rows))
 
     return trail.stage("generate", "data/answers", identity, make)
 
@@ -133,10 +133,13 @@ def _row(request: Request, reply: Reply, origin: Origin) -> Row:
     )
 
 
-def _counts(done: Completions, asked: Sequence[Prompt]) -> dict[str, Any]:
+def _counts(done: Completions, asked: Sequence[Prompt], rows: Sequence[Row]) -> dict[str, Any]:
+    """Tokens are those of all answers, kept ones too; money is what this call paid."""
     return {
         "prompts": len(asked),
-        "answers": sum(isinstance(outcome, Reply) for outcome in done.outcomes),
+        "answers": len(rows),
+        "prompt_tokens": sum(row.prompt_tokens for row in rows),
+        "completion_tokens": sum(row.completion_tokens for row in rows),
         "failures": dict(done.failures),
         "cost_usd": done.cost_usd,
     }
@@ -199,7 +202,7 @@ def filter_and_split(trail: Trail, recipe: Recipe, answers: Artifact, folder: Pa
         facts = {"filtered": kept.to_json(), "groups": sides.groups}
         for side, numbers in (("train", sides.train), ("held_out", sides.held_out)):
             rows = [_child(kept.kept[number].row, kept.rows[number], len(taught)) for number in numbers]
-            parts[side] = rows, {**facts, "rows": len(rows)}
+            parts[side] = rows, {**facts, "rows": len(rows), "own": sum(not row.parents for row in rows)}
 
     def make(side: str) -> Callable[[Path], Made]:
         def write(into: Path) -> Made:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,27 +11,27 @@ from inbond.ledger.ledger import Ledger
 from inbond.policy import gate, terms, weights
 from inbond.policy.decide import Decision, decide
 from inbond.policy.declared import find_licence
-from inbond.policy.facts import DataLicence, Facts, LicenceFinding
-from inbond.policy.licences import normalise
+from inbond.policy.facts import SELF_HOSTED, DataLicence, Facts, LicenceFinding
+from inbond.policy.licences import of_data
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.trail import denied
 from inbond.types import ModelName, parse_model_name
-from inbond.workspace import Workspace
-
-OWN_WORK = "LicenseRef-inbond-own-work"
+from inbond.workspace import Workspace, config_folder
 
 
 def facts_from_recipe(recipe: Recipe, workspace: Workspace) -> Facts:
     """The plan that a recipe describes, with the licences found on this machine. Raises InputError."""
     teacher = parse_model_name(recipe.teacher)
     base = parse_model_name(recipe.student.base) if recipe.student.base else None
-    own = tuple(DataLicence(data.file, _licence(data.licence)) for data in recipe.own_data)
+    channel = (recipe.channel or teacher.channel).lower()
+    own = tuple(DataLicence(data.file, of_data(data.licence)) for data in recipe.own_data)
     return Facts(
         teacher=recipe.teacher,
         weights=licence_of(teacher, workspace),
         base_is_teacher=recipe.student.init == "prune" or (base is not None and base == teacher),
         base=licence_of(base, workspace) if base is not None and base != teacher else None,
-        channel=(recipe.channel or teacher.channel).lower(),
+        channel=channel,
+        host_terms=None if channel == SELF_HOSTED else _host_terms(channel),
         data=(*_prompts(recipe), *own),
         use=recipe.purpose.use,
         release=recipe.purpose.release,
@@ -47,19 +48,21 @@ def licence_of(name: ModelName, workspace: Workspace) -> LicenceFinding:
     return find_licence(name, weights.shipped())
 
 
+def _host_terms(channel: str) -> str | None:
+    from inbond.teachers.hosts import terms_of
+
+    return terms_of(channel, config_folder(os.environ))
+
+
 def student_folder(name: ModelName, workspace: Workspace) -> Path:
     return workspace.run(name.name) / "student"
-
-
-def _licence(text: str) -> str:
-    return OWN_WORK if text == "own" else normalise(text) or text
 
 
 def _prompts(recipe: Recipe) -> tuple[DataLicence, ...]:
     """Prompts shape what is learnt; those without a word on their licence are asked about by name."""
     source = recipe.prompts.file or recipe.prompts.dataset or "the recipe's own list of prompts"
     stated = recipe.prompts.licence or ("own" if recipe.prompts.items is not None else None)
-    return (DataLicence(source, _licence(stated) if stated else None),)
+    return (DataLicence(source, of_data(stated) if stated else None),)
 
 
 def pass_gate(

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 CAPTURE_VERSION = START_VERSION = TRAIN_VERSION = EVALUATE_VERSION = 1
 START, CURVE, EVALUATION = "start.json", "curve.json", "evaluation.json"
+SAMPLES = "samples.json"
+"""Text from the data, in a file of its own so that it can be erased."""
 
 
 @dataclass(frozen=True)
@@ -266,10 +268,10 @@ def evaluate(bench: Bench, begun: Artifact, trained: Artifact) -> Artifact:
         sequences = bench.encode(bench.held_out)
         found = {
             "agreement": _agreement(bench, models, sequences),
-            "samples": _samples(bench, models, sequences),
             "models": _savings(bench, models, sequences, trained),
             "held_out_tokens": sum(sequence.labels for sequence in sequences),
         }
+        write_json(folder / SAMPLES, _samples(bench, models, sequences))
         write_json(folder / EVALUATION, found)
         return Made()
 
@@ -345,8 +347,10 @@ def _savings(
 
 
 def read_evaluation(artifact: Artifact) -> dict[str, Any]:
+    """What was measured. ``samples`` is empty once they were erased."""
     value: dict[str, Any] = json.loads((artifact.folder / EVALUATION).read_bytes())
-    return value
+    samples = artifact.folder / SAMPLES
+    return {**value, "samples": json.loads(samples.read_bytes()) if samples.exists() else []}
 
 
 def _meter(trail: Trail, stage: str, unit: str) -> Callable[[int, int], None]:

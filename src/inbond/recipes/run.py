@@ -58,9 +58,9 @@ def run_recipe(
         asked = answers.read_prompts(recipe, folder)
         teacher = find_teacher(recipe, workspace)
         learning.check_learnable(recipe, teacher)
-        if options.fresh:
-            _clear(workspace.run(recipe.name))
         trail = Trail(workspace, ledger, recipe.name, watcher)
+        if options.fresh:
+            trail.discard()
 
         answered = answers.generate(trail, recipe, teacher, asked, decision.verdict.facts)
         data = answers.filter_and_split(trail, recipe, answered, folder)
@@ -95,15 +95,6 @@ def _alone(workspace: Workspace, run: str) -> Iterator[None]:
         ) from error
     finally:
         os.close(handle)
-
-
-def _clear(folder: Path) -> None:
-    with writing(folder):
-        for path in folder.iterdir():
-            if path.is_dir():
-                shutil.rmtree(path)
-            elif path.name != ".lock":
-                path.unlink()
 
 
 def _base(recipe: Recipe, workspace: Workspace) -> Weights | None:
@@ -159,7 +150,8 @@ def _attest(finished: Finished, student: Artifact) -> dict[str, Any]:
     trail = finished.trail
     result_path, report_path = trail.folder / RESULT, trail.folder / REPORT
     result = summary.result(finished, student)
-    if trail.all_found and report_path.exists() and _keeps(result_path, result):
+    written = trail.is_recorded(result_path) and trail.is_recorded(report_path)
+    if trail.all_found and written and _keeps(result_path, result):
         return result
     write_json(result_path, result)
     write_bytes(report_path, render_page(summary.report_data(finished)).encode())

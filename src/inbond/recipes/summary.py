@@ -13,7 +13,6 @@ from typing import Any
 
 from inbond import __version__
 from inbond.ledger.attest import KeyStore
-from inbond.ledger.records import read_rows
 from inbond.policy import weights
 from inbond.policy.decide import Decision
 from inbond.policy.facts import Facts
@@ -83,15 +82,9 @@ def metrics(finished: Finished) -> dict[str, Any]:
     }
 
 
-def tokens(finished: Finished) -> tuple[int, int]:
-    """(prompt, completion) tokens of all answers, as the teacher counted them."""
-    rows = read_rows(finished.answers.folder)
-    return sum(row.prompt_tokens for row in rows), sum(row.completion_tokens for row in rows)
-
-
 def result(finished: Finished, student: Artifact) -> dict[str, Any]:
     """The object that ``run`` prints and keeps as result.json."""
-    artifacts = finished.trail.artifacts
+    artifacts, answers = finished.trail.artifacts, finished.answers.facts
     return {
         "run": finished.recipe.name,
         "outcome": "done",
@@ -99,8 +92,8 @@ def result(finished: Finished, student: Artifact) -> dict[str, Any]:
         "student": str(student.folder),
         "metrics": metrics(finished),
         "seconds": {artifact.stage: artifact.seconds for artifact in artifacts},
-        "tokens": sum(tokens(finished)),
-        "cost": finished.answers.facts["cost_usd"],
+        "tokens": answers["prompt_tokens"] + answers["completion_tokens"],
+        "cost": answers["cost_usd"],
         "artifacts": {artifact.stage: artifact.id for artifact in artifacts},
         "report": str(finished.trail.folder / "report.html"),
     }
@@ -210,8 +203,6 @@ def _metrics(found: Mapping[str, Any]) -> Metrics:
 def _data(finished: Finished) -> DataFacts:
     recipe, answers = finished.recipe, finished.answers.facts
     filtered = finished.data.train.facts["filtered"]
-    prompt_tokens, completion_tokens = tokens(finished)
-    own = [row for row in read_rows(finished.data.train.folder) if not row.parents]
     source = recipe.prompts
     sources = [
         DataSource(
@@ -231,10 +222,10 @@ def _data(finished: Finished) -> DataFacts:
         held_out_records=finished.data.held_out.facts["rows"],
         split=f"By the digest of the prompt, {recipe.held_out:.0%} held out; "
         "near duplicates stay on one side.",
-        own_records=len(own),
-        own_weight=own[0].weight if own else None,
-        prompt_tokens=prompt_tokens,
-        completion_tokens=completion_tokens,
+        own_records=finished.data.train.facts["own"],
+        own_weight=recipe.own_data[0].weight if recipe.own_data else None,
+        prompt_tokens=answers["prompt_tokens"],
+        completion_tokens=answers["completion_tokens"],
         cost_usd=answers["cost_usd"],
         failures=answers["failures"],
     )
@@ -348,5 +339,4 @@ def _hub_id(name: ModelName) -> str | None:
     if name.scheme == "hf":
         return name.name
     known = weights.shipped().named(name)
-    names = [text.removeprefix("hf:") for text in known.names if text.startswith("hf:")] if known else []
-    return names[0] if names else None
+    return known.original.removeprefix("hf:") if known and known.original else None

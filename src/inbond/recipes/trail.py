@@ -1,7 +1,8 @@
 """Stages: each a function of its config and inputs to one artifact, made once and recorded.
 
 An artifact is complete when its manifest is there with the right id. Otherwise the stage is made:
-into its folder, manifest last, then an event in the ledger.
+into its folder, manifest last, then an event in the ledger. A kill at any point leaves a state that
+verifies, or that the next call mends: what is complete but not in the ledger is entered then.
 """
 
 from __future__ import annotations
@@ -10,19 +11,18 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from inbond.digest import Digest, of_file
 from inbond.errors import DeniedError
-from inbond.ledger import manifest
+from inbond.ledger import events, manifest
+from inbond.ledger.inventory import Inventory, gather
 from inbond.ledger.ledger import Ledger
 from inbond.ledger.manifest import Identity, Manifest
 from inbond.recipes.watch import Watcher
 from inbond.workspace import PRIVATE_DIR, Workspace, writing
-
-COMPLETED = "stage.completed"
-WRITTEN = "file.written"
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,11 @@ class Trail:
         self.watcher = watcher
         self.artifacts: list[Artifact] = []
 
+    @cached_property
+    def _known(self) -> Inventory:
+        """What the ledger knew when this run began."""
+        return gather(self.ledger.events())
+
     @property
     def folder(self) -> Path:
         return self.workspace.run(self.run)
@@ -91,6 +96,9 @@ class Trail:
         found = manifest.read(folder)
         if found is not None and found.id == identity.id:
             artifact = Artifact(stage, folder, found, "found")
+            known = self._known.artifacts.get(self._relative(folder))
+            if known is None or known.manifest != found.digest:
+                self._record(artifact)
         else:
             self.watcher.begin(stage)
             artifact = self._make(stage, folder, identity, make, keep=resumable and found is None)
@@ -103,29 +111,56 @@ class Trail:
     ) -> Artifact:
         started = time.monotonic()
         with writing(folder):
-            if not keep and folder.exists():
-                (folder / manifest.NAME).unlink(missing_ok=True)  # first: half-removed is not complete
-                shutil.rmtree(folder)
+            self._clear(folder, keep=keep)
             folder.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
             made = make(folder)
             facts = {**made.facts, "seconds": round(time.monotonic() - started, 3)}
             whole = Manifest(identity, manifest.digest_files(folder), made.records_root, facts)
             manifest.write(folder, whole)
+        artifact = Artifact(stage, folder, whole, "made")
+        self._record(artifact)
+        return artifact
+
+    def _clear(self, folder: Path, *, keep: bool) -> None:
+        """Empties the folder, or with ``keep`` removes only what a kill left half-written in it."""
+        if self._relative(folder) in self._known.artifacts:
+            self.ledger.record(events.STAGE_DISCARDED, {"run": self.run, "folder": self._relative(folder)})
+        if not keep and folder.exists():
+            (folder / manifest.NAME).unlink(missing_ok=True)  # first: half-removed is not complete
+            shutil.rmtree(folder)
+        for left in folder.glob(".*"):
+            left.unlink()
+
+    def _record(self, artifact: Artifact) -> None:
         body = {
             "run": self.run,
-            "stage": stage,
-            "artifact": whole.id,
-            "manifest": whole.digest,
-            "folder": folder.relative_to(self.workspace.home).as_posix(),
-            "records_root": whole.records_root,
+            "stage": artifact.stage,
+            "artifact": artifact.id,
+            "manifest": artifact.manifest.digest,
+            "folder": self._relative(artifact.folder),
+            "records_root": artifact.manifest.records_root,
         }
-        self.ledger.record(COMPLETED, body)
-        return Artifact(stage, folder, whole, "made")
+        self.ledger.record(events.STAGE_COMPLETED, body)
+
+    def _relative(self, path: Path) -> str:
+        return path.relative_to(self.workspace.home).as_posix()
 
     def record_file(self, path: Path) -> None:
         """Enters a single file (a report, a result) into the ledger."""
-        relative = path.relative_to(self.workspace.home).as_posix()
-        self.ledger.record(WRITTEN, {"run": self.run, "path": relative, "digest": of_file(path)})
+        body = {"run": self.run, "path": self._relative(path), "digest": of_file(path)}
+        self.ledger.record(events.FILE_WRITTEN, body)
+
+    def is_recorded(self, path: Path) -> bool:
+        """Whether the ledger knows this single file just as it lies there."""
+        known = self._known.files.get(self._relative(path))
+        return known is not None and path.exists() and known.digest == of_file(path)
+
+    def discard(self) -> None:
+        """Removes all of the run's artifacts, so that every stage is made anew."""
+        for folder in [*self._known.artifacts]:
+            if folder.startswith(f"{self._relative(self.folder)}/"):
+                self._clear(self.workspace.home / folder, keep=False)
+                del self._known.artifacts[folder]
 
 
 def denied(question: str, found: str) -> DeniedError:

@@ -118,6 +118,12 @@ def host_of(name: str, hosts: Mapping[str, Host]) -> Host:
     return hosts.get(name.lower(), Host())
 
 
+def terms_of(name: str, config: Path) -> str | None:
+    """The id of a host's terms, as the hosts file in the ``config`` folder names it; None when it does
+    not. Raises InputError when the file cannot be read."""
+    return host_of(name, read_hosts(config / NAME)).terms
+
+
 def is_loopback(host: str) -> bool:
     """Whether ``host`` (with or without a port) is this machine, without asking any resolver."""
     name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
