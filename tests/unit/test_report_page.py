@@ -7,11 +7,13 @@ from dataclasses import fields, is_dataclass, replace
 from html.parser import HTMLParser
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from inbond.report.data import CurvePoint, LedgerFacts, Metrics, ReportData, SamplePair
 from inbond.report.page import MOST_BYTES, render_page
+from inbond.report.provenance import is_web_address
 from tests.report_examples import HOSTILE, demo, odd
 
 VOID = {"meta", "link", "br"}
@@ -172,6 +174,34 @@ def test_only_web_addresses_become_links() -> None:
     checker = check(render_page(odd()))
     assert not [link for link in checker.links if not link.startswith("#")]
     assert "https://www.apache.org/licenses/LICENSE-2.0" in check(render_page(demo())).links
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "javascript:alert(1)",
+        "javascript://example.org/%0aalert(1)",
+        "data:text/html,<script>alert(1)</script>",
+        "ftp://example.org/terms",
+        "file:///etc/passwd",
+        "https://",
+        "https://exa mple.org/",
+        "https://example.org/\x00",
+        "https://example.org/\u202e",
+        "https://[broken/",
+        "//example.org/",
+        "https://example.org/" + "a" * 600,
+        "Apache-2.0",
+        "",
+    ],
+)
+def test_nothing_else_is_a_web_address(text: str) -> None:
+    assert not is_web_address(text)
+
+
+def test_web_addresses_are() -> None:
+    assert is_web_address("https://example.org/terms?x=1#y")
+    assert is_web_address("http://例え.jp/規約")
 
 
 def test_the_page_asks_for_nothing_from_anywhere() -> None:

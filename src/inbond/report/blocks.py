@@ -33,6 +33,8 @@ LIMITS = (
 
 @dataclass(frozen=True)
 class Column:
+    """A column's heading; numbers stand at the right."""
+
     label: str
     numeric: bool = False
 

@@ -83,6 +83,7 @@ def nice_ticks(low: float, high: float) -> list[float]:
 
 
 def tick_text(value: float) -> str:
+    """A number at most seven characters wide or so: ``0.25``, ``1,500``, ``25k``, ``2e-5``."""
     if value and not 1e-3 <= abs(value) < 1e7:
         return f"{value:.3g}".replace("e-0", "e-").replace("e+0", "e")
     for unit, factor in (("M", 1e6), ("k", 1e3)):

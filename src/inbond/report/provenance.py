@@ -29,6 +29,7 @@ _WHEN = {
 
 
 def verdicts(views: Sequence[VerdictView], limits: Limits) -> dict[str, Any]:
+    """The verdicts to show, and how many more there are."""
     shown = views[: limits.verdicts]
     return {"shown": [_verdict(view, limits) for view in shown], "left_out": len(views) - len(shown)}
 
@@ -150,6 +151,7 @@ def reason_texts(view: VerdictView) -> list[dict[str, str]]:
 
 
 def material(facts: DataFacts, limits: Limits) -> dict[str, Any]:
+    """What the student learned from: facts and the tables of sources, drops and failures."""
     dropped = sorted(facts.dropped, key=lambda each: -each.records)
     failures = sorted(facts.failures.items(), key=lambda item: -item[1])
     none = [] if dropped else ["No filter dropped a record."]
@@ -179,6 +181,7 @@ def material(facts: DataFacts, limits: Limits) -> dict[str, Any]:
 
 
 def data_facts(facts: DataFacts) -> list[tuple[str, str]]:
+    """(label, words) of every count of the data."""
     own = "none"
     if facts.own_records:
         weight = "" if facts.own_weight is None else f", each weighing {wording.number(facts.own_weight)}"
@@ -202,6 +205,7 @@ def _records(amount: int | None) -> str:
 
 
 def lineage(graph: Lineage) -> dict[str, Any]:
+    """Both pictures and the same in words."""
     lines = drawing.as_text(graph)
     return {
         "wide": drawing.draw_wide(graph, "lineage-wide", "Lineage of the student, left to right"),
@@ -212,6 +216,7 @@ def lineage(graph: Lineage) -> dict[str, Any]:
 
 
 def recipe(data: ReportData, limits: Limits) -> dict[str, Any]:
+    """Stages, the recipe's text and the environment."""
     total = sum(stage.seconds for stage in data.stages)
     rows: list[tuple[object, ...]] = [
         (
@@ -233,6 +238,8 @@ def recipe(data: ReportData, limits: Limits) -> dict[str, Any]:
 
 
 def ledger_facts(ledger: LedgerFacts) -> list[tuple[str, object]]:
+    """(label, words) of the ledger's head."""
+
     def code(text: str) -> Markup:
         return Markup('<span class="mono">{}</span>').format(_shown(text, 200) or "not recorded")
 

@@ -35,6 +35,7 @@ def known(value: float | None) -> float | None:
 
 
 def number(value: float | None, digits: int = 2) -> str:
+    """1.168 -> ``1.17``; very small and very large ones as powers of ten."""
     found = known(value)
     if found is None:
         return NOT_MEASURED
@@ -46,6 +47,7 @@ def number(value: float | None, digits: int = 2) -> str:
 
 
 def count(value: int | None) -> str:
+    """36118 -> ``36,118``."""
     return NOT_MEASURED if value is None else f"{value:,}"
 
 
@@ -79,11 +81,13 @@ def percent(share: float | None, digits: int = 0) -> str:
 
 
 def rate(value: float | None) -> str:
+    """38.62 -> ``38.6 tokens/s``."""
     found = known(value)
     return NOT_MEASURED if found is None else f"{number(found, 1 if abs(found) < 100 else 0)} tokens/s"
 
 
 def dollars(value: float | None) -> str:
+    """US dollars: .0042 -> ``$0.0042``."""
     found = known(value)
     if found is None:
         return "not known"
@@ -113,6 +117,7 @@ def ratio(part: float | None, whole: float | None) -> float | None:
 
 
 def plural(amount: int, noun: str) -> str:
+    """2, ``record`` -> ``2 records``."""
     return f"{amount:,} {noun}" if amount == 1 else f"{amount:,} {noun}s"
 
 
@@ -129,10 +134,12 @@ def worst_verdict(verdicts: Sequence[VerdictView]) -> VerdictView | None:
 
 
 def view_tone(view: VerdictView) -> Tone:
+    """How a verdict's outcome is coloured."""
     return outcome_words(view_outcome(view))[0]
 
 
 def view_outcome(view: VerdictView) -> str:
+    """A verdict's outcome as it was recorded; ``cannot-tell`` when there is none."""
     return str(view.verdict.get("outcome", "cannot-tell"))
 
 
