@@ -10,6 +10,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import final
 
 from inbond.digest import Digest
 from inbond.engine.committer import Committer
@@ -27,6 +28,7 @@ _SUSPICIOUS = 3
 _FREE = ("rate-limited", "unreachable", "unauthorised", "rejected", "budget")
 
 
+@final
 class Asking:
     """The state of one ``complete_all``: what waits, what is in flight, what came back."""
 

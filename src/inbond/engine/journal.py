@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, final
 
 from inbond.digest import Digest, from_raw, to_raw
 from inbond.engine.database import connect, in_use, speaking, transaction
@@ -92,6 +92,7 @@ class Spent:
     cost_usd: float = 0.0
 
 
+@final
 class Journal:
     """An open journal. Safe to use from several threads; several processes take turns.
 

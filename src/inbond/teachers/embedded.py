@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 from inbond.digest import Digest, of_file
 from inbond.errors import InputError, TeacherError, UnwritableError, need_extra
@@ -50,6 +50,7 @@ class Settings:
     threads: int | None = None
 
 
+@final
 class Embedded:
     """A teacher out of a GGUF file. Implements Completes. Make it with ``Embedded.open``."""
 

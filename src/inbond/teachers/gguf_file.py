@@ -12,7 +12,7 @@ import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, final
 
 from inbond.errors import InputError
 
@@ -76,6 +76,7 @@ def read_head(path: Path) -> GgufHead:
         ) from error
 
 
+@final
 class _Reader:
     """One pass over a file's head. Every length is checked against the file before it is believed."""
 

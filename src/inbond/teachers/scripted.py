@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, final
 
 from inbond.errors import InputError, TeacherError
 from inbond.teachers.protocols import FAILURES, Price, Reply, Request
@@ -13,6 +13,7 @@ Answer = str | Reply | TeacherError
 Script = Callable[[Request], Answer] | Sequence[Answer]
 
 
+@final
 class Scripted:
     """Answers from a function of the request, or from a list in the order of asking.
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, final
 
 import aiohttp
 
@@ -28,6 +28,7 @@ _CONNECT_S = 15.0
 _ERROR_BYTES = 16_384
 
 
+@final
 class Served:
     """One model at one host. Implements Completes. ``top_logprobs`` alternatives are asked for, 0 for none.
 

@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any, final, get_args
 
 from inbond.errors import TeacherError
 from inbond.teachers.protocols import FinishReason, Reply, Request
@@ -56,6 +56,7 @@ def seed_of(seed: int, sample: int) -> int:
     return (seed + sample) % _MAX_SEED
 
 
+@final
 class Gathering:
     """Puts the chunks of one streamed answer together. Chunks go in by ``add``; ``reply`` ends it."""
 
