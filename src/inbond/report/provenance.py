@@ -91,16 +91,20 @@ def _shown(text: str, limit: int = 300) -> str:
 
 def _source(source: str, version: str) -> Markup:
     """A link when it is a web address, plain text otherwise; its version under it."""
-    label = Markup("<bdi>{}</bdi>").format(_shown(source) or "–")
+    label = Markup("<bdi{}>{}</bdi>").format(_kept_whole(source), _shown(source) or "–")
     if is_web_address(source):
         label = Markup('<a href="{}" rel="noopener noreferrer nofollow">{}</a>').format(
             source, _host_and_path(source)
         )
-    return (
-        label + Markup('<br><span class="soft">version {}</span>').format(_shown(version))
-        if version
-        else label
-    )
+    if not version:
+        return label
+    below = Markup('<br><span class="soft"><span{}>version {}</span></span>')
+    return label + below.format(_kept_whole(version), _shown(version))
+
+
+def _kept_whole(text: str) -> Markup:
+    """The class that keeps a short name from being cut in two in a narrow column."""
+    return Markup(' class="short"') if len(text) <= 12 else Markup("")
 
 
 def is_web_address(text: str) -> bool:
