@@ -17,18 +17,19 @@ import torch
 NEW_TOKENS = 24
 ROUNDS = 3
 _CHILD = """
-import json, resource, sys, torch
+import json, os, resource, sys, torch
 from transformers import AutoModelForCausalLM
 from transformers.utils import logging
 logging.disable_progress_bar()
-empty = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+with open("/proc/self/statm") as file:  # what is resident now; importing may have peaked higher
+    empty = int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 model = AutoModelForCausalLM.from_pretrained(sys.argv[1], dtype=torch.float32, use_safetensors=True)
 ids = torch.tensor([json.loads(sys.argv[2])])
 with torch.inference_mode():
     mask = torch.ones_like(ids)
     model.generate(ids, attention_mask=mask, max_new_tokens=8, do_sample=False, pad_token_id=0)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(json.dumps((peak - empty) * 1024))
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+print(json.dumps(peak - empty))
 """
 
 
@@ -65,7 +66,7 @@ def decode_speeds(models: Sequence[Any], prompt: Sequence[int]) -> list[float]:
 def peak_memory(folder: Path, prompt: Sequence[int]) -> int | None:
     """Bytes of peak resident memory that loading the model and answering once adds to a fresh process.
 
-    None where the child process fails or the platform does not tell.
+    None where the child process fails or the platform does not tell (Linux does).
     """
     child = subprocess.run(
         [sys.executable, "-c", _CHILD, str(folder), json.dumps(list(prompt))],

@@ -115,4 +115,3 @@ def dense_divergence(
         agree.append(logp_NV.argmax(1) == logq_NV.argmax(1))
         kl.append((logp_NV.exp() * (logp_NV - logq_NV)).sum(1))
     return torch.cat(kl), torch.cat(agree)
-

@@ -32,7 +32,7 @@ from inbond.workspace import PRIVATE_DIR, PRIVATE_FILE, Workspace, write_bytes, 
 
 EXPORT_VERSION = 1
 COMPLETED = "run.completed"
-RESULT, REPORT = "result.json", "report.html"
+RESULT, REPORT, NOTICE = "result.json", "report.html", "NOTICE"
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,14 @@ def run_recipe(
 
         answered = answers.generate(trail, recipe, teacher, asked, decision.verdict.facts)
         data = answers.filter_and_split(trail, recipe, answered, folder)
-        bench = Bench(trail, recipe, teacher, _base(recipe, workspace), data)
+        base = _base(recipe, workspace)
+        bench = Bench(trail, recipe, teacher, base, data)
         targets = learning.capture(bench)
         begun = learning.start(bench)
         trained = learning.train(bench, begun, targets)
         evaluation = learning.evaluate(bench, begun, trained)
         finished = Finished(
-            trail, recipe, teacher, facts_from_recipe(recipe, workspace), decision, accepted,
+            trail, recipe, teacher, base, facts_from_recipe(recipe, workspace), decision, accepted,
             answered, data, targets, begun, trained, evaluation,
         )  # fmt: skip
         student = _export(finished)
@@ -116,11 +117,15 @@ def _export(finished: Finished) -> Artifact:
                 _link(finished.trained.folder / name, folder / name)
         data = summary.report_data(finished)
         write_bytes(folder / "README.md", render_card(data).encode())
-        notice = render_notice(data)
-        if notice is not None:
-            write_bytes(folder / "NOTICE", notice.encode())
-        for licence in _licence_files(finished):
+        came_with = _came_with(finished)
+        for licence in (path for path in came_with if path.name != NOTICE):
             shutil.copyfile(licence, folder / licence.name)
+        notices = [
+            render_notice(data),
+            *(path.read_text("utf-8") for path in came_with if path.name == NOTICE),
+        ]
+        if any(notices):
+            write_bytes(folder / NOTICE, "\n".join(filter(None, notices)).encode())
         return Made({"weights": [path.name for path in weight_files(folder)]})
 
     return finished.trail.stage("export", "student", identity, make)
@@ -134,15 +139,13 @@ def _link(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _licence_files(finished: Finished) -> list[Path]:
-    """Licence texts and notices that came with the weights the student starts from."""
-    start = finished.teacher.weights if finished.facts.base_is_teacher else None
+def _came_with(finished: Finished) -> list[Path]:
+    """Licence texts and the notice that came with the weights the student starts from."""
+    start = finished.teacher.weights if finished.facts.base_is_teacher else finished.base
     if start is None:
         return []
     folder = start.path if start.kind == "folder" else start.path.parent
-    return sorted(
-        path for path in folder.iterdir() if path.name.upper() in ("LICENSE", "LICENCE", "LICENSE.TXT")
-    )
+    return sorted(path for path in folder.iterdir() if path.stem in ("LICENSE", "LICENCE", NOTICE))
 
 
 def _attest(finished: Finished, student: Artifact) -> dict[str, Any]:

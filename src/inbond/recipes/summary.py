@@ -18,7 +18,7 @@ from inbond.policy.decide import Decision
 from inbond.policy.facts import Facts
 from inbond.recipes.answers import Datasets
 from inbond.recipes.learning import CURVE, read_evaluation
-from inbond.recipes.models import TeacherSource
+from inbond.recipes.models import TeacherSource, Weights
 from inbond.recipes.recipe import Recipe, to_yaml
 from inbond.recipes.trail import Artifact, Trail
 from inbond.report.data import (
@@ -51,6 +51,7 @@ class Finished:
     trail: Trail
     recipe: Recipe
     teacher: TeacherSource
+    base: Weights | None
     facts: Facts
     decision: Decision
     accepted: str | None

@@ -1,0 +1,157 @@
+"""Capture: what is stored is what the teacher said; a crash costs one shard; damage is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from inbond.digest import of_bytes
+from inbond.errors import InputError, TamperedError
+from inbond.teachers.local import Local
+from inbond.teachers.protocols import Scores, TokenSequence
+from inbond.teachers.tokens import encode_record
+from inbond.train import capture as targets
+from inbond.types import Message, Record
+from tests.tiny import make_model, make_tokenizer
+
+TOKENIZER = make_tokenizer()
+
+
+def local(*, padding: int = 0, batch: int = 3) -> Local:
+    model = make_model(len(TOKENIZER), padding=padding)
+    return Local("path:tiny", of_bytes(b"tiny"), model, TOKENIZER, batch=batch)
+
+
+def sequences(count: int = 7) -> list[TokenSequence]:
+    texts = ["a river", "the sun gives light", "川は水の流れ", "a stone is a small piece of rock", "x"]
+    return [
+        encode_record(TOKENIZER, Record((Message("user", f"number {i}"),), texts[i % len(texts)]))
+        for i in range(count)
+    ]
+
+
+def plain_scores(teacher: Local, sequence: TokenSequence, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """One sequence alone, through the whole model, with no chunk and no padding."""
+    with torch.inference_mode():
+        logits = teacher.model(torch.tensor([sequence.ids])).logits[0, :, : teacher.vocabulary_size]
+    top = logits[sequence.prompt_length - 1 : -1].log_softmax(1).topk(k, dim=1)
+    return top.indices, top.values
+
+
+@pytest.mark.parametrize("padding", [0, 13])
+def test_scores_are_those_of_the_plain_model_at_label_positions(padding: int) -> None:
+    teacher, batch = local(padding=padding), sequences()
+    scores = teacher.score(batch, k=5)
+    assert scores.ids_NK.shape == (sum(sequence.labels for sequence in batch), 5)
+    first = 0
+    for sequence in batch:
+        ids, logp = plain_scores(teacher, sequence, 5)
+        rows = slice(first, first + sequence.labels)
+        np.testing.assert_allclose(scores.logp_NK[rows], logp.numpy(), atol=1e-4)
+        assert (scores.ids_NK[rows] == ids.numpy()).mean() > 0.95  # ties may swap
+        first += sequence.labels
+    assert scores.ids_NK.max() < teacher.vocabulary_size, "rows that pad the head are no tokens"
+
+
+def test_what_is_loaded_is_what_was_captured(tmp_path: Path) -> None:
+    teacher, batch = local(), sequences()
+    seen: list[tuple[int, int]] = []
+    shards = targets.capture(
+        teacher, batch, 4, tmp_path, shard_size=3, on_progress=lambda *at: seen.append(at)
+    )
+    assert shards == 3
+    assert seen[-1][0] == seen[-1][1] == sum(sequence.labels for sequence in batch)
+    loaded = targets.load_targets(tmp_path)
+    assert [len(scores.ids_NK) for scores in loaded] == [sequence.labels for sequence in batch]
+    whole = teacher.score(batch[:3], 4)
+    np.testing.assert_array_equal(np.concatenate([s.ids_NK for s in loaded[:3]]), whole.ids_NK)
+    np.testing.assert_array_equal(np.concatenate([s.logp_NK for s in loaded[:3]]), whole.logp_NK)
+
+
+class Counting:
+    """A teacher that counts what it is asked and can stop like a killed process."""
+
+    def __init__(self, inner: Local, stop_after: int = 10**9) -> None:
+        self.inner = inner
+        self.asked: list[int] = []
+        self.stop_after = stop_after
+
+    identity = property(lambda self: self.inner.identity)
+    vocabulary = property(lambda self: self.inner.vocabulary)
+    vocabulary_size = property(lambda self: self.inner.vocabulary_size)
+
+    def score(self, batch: list[TokenSequence], k: int) -> Scores:
+        if len(self.asked) >= self.stop_after:
+            raise KeyboardInterrupt
+        self.asked.append(len(batch))
+        return self.inner.score(batch, k)
+
+
+def run(teacher: Counting, folder: Path, *, k: int = 4, batch: list[TokenSequence] | None = None) -> None:
+    targets.capture(teacher, batch or sequences(), k, folder, shard_size=2, on_progress=lambda *_: None)
+
+
+def test_a_stopped_capture_goes_on_at_the_next_shard(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(Counting(local(), stop_after=2), tmp_path)
+    again = Counting(local())
+    run(again, tmp_path)
+    assert again.asked == [2, 1]
+    assert len(targets.load_targets(tmp_path)) == 7
+
+
+def test_shards_of_other_targets_are_not_taken(tmp_path: Path) -> None:
+    run(Counting(local()), tmp_path)
+    other_k = Counting(local())
+    run(other_k, tmp_path, k=3)
+    assert len(other_k.asked) == 4
+    changed = sequences()
+    changed[0] = TokenSequence((*changed[0].ids[:-1], 9), changed[0].prompt_length)
+    one = Counting(local())
+    run(one, tmp_path, k=3, batch=changed)
+    assert one.asked == [2], "only the shard with the changed sequence is made anew"
+
+
+@pytest.mark.parametrize("cut", [0, 5, 100, -1])
+def test_a_shard_cut_short_is_made_anew_and_never_loaded(tmp_path: Path, cut: int) -> None:
+    run(Counting(local()), tmp_path)
+    shard = targets.shard_path(tmp_path, 1)
+    shard.write_bytes(shard.read_bytes()[:cut])
+    with pytest.raises(TamperedError, match="it is cut short, of another format"):
+        targets.load_targets(tmp_path)
+    again = Counting(local())
+    run(again, tmp_path)
+    assert again.asked == [2]
+    assert len(targets.load_targets(tmp_path)) == 7
+
+
+def test_a_missing_shard_is_named(tmp_path: Path) -> None:
+    run(Counting(local()), tmp_path)
+    targets.shard_path(tmp_path, 1).unlink()
+    with pytest.raises(TamperedError, match="targets-00002.safetensors"):
+        targets.load_targets(tmp_path)
+
+
+@pytest.mark.parametrize("k", [0, 10**6])
+def test_k_must_fit_the_vocabulary(tmp_path: Path, k: int) -> None:
+    with pytest.raises(InputError, match=rf"expected k from 1 to {len(TOKENIZER)}.*found k = {k}"):
+        run(Counting(local()), tmp_path, k=k)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_sequence_longer_than_the_context_is_refused(tmp_path: Path) -> None:
+    long = TokenSequence(tuple([5] * 200), 3)
+    with pytest.raises(InputError, match="at most 128 tokens, the model's context; found one of 200"):
+        run(Counting(local()), tmp_path, batch=[long])
+
+
+def test_a_broken_teacher_is_refused(tmp_path: Path) -> None:
+    teacher = local()
+    with torch.no_grad():
+        teacher.model.model.norm.weight.fill_(float("nan"))
+    with pytest.raises(InputError, match="finite log-probabilities from the teacher; found NaN"):
+        run(Counting(teacher), tmp_path)
+    assert not list(tmp_path.iterdir())
