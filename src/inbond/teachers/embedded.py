@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import threading
@@ -27,13 +28,14 @@ from inbond.teachers.gguf_file import read_head
 from inbond.teachers.protocols import Price, Reply, Request
 from inbond.workspace import write_bytes
 
-_PROOF_TIMEOUT_S = 300
+_PROOF_S = 30
+_PROOF_BYTES_A_S = 20_000_000
 _PROOF = """
-import sys
+import signal, sys
 from pathlib import Path
+signal.alarm(int(sys.argv[2]))  # ends a loop inside llama.cpp, also when nobody waits any more
 from inbond.teachers.embedded import Settings, load
-server = load(Path(sys.argv[1]), Settings(parallel=1, context=256))
-server.handle_completions({"prompt": "a", "max_tokens": 1, "temperature": 0})
+load(Path(sys.argv[1]), Settings(parallel=1, context=256))
 """
 
 
@@ -183,7 +185,10 @@ def load(path: Path, settings: Settings) -> Any:
     params.ui = False
     params.endpoint_slots = False
     try:
-        return xllamacpp.Server(params)
+        server = xllamacpp.Server(params)
+        # A server that is let go before its loop runs waits for ever; after one answer it does run.
+        server.handle_completions({"prompt": "a", "max_tokens": 1, "temperature": 0})
+        return server
     except (RuntimeError, ValueError) as error:
         raise _unloadable(path, str(error)) from error
 
@@ -192,17 +197,11 @@ def _prove(path: Path, mark: Path) -> None:
     """Loads ``path`` in another process unless ``mark`` says that it was survived. Raises InputError."""
     if mark.exists():
         return
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", _PROOF, str(path)],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_PROOF_TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise _unloadable(path, f"it took over {_PROOF_TIMEOUT_S} s to load") from error
+    limit_s = _PROOF_S + path.stat().st_size // _PROOF_BYTES_A_S
+    command = [sys.executable, "-c", _PROOF, str(path), str(limit_s)]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode == -signal.SIGALRM:
+        raise _unloadable(path, f"llama.cpp was not done loading it after {limit_s} s")
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [""])[-1]
         died = (
