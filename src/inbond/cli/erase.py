@@ -68,7 +68,7 @@ def erase(
 
 def parse_age(text: str) -> float:
     """Seconds. Raises InputError for anything but a number and one of m, h, d, w."""
-    match = re.fullmatch(r"(\d{1,6}(?:\.\d{1,3})?)([mhdw])", text.strip())
+    match = re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)([mhdw])", text.strip())
     if match is None:
         raise InputError(
             expected="an age such as 45m, 12h, 30d or 8w", found=repr(text), fix="write --older-than 30d"

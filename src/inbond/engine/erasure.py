@@ -46,15 +46,13 @@ def plan(workspace: Workspace, *, run: str | None, older_than: float | None) -> 
         with Journal.open(workspace.journal) as journal:
             runs = journal.runs()
             entries = journal.erasable(run=run, older_than=older_than)
-    if run is not None and run not in runs and not workspace.run(run).is_dir():
-        folders = [path.name for path in workspace.runs.glob("*") if path.is_dir()]
-        known = ", ".join(sorted({*runs, *folders}))
+    known = {*runs, *(path.name for path in workspace.runs.glob("*") if path.is_dir())}
+    if run is not None and run not in known:
         raise InputError(
-            expected=f"a run of the workspace {workspace.home}" + (f": {known}" if known else ""),
+            expected=f"a run of the workspace {workspace.home}"
+            + (f": {', '.join(sorted(known))}" if known else ", which has none"),
             found=repr(run),
-            fix="name one of them, or another workspace with --home"
-            if known
-            else "name a workspace with --home",
+            fix="name one of them, or another workspace with --home" if known else "use --home FOLDER",
         )
     top = workspace.runs if run is None else workspace.run(run)
     named = sorted(path for name in TEXT_FILES for path in top.rglob(name))

@@ -1,0 +1,154 @@
+"""``inbond erase``: the text is gone from every byte, the ledger still verifies."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from inbond.cli.erase import parse_age
+from inbond.cli.main import run as inbond
+from inbond.engine.journal import Journal, Outcome
+from inbond.errors import InputError
+from inbond.ledger import manifest, records
+from inbond.ledger.attest import KeyStore
+from inbond.ledger.ledger import Ledger
+from inbond.ledger.manifest import Identity, Manifest
+from inbond.ledger.records import Row
+from inbond.teachers.protocols import Reply, Request, Sampling
+from inbond.types import Origin, Record
+from inbond.workspace import Workspace
+
+SECRET = "the cat's name is Grizabella, 秘密"
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    """A workspace with two runs: journal entries, and a completed record set each."""
+    made = Workspace(tmp_path / "bond")
+    made.create()
+    with Journal.open(made.journal) as journal, Ledger.open(made, KeyStore.default()) as ledger:
+        for run in ("demo", "other"):
+            text = f"{SECRET} of {run}"
+            reply = Reply(text, "stop", 1, 2, "m", 0.1)
+            journal.record(run, [Outcome(Request("t", text, Sampling()), reply, None, None, 1, 1, 2, 0.5)])
+            folder = made.run(run) / "data"
+            root = records.write_rows(
+                folder, [Row(Record(text, text), Origin("t", "self-hosted", "author", {}, None))]
+            )
+            whole = Manifest(Identity("filter", 1, {}, {}), manifest.digest_files(folder), root)
+            manifest.write(folder, whole)
+            ledger.record(
+                "stage.completed",
+                {"run": run, "stage": "filter", "artifact": whole.id, "manifest": whole.digest,
+                 "folder": f"runs/{run}/data", "records_root": root},
+            )  # fmt: skip
+    return made
+
+
+def found(workspace: Workspace) -> list[str]:
+    needle = SECRET.encode()
+    return sorted(
+        path.relative_to(workspace.home).as_posix()
+        for path in workspace.home.rglob("*")
+        if path.is_file() and needle in path.read_bytes()
+    )
+
+
+def call(
+    capsys: pytest.CaptureFixture[str], workspace: Workspace, *arguments: str
+) -> tuple[int, dict[str, object]]:
+    code = inbond([*arguments, "--home", str(workspace.home), "--json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def test_one_run(capsys: pytest.CaptureFixture[str], workspace: Workspace) -> None:
+    assert found(workspace) == ["journal.db", "runs/demo/data/records.jsonl", "runs/other/data/records.jsonl"]
+    code, planned = call(capsys, workspace, "erase", "demo", "--dry-run")
+    assert (code, planned["journal_entries"], planned["files"]) == (0, 1, ["runs/demo/data/records.jsonl"])
+    assert len(found(workspace)) == 3, "a dry run changes nothing"
+    code, done = call(capsys, workspace, "erase", "demo")
+    assert (code, done["journal_entries"], done["dry_run"]) == (0, 1, False)
+    assert found(workspace) == ["journal.db", "runs/other/data/records.jsonl"], "the other run's"
+    journal_bytes = b"".join(p.read_bytes() for p in workspace.home.glob("journal.db*"))
+    assert f"{SECRET} of demo".encode() not in journal_bytes
+    code, report = call(capsys, workspace, "verify")
+    assert (code, report["ok"], report["problems"]) == (0, True, [])
+    with Ledger.open(workspace, KeyStore.default()) as ledger:
+        (event,) = ledger.events("text.erased")
+    assert event.body == {"run": "demo", "folder": "runs/demo/data", "files": ["records.jsonl"]}
+
+
+def test_everything_of_some_age(capsys: pytest.CaptureFixture[str], workspace: Workspace) -> None:
+    code, done = call(capsys, workspace, "erase", "--older-than", "30d")
+    assert (code, done["journal_entries"], done["files"]) == (0, 0, [])
+    old = time.time() - 40 * 86_400
+    os.utime(workspace.run("demo") / "data" / "records.jsonl", (old, old))
+    _, done = call(capsys, workspace, "erase", "--older-than", "30d")
+    assert done["files"] == ["runs/demo/data/records.jsonl"]
+    code, done = call(capsys, workspace, "erase", "--older-than", "0d")
+    assert (done["journal_entries"], done["files"]) == (2, ["runs/other/data/records.jsonl"])
+    assert found(workspace) == []
+    assert call(capsys, workspace, "verify")[0] == 0
+
+
+def test_a_kill_between_event_and_file_is_made_good_by_calling_again(
+    capsys: pytest.CaptureFixture[str], workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "unlink", killed)
+    assert inbond(["erase", "demo", "--home", str(workspace.home)]) == 130
+    monkeypatch.undo()
+    capsys.readouterr()
+    assert call(capsys, workspace, "verify")[0] == 0
+    assert call(capsys, workspace, "erase", "demo")[0] == 0
+    assert "runs/demo/data/records.jsonl" not in found(workspace)
+    assert call(capsys, workspace, "verify")[0] == 0
+
+
+def test_links_are_not_followed(
+    capsys: pytest.CaptureFixture[str], workspace: Workspace, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "precious.jsonl"
+    elsewhere.write_text("mine")
+    (workspace.run("demo") / "linked").mkdir()
+    (workspace.run("demo") / "linked" / "records.jsonl").symlink_to(elsewhere)
+    _, done = call(capsys, workspace, "erase", "demo")
+    assert done["files"] == ["runs/demo/data/records.jsonl"]
+    assert elsewhere.read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["nope", "../../etc", "/etc"])
+def test_an_unknown_run_is_named_with_those_there_are(
+    capsys: pytest.CaptureFixture[str], workspace: Workspace, name: str
+) -> None:
+    code, value = call(capsys, workspace, "erase", name)
+    assert code == 2
+    error = value["error"]
+    assert isinstance(error, dict)
+    assert "demo, other" in error["expected"]
+    assert error["found"] == repr(name)
+
+
+def test_neither_run_nor_age(capsys: pytest.CaptureFixture[str], workspace: Workspace) -> None:
+    code, value = call(capsys, workspace, "erase")
+    assert code == 2
+    assert value["error"]["found"] == "neither"  # type: ignore[index]
+
+
+def test_ages() -> None:
+    assert [parse_age(text) for text in ("45m", "12h", "30d", "8w", "1.5h")] == [
+        2700,
+        43200,
+        2592000,
+        4838400,
+        5400,
+    ]
+    for text in ("", "30", "d", "-3d", "3 days", "9999999d", "٣d"):
+        with pytest.raises(InputError, match="an age such as"):
+            parse_age(text)
