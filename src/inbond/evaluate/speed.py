@@ -17,19 +17,22 @@ import torch
 NEW_TOKENS = 24
 ROUNDS = 3
 _CHILD = """
-import json, os, resource, sys, torch
+import json, sys, torch
 from transformers import AutoModelForCausalLM
 from transformers.utils import logging
+def kib(field):
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith(field))
 logging.disable_progress_bar()
-with open("/proc/self/statm") as file:  # what is resident now; importing may have peaked higher
-    empty = int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+with open("/proc/self/clear_refs", "w") as file:
+    file.write("5")  # the peak counts from here: importing may have peaked higher
+empty = kib("VmRSS")
 model = AutoModelForCausalLM.from_pretrained(sys.argv[1], dtype=torch.float32, use_safetensors=True)
 ids = torch.tensor([json.loads(sys.argv[2])])
 with torch.inference_mode():
     mask = torch.ones_like(ids)
     model.generate(ids, attention_mask=mask, max_new_tokens=8, do_sample=False, pad_token_id=0)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-print(json.dumps(peak - empty))
+print(json.dumps((kib("VmHWM") - empty) * 1024))
 """
 
 

@@ -95,9 +95,14 @@ def pass_gate(
         raise DecisionNeededError(
             expected="terms that Inbond can judge, or a person's decision",
             found=findings,
-            fix=f"settle what is missing ({'; '.join(decision.missing)}), or --accept REASON",
+            fix=f"{_hint(recipe)}settle what is missing ({'; '.join(decision.missing)}), or --accept REASON",
         )
     return decision, str(earlier[-1])
+
+
+def _hint(recipe: Recipe) -> str:
+    unsaid = recipe.prompts.licence is None and recipe.prompts.items is None
+    return "set prompts.licence (own: the prompts are yours); " if unsaid else ""
 
 
 def _recorded(ledger: Ledger, kind: str, body: dict[str, Any]) -> bool:

@@ -52,10 +52,10 @@ def run_recipe(
     What is complete is not made again; what is not is resumed. Raises any InbondError; whatever is
     raised, and when killed, complete artifacts and received answers are kept.
     """
+    asked = answers.read_prompts(recipe, folder)
     with Ledger.open(workspace, KeyStore.default()) as ledger, _alone(workspace, recipe.name):
         decision, accepted = pass_gate(recipe, workspace, ledger, options.accept)
         watcher.say(f"gate: {decision.verdict.outcome}")
-        asked = answers.read_prompts(recipe, folder)
         teacher = find_teacher(recipe, workspace)
         learning.check_learnable(recipe, teacher)
         trail = Trail(workspace, ledger, recipe.name, watcher)
