@@ -87,4 +87,4 @@ def test_changed_bytes_are_read_or_refused(tmp_path: Path, changes: list[tuple[i
     try:
         read(tmp_path, bytes(data))
     except InputError as error:
-        assert error.fix  # noqa: PT017  # either outcome is right
+        assert error.fix  # either outcome is right

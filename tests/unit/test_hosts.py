@@ -125,4 +125,4 @@ def test_any_text_is_hosts_or_an_input_error(tmp_path_factory: pytest.TempPathFa
     try:
         assert isinstance(read_hosts(path), dict)
     except InputError as error:
-        assert error.fix  # noqa: PT017  # either outcome is right
+        assert error.fix  # either outcome is right

@@ -57,13 +57,9 @@ def erase(
     verb = "would erase" if dry_run else "erased"
     output.result(
         {"run": run, "dry_run": dry_run, "journal_entries": entries, "files": files},
-        f"{verb} the text of {entries} journal entries and {len(files)} record sets"
+        f"{verb} the text of {entries} journal entries and {len(files)} files"
         + "".join(f"\n  {name}" for name in files),
     )
-    if not dry_run and not as_json:
-        output.say(
-            "reports and result.json keep the few samples that they show; remove those by hand if need be"
-        )
 
 
 def parse_age(text: str) -> float:
