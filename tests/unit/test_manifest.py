@@ -67,7 +67,7 @@ def test_any_changed_byte_is_found_unless_it_says_something_else(tmp_path: Path,
     try:
         read = manifest.read(tmp_path)
     except TamperedError as error:
-        assert error.fix == "remove the artifact's folder and run the recipe again"  # noqa: PT017
+        assert error.fix == "remove the artifact's folder and run the recipe again"
     assert read is None or read.digest != made.digest
 
 

@@ -37,7 +37,12 @@ _WIDTH = 96
 
 
 def check(
-    teacher: Annotated[str, typer.Option(help="The teacher: hf:org/name, gguf:file, api:host/model, ...")],
+    recipe: Annotated[
+        str | None, typer.Argument(help="A recipe file or the name of a built-in one; or give --teacher.")
+    ] = None,
+    teacher: Annotated[
+        str | None, typer.Option(help="The teacher: hf:org/name, gguf:file, api:host/model, ...")
+    ] = None,
     channel: Annotated[
         str | None,
         typer.Option(help="The host it is reached by, or self-hosted. Default: what its name says."),
@@ -74,8 +79,21 @@ def check(
 
     Exit code 0: permitted; 3: a person must decide; 4: denied. Nothing is asked of any network.
 
-    Example: inbond check --teacher hf:HuggingFaceTB/SmolLM2-135M-Instruct --release weights
+    Examples: inbond check demo; inbond check --teacher hf:HuggingFaceTB/SmolLM2-135M-Instruct
     """
+    if (recipe is None) == (teacher is None):
+        raise InputError(
+            expected="a recipe, or a plan that starts with --teacher",
+            found="both" if recipe else "neither",
+            fix="for example inbond check demo",
+        )
+    if teacher is None:
+        from inbond.recipes.gate import facts_from_recipe
+        from inbond.recipes.recipe import load
+
+        assert recipe is not None, "one of the two is given"
+        planned = facts_from_recipe(load(recipe)[0], open_workspace(home))
+        return check_facts(planned, Output(as_json, quiet), home, accept)
     facts = facts_from_options(
         teacher=teacher,
         channel=channel,

@@ -22,7 +22,7 @@ from inbond.recipes.models import TeacherSource
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.trail import Artifact, Made, Trail
 from inbond.recipes.watch import time_left
-from inbond.teachers.protocols import Completes, Reply, Request, Sampling
+from inbond.teachers.protocols import Completes, Price, Reply, Request, Sampling
 from inbond.types import Origin, Prompt, Record, prompt_to_json
 
 GENERATE_VERSION = FILTER_VERSION = 1
@@ -68,10 +68,12 @@ def generate(
 
     def make(folder: Path) -> Made:
         completes = teacher.open_completes()
-        try:
-            done, requests = _ask(trail, recipe, completes, asked)
-        finally:
-            asyncio.run(completes.close())
+        _check_cap(recipe, completes)
+        requests = _requests(recipe, completes, asked)
+        with Journal.open(trail.workspace.journal) as journal:
+            if recipe.generate.retain_days is not None:
+                journal.erase(older_than=time.time() - recipe.generate.retain_days * _DAY_S)
+            done = asyncio.run(_ask(trail, recipe, completes, requests, journal))
         _enough(done, recipe)
         origin = Origin(recipe.teacher, teacher.channel, "author", sampling(recipe).to_json(), terms)
         rows, finishes = [], []
@@ -85,25 +87,37 @@ def generate(
     return trail.stage("generate", "data/answers", identity, make)
 
 
-def _ask(
-    trail: Trail, recipe: Recipe, teacher: Completes, asked: Sequence[Prompt]
-) -> tuple[Completions, list[Request]]:
+def _requests(recipe: Recipe, teacher: Completes, asked: Sequence[Prompt]) -> list[Request]:
     how, count = sampling(recipe), recipe.generate.samples
-    requests = [Request(teacher.identity, prompt, how, sample) for prompt in asked for sample in range(count)]
+    return [Request(teacher.identity, prompt, how, sample) for prompt in asked for sample in range(count)]
+
+
+def _check_cap(recipe: Recipe, teacher: Completes) -> None:
+    """Raises InputError for a spend cap that nothing could hold: a remote teacher without a price."""
+    cap = recipe.generate.spend_cap_usd
+    if cap is not None and recipe.teacher.startswith("api:") and teacher.price == Price():
+        raise InputError(
+            expected=f"a price for {recipe.teacher}, since generate.spend_cap_usd is set",
+            found="none: its cost would be counted as 0",
+            fix="name the host's price in hosts.yaml (USD per million tokens), or remove the cap",
+        )
+
+
+async def _ask(
+    trail: Trail, recipe: Recipe, teacher: Completes, requests: Sequence[Request], journal: Journal
+) -> Completions:
     policy = FailurePolicy(
         attempts=recipe.generate.attempts,
         timeout_s=recipe.generate.timeout_s,
         spend_cap_usd=recipe.generate.spend_cap_usd,
         retry_answered=recipe.generate.retry_refused,
     )
-    with Journal.open(trail.workspace.journal) as journal:
-        if recipe.generate.retain_days is not None:
-            journal.erase(older_than=time.time() - recipe.generate.retain_days * _DAY_S)
-        show = _show(trail)
-        done = asyncio.run(
-            complete_all(teacher, requests, journal, policy, run=recipe.name, on_progress=show)
+    try:
+        return await complete_all(
+            teacher, requests, journal, policy, run=recipe.name, on_progress=_show(trail)
         )
-    return done, requests
+    finally:
+        await teacher.close()
 
 
 def _show(trail: Trail) -> Callable[[Progress], None]:

@@ -1,0 +1,110 @@
+"""The flat example and a served teacher, with the real small model."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.slow
+def test_the_flat_example_learns(smollm2_gguf: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = importlib.util.spec_from_file_location("flat_distill", ROOT / "examples" / "flat_distill.py")
+    assert spec is not None
+    assert spec.loader is not None
+    flat = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(flat)
+    before, after = flat.main(str(smollm2_gguf), words=16, epochs=1, max_new_tokens=16)
+    assert after < 0.9 * before
+    assert "held-out KL" in capsys.readouterr().out
+
+
+def test_the_flat_example_says_how_it_is_called() -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / "flat_distill.py")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "python examples/flat_distill.py path/to/model" in done.stderr
+
+
+SERVER = """
+import sys, time
+import xllamacpp
+params = xllamacpp.CommonParams()
+params.model.path = sys.argv[1]
+params.n_parallel, params.n_ctx, params.verbosity = 2, 1024, 0
+params.fit_params = params.warmup = False
+server = xllamacpp.Server(params)
+print(server.listening_address, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.slow
+def test_learning_from_a_served_teacher_by_text_alone(
+    smollm2_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A real llama.cpp server behind an api: name; the student starts from other weights."""
+    from inbond.digest import of_file
+    from inbond.teachers.convert import converted
+    from inbond.train.student import prune_layers
+
+    _save_small(converted(smollm2_gguf, of_file(smollm2_gguf)), tmp_path / "small", prune_layers)
+    child = subprocess.Popen(
+        [sys.executable, "-c", SERVER, str(smollm2_gguf)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert child.stdout is not None
+        address = child.stdout.readline().strip().removeprefix("http://")
+        recipe = {
+            "name": "served",
+            "teacher": f"api:{address}/smollm2",
+            "prompts": {"items": [f"Say one word about {i}." for i in range(8)]},
+            "generate": {"max_tokens": 12, "attempts": 1},
+            "filters": {"truncated": False},
+            "student": {"init": "model", "base": "path:small"},
+            "train": {"kl": 0, "ce": 1, "epochs": 1, "batch": 4},
+            "evaluate": {"samples": 1, "sample_tokens": 4},
+        }
+        (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+        monkeypatch.chdir(tmp_path)
+        command = [
+            sys.executable,
+            "-c",
+            "from inbond.cli.main import main; main()",
+            "run",
+            "recipe.yaml",
+            "--json",
+        ]
+        refused = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert refused.returncode == 3, "the terms of a host that nobody has named are a review"
+        done = subprocess.run(
+            [*command, "--accept", "my own server"], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        result = json.loads(done.stdout)
+        assert result["metrics"]["kl_after"] is None
+        assert result["metrics"]["text_loss_after"] < result["metrics"]["text_loss_before"]
+        page = (tmp_path / "bond/runs/served/report.html").read_text()
+        assert "not measured" in page
+    finally:
+        child.kill()
+        child.communicate()
+
+
+def _save_small(source: Path, target: Path, prune) -> None:  # type: ignore[no-untyped-def]
+    from inbond.teachers.local import load_model, load_tokenizer
+
+    prune(load_model(source), [0, 1, 28, 29]).save_pretrained(target)
+    load_tokenizer(source).save_pretrained(target)
+    (target / "README.md").write_text("---\nlicense: apache-2.0\n---\n")

@@ -1,0 +1,83 @@
+"""The public API's signatures, frozen: a change shows in the diff of a golden file."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+
+PUBLIC = {
+    "inbond.digest": ["of_bytes", "of_file", "of_value", "canonical", "merkle_root"],
+    "inbond.errors": ["InbondError", "InputError", "DecisionNeededError", "DeniedError", "TamperedError"],
+    "inbond.types": ["Message", "Record", "Origin", "Reason", "Verdict", "ModelName", "parse_model_name"],
+    "inbond.workspace": ["Workspace", "find_home"],
+    "inbond.policy.facts": ["Facts", "LicenceFinding", "DataLicence"],
+    "inbond.policy.decide": ["decide", "Decision"],
+    "inbond.ledger.ledger": ["Ledger"],
+    "inbond.ledger.verify": ["verify_workspace", "verify_target", "VerifyReport"],
+    "inbond.ledger.records": ["Row", "write_rows", "read_rows"],
+    "inbond.teachers.protocols": ["Sampling", "Request", "Reply", "TokenSequence", "Scores"],
+    "inbond.engine.completions": ["complete_all", "FailurePolicy"],
+    "inbond.losses.objectives": ["SparseTargets", "MixedObjective"],
+    "inbond.losses.heads": ["chunked_loss", "dense_divergence"],
+    "inbond.train.capture": ["capture", "load_targets"],
+    "inbond.train.loop": ["train", "Plan", "Example"],
+    "inbond.recipes.recipe": ["load", "parse", "to_yaml"],
+    "inbond.recipes.run": ["run_recipe", "Options"],
+    "inbond.report.page": ["render_page"],
+    "inbond.report.card": ["render_card"],
+}
+
+
+def described() -> str:
+    lines = []
+    for module, names in PUBLIC.items():
+        for name in names:
+            found = getattr(importlib.import_module(module), name)
+            lines.append(f"{module}.{name}{inspect.signature(found)}")
+            if inspect.isclass(found):
+                lines += [
+                    f"    .{method}{inspect.signature(value)}"
+                    for method, value in sorted(vars(found).items())
+                    if inspect.isfunction(value) and not method.startswith("_")
+                ]
+    return "\n".join(lines) + "\n"
+
+
+def test_public_signatures_are_frozen(golden) -> None:  # type: ignore[no-untyped-def]
+    golden("public_api.txt", described())
+
+
+def test_the_command_line_is_frozen(golden) -> None:  # type: ignore[no-untyped-def]
+    """Verbs and options that scripts rely on."""
+    import typer
+
+    from inbond.cli import verbs
+
+    app = typer.Typer()
+    verbs.register(app)
+    lines = []
+    for prefix, group in [("", app), *((f"{g.name} ", g.typer_instance) for g in app.registered_groups)]:
+        for command in group.registered_commands:
+            assert command.callback is not None
+            name = command.name or command.callback.__name__
+            options = [
+                flag
+                for parameter in inspect.signature(command.callback).parameters.values()
+                for flag in _flags(parameter)
+            ]
+            lines.append(f"inbond {prefix}{name}: {' '.join(options)}")
+    golden("command_line.txt", "\n".join(lines) + "\n")
+
+
+def _flags(parameter: inspect.Parameter) -> list[str]:
+    import typing
+
+    import typer.models
+
+    hints = typing.get_args(parameter.annotation)
+    for hint in hints:
+        if isinstance(hint, typer.models.OptionInfo):
+            return list(hint.param_decls or [f"--{parameter.name.replace('_', '-')}"])
+        if isinstance(hint, typer.models.ArgumentInfo):
+            return [parameter.name.upper()]
+    return [f"--{parameter.name.replace('_', '-')}"]
