@@ -29,7 +29,7 @@ def load(name: str) -> tuple[torch.nn.Module, AutoTokenizer]:
     return model.eval(), AutoTokenizer.from_pretrained(folder, **where)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def answer(model, tokenizer, words: list[str], max_new_tokens: int) -> list[tuple[list[int], int]]:
     """(token ids of prompt and answer, length of the prompt) for each word."""
     examples = []
@@ -51,7 +51,7 @@ def label_logits(model, ids: list[int], prompt_length: int) -> torch.Tensor:
     return model.lm_head(hidden)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def targets(teacher, ids: list[int], prompt_length: int, k: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Ids [N, K] of the K likeliest tokens, and probabilities [N, K + 1]: theirs, and the tail's."""
     top = label_logits(teacher, ids, prompt_length).softmax(1).topk(k, dim=1)
@@ -77,7 +77,7 @@ def prune(teacher, keep: list[int]):
     return student
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def held_out_kl(teacher, student, examples) -> float:
     """Mean forward KL over the full vocabulary, in nats a label token."""
     kls = []

@@ -37,6 +37,10 @@ def test_the_flat_example_says_how_it_is_called() -> None:
     assert "python examples/flat_distill.py path/to/model" in done.stderr
 
 
+QUESTIONS = [
+    "What is a river?", "Name three colours.", "Why do birds sing?", "How many days has a week?",
+    "Tell me about Paris.", "Is ice cold?", "Who was Newton?", "Write a line of a poem.",
+]  # fmt: skip
 SERVER = """
 import sys, time
 import xllamacpp
@@ -69,7 +73,7 @@ def test_learning_from_a_served_teacher_by_text_alone(
         recipe = {
             "name": "served",
             "teacher": f"api:{address}/smollm2",
-            "prompts": {"items": [f"Say one word about {i}." for i in range(8)]},
+            "prompts": {"items": QUESTIONS},
             "generate": {"max_tokens": 12, "attempts": 1},
             "filters": {"truncated": False},
             "student": {"init": "model", "base": "path:small"},

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import typing
+
+import typer
+import typer.models
 
 PUBLIC = {
     "inbond.digest": ["of_bytes", "of_file", "of_value", "canonical", "merkle_root"],
@@ -49,8 +53,6 @@ def test_public_signatures_are_frozen(golden) -> None:  # type: ignore[no-untype
 
 def test_the_command_line_is_frozen(golden) -> None:  # type: ignore[no-untyped-def]
     """Verbs and options that scripts rely on."""
-    import typer
-
     from inbond.cli import verbs
 
     app = typer.Typer()
@@ -60,24 +62,20 @@ def test_the_command_line_is_frozen(golden) -> None:  # type: ignore[no-untyped-
         for command in group.registered_commands:
             assert command.callback is not None
             name = command.name or command.callback.__name__
-            options = [
-                flag
-                for parameter in inspect.signature(command.callback).parameters.values()
-                for flag in _flags(parameter)
-            ]
+            hints = typing.get_type_hints(command.callback, include_extras=True)
+            options = [flag for name_, hint in hints.items() for flag in _flags(name_, hint)]
             lines.append(f"inbond {prefix}{name}: {' '.join(options)}")
     golden("command_line.txt", "\n".join(lines) + "\n")
 
 
-def _flags(parameter: inspect.Parameter) -> list[str]:
-    import typing
-
-    import typer.models
-
-    hints = typing.get_args(parameter.annotation)
-    for hint in hints:
-        if isinstance(hint, typer.models.OptionInfo):
-            return list(hint.param_decls or [f"--{parameter.name.replace('_', '-')}"])
-        if isinstance(hint, typer.models.ArgumentInfo):
-            return [parameter.name.upper()]
-    return [f"--{parameter.name.replace('_', '-')}"]
+def _flags(name: str, hint: object) -> list[str]:
+    for extra in getattr(hint, "__metadata__", ()):
+        if isinstance(extra, typer.models.OptionInfo):
+            return (
+                [extra.default, *(extra.param_decls or [])]
+                if isinstance(extra.default, str)
+                else list(extra.param_decls or [f"--{name.replace('_', '-')}"])
+            )
+        if isinstance(extra, typer.models.ArgumentInfo):
+            return [name.upper()]
+    return []

@@ -117,6 +117,7 @@ def speaking(path: Path, what: str) -> Iterator[None]:
 
 
 def in_use(path: Path, what: str) -> InputError:
+    """Another process holds the database."""
     return InputError(
         expected=f"{what} {path} to be free",
         found="another process is using it, and did not let go in time",

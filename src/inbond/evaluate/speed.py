@@ -45,6 +45,7 @@ class Size:
 
 
 def size(model: Any, files: Sequence[Path]) -> Size:
+    """Counts parameters, and the bytes of the weight files."""
     return Size(sum(p.numel() for p in model.parameters()), sum(path.stat().st_size for path in files))
 
 

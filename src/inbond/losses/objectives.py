@@ -57,6 +57,7 @@ class MixedObjective:
     ce_N: Tensor
 
     def value_and_grad(self, logits_NV: Tensor, start: int) -> Tensor:
+        """See Objective."""
         rows = slice(start, start + logits_NV.shape[0])
         ids_NK, labels_N1 = self.targets.ids_NK[rows], self.labels_N[rows].unsqueeze(1)
         p_NK = self.targets.p_NK[rows].to(logits_NV.dtype)

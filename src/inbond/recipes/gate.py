@@ -55,6 +55,7 @@ def _host_terms(channel: str) -> str | None:
 
 
 def student_folder(name: ModelName, workspace: Workspace) -> Path:
+    """Where the student of the run that a ``run:`` name means is kept."""
     return workspace.run(name.name) / "student"
 
 

@@ -146,6 +146,7 @@ def _folder_digest(folder: Path) -> Digest:
 
 
 def weight_files(folder: Path) -> list[Path]:
+    """The weight files of a model folder, sorted."""
     return sorted(folder.glob(_WEIGHTS))
 
 

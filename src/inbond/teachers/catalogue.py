@@ -87,10 +87,12 @@ def find(name: str) -> Listed:
 
 
 def folder_of(model: Listed, cache: Path) -> Path:
+    """Where a pulled model is kept."""
     return cache / "models" / model.name
 
 
 def gguf_of(model: Listed, cache: Path) -> Path:
+    """Its GGUF file."""
     return folder_of(model, cache) / Path(model.member).name
 
 

@@ -107,6 +107,7 @@ class Embedded:
         return str(self._server.listening_address)
 
     async def complete(self, request: Request) -> Reply:
+        """See Completes."""
         if self._stopped.is_set():
             raise InputError(
                 expected="an open teacher", found=f"{self._name} was closed", fix="open the teacher again"

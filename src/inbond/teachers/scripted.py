@@ -52,6 +52,7 @@ class Scripted:
         return self._price
 
     async def complete(self, request: Request) -> Reply:
+        """See Completes."""
         number = len(self.asked)
         self.asked.append(request)
         self._in_flight += 1

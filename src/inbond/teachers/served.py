@@ -77,6 +77,7 @@ class Served:
         return self._host.known_price
 
     async def complete(self, request: Request) -> Reply:
+        """See Completes."""
         start = time.perf_counter()
         gathering = wire.Gathering(request, self._name, self._secrets)
         headers: dict[str, str] = {}

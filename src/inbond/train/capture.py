@@ -27,6 +27,7 @@ FORMAT = "inbond.targets/1"
 
 
 def shard_spans(count: int, size: int) -> list[range]:
+    """The sequence numbers of each shard."""
     return [range(first, min(first + size, count)) for first in range(0, count, size)]
 
 
@@ -38,6 +39,7 @@ def _key(teacher: ScoresTokens, sequences: Sequence[TokenSequence], k: int) -> D
 
 
 def shard_path(folder: Path, number: int) -> Path:
+    """The file of one shard."""
     return folder / f"targets-{number:05d}.safetensors"
 
 
