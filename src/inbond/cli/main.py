@@ -18,6 +18,8 @@ from inbond.errors import InbondError, InputError
 # Typer may bring its own copy of click, so the class is found through what Typer exports.
 _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
+INTERRUPTED = 130
+
 app = typer.Typer(
     name="inbond",
     help="Distils language models in bond: every teacher named, every term checked, "
@@ -53,6 +55,8 @@ def run(arguments: list[str]) -> int:
     as_json = "--json" in arguments
     try:
         code = app(arguments, standalone_mode=False)
+        if code == INTERRUPTED:  # Typer turns Ctrl-C into an exit
+            raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
     except InbondError as error:
         print_error(error, as_json=as_json)
@@ -64,7 +68,7 @@ def run(arguments: list[str]) -> int:
         return 2
     except (KeyboardInterrupt, typer.Abort):
         typer.echo("interrupted: everything received so far is kept; run the same command to go on", err=True)
-        return 130
+        return INTERRUPTED
     except Exception as error:
         traceback.print_exc()
         fault = InbondError(
