@@ -67,7 +67,12 @@ def test_a_recipe_is_frozen() -> None:
         ("x", "--set a.b=value", "'x'", "--set train.epochs=3"),
         ("a..b=1", "--set a.b=value", "'a..b=1'", "--set train.epochs=3"),
         ("name.first=1", "a part of the recipe that has fields, at name", "'name.first=1'", "whole list"),
-        ("train.lr=[1", "a YAML value for train.lr", "'[1'", "quote it"),
+        ("train.lr=[1", "a YAML value for train.lr", "ParserError", "quote it"),
+        ("train.lr=2024-13-45", "a YAML value for train.lr", "month must be in 1..12", "quote it"),
+        ("train.seed=!!int x", "a YAML value for train.seed", "invalid literal", "quote it"),
+        ("train={lr: 1, lr: 2}", "a YAML value for train", "the field 'lr' twice", "quote it"),
+        ('prompts.items=["\\ud800"]', "a YAML value for prompts.items", "surrogates not allowed", "quote"),
+        ("prompts.items=&a [*a]", "a YAML value for prompts.items", "Circular", "quote it"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named(change: str, expected: str, found: str, fix: str) -> None:
@@ -96,6 +101,10 @@ def test_changes_reach_any_depth() -> None:
         ("name: [", "YAML in "),
         ("name: x\n", "teacher in "),
         ("!!python/object/apply:os.system [ls]", "YAML in "),
+        ("name: 2024-13-45\n", "YAML in "),
+        ("name: !!timestamp x\n", "YAML in "),
+        ("name: !!bool x\n", "YAML in "),
+        ("train: {lr: 1}\ntrain: {epochs: 1}\n", "YAML in "),
     ],
 )
 def test_files_that_are_no_recipe_are_refused(tmp_path: Path, text: str, expected: str) -> None:

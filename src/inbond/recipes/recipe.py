@@ -261,15 +261,37 @@ def load(source: str, changes: tuple[str, ...] = ()) -> tuple[Recipe, Path]:
     Returns the recipe and the folder that its relative paths start from. Raises InputError.
     """
     text, folder = _read(source)
-    try:
-        values = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise InputError(
-            expected=f"YAML in {source}", found=str(error).replace("\n", " "), fix="correct the line it names"
-        ) from error
+    values = _yaml(text, f"YAML in {source}", "correct the line it names")
     for change in changes:
         _apply(values, change)
     return parse(values, source), folder
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a field that stands there twice: YAML itself would forget the first in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and keys.count(key.value) > 1:
+                problem = f"the field {key.value!r:.60} twice"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+# PyYAML's constructors let these through for values such as 2024-13-45 or !!int x.
+_UNREADABLE = (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError, RecursionError)
+
+
+def _yaml(text: str, expected: str, fix: str) -> Any:
+    """Values that can be written again: no half surrogates, nothing that holds itself."""
+    try:
+        values = yaml.load(text, _Loader)
+        json.dumps(values, ensure_ascii=False, default=str).encode("utf-8")
+    except _UNREADABLE as error:
+        found = f"{type(error).__name__}: {error}".encode("utf-8", "replace").decode()
+        raise InputError(expected=expected, found=" ".join(found.split())[:300], fix=fix) from error
+    return values
 
 
 def _read(source: str) -> tuple[str, Path]:
@@ -303,10 +325,7 @@ def _apply(values: Any, change: str) -> None:
             found=repr(change),
             fix="list items cannot be set one by one: give the whole list, for example own_data=[...]",
         )
-    try:
-        values[steps[-1]] = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InputError(expected=f"a YAML value for {path}", found=repr(text), fix="quote it") from error
+    values[steps[-1]] = _yaml(text, f"a YAML value for {path}", "quote it")
 
 
 def to_yaml(recipe: Recipe) -> str:
