@@ -10,13 +10,14 @@ import contextlib
 import errno
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inbond.errors import InputError, UnwritableError
+from inbond.errors import InbondError, UnwritableError
 
 PRIVATE_FILE = 0o600
 PRIVATE_DIR = 0o700
@@ -68,7 +69,7 @@ def config_folder(environment: Mapping[str, str]) -> Path:
     return (Path(base) if base else Path.home() / ".config") / "inbond"
 
 
-_ADVICE = {
+_ADVICE: Mapping[int | None, tuple[str, str]] = {
     errno.ENOSPC: ("free space on the disk", "free some space, or choose another folder with --home"),
     errno.EDQUOT: ("free space in your quota", "free some space, or choose another folder with --home"),
     errno.EACCES: ("permission to write", "change the folder's permissions, or choose another with --home"),
@@ -84,11 +85,20 @@ def writing(path: Path) -> Iterator[None]:
     """Turns the operating system's refusals to write at ``path`` into UnwritableError."""
     try:
         yield
-    except OSError as error:
-        if isinstance(error, InputError) or error.errno not in _ADVICE:
+    except Exception as error:
+        advice = None if isinstance(error, InbondError) else _ADVICE.get(_number(error))
+        if advice is None:
             raise
-        expected, fix = _ADVICE[error.errno]
+        expected, fix = advice
         raise UnwritableError(expected=f"{expected} at {path}", found=str(error), fix=fix) from error
+
+
+def _number(error: Exception) -> int | None:
+    """The system's error number. Libraries in Rust (safetensors, tokenizers) say it in words alone."""
+    if isinstance(error, OSError):
+        return error.errno
+    told = re.search(r"\(os error (\d+)\)", str(error))
+    return int(told[1]) if told else None
 
 
 @contextlib.contextmanager

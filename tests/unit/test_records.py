@@ -94,6 +94,8 @@ def test_any_changed_byte_of_a_line_names_that_record(tmp_path: Path, data: st.D
     assert records.check_rows(tmp_path) == [
         f"record {number} in records.jsonl: its text does not match its id {_rows(4)[number].record.id}"
     ]
+    with pytest.raises(TamperedError, match=r"text"):  # never learnt from
+        records.read_rows(tmp_path)
 
 
 @SHARED

@@ -80,6 +80,31 @@ def test_a_refusal_to_write_says_what_to_do(number: int, expected: str, fix: str
     assert caught.value.exit_code == 2
 
 
+def test_a_refusal_that_a_rust_library_only_words_is_understood(tmp_path: Path) -> None:
+    """Real ones: in a child that may write no file longer than 4 KiB, whose error then is EFBIG."""
+    with pytest.raises(UnwritableError, match="free space on the disk"), writing(tmp_path):
+        raise Exception("Error while serializing: I/O error: No space left on device (os error 28)")
+    with pytest.raises(Exception, match="some other thing"), writing(tmp_path):
+        raise Exception("some other thing")
+    child = """
+import resource, signal, sys
+import numpy as np
+from safetensors.numpy import save_file
+from inbond import workspace
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+try:
+    save_file({"a": np.zeros(1 << 16)}, sys.argv[1])
+except Exception as error:
+    print(workspace._number(error))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", child, str(tmp_path / "a.safetensors")],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert int(done.stdout) == errno.EFBIG
+
+
 def test_other_system_errors_pass_through() -> None:
     with pytest.raises(InterruptedError), writing(Path("/x")):
         raise OSError(errno.EINTR, "interrupted")

@@ -3,7 +3,8 @@
 Four kinds of event speak of files. Later ones overrule earlier ones about the same path:
 
 - ``stage.completed`` {run, stage, artifact, manifest, folder, records_root or null}: a whole artifact;
-- ``stage.discarded`` {folder}: it is no longer expected there (it is about to be made anew);
+- ``stage.discarded`` {folder}: it, an artifact or a single file, is no longer expected there (it is about
+  to be made anew);
 - ``file.written`` {path, digest}: a single file;
 - ``text.erased`` {folder, files}: these files are gone on purpose.
 
@@ -93,6 +94,7 @@ class Inventory:
         folder = _relative(event.body["folder"])
         self._forget_erasures(folder)
         self.artifacts.pop(folder, None)
+        self.files.pop(folder, None)
 
     def _written(self, event: Event) -> None:
         claim = FileClaim(event.name, _relative(event.body["path"]), _digest(event.body["digest"]))

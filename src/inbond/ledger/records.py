@@ -121,7 +121,7 @@ def read_ids(folder: Path) -> list[bytes]:
 
 
 def read_rows(folder: Path) -> list[Row]:
-    """Reads a record set back. Raises TamperedError when text and lineage do not belong together,
+    """Reads a record set back. Raises TamperedError when a record's text is not that of its id,
     or the text was erased."""
     table = pq.read_table(folder / LINEAGE).to_pydict()
     origins = read_origins(folder)
@@ -135,6 +135,13 @@ def read_rows(folder: Path) -> list[Row]:
             found=f"{len(lines)} (was the text erased?)",
             fix="run the recipe again with --fresh to make the data anew",
         )
+    for number, (line, raw) in enumerate(zip(lines, table["id"], strict=True)):
+        if digest.to_raw(digest.of_bytes(line)) != raw:
+            raise TamperedError(
+                expected=f"a record with the id {digest.from_raw(raw)} in {folder / TEXT}",
+                found=f"another text in record {number}",
+                fix="put back a copy, or run the recipe again with --fresh to make the data anew",
+            )
     return [
         Row(
             parse_record(line),

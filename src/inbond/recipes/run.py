@@ -28,7 +28,7 @@ from inbond.report.card import render_card
 from inbond.report.notice import render_notice
 from inbond.report.page import render_page
 from inbond.types import parse_model_name
-from inbond.workspace import PRIVATE_DIR, PRIVATE_FILE, Workspace, write_bytes, write_json, writing
+from inbond.workspace import PRIVATE_DIR, PRIVATE_FILE, Workspace, write_bytes, writing
 
 EXPORT_VERSION = 1
 COMPLETED = "run.completed"
@@ -86,14 +86,15 @@ def _alone(workspace: Workspace, run: str) -> Iterator[None]:
         folder.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
         handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(
+                expected=f"nobody else at work on the run {run!r}",
+                found="another process that is",
+                fix="wait for it, or give this run another name with --set name=...",
+            ) from error
         yield
-    except BlockingIOError as error:
-        raise InputError(
-            expected=f"nobody else at work on the run {run!r}",
-            found="another process that is",
-            fix="wait for it, or give this run another name with --set name=...",
-        ) from error
     finally:
         os.close(handle)
 
@@ -133,6 +134,7 @@ def _export(finished: Finished) -> Artifact:
 
 def _link(source: Path, target: Path) -> None:
     """The same bytes under a second name where the file system can, else a copy."""
+    target.parent.mkdir(exist_ok=True, parents=True)  # some tokenizers have folders
     try:
         os.link(source, target)
     except OSError:
@@ -156,10 +158,8 @@ def _attest(finished: Finished, student: Artifact) -> dict[str, Any]:
     written = trail.is_recorded(result_path) and trail.is_recorded(report_path)
     if trail.all_found and written and _keeps(result_path, result):
         return result
-    write_json(result_path, result)
-    write_bytes(report_path, render_page(summary.report_data(finished)).encode())
-    trail.record_file(result_path)
-    trail.record_file(report_path)
+    trail.write_file(result_path, (json.dumps(result, ensure_ascii=False, indent=2) + "\n").encode())
+    trail.write_file(report_path, render_page(summary.report_data(finished)).encode())
     trail.ledger.record(
         COMPLETED, {"run": trail.run, "student": student.id, "verdict": finished.decision.verdict.facts}
     )

@@ -15,14 +15,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from inbond.digest import Digest, of_file
-from inbond.errors import DeniedError
+from inbond.digest import Digest, of_bytes, of_file
+from inbond.errors import DeniedError, TamperedError
 from inbond.ledger import events, manifest
 from inbond.ledger.inventory import Inventory, gather
 from inbond.ledger.ledger import Ledger
 from inbond.ledger.manifest import Identity, Manifest
 from inbond.recipes.watch import Watcher
-from inbond.workspace import PRIVATE_DIR, Workspace, writing
+from inbond.workspace import PRIVATE_DIR, Workspace, write_bytes, writing
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ class Trail:
         self.run = run
         self.watcher = watcher
         self.artifacts: list[Artifact] = []
+        self._anew = False
 
     @cached_property
     def _known(self) -> Inventory:
@@ -73,6 +74,11 @@ class Trail:
     @property
     def folder(self) -> Path:
         return self.workspace.run(self.run)
+
+    @property
+    def work(self) -> Path:
+        """For what a stage keeps while it is at work, to resume from. No artifact; no event speaks of it."""
+        return self.folder / "work"
 
     @property
     def all_found(self) -> bool:
@@ -94,17 +100,29 @@ class Trail:
         """
         folder = self.folder / place
         found = manifest.read(folder)
-        if found is not None and found.id == identity.id:
+        if found is not None and found.id == identity.id and not self._anew:
             artifact = Artifact(stage, folder, found, "found")
-            known = self._known.artifacts.get(self._relative(folder))
-            if known is None or known.manifest != found.digest:
-                self._record(artifact)
+            self._enter(artifact)
         else:
             self.watcher.begin(stage)
-            artifact = self._make(stage, folder, identity, make, keep=resumable and found is None)
+            keep = resumable and found is None and not self._anew
+            artifact = self._make(stage, folder, identity, make, keep=keep)
         self.watcher.end(stage, artifact.seconds, made=artifact.status == "made")
         self.artifacts.append(artifact)
         return artifact
+
+    def _enter(self, found: Artifact) -> None:
+        """Records what a crash left complete but unrecorded. Raises TamperedError when the ledger knows
+        another manifest there: recording this one would make a change look signed."""
+        known = self._known.artifacts.get(self._relative(found.folder))
+        if known is None:
+            self._record(found)
+        elif known.manifest != found.manifest.digest:
+            raise TamperedError(
+                expected=f"the manifest in {found.folder} to be the one that {known.event} recorded",
+                found=f"another one, {found.manifest.digest}",
+                fix="inbond verify names what changed; put back a copy, or make all anew with --fresh",
+            )
 
     def _make(
         self, stage: str, folder: Path, identity: Identity, make: Callable[[Path], Made], *, keep: bool
@@ -145,10 +163,14 @@ class Trail:
     def _relative(self, path: Path) -> str:
         return path.relative_to(self.workspace.home).as_posix()
 
-    def record_file(self, path: Path) -> None:
-        """Enters a single file (a report, a result) into the ledger."""
-        body = {"run": self.run, "path": self._relative(path), "digest": of_file(path)}
-        self.ledger.record(events.FILE_WRITTEN, body)
+    def write_file(self, path: Path, data: bytes) -> None:
+        """Writes a single file (a report, a result) and enters it into the ledger. The ledger first
+        forgets an older one, so that a kill in between leaves a file that it does not speak of."""
+        place = self._relative(path)
+        if place in self._known.files:
+            self.ledger.record(events.STAGE_DISCARDED, {"run": self.run, "folder": place})
+        write_bytes(path, data)
+        self.ledger.record(events.FILE_WRITTEN, {"run": self.run, "path": place, "digest": of_bytes(data)})
 
     def is_recorded(self, path: Path) -> bool:
         """Whether the ledger knows this single file just as it lies there."""
@@ -156,9 +178,14 @@ class Trail:
         return known is not None and path.exists() and known.digest == of_file(path)
 
     def discard(self) -> None:
-        """Removes all of the run's artifacts, so that every stage is made anew."""
-        for folder in [*self._known.artifacts]:
-            if folder.startswith(f"{self._relative(self.folder)}/"):
+        """Removes all of the run's artifacts, and what stages keep to resume from, so that every stage
+        is made anew. The last first: a kill in between leaves nothing whose inputs are gone."""
+        self._anew = True
+        mine = [name for name in self._known.artifacts if name.startswith(f"{self._relative(self.folder)}/")]
+        with writing(self.folder):
+            if self.work.exists():
+                shutil.rmtree(self.work)
+            for folder in reversed(mine):
                 self._clear(self.workspace.home / folder, keep=False)
                 del self._known.artifacts[folder]
 
