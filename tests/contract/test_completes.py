@@ -10,17 +10,20 @@ from typing import Any
 
 import pytest
 
+from inbond.digest import of_bytes
 from inbond.errors import TeacherError
 from inbond.teachers.embedded import Embedded, Settings
 from inbond.teachers.hosts import Host
+from inbond.teachers.local import Local
 from inbond.teachers.protocols import FAILURES, Completes, Price, Reply, Request, Sampling
 from inbond.teachers.scripted import Scripted, failure
 from inbond.teachers.served import Served
 from inbond.types import Message, parse_model_name
 from inbond.workspace import cache_folder
 from tests.contract import mock_host
+from tests.tiny import make_model, make_tokenizer
 
-KINDS = ["scripted", "served-mock", "served-llama", "embedded"]
+KINDS = ["scripted", "served-mock", "served-llama", "embedded", "local"]
 
 
 def chat(teacher: Completes, text: str = "Say hello.", *, sample: int = 0, **sampling: Any) -> Request:
@@ -58,6 +61,11 @@ async def teacher(request: pytest.FixtureRequest) -> AsyncIterator[Completes]:
     elif kind == "served-llama":
         address = request.getfixturevalue("llama_address")
         made = Served.open(parse_model_name(f"api:{address}/smollm2"), {}, {})
+        yield made
+        await made.close()
+    elif kind == "local":
+        tokenizer = make_tokenizer()
+        made = Local("path:tiny", of_bytes(b"tiny"), make_model(len(tokenizer)), tokenizer)
         yield made
         await made.close()
     else:
@@ -116,12 +124,14 @@ class TestContract:
         await teacher.close()
 
 
-@pytest.mark.parametrize("kind", ["served-llama", "embedded"])
+@pytest.mark.parametrize("kind", ["served-llama", "embedded", "local"])
 async def test_seeds_and_samples_decide_the_draw(kind: str, request: pytest.FixtureRequest) -> None:
     if kind == "embedded":
         made: Any = Embedded.open(
             request.getfixturevalue("smollm2_gguf"), cache_folder(os.environ), settings=Settings(1, 512, 1)
         )
+    elif kind == "local":
+        made = Local("path:tiny", of_bytes(b"tiny"), make_model(300), make_tokenizer())
     else:
         address = request.getfixturevalue("llama_address")
         made = Served.open(parse_model_name(f"api:{address}/smollm2"), {}, {})

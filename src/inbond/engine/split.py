@@ -11,7 +11,7 @@ least FRAME_ROWS prompts share most of their text, that shared text is not compa
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,9 +35,12 @@ class Split:
     groups: int
 
 
-def split(prompts: Sequence[Prompt], fraction: float, *, near: float = NEAR) -> Split:
+def split(
+    prompts: Sequence[Prompt], fraction: float, *, near: float = NEAR, own: Container[int] = ()
+) -> Split:
     """Holds out about ``fraction`` of the prompts (0 <= fraction < 1), at least one of two or more.
 
+    Nothing is measured on the rows ``own``: they are held out only along with a near duplicate that is.
     Deterministic; the order of the prompts does not matter. Raises InputError when all prompts are
     near duplicates of one another, so that nothing could be held out.
     """
@@ -47,20 +50,22 @@ def split(prompts: Sequence[Prompt], fraction: float, *, near: float = NEAR) -> 
         )
     ids = [digest.to_raw(digest.of_value(prompt_to_json(prompt))) for prompt in prompts]
     members = group(prompts, near)
-    places = sorted((_place(min(ids[row] for row in rows)), rows) for rows in members)
+    measured = (rows for rows in members if any(row not in own for row in rows))
+    places = sorted((_place(min(ids[row] for row in rows)), rows) for rows in measured)
     held = [rows for place, rows in places if place < fraction]
     if fraction > 0 and len(prompts) > 1:
-        if len(places) == 1:
+        if len(places) < 2:
+            count = sum(row not in own for row in range(len(prompts)))
             raise InputError(
                 expected="prompts that differ, so that some can be held out",
-                found=f"{len(prompts)} prompts that are all near duplicates of one another",
+                found=f"{count} prompts that are all near duplicates of one another",
                 fix="add prompts of other kinds",
             )
         # Never none, never all: the next in the same stable order.
         held = held[: len(places) - 1] or [places[0][1]]
     held_out = {row for rows in held for row in rows}
     train = tuple(row for row in range(len(prompts)) if row not in held_out)
-    return Split(train, tuple(sorted(held_out)), len(places))
+    return Split(train, tuple(sorted(held_out)), len(members))
 
 
 def _place(raw: bytes) -> float:

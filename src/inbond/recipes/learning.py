@@ -199,6 +199,7 @@ def train(bench: Bench, begun: Artifact, targets: Artifact | None) -> Artifact:
 
     def make(folder: Path) -> Made:
         from inbond.train import loop
+        from inbond.train.checkpoint import writing_tensors
 
         examples = _examples(bench, targets)
         model, curve = loop.train(
@@ -211,8 +212,9 @@ def train(bench: Bench, begun: Artifact, targets: Artifact | None) -> Artifact:
             folder=work,
             on_progress=_training_meter(bench.trail),
         )
-        model.save_pretrained(folder)
-        bench.tokenizer.save_pretrained(folder)
+        with writing_tensors(folder):
+            model.save_pretrained(folder)
+            bench.tokenizer.save_pretrained(folder)
         write_json(folder / CURVE, [asdict(point) for point in curve])
         tokens = sum(example.sequence.labels for example in examples) * recipe.train.epochs
         return Made({"steps": len(curve), "label_tokens": tokens, "parameters": _parameters(model)})

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
@@ -41,6 +41,16 @@ from inbond.report.data import (
 from inbond.types import ModelName, parse_model_name
 
 _PACKAGES = ("torch", "transformers", "accelerate", "xllamacpp", "numpy", "pyarrow")
+_WHY = {
+    "empty": "the answer had no text",
+    "truncated": "the answer was cut off at generate.max_tokens",
+    "refused": "the teacher refused to answer",
+    "secret": "it holds what looks like a key or a password",
+    "personal data": "it holds what looks like personal data",
+    "wrong language": "the answer is not in one of filters.languages",
+    "duplicate": "another record says exactly the same",
+    "near duplicate": "another record says nearly the same",
+}
 NO_WEIGHTS = "the teacher was only reached as text, so its probabilities are not known"
 
 
@@ -114,7 +124,7 @@ def report_data(finished: Finished) -> ReportData:
         data=_data(finished),
         ledger=_ledger(finished),
         verdicts=(_verdict(finished),),
-        curves=_curves(finished),
+        curves=_curves(finished, found),
         samples=tuple(SamplePair(**sample) for sample in found["samples"]),
         stages=tuple(StageFacts(a.stage, a.seconds, a.id, a.status) for a in finished.trail.artifacts),
         lineage=_lineage(finished),
@@ -218,7 +228,10 @@ def _data(finished: Finished) -> DataFacts:
         sources=tuple(sources),
         prompts=answers["prompts"],
         answers=answers["answers"],
-        dropped=tuple(Dropped(reason, reason, count) for reason, count in filtered["dropped"].items()),
+        dropped=tuple(
+            Dropped(reason, _WHY.get(reason.partition(":")[0], reason), count)
+            for reason, count in filtered["dropped"].items()
+        ),
         train_records=finished.data.train.facts["rows"],
         held_out_records=finished.data.held_out.facts["rows"],
         split=f"By the digest of the prompt, {recipe.held_out:.0%} held out; "
@@ -241,7 +254,7 @@ def _ledger(finished: Finished) -> LedgerFacts:
 def _verdict(finished: Finished) -> VerdictView:
     decision = finished.decision
     return VerdictView(
-        f"May a student be made from {finished.teacher.name} for {finished.recipe.purpose.use} use, "
+        f"May a student be made from {_label(finished.teacher.name)} for {finished.recipe.purpose.use} use, "
         f"release: {finished.recipe.purpose.release}?",
         decision.verdict.to_json(),
         tuple(due.to_json() for due in decision.obligations),
@@ -250,9 +263,14 @@ def _verdict(finished: Finished) -> VerdictView:
     )
 
 
-def _curves(finished: Finished) -> tuple[CurvePoint, ...]:
-    points = json.loads((finished.trained.folder / CURVE).read_bytes())
-    return tuple(CurvePoint(**point) for point in points)
+def _curves(finished: Finished, found: Mapping[str, Any]) -> tuple[CurvePoint, ...]:
+    """Every step, and the held-out KL where it was measured: before the first step and after the last."""
+    points = [CurvePoint(**point) for point in json.loads((finished.trained.folder / CURVE).read_bytes())]
+    before, after = (found["agreement"][side].get("kl") for side in ("before", "after"))
+    if not points or before is None:
+        return tuple(points)
+    start = CurvePoint(0, 0.0, points[0].loss, held_out_kl=before)
+    return (start, *points[:-1], replace(points[-1], held_out_kl=after))
 
 
 def _lineage(finished: Finished) -> Lineage:
@@ -315,6 +333,11 @@ def _limits(finished: Finished) -> tuple[str, ...]:
         "The student repeats its teacher's mistakes: agreement is with the teacher, not with the truth.",
         "Diversity of its answers was not measured.",
     ]
+    if finished.teacher.weights is not None and finished.teacher.weights.kind == "gguf":
+        size = finished.teacher.weights.path.stat().st_size / 1e6
+        limits.append(
+            f"Sizes compare float32 safetensors of both; the teacher's own file is a GGUF of {size:.0f} MB."
+        )
     if finished.recipe.filters.personal_data:
         limits.append("Personal data and secrets were filtered by patterns, which miss some.")
     return tuple(limits)
