@@ -19,7 +19,7 @@ from inbond.errors import InputError
 from inbond.ledger.manifest import Identity
 from inbond.ledger.records import Row, read_rows, write_rows
 from inbond.recipes.models import TeacherSource
-from inbond.recipes.recipe import Recipe
+from inbond.recipes.recipe import OwnData, Recipe
 from inbond.recipes.trail import Artifact, Made, Trail
 from inbond.recipes.watch import time_left
 from inbond.teachers.protocols import Completes, Price, Reply, Request, Sampling
@@ -41,6 +41,19 @@ def read_prompts(recipe: Recipe, folder: Path) -> list[Prompt]:
         assert source.dataset is not None, "the recipe has one source"
         found = prompts.from_dataset(source.dataset, split=source.split, limit=source.limit, wording=wording)
     return found[: source.limit]
+
+
+@dataclass(frozen=True)
+class Own:
+    """One set of the user's own examples, read."""
+
+    data: OwnData
+    records: tuple[Record, ...]
+
+
+def read_own(recipe: Recipe, folder: Path) -> list[Own]:
+    """The user's own examples. Raises InputError naming file and line: early, before anything is asked."""
+    return [Own(data, tuple(prompts.read_records(folder / data.file))) for data in recipe.own_data]
 
 
 def sampling(recipe: Recipe) -> Sampling:
@@ -67,13 +80,13 @@ def generate(
     )
 
     def make(folder: Path) -> Made:
+        _filters(recipe).check()  # before anything is asked, let alone paid for
         completes = teacher.open_completes()
         _check_cap(recipe, completes)
         requests = _requests(recipe, completes, asked)
         with Journal.open(trail.workspace.journal) as journal:
-            if recipe.generate.retain_days is not None:
-                journal.erase(older_than=time.time() - recipe.generate.retain_days * _DAY_S)
             done = asyncio.run(_ask(trail, recipe, completes, requests, journal))
+            entries = journal.find({request.id for request in requests})
         _enough(done, recipe)
         origin = Origin(recipe.teacher, teacher.channel, "author", sampling(recipe).to_json(), terms)
         rows, finishes = [], []
@@ -81,10 +94,31 @@ def generate(
             if isinstance(outcome, Reply):
                 rows.append(_row(request, outcome, origin))
                 finishes.append(outcome.finish)
-        facts = {**_counts(done, asked, rows), "finish": finishes, "identity": completes.identity}
+        cost = sum(entry.cost_usd for entry in entries.values())
+        facts = {**_counts(done, asked, rows, cost), "finish": finishes, "identity": completes.identity}
         return Made(facts, write_rows(folder, rows))
 
-    return trail.stage("generate", "data/answers", identity, make)
+    artifact = trail.stage("generate", "data/answers", identity, make)
+    _retain(trail, recipe)
+    return artifact
+
+
+def _retain(trail: Trail, recipe: Recipe) -> None:
+    """Erases the run's old text from the journal, each time and only once its answers are a record set:
+    earlier, what was paid for would have to be asked again."""
+    if recipe.generate.retain_days is None or not trail.workspace.journal.exists():
+        return
+    which: dict[str, Any] = {
+        "run": recipe.name,
+        "older_than": time.time() - recipe.generate.retain_days * _DAY_S,
+    }
+    with Journal.open(trail.workspace.journal) as journal:
+        if journal.erasable(**which):
+            journal.erase(**which)
+
+
+def _filters(recipe: Recipe) -> FilterConfig:
+    return FilterConfig(**recipe.filters.model_dump())
 
 
 def _requests(recipe: Recipe, teacher: Completes, asked: Sequence[Prompt]) -> list[Request]:
@@ -147,15 +181,17 @@ def _row(request: Request, reply: Reply, origin: Origin) -> Row:
     )
 
 
-def _counts(done: Completions, asked: Sequence[Prompt], rows: Sequence[Row]) -> dict[str, Any]:
-    """Tokens are those of all answers, kept ones too; money is what this call paid."""
+def _counts(
+    done: Completions, asked: Sequence[Prompt], rows: Sequence[Row], cost_usd: float
+) -> dict[str, Any]:
+    """Tokens are those of all answers; money is what all askings cost, failed and earlier ones too."""
     return {
         "prompts": len(asked),
         "answers": len(rows),
         "prompt_tokens": sum(row.prompt_tokens for row in rows),
         "completion_tokens": sum(row.completion_tokens for row in rows),
         "failures": dict(done.failures),
-        "cost_usd": done.cost_usd,
+        "cost_usd": cost_usd,
     }
 
 
@@ -181,17 +217,13 @@ class Datasets:
     held_out: Artifact
 
 
-def filter_and_split(trail: Trail, recipe: Recipe, answers: Artifact, folder: Path) -> Datasets:
+def filter_and_split(trail: Trail, recipe: Recipe, answers: Artifact, own: Sequence[Own]) -> Datasets:
     """Filters the answers, mixes in own data, and holds records out by the digest of their prompt."""
-    own = [(data, prompts.read_records(folder / data.file)) for data in recipe.own_data]
-    config = FilterConfig(**recipe.filters.model_dump())
+    config = _filters(recipe)
     values = {
         "filters": config.to_json(),
         "held_out": recipe.held_out,
-        "own": [
-            {"weight": data.weight, "licence": data.licence, "records": [record.id for record in records]}
-            for data, records in own
-        ],
+        "own": [{**one.data.model_dump(), "records": [record.id for record in one.records]} for one in own],
     }
     parts: dict[str, tuple[list[Row], dict[str, Any]]] = {}
 
@@ -201,9 +233,13 @@ def filter_and_split(trail: Trail, recipe: Recipe, answers: Artifact, folder: Pa
             for row, finish in zip(read_rows(answers.folder), answers.facts["finish"], strict=True)
         ]
         mine = [
-            Candidate(Row(record, Origin(f"data:{data.file}", "own", "author", {}, None), weight=data.weight))
-            for data, records in own
-            for record in records
+            Candidate(
+                Row(
+                    record, Origin(f"data:{one.data.file}", "own", "author", {}, None), weight=one.data.weight
+                )
+            )
+            for one in own
+            for record in one.records
         ]
         kept = filters.apply([*taught, *mine], config)
         if len(kept.rows) < 2:
@@ -212,7 +248,9 @@ def filter_and_split(trail: Trail, recipe: Recipe, answers: Artifact, folder: Pa
                 found=f"{len(kept.rows)} of {len(taught) + len(mine)}; dropped: {dict(kept.dropped)}",
                 fix="add prompts, or look at why they are dropped and adjust filters",
             )
-        sides = split([candidate.row.record.prompt for candidate in kept.kept], recipe.held_out)
+        own_rows = {place for place, number in enumerate(kept.rows) if number >= len(taught)}
+        asked = [candidate.row.record.prompt for candidate in kept.kept]
+        sides = split(asked, recipe.held_out, own=own_rows)
         facts = {"filtered": kept.to_json(), "groups": sides.groups}
         for side, numbers in (("train", sides.train), ("held_out", sides.held_out)):
             rows = [_child(kept.kept[number].row, kept.rows[number], len(taught)) for number in numbers]

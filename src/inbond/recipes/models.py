@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
 
 Runtime = Literal["embedded", "local", "served"]
 _WEIGHTS = "*.safetensors"
-_PINNED = (_WEIGHTS, "config.json", "generation_config.json", "tokenizer*", "chat_template*", "*.model")
+_PINNED = (
+    _WEIGHTS, "config.json", "generation_config.json", "tokenizer*", "chat_template*", "*.model",
+    "special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt", "*.tiktoken",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -127,7 +131,9 @@ def find_weights(name: ModelName, workspace: Workspace) -> Weights:
                 found=f"no complete student at {folder}",
                 fix="run its recipe first, or name the workspace with --home",
             )
-        return Weights(str(name), "folder", folder, found.id)
+        # By its bytes: the same recipe trained again has the same id and other weights.
+        pinned = {file: digest for file, digest in found.files.items() if _decides(file)}
+        return Weights(str(name), "folder", folder, of_value(pinned))
     resolved = catalogue.resolve(name, cache_folder(os.environ))
     digest = resolved.digest or _folder_digest(resolved.path)
     return Weights(str(name), resolved.kind, resolved.path, digest)
@@ -135,7 +141,7 @@ def find_weights(name: ModelName, workspace: Workspace) -> Weights:
 
 def _folder_digest(folder: Path) -> Digest:
     """Over all files that decide what the model says."""
-    files = sorted({path for pattern in _PINNED for path in folder.glob(pattern)})
+    files = sorted(path for path in folder.iterdir() if _decides(path.name) and path.is_file())
     if not list(folder.glob(_WEIGHTS)):
         raise InputError(
             expected=f"weights in safetensors form in {folder}",
@@ -143,6 +149,10 @@ def _folder_digest(folder: Path) -> Digest:
             fix="convert them to safetensors first",
         )
     return of_value({path.name: of_file(path) for path in files})
+
+
+def _decides(name: str) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in _PINNED)
 
 
 def weight_files(folder: Path) -> list[Path]:

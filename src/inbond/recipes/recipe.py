@@ -91,7 +91,7 @@ class Generate(_Part):
     retry_refused: bool = Field(False, description="ask again what was refused, empty or rejected")
     max_failed: _Share = Field(0.1, description="share of requests that may stay without an answer")
     retain_days: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="erase journal text that is older, each time the recipe runs"
+        None, description="erase the run's older journal text, each time it has all its answers"
     )
 
 

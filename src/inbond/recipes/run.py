@@ -52,19 +52,19 @@ def run_recipe(
     What is complete is not made again; what is not is resumed. Raises any InbondError; whatever is
     raised, and when killed, complete artifacts and received answers are kept.
     """
-    asked = answers.read_prompts(recipe, folder)
+    asked, own = answers.read_prompts(recipe, folder), answers.read_own(recipe, folder)
     with Ledger.open(workspace, KeyStore.default()) as ledger, _alone(workspace, recipe.name):
         decision, accepted = pass_gate(recipe, workspace, ledger, options.accept)
         watcher.say(f"gate: {decision.verdict.outcome}")
         teacher = find_teacher(recipe, workspace)
         learning.check_learnable(recipe, teacher)
+        base = _base(recipe, workspace)
         trail = Trail(workspace, ledger, recipe.name, watcher)
         if options.fresh:
             trail.discard()
 
         answered = answers.generate(trail, recipe, teacher, asked, decision.verdict.facts)
-        data = answers.filter_and_split(trail, recipe, answered, folder)
-        base = _base(recipe, workspace)
+        data = answers.filter_and_split(trail, recipe, answered, own)
         bench = Bench(trail, recipe, teacher, base, data)
         targets = learning.capture(bench)
         begun = learning.start(bench)
