@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from torch import nn
 from inbond.digest import of_bytes
 from inbond.errors import InputError
 from inbond.losses.batches import pad_batch
+from inbond.losses.heads import dense_divergence, head_weight, label_hidden
 from inbond.teachers.protocols import TokenSequence
 from inbond.train import student
 from tests.tiny import make_model
@@ -80,6 +82,40 @@ def test_importance_is_the_measured_cost_of_dropping_a_layer() -> None:
     assert len(teacher.model.layers) == 4
 
 
+def hybrid(family: str) -> Any:
+    """Models whose layers differ: by the attention they pay, or by whether they know positions."""
+    import transformers as hf
+
+    torch.manual_seed(0)
+    sizes: dict[str, Any] = {
+        "vocab_size": V, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 4,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "initializer_range": 0.3,
+        "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
+    }  # fmt: skip
+    if family == "sliding":
+        kinds = ["full_attention", "sliding_attention", "full_attention", "sliding_attention"]
+        config: Any = hf.Qwen2Config(**sizes, layer_types=kinds, use_sliding_window=True, sliding_window=2)
+        return hf.Qwen2ForCausalLM(config).eval()
+    return hf.SmolLM3ForCausalLM(hf.SmolLM3Config(**sizes, no_rope_layers=[1, 0, 1, 1])).eval()
+
+
+@pytest.mark.parametrize("family", ["sliding", "positions"])
+def test_layers_that_differ_stay_what_they_are(family: str) -> None:
+    """What dropping a layer was measured to cost is what the pruned model then costs."""
+    teacher = hybrid(family)
+    lists = {name: getattr(teacher.config, name, None) for name in ("layer_types", "no_rope_layers")}
+    ids_BT, label_BT = batch()
+    measured = student.layer_importance(teacher, [(ids_BT, label_BT)], V, lambda *_: None)
+    assert {name: getattr(teacher.config, name, None) for name in lists} == lists
+    with torch.inference_mode():
+        whole = label_hidden(teacher, ids_BT, label_BT)
+        for dropped in range(4):
+            small = student.prune_layers(teacher, [layer for layer in range(4) if layer != dropped])
+            pair = (label_hidden(small, ids_BT, label_BT), head_weight(small, V))
+            kl, _ = dense_divergence((whole, head_weight(teacher, V)), pair, 16)
+            assert kl.mean().item() == pytest.approx(measured[dropped], rel=1e-4, abs=1e-6)
+
+
 @given(st.lists(st.floats(0, 10), min_size=1, max_size=20), st.data())
 def test_the_most_important_are_kept_in_order(importance: list[float], data: st.DataObject) -> None:
     count = data.draw(st.integers(1, len(importance)))
@@ -116,6 +152,9 @@ def test_from_scratch_is_seeded_and_checks_its_sizes() -> None:
     assert torch.isfinite(one(IDS).logits).all()
     with pytest.raises(InputError, match=r"a field of LlamaConfig; found student.config.hiden_size"):
         student.from_scratch(config, {"hiden_size": 8}, 0)
+    for wrong in ({"hidden_size": 16.5}, {"num_attention_heads": 0}, {"num_hidden_layers": -1.5}):
+        with pytest.raises(InputError, match="sizes that fit together"):
+            student.from_scratch(config, wrong, 0)
 
 
 def test_tokenizers_and_sizes_are_compared() -> None:

@@ -21,7 +21,7 @@ _UNPLAIN_HEADS = ("final_logit_softcapping", "logits_scaling", "logit_scale", "l
 def head_weight(model: nn.Module, vocabulary: int) -> Tensor:
     """The head's first ``vocabulary`` rows [V, H]: rows that only pad the head never take part.
 
-    Raises InputError when the head is not a plain matrix product without bias.
+    Raises InputError when the head is not a plain matrix product without bias, or has too few rows.
     """
     head: Any = model.get_output_embeddings()  # type: ignore[operator]
     config: Any = model.config
@@ -35,6 +35,12 @@ def head_weight(model: nn.Module, vocabulary: int) -> Tensor:
             fix="choose a teacher and a student of another family",
         )
     weight: Tensor = head.weight
+    if len(weight) < vocabulary:
+        raise InputError(
+            expected=f"a head with a row for each of the tokenizer's {vocabulary:,} tokens",
+            found=f"{type(model).__name__} with {len(weight):,}",
+            fix="choose the tokenizer that belongs to the model, or a vocab_size that holds all tokens",
+        )
     return weight[:vocabulary]
 
 

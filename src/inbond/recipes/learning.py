@@ -195,21 +195,21 @@ def train(bench: Bench, begun: Artifact, targets: Artifact | None) -> Artifact:
     if targets is not None:
         inputs["targets"] = targets.id
     identity = Identity("train", TRAIN_VERSION, settings, inputs)
-    work = bench.trail.folder / "work" / "checkpoints"
 
     def make(folder: Path) -> Made:
         from inbond.train import loop
         from inbond.train.checkpoint import writing_tensors
 
-        examples = _examples(bench, targets)
+        examples, model = _examples(bench, targets), fresh_student(bench, begun)
+        _check_lengths(bench, model)
         model, curve = loop.train(
-            fresh_student(bench, begun),
+            model,
             examples,
             _plan(recipe),
             vocabulary=len(bench.tokenizer),
             pad_id=pad_id(bench.tokenizer),
             run=identity.id,
-            folder=work,
+            folder=bench.trail.work / "checkpoints",
             on_progress=_training_meter(bench.trail),
         )
         with writing_tensors(folder):
@@ -220,8 +220,19 @@ def train(bench: Bench, begun: Artifact, targets: Artifact | None) -> Artifact:
         return Made({"steps": len(curve), "label_tokens": tokens, "parameters": _parameters(model)})
 
     artifact = bench.trail.stage("train", "trained", identity, make)
-    shutil.rmtree(work.parent, ignore_errors=True)
+    shutil.rmtree(bench.trail.work, ignore_errors=True)
     return artifact
+
+
+def _check_lengths(bench: Bench, student: Any) -> None:
+    """Raises InputError when a record is too long for a model that will read it, before hours of training
+    and not after: beyond its context a model may go on without a word, and badly."""
+    from inbond.teachers.local import check_lengths
+
+    sequences = bench.encode([*(row.record for row in bench.train_rows), *bench.held_out])
+    check_lengths(student, sequences)
+    if bench.teacher.weights is not None:
+        check_lengths(bench.local.model, sequences)
 
 
 def _examples(bench: Bench, targets: Artifact | None) -> list[Any]:

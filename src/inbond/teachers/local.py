@@ -7,7 +7,6 @@ are imported when a model is loaded, not with this module's import of the comman
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from inbond.digest import Digest
@@ -35,7 +34,7 @@ def load_tokenizer(folder: Path) -> Any:
     """The tokenizer in ``folder``. Raises InputError when there is none that transformers can read."""
     try:
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, json.JSONDecodeError) as error:
+    except Exception as error:  # a broken tokenizer.json raises just that
         raise InputError(
             expected=f"a tokenizer (tokenizer.json) in {folder}",
             found=_first_line(error),
@@ -46,28 +45,24 @@ def load_tokenizer(folder: Path) -> Any:
 def load_model(folder: Path, dtype: torch.dtype = torch.float32) -> Any:
     """The causal language model in ``folder``, from safetensors, in evaluation mode.
 
-    Raises InputError when it cannot be loaded.
+    Raises InputError when it cannot be loaded, or not whole: transformers itself would fill what is
+    missing with random numbers and go on.
     """
     transformers_logging.disable_progress_bar()
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, use_safetensors=True, trust_remote_code=False
+        model, info = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=dtype, use_safetensors=True, trust_remote_code=False, output_loading_info=True
         )
-    except (OSError, ValueError, KeyError, RuntimeError, json.JSONDecodeError) as error:
+    except Exception as error:  # whatever readers of foreign files may raise
         raise _unloadable(folder, error) from error
-    except Exception as error:  # safetensors raises a class of its own
-        if type(error).__name__ != "SafetensorError":
-            raise
-        raise _unloadable(folder, error) from error
+    missing = sorted(info["missing_keys"])
+    if missing:
+        raise InputError(
+            expected=f"all weights of {type(model).__name__} in {folder}",
+            found=f"{len(missing)} missing, such as {missing[0]}",
+            fix="find the rest of its files, or correct config.json",
+        )
     return model.eval()
-
-
-def load_config(folder: Path) -> Any:
-    """The model's configuration alone. Raises InputError."""
-    try:
-        return AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, json.JSONDecodeError) as error:
-        raise _unloadable(folder, error) from error
 
 
 def _unloadable(folder: Path, error: Exception) -> InputError:

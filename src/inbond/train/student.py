@@ -17,6 +17,8 @@ from inbond.errors import InputError
 from inbond.losses.heads import dense_divergence, head_weight, label_hidden
 
 CHUNK = 256
+_PER_LAYER = ("layer_types", "no_rope_layers", "mlp_layer_types")
+"""Fields of a config that list something for each layer."""
 
 
 def decoder_layers(model: Any) -> nn.ModuleList:
@@ -43,13 +45,17 @@ def layer_importance(
     output, as in ShortGPT, arXiv 2403.03853, but by KL rather than by the cosine of hidden states.)
     """
     decoder, layers = model.get_decoder(), decoder_layers(model)
+    listed = {name: getattr(decoder.config, name) for name in _PER_LAYER if _lists(decoder.config, name)}
     weight_VH = head_weight(model, vocabulary)
     importance = []
     with torch.inference_mode():
         whole = [label_hidden(model, *batch) for batch in batches]
         try:
             for dropped in range(len(layers)):
-                decoder.layers = nn.ModuleList([layer for i, layer in enumerate(layers) if i != dropped])
+                keep = [layer for layer in range(len(layers)) if layer != dropped]
+                decoder.layers = nn.ModuleList([layers[layer] for layer in keep])
+                for name, values in listed.items():  # the decoder looks its layers up by their place
+                    setattr(decoder.config, name, [values[layer] for layer in keep])
                 kl = [
                     dense_divergence((hidden, weight_VH), (label_hidden(model, *batch), weight_VH), CHUNK)[0]
                     for hidden, batch in zip(whole, batches, strict=True)
@@ -58,7 +64,13 @@ def layer_importance(
                 on_progress(dropped + 1, len(layers))
         finally:
             decoder.layers = layers
+            for name, values in listed.items():
+                setattr(decoder.config, name, values)
     return importance
+
+
+def _lists(config: Any, name: str) -> bool:
+    return isinstance(getattr(config, name, None), (list, tuple))
 
 
 def most_important(importance: Sequence[float], count: int) -> list[int]:
@@ -86,17 +98,24 @@ def check_layers(keep: Sequence[int], layers: int) -> None:
 def prune_layers(model: Any, keep: Sequence[int]) -> Any:
     """A copy of ``model`` that has only the layers ``keep``; the model itself is not touched.
 
-    Raises InputError as ``check_layers`` does.
+    Raises InputError as ``check_layers`` does, and for an architecture that cannot be built so.
     """
     layers = decoder_layers(model)
     check_layers(keep, len(layers))
     config = copy.deepcopy(model.config)
     config.num_hidden_layers = len(keep)
-    kinds = getattr(config, "layer_types", None)
-    if kinds is not None:
-        config.layer_types = [kinds[layer] for layer in keep]
-    student = type(model)(config).to(model.dtype)
-    student.load_state_dict(_renumbered(model.state_dict(), keep), strict=True)
+    for name in _PER_LAYER:
+        if _lists(config, name):
+            setattr(config, name, [getattr(config, name)[layer] for layer in keep])
+    try:
+        student = type(model)(config).to(model.dtype)
+        student.load_state_dict(_renumbered(model.state_dict(), keep), strict=True)
+    except Exception as error:  # whatever an architecture may say to fewer layers
+        raise InputError(
+            expected="an architecture that can be built from some of its layers",
+            found=f"{type(model).__name__}: {error!s:.200}",
+            fix="use student.init: model or scratch, or a teacher of another family",
+        ) from error
     student.generation_config = copy.deepcopy(model.generation_config)
     return student.eval()
 
@@ -122,29 +141,35 @@ def from_scratch(teacher_config: Any, changes: dict[str, Any], seed: int) -> Any
     Raises InputError for a field that the architecture does not have.
     """
     config = copy.deepcopy(teacher_config)
-    for field, value in changes.items():
+    for field in changes:
         if not hasattr(config, field):
             raise InputError(
                 expected=f"a field of {type(config).__name__}",
                 found=f"student.config.{field}",
                 fix="look up the architecture's fields in its config.json",
             )
-        setattr(config, field, value)
-    if "hidden_size" in changes and "head_dim" not in changes and getattr(config, "head_dim", None):
-        config.head_dim = config.hidden_size // config.num_attention_heads
-    if getattr(config, "layer_types", None) is not None:
-        config.layer_types = config.layer_types[: config.num_hidden_layers]
     from transformers import AutoModelForCausalLM
 
     torch.manual_seed(seed)
     try:
+        _change(config, changes)
         return AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
-    except (ValueError, RuntimeError, ZeroDivisionError) as error:
+    except Exception as error:  # whatever an architecture may say to sizes that it does not expect
         raise InputError(
             expected="sizes that fit together (hidden_size a multiple of num_attention_heads, ...)",
             found=f"{changes}: {error}",
             fix="correct student.config",
         ) from error
+
+
+def _change(config: Any, changes: dict[str, Any]) -> None:
+    for field, value in changes.items():
+        setattr(config, field, value)
+    if "hidden_size" in changes and "head_dim" not in changes and getattr(config, "head_dim", None):
+        config.head_dim = config.hidden_size // config.num_attention_heads
+    for name in _PER_LAYER:
+        if _lists(config, name):
+            setattr(config, name, list(getattr(config, name))[: config.num_hidden_layers])
 
 
 def check_same_tokens(teacher: Digest, student: Digest) -> None:
