@@ -145,7 +145,8 @@ class Student(_Part):
 
 
 class Train(_Part):
-    """How the student learns: kl * KL(teacher || student) + ce * cross-entropy, mean over label tokens.
+    """How the student learns: kl * KL(teacher || student) + ce * cross-entropy, summed over a step's label
+    tokens and divided by the sum of their weights, kl + ce each: only the ratio of the two counts.
 
     Forward KL on top-k targets with a tail bucket, at T=1 (so no T^2 factor arises).
     """
