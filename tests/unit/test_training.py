@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from inbond.digest import of_bytes
 from inbond.errors import InputError, UnwritableError
@@ -102,6 +104,29 @@ def test_micro_batches_of_unequal_length_give_the_whole_steps_gradient(
     cut = gradients(PLAN, [[[0], [1, 2, 3, 4], [5, 6], [7]]], data, monkeypatch)
     for one, other in zip(whole, cut, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+
+
+class Widest(TorchDispatchMode):
+    """Remembers the most rows of [rows, V] that any tensor had."""
+
+    rows = 0
+
+    def __torch_dispatch__(self, func: Any, _: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        for value in tree_leaves(made):
+            if isinstance(value, torch.Tensor) and value.dim() > 1 and value.shape[-1] == V:
+                self.rows = max(self.rows, value.numel() // V)
+        return made
+
+
+@pytest.mark.parametrize("chunk", [40, 1000])
+def test_no_more_than_a_chunk_of_logits_ever_exists(tmp_path: Path, chunk: int) -> None:
+    data = examples()
+    labels = sum(example.sequence.labels for example in data)
+    assert labels > 40 > 32, "more than a chunk; and a chunk has more rows than the head's transpose"
+    with Widest() as seen:
+        train(tmp_path, replace(PLAN, epochs=1, batch=len(data), chunk=chunk), data)
+    assert seen.rows == min(chunk, labels)
 
 
 def test_a_resumed_run_ends_where_the_uninterrupted_one_does(tmp_path: Path) -> None:

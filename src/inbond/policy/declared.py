@@ -48,7 +48,7 @@ def find_licence(name: ModelName, registry: Registry) -> LicenceFinding:
     """
     if name.scheme not in ("path", "gguf"):
         return find(name, [], [], registry)
-    path = Path(name.name)
+    path = Path(name.name).expanduser()
     try:
         files = _weight_files(path) if name.scheme == "path" else [path]
         declarations = [read_gguf(file) for file in files if file.suffix == ".gguf" or name.scheme == "gguf"]
