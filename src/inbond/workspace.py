@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import json
 import os
 import re
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inbond.errors import InbondError, UnwritableError
+from inbond.errors import InbondError, InputError, UnwritableError
 
 PRIVATE_FILE = 0o600
 PRIVATE_DIR = 0o700
@@ -141,3 +142,27 @@ def write_bytes(path: Path, data: bytes, mode: int = PRIVATE_FILE) -> None:
 def write_json(path: Path, value: Any, mode: int = PRIVATE_FILE) -> None:
     """Writes readable JSON, whole or not at all."""
     write_bytes(path, (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode(), mode)
+
+
+@contextlib.contextmanager
+def alone(workspace: Workspace, run: str) -> Iterator[None]:
+    """Holds the run's lock: two processes must not make, or erase, the same artifacts.
+
+    Raises InputError at once when another holds it; it goes with the process, however that ends.
+    """
+    folder = workspace.run(run)
+    with writing(folder):
+        folder.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
+        handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(
+                expected=f"nobody else at work on the run {run!r}",
+                found="another process that is",
+                fix="wait for it, or give this run another name with --set name=...",
+            ) from error
+        yield
+    finally:
+        os.close(handle)

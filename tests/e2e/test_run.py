@@ -245,6 +245,7 @@ def test_the_gate_stops_before_anything_is_made(empty: Place) -> None:
     assert empty.inbond("run", "recipe.yaml")["outcome"] == "done", "an acceptance is kept"
 
 
+LARGER = "a student of at most the teacher's"
 FROM_FILE = {"prompts": {"file": "p.jsonl", "licence": "own"}}
 BAD: list[tuple[str, Callable[[Place], None], dict[str, Any], str]] = [
     ("no recipe", lambda p: (p.folder / "recipe.yaml").unlink(), {}, "a recipe file, or the name"),
@@ -276,7 +277,7 @@ BAD: list[tuple[str, Callable[[Place], None], dict[str, Any], str]] = [
         "a larger student",
         lambda p: save_tiny(p.folder / "other", layers=9),
         {"student": {"init": "model", "base": "path:other"}},
-        "a student of at most the teacher's",
+        LARGER,
     ),
     (
         "a corrupt GGUF",
@@ -307,6 +308,8 @@ def test_bad_input_is_refused_with_nothing_half_written(
     error = empty.inbond("run", "recipe.yaml", *accept, code=2)["error"]
     assert expected in f"{error['expected']} {error['found']}"
     assert error["fix"]
+    if expected != LARGER:  # its size is only known once it is loaded
+        assert not (empty.folder / "bond" / "journal.db").exists(), "found out before anything was asked"
     if (empty.folder / "bond" / "ledger.db").exists():
         assert empty.inbond("verify")["ok"], "whatever was completed before is whole"
 

@@ -90,6 +90,14 @@ class Counting:
         return self.inner.score(batch, k)
 
 
+def test_a_cut_off_answer_teaches_no_end() -> None:
+    record = Record((Message("user", "hello"),), "a river is")
+    ended, cut = encode_record(TOKENIZER, record), encode_record(TOKENIZER, record, ended=False)
+    assert ended.ids == (*cut.ids, TOKENIZER.eos_token_id)
+    assert ended.prompt_length == cut.prompt_length
+    assert TOKENIZER.decode(cut.ids[cut.prompt_length :]) == "a river is"
+
+
 def run(teacher: Counting, folder: Path, *, k: int = 4, batch: list[TokenSequence] | None = None) -> None:
     targets.capture(teacher, batch or sequences(), k, folder, shard_size=2, on_progress=lambda *_: None)
 

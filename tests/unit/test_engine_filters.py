@@ -30,7 +30,7 @@ NOTHING = FilterConfig(
 
 
 def candidate(completion: str, prompt: Prompt = "Say something.", finish="stop") -> Candidate:
-    return Candidate(Row(Record(prompt, completion), ORIGIN), finish)
+    return Candidate(Row(Record(prompt, completion), ORIGIN, finish=finish))
 
 
 def reasons(candidates: list[Candidate], config: FilterConfig | None = None) -> dict[str, int]:

@@ -34,6 +34,15 @@ def written_out(teacher: torch.nn.Module, student: torch.nn.Module) -> tuple[flo
     return torch.cat(kls).mean().item(), torch.cat(agrees).double().mean().item()
 
 
+def test_the_standard_error_takes_records_for_units() -> None:
+    """Repeating each record's tokens adds nothing that was not known: the error stays as it is."""
+    values = torch.tensor([1.0, 2.0, 4.0, 3.0], dtype=torch.float64)
+    by_token = agreement._stderr_by_record(values, [1, 1, 1, 1])
+    assert by_token == pytest.approx(values.std().item() / 2)
+    assert agreement._stderr_by_record(values.repeat_interleave(5), [5] * 4) == pytest.approx(by_token)
+    assert agreement._stderr_by_record(values, [4]) == 0
+
+
 @pytest.mark.parametrize("padding", [0, 9])
 def test_agreement_is_the_written_out_one(padding: int) -> None:
     teacher, student = make_model(V, padding=padding), make_model(V, layers=2, seed=1)

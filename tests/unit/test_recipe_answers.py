@@ -17,6 +17,7 @@ from inbond.ledger.attest import KeyStore
 from inbond.ledger.ledger import Ledger
 from inbond.ledger.records import read_rows
 from inbond.recipes import answers
+from inbond.recipes.planned import Planned
 from inbond.recipes.recipe import Recipe, parse
 from inbond.recipes.trail import Trail
 from inbond.recipes.watch import Silent
@@ -37,6 +38,7 @@ class Source:
     pinned: str = "path:t sha256:00"
     runtime: str = "local"
     channel: str = "self-hosted"
+    weights: None = None
 
     def open_completes(self) -> Completes:
         return self.completes
@@ -70,6 +72,10 @@ def ledger(workspace: Workspace) -> Iterator[Ledger]:
         yield opened
 
 
+def planned(plan: Recipe, teacher: Scripted) -> Planned:
+    return Planned(plan, Source(teacher), None)  # type: ignore[arg-type]
+
+
 @dataclass
 class Run:
     workspace: Workspace
@@ -80,11 +86,14 @@ class Run:
         if fresh:
             trail.discard()
         asked = answers.read_prompts(plan, Path())
-        return trail, answers.generate(trail, plan, Source(teacher), asked, TERMS)  # type: ignore[arg-type]
+        return trail, answers.generate(trail, planned(plan, teacher), asked, TERMS)
 
     def divide(self, plan: Recipe, folder: Path) -> answers.Datasets:
-        trail, answered = self.generate(plan, Scripted(reply))
-        return answers.filter_and_split(trail, plan, answered, answers.read_own(plan, folder))
+        teacher = Scripted(reply)
+        trail, answered = self.generate(plan, teacher)
+        return answers.filter_and_split(
+            trail, planned(plan, teacher), answered, answers.read_own(plan, folder)
+        )
 
 
 @pytest.fixture

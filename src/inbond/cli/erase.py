@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from typing import Annotated
@@ -13,6 +14,7 @@ from inbond.engine import erasure
 from inbond.errors import InputError
 from inbond.ledger.attest import KeyStore
 from inbond.ledger.ledger import Ledger
+from inbond.workspace import alone
 
 _UNITS = {"m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 
@@ -51,7 +53,11 @@ def erase(
     planned = erasure.plan(workspace, run=run, older_than=cutoff)
     entries = planned.entries
     if not dry_run and (planned.files or planned.entries):
-        with Ledger.open(workspace, KeyStore.default()) as ledger:
+        runs = sorted({path.parts[1] for path in planned.files})
+        with contextlib.ExitStack() as held:
+            for name in runs:
+                held.enter_context(alone(workspace, name))
+            ledger = held.enter_context(Ledger.open(workspace, KeyStore.default()))
             entries = erasure.erase(workspace, planned, ledger)
     files = [path.as_posix() for path in planned.files]
     verb = "would erase" if dry_run else "erased"

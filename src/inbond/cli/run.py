@@ -37,12 +37,12 @@ def run(
 
     Example: inbond run demo --set train.epochs=1
     """
-    from inbond.recipes.recipe import load, schema, to_yaml
+    from inbond.recipes.recipe import load, rooted, schema, to_yaml
     from inbond.recipes.run import Options, run_recipe
 
     loaded, folder = load(recipe, tuple(changes or ()))
     if print_recipe or print_schema:
-        typer.echo((schema() if print_schema else to_yaml(loaded)).rstrip())
+        typer.echo((schema() if print_schema else to_yaml(rooted(loaded, folder))).rstrip())
         return 0
     output = Output(as_json, quiet)
     with watching(output) as watcher:

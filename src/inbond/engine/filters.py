@@ -17,7 +17,6 @@ from inbond.engine import credentials, languages, personal, refusals
 from inbond.engine.similar import Index, grams, sketch
 from inbond.errors import InputError
 from inbond.ledger.records import Row
-from inbond.teachers.protocols import FinishReason
 from inbond.types import Prompt
 
 EXAMPLES = 3
@@ -28,10 +27,9 @@ _LANGUAGE = re.compile(r"[a-z]{2,3}")
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A row that may become training data, and how its answer ended (None: not a teacher's)."""
+    """A row that may become training data."""
 
     row: Row
-    finish: FinishReason | None = None
 
 
 Reason = str
@@ -155,14 +153,14 @@ def is_empty(candidate: Candidate) -> Reason | None:
 
 def is_truncated(candidate: Candidate) -> Reason | None:
     """The teacher ran into its token limit."""
-    return "truncated" if candidate.finish == "length" else None
+    return "truncated" if candidate.row.finish == "length" else None
 
 
 def is_refused(candidate: Candidate) -> Reason | None:
     """By the host's content filter, or by an opening phrase. What a person wrote is never a refusal."""
-    if candidate.finish == "content_filter":
+    if candidate.row.finish == "content_filter":
         return "refused"
-    if candidate.finish is None:
+    if candidate.row.finish is None:
         return None
     return "refused" if refusals.is_refusal(candidate.row.record.completion) else None
 

@@ -23,7 +23,11 @@ CHUNK = 256
 
 @dataclass(frozen=True)
 class Agreement:
-    """KL in nats a token with its standard error; agreement as a share; label tokens measured."""
+    """KL in nats a token; agreement as a share; label tokens measured.
+
+    ``kl_stderr`` is the standard error of the KL with records as the units drawn (tokens of one
+    record are alike): the linearised error of a ratio of two sums. 0 for a single record.
+    """
 
     kl: float
     kl_stderr: float
@@ -55,7 +59,7 @@ def prepare(teacher: Any, sequences: Sequence[Labelled], *, vocabulary: int, pad
 def measure(held_out: HeldOut, student: Any) -> Agreement:
     """Compares a student with the teacher on the held-out text. Deterministic on one machine."""
     weight_VH = head_weight(student, held_out.vocabulary)
-    kl, agree = [], []
+    kl, agree, lengths = [], [], []
     for batch, teacher_NH in zip(held_out.batches, held_out.teacher_NH, strict=True):
         student_NH = label_hidden(student, *batch)
         kl_N, agree_N = dense_divergence(
@@ -63,14 +67,21 @@ def measure(held_out: HeldOut, student: Any) -> Agreement:
         )
         kl.append(kl_N)
         agree.append(agree_N)
+        lengths += batch[1].sum(1).tolist()
     all_N = torch.cat(kl).double()
-    spread = float(all_N.std()) if len(all_N) > 1 else 0.0
     return Agreement(
         float(all_N.mean()),
-        spread / math.sqrt(len(all_N)),
+        _stderr_by_record(all_N, lengths),
         float(torch.cat(agree).double().mean()),
         len(all_N),
     )
+
+
+def _stderr_by_record(values_N: Tensor, lengths: Sequence[int]) -> float:
+    if len(lengths) < 2:
+        return 0.0
+    off = torch.stack([part.sum() for part in torch.split(values_N - values_N.mean(), list(lengths))])
+    return math.sqrt(len(lengths) / (len(lengths) - 1)) * float(off.square().sum().sqrt()) / len(values_N)
 
 
 @torch.inference_mode()

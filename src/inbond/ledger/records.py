@@ -4,7 +4,7 @@ Format ``inbond.records/1``, three files in an artifact's folder, row i of one i
 
 - ``records.jsonl``: one record a line, canonical JSON. Erasing text removes this file alone.
 - ``lineage.parquet``: id (32 bytes), origin (row number in origins.json), parents (row numbers in
-  the parent artifact), prompt_tokens, completion_tokens, weight.
+  the parent artifact), prompt_tokens, completion_tokens, weight, finish (how the answer ended, or null).
 - ``origins.json``: the few origins that the rows point to.
 
 A record set is committed to by the Merkle root over its ids in row order (RFC 9162 hashing).
@@ -36,13 +36,15 @@ _SCHEMA = pa.schema(
         ("prompt_tokens", pa.int32()),
         ("completion_tokens", pa.int32()),
         ("weight", pa.float32()),
+        ("finish", pa.string()),
     ]
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One record with its lineage. Token counts are those its teacher reported, 0 when unknown."""
+    """One record with its lineage. Token counts are those its teacher reported, 0 when unknown;
+    ``finish`` is how its teacher ended the answer (stop, length, ...), None for text of other origin."""
 
     record: Record
     origin: Origin
@@ -50,6 +52,7 @@ class Row:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     weight: float = 1.0
+    finish: str | None = None
 
 
 @dataclass(slots=True)
@@ -62,10 +65,12 @@ class _Columns:
     prompt_tokens: list[int] = field(default_factory=list)
     completion_tokens: list[int] = field(default_factory=list)
     weights: list[float] = field(default_factory=list)
+    finishes: list[str | None] = field(default_factory=list)
 
     def to_batch(self) -> pa.RecordBatch:
         columns = (
             self.ids, self.origins, self.parents, self.prompt_tokens, self.completion_tokens, self.weights,
+            self.finishes,
         )  # fmt: skip
         arrays = [pa.array(column, type_) for column, type_ in zip(columns, _SCHEMA.types, strict=True)]
         return pa.record_batch(arrays, schema=_SCHEMA)
@@ -107,6 +112,7 @@ def _append(columns: _Columns, row: Row, raw: bytes, origin: int) -> None:
     columns.prompt_tokens.append(row.prompt_tokens)
     columns.completion_tokens.append(row.completion_tokens)
     columns.weights.append(row.weight)
+    columns.finishes.append(row.finish)
 
 
 def read_origins(folder: Path) -> list[Origin]:
@@ -150,6 +156,7 @@ def read_rows(folder: Path) -> list[Row]:
             table["prompt_tokens"][i],
             table["completion_tokens"][i],
             table["weight"][i],
+            table["finish"][i],
         )
         for i, line in enumerate(lines)
     ]

@@ -5,20 +5,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from inbond.digest import Digest, of_value
 from inbond.engine import filters, prompts
 from inbond.engine.completions import Completions, Failure, FailurePolicy, Progress, complete_all
-from inbond.engine.filters import Candidate, FilterConfig
+from inbond.engine.filters import Candidate
 from inbond.engine.journal import Journal
 from inbond.engine.split import split
 from inbond.errors import InputError
 from inbond.ledger.manifest import Identity
 from inbond.ledger.records import Row, read_rows, write_rows
-from inbond.recipes.models import TeacherSource
+from inbond.recipes.planned import Planned
 from inbond.recipes.recipe import OwnData, Recipe
 from inbond.recipes.trail import Artifact, Made, Trail
 from inbond.recipes.watch import time_left
@@ -62,10 +62,9 @@ def sampling(recipe: Recipe) -> Sampling:
     return Sampling(generate.max_tokens, generate.temperature, generate.top_p, generate.seed)
 
 
-def generate(
-    trail: Trail, recipe: Recipe, teacher: TeacherSource, asked: Sequence[Prompt], terms: Digest
-) -> Artifact:
+def generate(trail: Trail, plan: Planned, asked: Sequence[Prompt], terms: Digest) -> Artifact:
     """The teacher's answers as a record set: everything that came, before any filter."""
+    recipe, teacher = plan.recipe, plan.teacher
     identity = Identity(
         "generate",
         GENERATE_VERSION,
@@ -80,7 +79,7 @@ def generate(
     )
 
     def make(folder: Path) -> Made:
-        _filters(recipe).check()  # before anything is asked, let alone paid for
+        plan.check_models()
         completes = teacher.open_completes()
         _check_cap(recipe, completes)
         requests = _requests(recipe, completes, asked)
@@ -89,13 +88,12 @@ def generate(
             entries = journal.find({request.id for request in requests})
         _enough(done, recipe)
         origin = Origin(recipe.teacher, teacher.channel, "author", sampling(recipe).to_json(), terms)
-        rows, finishes = [], []
+        rows = []
         for request, outcome in zip(requests, done.outcomes, strict=True):
             if isinstance(outcome, Reply):
                 rows.append(_row(request, outcome, origin))
-                finishes.append(outcome.finish)
         cost = sum(entry.cost_usd for entry in entries.values())
-        facts = {**_counts(done, asked, rows, cost), "finish": finishes, "identity": completes.identity}
+        facts = {**_counts(done, asked, rows, cost), "identity": completes.identity}
         return Made(facts, write_rows(folder, rows))
 
     artifact = trail.stage("generate", "data/answers", identity, make)
@@ -115,10 +113,6 @@ def _retain(trail: Trail, recipe: Recipe) -> None:
     with Journal.open(trail.workspace.journal) as journal:
         if journal.erasable(**which):
             journal.erase(**which)
-
-
-def _filters(recipe: Recipe) -> FilterConfig:
-    return FilterConfig(**recipe.filters.model_dump())
 
 
 def _requests(recipe: Recipe, teacher: Completes, asked: Sequence[Prompt]) -> list[Request]:
@@ -178,6 +172,7 @@ def _row(request: Request, reply: Reply, origin: Origin) -> Row:
         origin,
         prompt_tokens=reply.prompt_tokens or 0,
         completion_tokens=reply.completion_tokens or 0,
+        finish=reply.finish,
     )
 
 
@@ -217,9 +212,9 @@ class Datasets:
     held_out: Artifact
 
 
-def filter_and_split(trail: Trail, recipe: Recipe, answers: Artifact, own: Sequence[Own]) -> Datasets:
+def filter_and_split(trail: Trail, plan: Planned, answers: Artifact, own: Sequence[Own]) -> Datasets:
     """Filters the answers, mixes in own data, and holds records out by the digest of their prompt."""
-    config = _filters(recipe)
+    recipe, config = plan.recipe, plan.filters
     values = {
         "filters": config.to_json(),
         "held_out": recipe.held_out,
@@ -228,10 +223,7 @@ def filter_and_split(trail: Trail, recipe: Recipe, answers: Artifact, own: Seque
     parts: dict[str, tuple[list[Row], dict[str, Any]]] = {}
 
     def divide() -> None:
-        taught = [
-            Candidate(row, finish)
-            for row, finish in zip(read_rows(answers.folder), answers.facts["finish"], strict=True)
-        ]
+        taught = [Candidate(row) for row in read_rows(answers.folder)]
         mine = [
             Candidate(
                 Row(
@@ -280,4 +272,4 @@ def filter_and_split(trail: Trail, recipe: Recipe, answers: Artifact, own: Seque
 def _child(row: Row, number: int, taught: int) -> Row:
     """The row as a filtered one: its parent is its row among the answers; own data has no parent."""
     parents = (number,) if number < taught else ()
-    return Row(row.record, row.origin, parents, row.prompt_tokens, row.completion_tokens, row.weight)
+    return replace(row, parents=parents)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +67,18 @@ def _prompts(recipe: Recipe) -> tuple[DataLicence, ...]:
     return (DataLicence(source, of_data(stated) if stated else None),)
 
 
-def pass_gate(
-    recipe: Recipe, workspace: Workspace, ledger: Ledger, accept: str | None
-) -> tuple[Decision, str | None]:
-    """Decides, records it, and returns the decision and the reason of its acceptance if there is one.
+@dataclass(frozen=True)
+class Passed:
+    """A gate that let a run through. ``accepted`` is the reason of the person who took a review upon
+    themselves, None where none was needed."""
+
+    facts: Facts
+    decision: Decision
+    accepted: str | None
+
+
+def pass_gate(recipe: Recipe, workspace: Workspace, ledger: Ledger, accept: str | None) -> Passed:
+    """Decides and records it.
 
     Raises DeniedError, or DecisionNeededError when a person must decide and none has.
     """
@@ -82,11 +91,11 @@ def pass_gate(
     if decision.verdict.outcome == "deny":
         raise denied(body["question"], findings)
     if decision.verdict.outcome != "review":
-        return decision, None
+        return Passed(facts, decision, None)
     if accept is not None:
         accepted = gate.accepted(decision, accept)
         ledger.record(gate.ACCEPTED, accepted)
-        return decision, str(accepted["reason"])
+        return Passed(facts, decision, str(accepted["reason"]))
     earlier = [
         event.body["reason"]
         for event in ledger.events(gate.ACCEPTED)
@@ -98,7 +107,7 @@ def pass_gate(
             found=findings,
             fix=f"{_hint(recipe)}settle what is missing ({'; '.join(decision.missing)}), or --accept REASON",
         )
-    return decision, str(earlier[-1])
+    return Passed(facts, decision, str(earlier[-1]))
 
 
 def _hint(recipe: Recipe) -> str:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -18,23 +17,19 @@ from inbond.errors import InputError
 from inbond.ledger.manifest import Identity
 from inbond.ledger.records import Row, read_rows
 from inbond.recipes.answers import Datasets
-from inbond.recipes.models import TeacherSource, Weights, open_local, pad_id, weight_files
+from inbond.recipes.models import TeacherSource, Weights, open_local, pad_id
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.trail import Artifact, Made, Trail
 from inbond.recipes.watch import time_left
 from inbond.teachers.protocols import Scores, TokenSequence
-from inbond.types import Record
 from inbond.workspace import write_json
 
 if TYPE_CHECKING:
-    from inbond.evaluate.agreement import HeldOut
     from inbond.teachers.local import Local
     from inbond.train.loop import Plan, TrainProgress
 
-CAPTURE_VERSION = START_VERSION = TRAIN_VERSION = EVALUATE_VERSION = 1
-START, CURVE, EVALUATION = "start.json", "curve.json", "evaluation.json"
-SAMPLES = "samples.json"
-"""Text from the data, in a file of its own so that it can be erased."""
+CAPTURE_VERSION = START_VERSION = TRAIN_VERSION = 1
+START, CURVE = "start.json", "curve.json"
 
 
 @dataclass(frozen=True)
@@ -67,7 +62,7 @@ class Bench:
         return read_rows(self.data.train.folder)
 
     @cached_property
-    def held_out(self) -> list[Record]:
+    def held_out(self) -> list[Row]:
         """Held-out answers of the teacher; own data is not what agreement with it is measured on."""
         rows = [row for row in read_rows(self.data.held_out.folder) if row.parents]
         if not rows:
@@ -76,22 +71,13 @@ class Bench:
                 found="only own data was held out",
                 fix="raise held_out, or add prompts",
             )
-        return [row.record for row in rows]
+        return rows
 
-    def encode(self, records: Sequence[Record]) -> list[TokenSequence]:
+    def encode(self, rows: Sequence[Row]) -> list[TokenSequence]:
+        """Rows as the models see them."""
         from inbond.teachers.tokens import encode_record
 
-        return [encode_record(self.tokenizer, record) for record in records]
-
-
-def check_learnable(recipe: Recipe, teacher: TeacherSource) -> None:
-    """Raises InputError for a recipe whose objective or start needs weights that are not at hand."""
-    if teacher.weights is None and (recipe.train.kl > 0 or recipe.student.init != "model"):
-        raise InputError(
-            expected=f"a recipe that learns from text alone, since only the API of {teacher.name} is at hand",
-            found=f"train.kl = {recipe.train.kl:g}, student.init = {recipe.student.init}",
-            fix="set train.kl=0 train.ce=1 student.init=model student.base=NAME",
-        )
+        return [encode_record(self.tokenizer, row.record, ended=row.finish != "length") for row in rows]
 
 
 def capture(bench: Bench) -> Artifact | None:
@@ -109,7 +95,7 @@ def capture(bench: Bench) -> Artifact | None:
     def make(folder: Path) -> Made:
         from inbond.train import capture as targets
 
-        sequences = bench.encode([row.record for row in bench.train_rows])
+        sequences = bench.encode(bench.train_rows)
         show = _meter(bench.trail, "capture", "label tokens/s")
         shards = targets.capture(
             bench.local, sequences, recipe.capture.k, folder,
@@ -155,7 +141,7 @@ def _choose_layers(bench: Bench) -> dict[str, Any]:
         return {"layers": layers, "keep": list(settings.keep), "importance": None}
     count = settings.layers or layers // 2
     student.check_layers(range(count), layers)
-    probe = bench.encode([row.record for row in bench.train_rows[: settings.probe]])
+    probe = bench.encode(bench.train_rows[: settings.probe])
     batch = pad_batch(probe, pad_id(bench.tokenizer), model.device)
     show = _meter(bench.trail, "start", "layers/s")
     importance = student.layer_importance(model, [batch], bench.local.vocabulary_size, show)
@@ -198,7 +184,6 @@ def train(bench: Bench, begun: Artifact, targets: Artifact | None) -> Artifact:
 
     def make(folder: Path) -> Made:
         from inbond.train import loop
-        from inbond.train.checkpoint import writing_tensors
 
         examples, model = _examples(bench, targets), fresh_student(bench, begun)
         _check_lengths(bench, model)
@@ -212,9 +197,8 @@ def train(bench: Bench, begun: Artifact, targets: Artifact | None) -> Artifact:
             folder=bench.trail.work / "checkpoints",
             on_progress=_training_meter(bench.trail),
         )
-        with writing_tensors(folder):
-            model.save_pretrained(folder)
-            bench.tokenizer.save_pretrained(folder)
+        model.save_pretrained(folder)
+        bench.tokenizer.save_pretrained(folder)
         write_json(folder / CURVE, [asdict(point) for point in curve])
         tokens = sum(example.sequence.labels for example in examples) * recipe.train.epochs
         return Made({"steps": len(curve), "label_tokens": tokens, "parameters": _parameters(model)})
@@ -229,7 +213,7 @@ def _check_lengths(bench: Bench, student: Any) -> None:
     and not after: beyond its context a model may go on without a word, and badly."""
     from inbond.teachers.local import check_lengths
 
-    sequences = bench.encode([*(row.record for row in bench.train_rows), *bench.held_out])
+    sequences = bench.encode([*bench.train_rows, *bench.held_out])
     check_lengths(student, sequences)
     if bench.teacher.weights is not None:
         check_lengths(bench.local.model, sequences)
@@ -241,7 +225,7 @@ def _examples(bench: Bench, targets: Artifact | None) -> list[Any]:
     from inbond.train.loop import Example
 
     recipe = bench.recipe.train
-    sequences = bench.encode([row.record for row in bench.train_rows])
+    sequences = bench.encode(bench.train_rows)
     scores: Sequence[Scores | None] = (
         load_targets(targets.folder) if targets is not None else [None] * len(sequences)
     )
@@ -258,112 +242,6 @@ def _plan(recipe: Recipe) -> Plan:
     from inbond.train.loop import Plan
 
     return Plan(**recipe.train.model_dump(exclude={"kl", "ce"}))
-
-
-def evaluate(bench: Bench, begun: Artifact, trained: Artifact) -> Artifact:
-    """Held-out agreement before and after, samples side by side, speed, memory and size."""
-    recipe = bench.recipe
-    identity = Identity(
-        "evaluate",
-        EVALUATE_VERSION,
-        {"teacher": bench.teacher.pinned, **recipe.evaluate.model_dump()},
-        {"start": begun.id, "trained": trained.id, "held_out": bench.data.held_out.id},
-    )
-
-    def make(folder: Path) -> Made:
-        from inbond.teachers.local import load_model
-
-        models = {
-            "teacher": bench.local.model if bench.teacher.weights is not None else None,
-            "before": fresh_student(bench, begun).eval(),
-            "after": load_model(trained.folder),
-        }
-        sequences = bench.encode(bench.held_out)
-        found = {
-            "agreement": _agreement(bench, models, sequences),
-            "models": _savings(bench, models, sequences, trained),
-            "held_out_tokens": sum(sequence.labels for sequence in sequences),
-        }
-        write_json(folder / SAMPLES, _samples(bench, models, sequences))
-        write_json(folder / EVALUATION, found)
-        return Made()
-
-    return bench.trail.stage("evaluate", "evaluation", identity, make)
-
-
-def _agreement(bench: Bench, models: dict[str, Any], sequences: Sequence[TokenSequence]) -> dict[str, Any]:
-    from inbond.evaluate import agreement
-
-    found: dict[str, Any] = {}
-    held: HeldOut | None = None
-    for name in ("before", "after"):
-        tokens = {"vocabulary": len(bench.tokenizer), "pad_id": pad_id(bench.tokenizer)}
-        if models["teacher"] is None:
-            found[name] = {"text_loss": agreement.text_loss(models[name], sequences, **tokens)}
-        else:
-            held = held or agreement.prepare(models["teacher"], sequences, **tokens)
-            found[name] = asdict(agreement.measure(held, models[name]))
-        bench.trail.watcher.advance("evaluate", len(found), 4, f"{name} training compared with the teacher")
-    return found
-
-
-def _samples(
-    bench: Bench, models: dict[str, Any], sequences: Sequence[TokenSequence]
-) -> list[dict[str, Any]]:
-    from inbond.evaluate.samples import greedy
-
-    chosen = range(min(bench.recipe.evaluate.samples, len(sequences)))
-    if not chosen:
-        return []
-    prompts = [sequences[i].ids[: sequences[i].prompt_length] for i in chosen]
-    answers = {
-        name: greedy(model, bench.tokenizer, prompts, bench.recipe.evaluate.sample_tokens)
-        for name, model in models.items()
-        if model is not None
-    }
-    answers.setdefault("teacher", [bench.held_out[i].completion for i in chosen])
-    bench.trail.watcher.advance("evaluate", 3, 4, "samples written")
-    return [
-        {"prompt": _shown(bench.held_out[i]), **{name: texts[place] for name, texts in answers.items()}}
-        for place, i in enumerate(chosen)
-    ]
-
-
-def _shown(record: Record) -> str:
-    """The prompt as a reader wants to see it: what was said, without the system message."""
-    if isinstance(record.prompt, str):
-        return record.prompt
-    return "\n".join(message.content for message in record.prompt if message.role != "system")
-
-
-def _savings(
-    bench: Bench, models: dict[str, Any], sequences: Sequence[TokenSequence], trained: Artifact
-) -> dict[str, Any]:
-    from inbond.evaluate import speed
-
-    prompt = sequences[0].ids[: sequences[0].prompt_length]
-    folders = {"student": trained.folder}
-    measured = {"student": models["after"]}
-    if bench.teacher.weights is not None:
-        folders["teacher"] = bench.teacher.weights.folder()
-        measured["teacher"] = models["teacher"]
-    speeds = speed.decode_speeds(list(measured.values()), prompt)
-    bench.trail.watcher.advance("evaluate", 4, 4, "speed measured, memory next")
-    return {
-        name: {
-            **asdict(speed.size(model, weight_files(folders[name]))),
-            "tokens_per_s": tokens_per_s,
-            "memory_bytes": speed.peak_memory(folders[name], prompt),
-        }
-        for (name, model), tokens_per_s in zip(measured.items(), speeds, strict=True)
-    }
-
-
-def read_evaluation(artifact: Artifact) -> dict[str, Any]:
-    """What was measured. ``samples`` is empty once they were erased."""
-    value: dict[str, Any] = json.loads((artifact.folder / EVALUATION).read_bytes())
-    samples = artifact.folder / SAMPLES
-    return {**value, "samples": json.loads(samples.read_bytes()) if samples.exists() else []}
 
 
 def _meter(trail: Trail, stage: str, unit: str) -> Callable[[int, int], None]:

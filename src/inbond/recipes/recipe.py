@@ -340,6 +340,15 @@ def to_yaml(recipe: Recipe) -> str:
     )
 
 
+def rooted(recipe: Recipe, folder: Path) -> Recipe:
+    """The recipe with its relative files made absolute, so that it means the same from anywhere."""
+    prompts = recipe.prompts
+    if prompts.file is not None:
+        prompts = prompts.model_copy(update={"file": str(folder / prompts.file)})
+    own = tuple(data.model_copy(update={"file": str(folder / data.file)}) for data in recipe.own_data)
+    return recipe.model_copy(update={"prompts": prompts, "own_data": own})
+
+
 def schema() -> str:
     """The JSON schema, for editors."""
     return json.dumps(Recipe.model_json_schema(), indent=2, ensure_ascii=False) + "\n"

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inbond.errors import InputError
 from inbond.ledger.attest import KeyStore
 from inbond.ledger.ledger import Ledger
 from inbond.ledger.manifest import Identity
-from inbond.recipes import answers, learning, summary
-from inbond.recipes.gate import facts_from_recipe, pass_gate
+from inbond.recipes import answers, learning, measuring, summary
+from inbond.recipes.gate import pass_gate
 from inbond.recipes.learning import Bench
 from inbond.recipes.models import Weights, find_teacher, find_weights, weight_files
+from inbond.recipes.planned import Planned
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.summary import Finished
 from inbond.recipes.trail import Artifact, Made, Trail
@@ -28,7 +25,7 @@ from inbond.report.card import render_card
 from inbond.report.notice import render_notice
 from inbond.report.page import render_page
 from inbond.types import parse_model_name
-from inbond.workspace import PRIVATE_DIR, PRIVATE_FILE, Workspace, write_bytes, writing
+from inbond.workspace import Workspace, alone, write_bytes
 
 EXPORT_VERSION = 1
 COMPLETED = "run.completed"
@@ -53,50 +50,30 @@ def run_recipe(
     raised, and when killed, complete artifacts and received answers are kept.
     """
     asked, own = answers.read_prompts(recipe, folder), answers.read_own(recipe, folder)
-    with Ledger.open(workspace, KeyStore.default()) as ledger, _alone(workspace, recipe.name):
-        decision, accepted = pass_gate(recipe, workspace, ledger, options.accept)
-        watcher.say(f"gate: {decision.verdict.outcome}")
+    with Ledger.open(workspace, KeyStore.default()) as ledger, alone(workspace, recipe.name):
+        gate = pass_gate(recipe, workspace, ledger, options.accept)
+        watcher.say(f"gate: {gate.decision.verdict.outcome}")
         teacher = find_teacher(recipe, workspace)
-        learning.check_learnable(recipe, teacher)
         base = _base(recipe, workspace)
+        plan = Planned(recipe, teacher, base)
+        plan.check()
         trail = Trail(workspace, ledger, recipe.name, watcher)
         if options.fresh:
             trail.discard()
 
-        answered = answers.generate(trail, recipe, teacher, asked, decision.verdict.facts)
-        data = answers.filter_and_split(trail, recipe, answered, own)
+        answered = answers.generate(trail, plan, asked, gate.decision.verdict.facts)
+        data = answers.filter_and_split(trail, plan, answered, own)
         bench = Bench(trail, recipe, teacher, base, data)
         targets = learning.capture(bench)
         begun = learning.start(bench)
         trained = learning.train(bench, begun, targets)
-        evaluation = learning.evaluate(bench, begun, trained)
+        evaluation = measuring.evaluate(bench, begun, trained)
         finished = Finished(
-            trail, recipe, teacher, base, facts_from_recipe(recipe, workspace), decision, accepted,
+            trail, recipe, teacher, base, gate.facts, gate.decision, gate.accepted,
             answered, data, targets, begun, trained, evaluation,
         )  # fmt: skip
         student = _export(finished)
         return _attest(finished, student)
-
-
-@contextlib.contextmanager
-def _alone(workspace: Workspace, run: str) -> Iterator[None]:
-    """Holds the run's lock: two processes must not make the same artifacts. Raises InputError."""
-    folder = workspace.run(run)
-    with writing(folder):
-        folder.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
-        handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(
-                expected=f"nobody else at work on the run {run!r}",
-                found="another process that is",
-                fix="wait for it, or give this run another name with --set name=...",
-            ) from error
-        yield
-    finally:
-        os.close(handle)
 
 
 def _base(recipe: Recipe, workspace: Workspace) -> Weights | None:

@@ -17,7 +17,8 @@ from inbond.policy import weights
 from inbond.policy.decide import Decision
 from inbond.policy.facts import Facts
 from inbond.recipes.answers import Datasets
-from inbond.recipes.learning import CURVE, read_evaluation
+from inbond.recipes.learning import CURVE
+from inbond.recipes.measuring import read_evaluation
 from inbond.recipes.models import TeacherSource, Weights
 from inbond.recipes.recipe import Recipe, to_yaml
 from inbond.recipes.trail import Artifact, Trail
@@ -130,11 +131,19 @@ def report_data(finished: Finished) -> ReportData:
         lineage=_lineage(finished),
         speed_how="Greedy decoding of 24 tokens, batch 1, float32 under transformers, both models in turn, "
         "median of 3; memory is what loading and answering once adds to a fresh process.",
-        recipe_yaml=to_yaml(recipe),
+        recipe_yaml=to_yaml(_without_items(recipe)),
         environment=_environment(),
         limits=_limits(finished),
         card=_card(finished),
     )
+
+
+def _without_items(recipe: Recipe) -> Recipe:
+    """The recipe as the report shows it: prompts are data, and data can be erased."""
+    if recipe.prompts.items is None:
+        return recipe
+    told = f"({len(recipe.prompts.items)} prompts, not shown)"
+    return recipe.model_copy(update={"prompts": recipe.prompts.model_copy(update={"items": (told,)})})
 
 
 def _label(name: ModelName) -> str:

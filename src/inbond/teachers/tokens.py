@@ -36,14 +36,15 @@ def encode_prompt(tokenizer: Any, prompt: Prompt) -> list[int]:
     return ids
 
 
-def encode_record(tokenizer: Any, record: Record) -> TokenSequence:
-    """Prompt and completion as one sequence that ends with the end-of-turn token.
+def encode_record(tokenizer: Any, record: Record, *, ended: bool = True) -> TokenSequence:
+    """Prompt and completion as one sequence, with the end-of-turn token when the answer had ``ended``:
+    a student must not learn to stop where an answer was merely cut off.
 
     The two are tokenised apart, as they are when the model answers, so that no token spans the border.
     """
     prompt = encode_prompt(tokenizer, record.prompt)
     completion = tokenizer.encode(record.completion, add_special_tokens=False)
-    end = [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
+    end = [] if tokenizer.eos_token_id is None or not ended else [tokenizer.eos_token_id]
     if not prompt:  # nothing to predict the first token from, so the first token is given
         prompt, completion = completion[:1], completion[1:]
     return TokenSequence((*prompt, *completion, *end), len(prompt))

@@ -7,11 +7,8 @@ whole; older ones are removed after that.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import re
 import shutil
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -48,22 +45,9 @@ class TrainState:
     curve: tuple[CurvePoint, ...]
 
 
-@contextlib.contextmanager
-def writing_tensors(path: Path) -> Iterator[None]:
-    """As ``workspace.writing``, also for safetensors, which raises a class of its own on a full disk."""
-    with writing(path):
-        try:
-            yield
-        except SafetensorError as error:
-            number = re.search(r"os error (\d+)", str(error))
-            if number is None:
-                raise
-            raise OSError(int(number[1]), str(error)) from error
-
-
 def save(folder: Path, model: Any, optimizer: torch.optim.Optimizer, state: TrainState) -> Path:
     """Writes a checkpoint and removes older ones. Raises UnwritableError; then the older ones stay."""
-    with writing_tensors(folder):
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE_DIR)
         final = folder / f"step-{state.step:08d}"
         temporary = folder / f".{final.name}"

@@ -116,6 +116,7 @@ def train(
     saved += state.seconds
     for number in range(state.step, len(steps)):
         begun = time.monotonic()
+        torch.manual_seed(plan.seed + number)  # dropout, where a model has it, resumes as it would have gone
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(number, len(steps), plan)
         micro_batches = [

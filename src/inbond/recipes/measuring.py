@@ -1,0 +1,134 @@
+"""What a student is worth: agreement before and after, samples, speed, memory and size."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from inbond.ledger.manifest import Identity
+from inbond.recipes.learning import Bench, fresh_student
+from inbond.recipes.models import pad_id, weight_files
+from inbond.recipes.trail import Artifact, Made
+from inbond.teachers.protocols import TokenSequence
+from inbond.types import Record
+from inbond.workspace import write_json
+
+if TYPE_CHECKING:
+    from inbond.evaluate.agreement import HeldOut
+
+EVALUATE_VERSION = 1
+EVALUATION = "evaluation.json"
+SAMPLES = "samples.json"
+"""Text from the data, in a file of its own so that it can be erased."""
+
+
+def evaluate(bench: Bench, begun: Artifact, trained: Artifact) -> Artifact:
+    """Held-out agreement before and after, samples side by side, speed, memory and size."""
+    recipe = bench.recipe
+    identity = Identity(
+        "evaluate",
+        EVALUATE_VERSION,
+        {"teacher": bench.teacher.pinned, **recipe.evaluate.model_dump()},
+        {"start": begun.id, "trained": trained.id, "held_out": bench.data.held_out.id},
+    )
+
+    def make(folder: Path) -> Made:
+        from inbond.teachers.local import load_model
+
+        models = {
+            "teacher": bench.local.model if bench.teacher.weights is not None else None,
+            "before": fresh_student(bench, begun).eval(),
+            "after": load_model(trained.folder),
+        }
+        sequences = bench.encode(bench.held_out)
+        found = {
+            "agreement": _agreement(bench, models, sequences),
+            "models": _savings(bench, models, sequences, trained),
+            "held_out_tokens": sum(sequence.labels for sequence in sequences),
+        }
+        write_json(folder / SAMPLES, _samples(bench, models, sequences))
+        write_json(folder / EVALUATION, found)
+        return Made()
+
+    return bench.trail.stage("evaluate", "evaluation", identity, make)
+
+
+def _agreement(bench: Bench, models: dict[str, Any], sequences: Sequence[TokenSequence]) -> dict[str, Any]:
+    from inbond.evaluate import agreement
+
+    found: dict[str, Any] = {}
+    held: HeldOut | None = None
+    for name in ("before", "after"):
+        tokens = {"vocabulary": len(bench.tokenizer), "pad_id": pad_id(bench.tokenizer)}
+        if models["teacher"] is None:
+            found[name] = {"text_loss": agreement.text_loss(models[name], sequences, **tokens)}
+        else:
+            held = held or agreement.prepare(models["teacher"], sequences, **tokens)
+            found[name] = asdict(agreement.measure(held, models[name]))
+        bench.trail.watcher.advance("evaluate", len(found), 4, f"{name} training compared with the teacher")
+    return found
+
+
+def _samples(
+    bench: Bench, models: dict[str, Any], sequences: Sequence[TokenSequence]
+) -> list[dict[str, Any]]:
+    from inbond.evaluate.samples import greedy
+
+    chosen = range(min(bench.recipe.evaluate.samples, len(sequences)))
+    if not chosen:
+        return []
+    prompts = [sequences[i].ids[: sequences[i].prompt_length] for i in chosen]
+    answers = {
+        name: greedy(model, bench.tokenizer, prompts, bench.recipe.evaluate.sample_tokens)
+        for name, model in models.items()
+        if model is not None
+    }
+    answers.setdefault("teacher", [bench.held_out[i].record.completion for i in chosen])
+    bench.trail.watcher.advance("evaluate", 3, 4, "samples written")
+    return [
+        {
+            "prompt": _shown(bench.held_out[i].record),
+            **{name: texts[place] for name, texts in answers.items()},
+        }
+        for place, i in enumerate(chosen)
+    ]
+
+
+def _shown(record: Record) -> str:
+    """The prompt as a reader wants to see it: what was said, without the system message."""
+    if isinstance(record.prompt, str):
+        return record.prompt
+    return "\n".join(message.content for message in record.prompt if message.role != "system")
+
+
+def _savings(
+    bench: Bench, models: dict[str, Any], sequences: Sequence[TokenSequence], trained: Artifact
+) -> dict[str, Any]:
+    from inbond.evaluate import speed
+
+    prompt = sequences[0].ids[: sequences[0].prompt_length]
+    folders = {"student": trained.folder}
+    measured = {"student": models["after"]}
+    if bench.teacher.weights is not None:
+        folders["teacher"] = bench.teacher.weights.folder()
+        measured["teacher"] = models["teacher"]
+    speeds = speed.decode_speeds(list(measured.values()), prompt)
+    bench.trail.watcher.advance("evaluate", 4, 4, "speed measured, memory next")
+    return {
+        name: {
+            **asdict(speed.size(model, weight_files(folders[name]))),
+            "tokens_per_s": tokens_per_s,
+            "memory_bytes": speed.peak_memory(folders[name], prompt),
+        }
+        for (name, model), tokens_per_s in zip(measured.items(), speeds, strict=True)
+    }
+
+
+def read_evaluation(artifact: Artifact) -> dict[str, Any]:
+    """What was measured. ``samples`` is empty once they were erased."""
+    value: dict[str, Any] = json.loads((artifact.folder / EVALUATION).read_bytes())
+    samples = artifact.folder / SAMPLES
+    return {**value, "samples": json.loads(samples.read_bytes()) if samples.exists() else []}
