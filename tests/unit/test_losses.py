@@ -90,6 +90,19 @@ def test_the_tail_bucket_is_a_lower_bound_that_grows_with_k(k: int, seed: int) -
     assert values[1] <= full + 1e-9
 
 
+@pytest.mark.parametrize("scale", [20.0, 60.0, 200.0])
+@pytest.mark.parametrize("k", [1, 3])
+def test_a_tail_that_underflows_keeps_its_value_and_gradient(scale: float, k: int) -> None:
+    _, hidden_NH, weight_VH, objective = example(9, 12, k, seed=5, scale=scale)
+    ours, plain = (hidden_NH.clone().requires_grad_() for _ in range(2))
+    expected = plain_loss(plain @ weight_VH.T, objective).sum()
+    found = chunked_loss(ours, weight_VH, objective, 4)
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+    expected.backward()
+    found.backward()
+    torch.testing.assert_close(ours.grad, plain.grad, rtol=1e-7, atol=1e-9)
+
+
 def test_extreme_logits_stay_finite() -> None:
     _, hidden_NH, weight_VH, objective = example(8, 40, 3, seed=1, dtype=torch.float32, scale=3)
     hidden_NH = (hidden_NH * 1e4).requires_grad_()

@@ -2,7 +2,8 @@
 
 A group is a set of prompts linked by near duplication (similar.py, threshold NEAR). The side of a
 group follows from the smallest digest among its members, so a prompt that is added or removed moves
-no other, unless it is a near duplicate that brings a smaller digest, or joins two groups.
+no other, unless it is a near duplicate that brings a smaller digest, or joins two groups, or the set is so
+small that one was held out only because there must be one.
 
 Prompts made from one template are all alike and would be one group. So where more than half of at
 least FRAME_ROWS prompts share most of their text, that shared text is not compared.

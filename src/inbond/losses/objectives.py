@@ -14,8 +14,6 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-_TINY = 1e-20
-
 
 class Objective(Protocol):
     """A weighted sum of per-token losses over rows of logits."""
@@ -46,9 +44,9 @@ class MixedObjective:
 
     The tail bucket is one more event that holds the rest of the mass on both sides; by the data
     processing inequality the value is a lower bound of the full forward KL, and equals it at K = V.
-    The gradient with respect to a logit z_j is q_j - p_j for a kept token and q_j (1 - p_tail/q_tail)
-    for the others; cross-entropy adds q_j - [j is the label]. Weights are per token and final:
-    the caller has divided them by the label tokens of the whole step.
+    The gradient with respect to a logit z_j is q_j - p_j for a kept token and share_j (q_tail - p_tail)
+    for the others, where share_j is z_j's share of the tail; cross-entropy adds q_j - [j is the label].
+    Weights are per token and final: the caller has divided them by the weight of the whole step.
     """
 
     targets: SparseTargets
@@ -64,21 +62,24 @@ class MixedObjective:
         p_tail_N = self.targets.p_tail_N[rows].to(logits_NV.dtype)
         kl_N, ce_N = self.kl_N[rows].to(logits_NV.dtype), self.ce_N[rows].to(logits_NV.dtype)
 
-        lse_N1 = logits_NV.logsumexp(1, keepdim=True)
-        logq_NK = logits_NV.gather(1, ids_NK) - lse_N1
-        logq_label_N = (logits_NV.gather(1, labels_N1) - lse_N1).squeeze(1)
-        q_NV = logits_NV.sub_(lse_N1).exp_()
-        q_NK = q_NV.gather(1, ids_NK)
-        # Summed over the tail itself: 1 - sum(kept) would lose the tail to rounding when it is small.
-        q_tail_N = q_NV.scatter_(1, ids_NK, 0.0).sum(1).clamp_min(_TINY)
+        kept_NK, label_N1 = logits_NV.gather(1, ids_NK), logits_NV.gather(1, labels_N1)
+        tail_NV = logits_NV.scatter_(1, ids_NK, -torch.inf)
+        lse_tail_N1 = tail_NV.logsumexp(1, keepdim=True)
+        lse_N1 = torch.logaddexp(lse_tail_N1, kept_NK.logsumexp(1, keepdim=True))
+        logq_NK, logq_tail_N1 = kept_NK - lse_N1, lse_tail_N1 - lse_N1
+        has_tail_N1 = lse_tail_N1 > -torch.inf  # without one, what rounding left of its mass is nothing
+        p_tail_N1 = p_tail_N.unsqueeze(1) * has_tail_N1
 
         kl_loss_N = torch.special.xlogy(p_NK, p_NK).sub_(p_NK * logq_NK).sum(1)
-        kl_loss_N += torch.special.xlogy(p_tail_N, p_tail_N) - p_tail_N * q_tail_N.log()
-        losses_N: Tensor = kl_N * kl_loss_N - ce_N * logq_label_N
+        cross_N1 = torch.where(p_tail_N1 > 0, p_tail_N1 * logq_tail_N1, 0.0)
+        kl_loss_N += (torch.special.xlogy(p_tail_N1, p_tail_N1) - cross_N1).squeeze(1)
+        losses_N: Tensor = kl_N * kl_loss_N - ce_N * (label_N1 - lse_N1).squeeze(1)
 
         ce_N1, kl_N1 = ce_N.unsqueeze(1), kl_N.unsqueeze(1)
-        kept_NK = kl_N1 * (q_NK - p_NK) + ce_N1 * q_NK
-        grad_NV = q_NV.mul_((kl_N * (1.0 - p_tail_N / q_tail_N) + ce_N).unsqueeze(1))
-        grad_NV.scatter_(1, ids_NK, kept_NK)
+        # Within the tail q_j = q_tail * share_j. Dividing by q_tail instead would fail where it underflows.
+        share_NV = tail_NV.sub_(lse_tail_N1.where(has_tail_N1, torch.zeros_like(lse_tail_N1))).exp_()
+        grad_NV = share_NV.mul_((kl_N1 + ce_N1) * logq_tail_N1.exp() - kl_N1 * p_tail_N1)
+        q_NK = logq_NK.exp()
+        grad_NV.scatter_(1, ids_NK, kl_N1 * (q_NK - p_NK) + ce_N1 * q_NK)
         grad_NV.scatter_add_(1, labels_N1, -ce_N1)
         return losses_N
