@@ -271,6 +271,23 @@ def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
     assert "pip install 'inbond[data]'" in str(caught.value)
 
 
+@pytest.mark.slow
+def test_a_dataset_folder_is_read_by_the_real_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    (tmp_path / "words").mkdir()
+    lines = [json.dumps({"word": word}, ensure_ascii=False) for word in ("river", "川", "stone")]
+    (tmp_path / "words" / "train.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    wording = Wording(template="Define {word}.")
+    assert from_dataset(str(tmp_path / "words"), wording=wording) == [
+        "Define river.", "Define 川.", "Define stone.",
+    ]  # fmt: skip
+    assert from_dataset(str(tmp_path / "words"), limit=1, wording=wording) == ["Define river."]
+    with pytest.raises(InputError, match="with a split 'test'"):
+        from_dataset(str(tmp_path / "words"), split="test", wording=wording)
+
+
 def _pretend(monkeypatch: pytest.MonkeyPatch, load) -> None:
     """The package itself needs the Hub; what it gives and raises is all that we rely on."""
     monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load))
