@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from inbond.ledger.attest import KeyStore
+from inbond.ledger.ledger import Ledger
+from inbond.workspace import Workspace
 
 # At home every run tries other examples; what decides a landing must not be a matter of luck.
 settings.register_profile("home", deadline=None)
@@ -19,6 +24,17 @@ def _own_config(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     """Keys and hosts files of a test live in a folder of its own."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
     monkeypatch.delenv("INBOND_HOME", raising=False)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path / "bond")
+
+
+@pytest.fixture
+def ledger(workspace: Workspace) -> Iterator[Ledger]:
+    with Ledger.open(workspace, KeyStore.default()) as opened:
+        yield opened
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ import pytest
 from inbond.digest import of_bytes
 from inbond.engine.journal import Journal
 from inbond.errors import InputError, TeacherError
-from inbond.ledger.attest import KeyStore
 from inbond.ledger.ledger import Ledger
 from inbond.ledger.records import read_rows
 from inbond.recipes import answers
@@ -59,17 +57,6 @@ def recipe(**changes: Any) -> Recipe:
         "generate": {"attempts": 1, "max_failed": 0.5},
     }
     return parse({**values, **changes}, "test")
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    return Workspace(tmp_path / "bond")
-
-
-@pytest.fixture
-def ledger(workspace: Workspace) -> Iterator[Ledger]:
-    with Ledger.open(workspace, KeyStore.default()) as opened:
-        yield opened
 
 
 def planned(plan: Recipe, teacher: Scripted) -> Planned:

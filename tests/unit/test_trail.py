@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ import pytest
 from inbond.digest import of_bytes
 from inbond.errors import TamperedError
 from inbond.ledger import manifest
-from inbond.ledger.attest import KeyStore
 from inbond.ledger.ledger import Ledger
 from inbond.ledger.manifest import Identity, Manifest
 from inbond.ledger.verify import verify_workspace
@@ -20,17 +18,6 @@ from inbond.recipes.watch import Silent
 from inbond.workspace import Workspace
 
 IDENTITY = Identity("bake", 1, {"heat": 1}, {})
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    return Workspace(tmp_path / "bond")
-
-
-@pytest.fixture
-def ledger(workspace: Workspace) -> Iterator[Ledger]:
-    with Ledger.open(workspace, KeyStore.default()) as opened:
-        yield opened
 
 
 def begin(workspace: Workspace, ledger: Ledger) -> Trail:

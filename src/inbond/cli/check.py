@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import textwrap
 from collections.abc import Sequence
 from datetime import date
@@ -19,7 +18,6 @@ from inbond.policy.declared import find_licence
 from inbond.policy.facts import SELF_HOSTED, Competes, DataLicence, Facts, LicenceFinding, Release, Use
 from inbond.policy.licences import of_data
 from inbond.types import ModelName, parse_model_name
-from inbond.workspace import config_folder
 
 _EXIT = {"permit": 0, "permit-with-obligations": 0, "review": 3, "deny": 4}
 _HEADLINE = {
@@ -151,6 +149,8 @@ def facts_from_options(
     on: str | None,
 ) -> Facts:
     """The plan that the options describe. Raises InputError for an option that cannot be read."""
+    from inbond.recipes.gate import host_terms  # here: it brings all of recipes to the start of every verb
+
     model = parse_model_name(teacher)
     found = find_licence(model, weights.shipped())
     from_teacher, other = _base(base, model)
@@ -161,7 +161,7 @@ def facts_from_options(
         base_is_teacher=from_teacher,
         base=other,
         channel=host,
-        host_terms=_host_terms(host),
+        host_terms=host_terms(host),
         data=tuple(_data(item) for item in data),
         use=_one_of("--use", use, get_args(Use)),
         release=_one_of("--release", release, get_args(Release)),
@@ -178,15 +178,6 @@ def _base(base: str | None, teacher: ModelName) -> tuple[bool, LicenceFinding | 
     if base in (None, "none"):
         return False, None
     return False, find_licence(parse_model_name(base), weights.shipped())
-
-
-def _host_terms(host: str) -> str | None:
-    """The id of a host's terms, as the user's hosts file names it."""
-    if host == SELF_HOSTED:
-        return None
-    from inbond.teachers.hosts import terms_of
-
-    return terms_of(host, config_folder(os.environ))
 
 
 def _data(text: str) -> DataLicence:

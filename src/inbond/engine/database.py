@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from inbond.errors import InputError, UnwritableError
+from inbond.ledger.sqlite import use_wal
 from inbond.workspace import PRIVATE_DIR, PRIVATE_FILE, writing
 
 Migration = Callable[[sqlite3.Connection], None]
@@ -43,7 +43,7 @@ def connect(path: Path, migrations: Sequence[Migration], what: str) -> sqlite3.C
     try:
         with speaking(path, what):
             connection = sqlite3.connect(path, _BUSY_S, isolation_level=None, check_same_thread=False)
-            _use_wal(connection)
+            use_wal(connection, _BUSY_S)
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA secure_delete = ON")
             _migrate(connection, migrations, path, what)
@@ -52,19 +52,6 @@ def connect(path: Path, migrations: Sequence[Migration], what: str) -> sqlite3.C
             connection.close()
         raise
     return connection
-
-
-def _use_wal(connection: sqlite3.Connection) -> None:
-    """Two processes that turn to WAL at once can be told 'locked' without SQLite's own waiting."""
-    deadline = time.monotonic() + _BUSY_S
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF not in _BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
 
 
 def _migrate(connection: sqlite3.Connection, migrations: Sequence[Migration], path: Path, what: str) -> None:

@@ -74,7 +74,7 @@ class SqliteStore:
         with _explaining(path):
             connection = _connect(path.resolve().as_uri() + "?mode=rw")
             try:
-                _use_wal(connection)
+                use_wal(connection, _BUSY_S)
                 _migrate(connection, path)
             except BaseException:
                 connection.close()
@@ -205,9 +205,10 @@ def _connect(uri: str) -> sqlite3.Connection:
     return connection
 
 
-def _use_wal(connection: sqlite3.Connection) -> None:
-    """Two processes that turn to WAL at once can be told 'locked' without SQLite's own waiting."""
-    deadline = time.monotonic() + _BUSY_S
+def use_wal(connection: sqlite3.Connection, busy_s: float) -> None:
+    """Turns on write-ahead logging, trying for ``busy_s`` seconds: two processes that do so at once can be
+    told 'locked' without SQLite's own waiting. Raises sqlite3.OperationalError."""
+    deadline = time.monotonic() + busy_s
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inbond.errors import DecisionNeededError
+from inbond.errors import DecisionNeededError, DeniedError
 from inbond.ledger.ledger import Ledger
 from inbond.policy import gate, terms, weights
 from inbond.policy.decide import Decision, decide
@@ -15,7 +15,6 @@ from inbond.policy.declared import find_licence
 from inbond.policy.facts import SELF_HOSTED, DataLicence, Facts, LicenceFinding
 from inbond.policy.licences import of_data
 from inbond.recipes.recipe import Recipe
-from inbond.recipes.trail import denied
 from inbond.types import ModelName, parse_model_name
 from inbond.workspace import Workspace, config_folder
 
@@ -32,7 +31,7 @@ def facts_from_recipe(recipe: Recipe, workspace: Workspace) -> Facts:
         base_is_teacher=recipe.student.init == "prune" or (base is not None and base == teacher),
         base=licence_of(base, workspace) if base is not None and base != teacher else None,
         channel=channel,
-        host_terms=None if channel == SELF_HOSTED else _host_terms(channel),
+        host_terms=host_terms(channel),
         data=(*_prompts(recipe), *own),
         use=recipe.purpose.use,
         release=recipe.purpose.release,
@@ -49,7 +48,10 @@ def licence_of(name: ModelName, workspace: Workspace) -> LicenceFinding:
     return find_licence(name, weights.shipped())
 
 
-def _host_terms(channel: str) -> str | None:
+def host_terms(channel: str) -> str | None:
+    """The id of the terms of a teacher's host, as the user's hosts file names it. Raises InputError."""
+    if channel == SELF_HOSTED:
+        return None
     from inbond.teachers.hosts import terms_of
 
     return terms_of(channel, config_folder(os.environ))
@@ -89,7 +91,7 @@ def pass_gate(recipe: Recipe, workspace: Workspace, ledger: Ledger, accept: str 
         ledger.record(gate.DECIDED, body)
     findings = "; ".join(reason.finding for reason in decision.verdict.reasons)
     if decision.verdict.outcome == "deny":
-        raise denied(body["question"], findings)
+        raise _denied(body["question"], findings)
     if decision.verdict.outcome != "review":
         return Passed(facts, decision, None)
     if accept is not None:
@@ -108,6 +110,14 @@ def pass_gate(recipe: Recipe, workspace: Workspace, ledger: Ledger, accept: str 
             fix=f"{_hint(recipe)}settle what is missing ({'; '.join(decision.missing)}), or --accept REASON",
         )
     return Passed(facts, decision, str(earlier[-1]))
+
+
+def _denied(question: str, found: str) -> DeniedError:
+    return DeniedError(
+        expected=f"{question}: a plan that the terms allow",
+        found=found,
+        fix="choose another teacher, use or release; a denial is lifted only by an agreement",
+    )
 
 
 def _hint(recipe: Recipe) -> str:

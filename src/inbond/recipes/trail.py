@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from inbond.digest import Digest, of_bytes, of_file
-from inbond.errors import DeniedError, TamperedError
+from inbond.errors import TamperedError
 from inbond.ledger import events, manifest
 from inbond.ledger.inventory import Inventory, gather
 from inbond.ledger.ledger import Ledger
@@ -188,12 +188,3 @@ class Trail:
             for folder in reversed(mine):
                 self._clear(self.workspace.home / folder, keep=False)
                 del self._known.artifacts[folder]
-
-
-def denied(question: str, found: str) -> DeniedError:
-    """The error of a gate that said no."""
-    return DeniedError(
-        expected=f"{question}: a plan that the terms allow",
-        found=found,
-        fix="choose another teacher, use or release; a denial is lifted only by an agreement",
-    )
