@@ -150,15 +150,39 @@ class TokenSequence:
 
 
 @dataclass(frozen=True)
-class Scores:
-    """Top-K log-probabilities at N label positions, in the order of the sequences.
+class Keep:
+    """What is kept of the teacher's distribution at a label position. All of it decides the targets' bytes.
 
-    ``ids_NK`` int32 token ids, likeliest first; ``logp_NK`` float32 natural log-probabilities at T=1,
-    normalised over the whole real vocabulary, so that what they lack to 1 is the tail's mass.
+    ``top-k``: the ``size`` likeliest tokens; a tail event holds the rest. ``sampled``: ``size`` tokens
+    that stand for the whole distribution without bias (``losses.sampling``); ``seed`` decides the draw,
+    together with the sequence and the place in it, so that batches and shards do not.
+    """
+
+    kind: Literal["top-k", "sampled"] = "top-k"
+    size: int = 64
+    temperature: float = 1.0
+    seed: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """A draw's seed is no part of what is not drawn."""
+        drawn = {"seed": self.seed} if self.kind == "sampled" else {}
+        return {"kind": self.kind, "size": self.size, "temperature": self.temperature, **drawn}
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Log-probabilities of K tokens at each of N label positions, in the order of the sequences.
+
+    ``ids_NK`` int32 token ids; ``logp_NK`` float32 natural log-probabilities of
+    softmax(logits / temperature), normalised over the whole real vocabulary.
+    ``sure_N`` is None for top-k: likeliest first, and what they lack to 1 is the tail's mass. For sampled
+    targets it is uint8 [N]: the first ``sure_N[n]`` tokens of a row stand for themselves, each other one
+    for an equal share of the mass that those leave.
     """
 
     ids_NK: npt.NDArray[np.int32]
     logp_NK: npt.NDArray[np.float32]
+    sure_N: npt.NDArray[np.uint8] | None = None
 
 
 class ScoresTokens(Protocol):
