@@ -11,7 +11,7 @@ import torch
 from inbond.digest import of_bytes
 from inbond.errors import InputError, TamperedError
 from inbond.teachers.local import Local
-from inbond.teachers.protocols import Scores, TokenSequence
+from inbond.teachers.protocols import Keep, Scores, TokenSequence
 from inbond.teachers.tokens import encode_record
 from inbond.train import capture as targets
 from inbond.types import Message, Record
@@ -44,7 +44,7 @@ def plain_scores(teacher: Local, sequence: TokenSequence, k: int) -> tuple[torch
 @pytest.mark.parametrize("padding", [0, 13])
 def test_scores_are_those_of_the_plain_model_at_label_positions(padding: int) -> None:
     teacher, batch = local(padding=padding), sequences()
-    scores = teacher.score(batch, k=5)
+    scores = teacher.score(batch, Keep(size=5))
     assert scores.ids_NK.shape == (sum(sequence.labels for sequence in batch), 5)
     first = 0
     for sequence in batch:
@@ -60,13 +60,13 @@ def test_what_is_loaded_is_what_was_captured(tmp_path: Path) -> None:
     teacher, batch = local(), sequences()
     seen: list[tuple[int, int]] = []
     shards = targets.capture(
-        teacher, batch, 4, tmp_path, shard_size=3, on_progress=lambda *at: seen.append(at)
+        teacher, batch, Keep(size=4), tmp_path, shard_size=3, on_progress=lambda *at: seen.append(at)
     )
     assert shards == 3
     assert seen[-1][0] == seen[-1][1] == sum(sequence.labels for sequence in batch)
     loaded = targets.load_targets(tmp_path)
     assert [len(scores.ids_NK) for scores in loaded] == [sequence.labels for sequence in batch]
-    whole = teacher.score(batch[:3], 4)
+    whole = teacher.score(batch[:3], Keep(size=4))
     np.testing.assert_array_equal(np.concatenate([s.ids_NK for s in loaded[:3]]), whole.ids_NK)
     np.testing.assert_array_equal(np.concatenate([s.logp_NK for s in loaded[:3]]), whole.logp_NK)
 
@@ -83,11 +83,11 @@ class Counting:
     vocabulary = property(lambda self: self.inner.vocabulary)
     vocabulary_size = property(lambda self: self.inner.vocabulary_size)
 
-    def score(self, batch: list[TokenSequence], k: int) -> Scores:
+    def score(self, batch: list[TokenSequence], keep: Keep) -> Scores:
         if len(self.asked) >= self.stop_after:
             raise KeyboardInterrupt
         self.asked.append(len(batch))
-        return self.inner.score(batch, k)
+        return self.inner.score(batch, keep)
 
 
 def test_a_cut_off_answer_teaches_no_end() -> None:
@@ -99,7 +99,8 @@ def test_a_cut_off_answer_teaches_no_end() -> None:
 
 
 def run(teacher: Counting, folder: Path, *, k: int = 4, batch: list[TokenSequence] | None = None) -> None:
-    targets.capture(teacher, batch or sequences(), k, folder, shard_size=2, on_progress=lambda *_: None)
+    whole = batch or sequences()
+    targets.capture(teacher, whole, Keep(size=k), folder, shard_size=2, on_progress=lambda *_: None)
 
 
 def test_a_stopped_capture_goes_on_at_the_next_shard(tmp_path: Path) -> None:

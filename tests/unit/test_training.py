@@ -22,6 +22,7 @@ from inbond.digest import of_bytes
 from inbond.errors import InputError, UnwritableError
 from inbond.losses.batches import by_length, epoch_batches
 from inbond.teachers.local import Local
+from inbond.teachers.protocols import Keep
 from inbond.teachers.tokens import encode_record
 from inbond.train import checkpoint, loop, student
 from inbond.train.loop import Example, Plan
@@ -43,7 +44,7 @@ def examples(count: int = 16, *, kl: float = 1.0, ce: float = 0.0) -> list[Examp
     found = []
     for i in range(count):
         sequence = encode_record(TOKENIZER, Record((Message("user", f"word {i}"),), texts[i % 4]))
-        found.append(Example(sequence, teacher.score([sequence], 8), kl, ce))
+        found.append(Example(sequence, teacher.score([sequence], Keep(size=8)), kl, ce))
     return found
 
 

@@ -21,7 +21,7 @@ from inbond.recipes.models import TeacherSource, Weights, open_local, pad_id
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.trail import Artifact, Made, Trail
 from inbond.recipes.watch import time_left
-from inbond.teachers.protocols import Scores, TokenSequence
+from inbond.teachers.protocols import Keep, Scores, TokenSequence
 from inbond.workspace import write_json
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def capture(bench: Bench) -> Artifact | None:
         sequences = bench.encode(bench.train_rows)
         show = _meter(bench.trail, "capture", "label tokens/s")
         shards = targets.capture(
-            bench.local, sequences, recipe.capture.k, folder,
+            bench.local, sequences, Keep(size=recipe.capture.k), folder,
             shard_size=recipe.capture.shard, on_progress=show,
         )  # fmt: skip
         for stale in sorted(folder.glob("targets-*"))[shards:]:

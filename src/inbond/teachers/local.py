@@ -23,7 +23,7 @@ from inbond.digest import Digest
 from inbond.errors import InputError, TeacherError
 from inbond.losses.batches import by_length, pad_batch
 from inbond.losses.heads import head_weight, label_hidden, logit_chunks
-from inbond.teachers.protocols import FinishReason, Price, Reply, Request, Scores, TokenSequence
+from inbond.teachers.protocols import FinishReason, Keep, Price, Reply, Request, Scores, TokenSequence
 from inbond.teachers.tokens import encode_prompt, vocabulary_digest
 
 CHUNK = 256
@@ -150,12 +150,12 @@ class Local:
         seconds = time.monotonic() - started
         return Reply(text, finish, len(prompt_ids), len(answer), self._name, seconds)
 
-    def score(self, sequences: Sequence[TokenSequence], k: int) -> Scores:
+    def score(self, sequences: Sequence[TokenSequence], keep: Keep) -> Scores:
         """See ScoresTokens. Batches of like length; the head runs at label positions alone."""
-        if not 1 <= k <= self.vocabulary_size:
+        if not 1 <= keep.size <= self.vocabulary_size:
             raise InputError(
                 expected=f"k from 1 to {self.vocabulary_size}, the teacher's vocabulary",
-                found=f"k = {k}",
+                found=f"k = {keep.size}",
                 fix="set capture.k lower",
             )
         check_lengths(self.model, sequences)
@@ -164,8 +164,8 @@ class Local:
             weight_VH = head_weight(self.model, self.vocabulary_size)
             for rows in by_length([len(sequence.ids) for sequence in sequences], self._batch):
                 hidden_NH = batch_hidden(self.model, self.tokenizer, [sequences[row] for row in rows])
-                parts.append((rows, *_top(hidden_NH, weight_VH, k)))
-        return _in_order(sequences, parts, k)
+                parts.append((rows, *_top(hidden_NH, weight_VH, keep.size)))
+        return _in_order(sequences, parts, keep.size)
 
 
 def _end_ids(model: nn.Module, tokenizer: Any) -> set[int]:

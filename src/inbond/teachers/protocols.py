@@ -200,9 +200,9 @@ class ScoresTokens(Protocol):
     def vocabulary_size(self) -> int:
         """Number of real tokens (padding rows of the head not counted)."""
 
-    def score(self, sequences: Sequence[TokenSequence], k: int) -> Scores:
+    def score(self, sequences: Sequence[TokenSequence], keep: Keep) -> Scores:
         """Scores every label token of ``sequences``, given all tokens before it.
 
-        Raises InputError when k is not within 1..vocabulary_size, or a sequence is longer than the
-        model's context. Deterministic on one machine. Keeps nothing.
+        Raises InputError when ``keep.size`` is not within 1..vocabulary_size, or a sequence is longer
+        than the model's context. Deterministic on one machine. Keeps nothing.
         """

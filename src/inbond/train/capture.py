@@ -2,7 +2,7 @@
 
 Format ``inbond.targets/1``: ``targets-00000.safetensors``, ..., each with ids (int32 [N, K]), logp
 (float32 [N, K], natural, T=1, likeliest first) and lengths (int32 [sequences], label tokens of each),
-and metadata {format, key, first}. ``key`` digests the teacher, its vocabulary, k and every token of
+and metadata {format, key, first}. ``key`` digests teacher, vocabulary, what is kept and every token of
 the shard's sequences, so that a shard of other targets is never taken for this one. Shards appear
 whole or not at all; a crash costs at most the shard in hand.
 """
@@ -20,7 +20,7 @@ from safetensors.numpy import load_file, save
 
 from inbond.digest import Digest, of_value
 from inbond.errors import InputError, TamperedError
-from inbond.teachers.protocols import Scores, ScoresTokens, TokenSequence
+from inbond.teachers.protocols import Keep, Scores, ScoresTokens, TokenSequence
 from inbond.workspace import write_bytes
 
 FORMAT = "inbond.targets/1"
@@ -31,10 +31,15 @@ def shard_spans(count: int, size: int) -> list[range]:
     return [range(first, min(first + size, count)) for first in range(0, count, size)]
 
 
-def _key(teacher: ScoresTokens, sequences: Sequence[TokenSequence], k: int) -> Digest:
+def _key(teacher: ScoresTokens, sequences: Sequence[TokenSequence], keep: Keep) -> Digest:
     tokens = [[list(sequence.ids), sequence.prompt_length] for sequence in sequences]
     return of_value(
-        {"teacher": teacher.identity, "vocabulary": teacher.vocabulary, "k": k, "sequences": tokens}
+        {
+            "teacher": teacher.identity,
+            "vocabulary": teacher.vocabulary,
+            "keep": keep.to_json(),
+            "sequences": tokens,
+        }
     )
 
 
@@ -46,7 +51,7 @@ def shard_path(folder: Path, number: int) -> Path:
 def capture(
     teacher: ScoresTokens,
     sequences: Sequence[TokenSequence],
-    k: int,
+    keep: Keep,
     folder: Path,
     *,
     shard_size: int,
@@ -63,10 +68,10 @@ def capture(
     spans = shard_spans(len(sequences), shard_size)
     for number, span in enumerate(spans):
         part = [sequences[index] for index in span]
-        key = _key(teacher, part, k)
+        key = _key(teacher, part, keep)
         path = shard_path(folder, number)
         if not _is_whole(path, key):
-            scores = teacher.score(part, k)
+            scores = teacher.score(part, keep)
             _check_finite(scores)
             write_bytes(path, _encode(scores, part, key, span.start))
         done += sum(sequence.labels for sequence in part)
