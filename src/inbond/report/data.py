@@ -106,6 +106,115 @@ class VerdictView:
 
 
 @dataclass(frozen=True)
+class GateMeasure:
+    """One thing that a gate measured. ``ratio`` is what its limit is held against: of the student to the
+    teacher (diversity), of after to before training (generality), or as its ``label`` says."""
+
+    label: str
+    teacher: float | None = None
+    before: float | None = None
+    """The student as it was initialised."""
+    after: float | None = None
+    ratio: float | None = None
+    low: float | None = None
+    """Lower end of the ratio's 95% interval."""
+    high: float | None = None
+    """Upper end of the ratio's 95% interval."""
+    unit: str = ""
+    """Of teacher, before and after, e.g. ``nats a token``; the ratio has none."""
+    note: str = ""
+    """What has to be known to read it, or why a number is None."""
+    limit: float | None = None
+    """What the ratio was held against; None: measured, but nothing hung on it."""
+    fails: Literal["below", "above"] = "below"
+    """The side of the limit that is the bad one."""
+
+
+SeriesStyle = Literal["teacher", "before", "after", "train", "held-out", "outside"]
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line of a chart: (x, y) points; a y of None or NaN is left out."""
+
+    label: str
+    points: tuple[tuple[float, float | None], ...]
+    style: SeriesStyle
+
+
+@dataclass(frozen=True)
+class GateView:
+    """One quality gate: what it asked, what it found, what followed from it, what to do."""
+
+    name: Literal["diversity", "generality", "capacity"]
+    question: str
+    verdict: Mapping[str, Any]
+    """``types.Verdict.to_json()``; its outcome is pass, fail or cannot-tell. Empty when it was off."""
+    action: Literal["off", "warn", "stop", "strict"] = "warn"
+    """What the recipe asked for: stop stops on fail, strict on cannot-tell as well."""
+    stopped: bool = False
+    """This gate kept the student from being handed out."""
+    measures: tuple[GateMeasure, ...] = ()
+    series: tuple[Series, ...] = ()
+    """Learning curves, all in one picture and one unit."""
+    x_label: str = "step"
+    y_label: str = "nats a token"
+    advice: tuple[str, ...] = ()
+    """What to try, in sentences, the best first."""
+    how: str = ""
+    """How it was measured, its error rate included."""
+    accepted: str | None = None
+    """The reason given with --accept by the person who went on in spite of it."""
+    headline: str = ""
+    """One line for the first screen, with the number that decided; made from the measures when empty."""
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """One run of the same recipe on the same teacher and prompts: this one, or another to compare with."""
+
+    name: str
+    completed: str
+    """ISO 8601."""
+    current: bool = False
+    """This is the run that the report is about."""
+    outcome: str = "done"
+    changes: tuple[tuple[str, str], ...] = ()
+    """Recipe fields that differ from this run's: dotted name, that run's value."""
+    kl_before: float | None = None
+    """Held-out, nats a token, as in ``Metrics``."""
+    kl_after: float | None = None
+    agreement_after: float | None = None
+    """Share, 0..1."""
+    diversity_ratio: float | None = None
+    student_params: int | None = None
+    speedup: float | None = None
+    """The student's tokens a second over its teacher's."""
+    seconds: float | None = None
+    """Of all stages together."""
+
+
+@dataclass(frozen=True)
+class LearningFacts:
+    """What was minimised, on which targets, at what speed."""
+
+    objective: str
+    """In words, with the formula."""
+    targets: str
+    """What was kept of the teacher's distribution, in words."""
+    target_bytes_per_token: float | None = None
+    """Bytes on disk for one label token."""
+    temperature: float = 1.0
+    prefix_tokens_shared: int | None = None
+    """Tokens of a batch's common prefix that were computed once instead of once a row; 0: none."""
+    label_tokens: int | None = None
+    """Learnt from, repetitions included."""
+    label_tokens_per_s: float | None = None
+    adapter: str | None = None
+    """The adapter in words; None when all weights were learnt."""
+
+
+@dataclass(frozen=True)
 class DataSource:
     """Where prompts or own text came from."""
 
@@ -251,3 +360,8 @@ class ReportData:
     limits: tuple[str, ...] = ()
     """What this run in particular did not do or show, in sentences."""
     card: CardFacts = CardFacts()
+    gates: tuple[GateView, ...] = ()
+    """The quality gates, in the order in which they are shown."""
+    runs: tuple[RunRow, ...] = ()
+    """This run and the others of its recipe, in any order."""
+    learning: LearningFacts | None = None
