@@ -47,7 +47,7 @@ def answer(model, tokenizer, words: list[str], max_new_tokens: int) -> list[tupl
 
 def label_logits(model, ids: list[int], prompt_length: int) -> torch.Tensor:
     """Logits [N, V] from which the answer's N tokens are predicted."""
-    hidden = model.model(torch.tensor([ids])).last_hidden_state[0, prompt_length - 1 : -1]
+    hidden = model.model(torch.tensor([ids[:-1]])).last_hidden_state[0, prompt_length - 1 :]
     return model.lm_head(hidden)
 
 

@@ -13,8 +13,9 @@ from torch import nn
 
 from inbond.digest import of_bytes
 from inbond.errors import InputError
-from inbond.losses.batches import pad_batch
-from inbond.losses.heads import dense_divergence, head_weight, label_hidden
+from inbond.losses.batches import Batch, make_batch
+from inbond.losses.heads import dense_divergence, head_weight
+from inbond.losses.hidden import label_hidden
 from inbond.teachers.protocols import TokenSequence
 from inbond.train import student
 from tests.tiny import make_model
@@ -23,9 +24,9 @@ V = 60
 IDS = torch.tensor([[1, 5, 9, 30, 2, 7, 8]])
 
 
-def batch() -> tuple[torch.Tensor, torch.Tensor]:
+def batch() -> Batch:
     rows = [TokenSequence((1, 5, 9, 30, 2), 2), TokenSequence((1, 4, 2), 1)]
-    return pad_batch(rows, 0, torch.device("cpu"))
+    return make_batch(rows, 0, torch.device("cpu"))
 
 
 @pytest.mark.parametrize("keep", [[0], [1, 3], [0, 1, 2]])
@@ -104,14 +105,14 @@ def test_layers_that_differ_stay_what_they_are(family: str) -> None:
     """What dropping a layer was measured to cost is what the pruned model then costs."""
     teacher = hybrid(family)
     lists = {name: getattr(teacher.config, name, None) for name in ("layer_types", "no_rope_layers")}
-    ids_BT, label_BT = batch()
-    measured = student.layer_importance(teacher, [(ids_BT, label_BT)], V, lambda *_: None)
+    probe = batch()
+    measured = student.layer_importance(teacher, [probe], V, lambda *_: None)
     assert {name: getattr(teacher.config, name, None) for name in lists} == lists
     with torch.inference_mode():
-        whole = label_hidden(teacher, ids_BT, label_BT)
+        whole = label_hidden(teacher, probe)
         for dropped in range(4):
             small = student.prune_layers(teacher, [layer for layer in range(4) if layer != dropped])
-            pair = (label_hidden(small, ids_BT, label_BT), head_weight(small, V))
+            pair = (label_hidden(small, probe), head_weight(small, V))
             kl, _ = dense_divergence((whole, head_weight(teacher, V)), pair, 16)
             assert kl.mean().item() == pytest.approx(measured[dropped], rel=1e-4, abs=1e-6)
 

@@ -14,8 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from inbond.losses.batches import Labelled, by_length, pad_batch
-from inbond.losses.heads import dense_divergence, head_weight, label_hidden, logit_chunks
+from inbond.evaluate.intervals import RecordSums
+from inbond.losses.batches import Batch, Labelled, by_length, make_batch
+from inbond.losses.heads import dense_divergence, head_weight, logit_chunks
+from inbond.losses.hidden import label_hidden
 
 BATCH = 16
 CHUNK = 256
@@ -33,48 +35,62 @@ class Agreement:
     kl_stderr: float
     agreement: float
     tokens: int
+    records: RecordSums
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Held-out batches (ids_BT, label_BT) and the teacher's hidden states [N, H] at their labels,
-    computed once for all students that are compared with it."""
+    """Held-out batches and the teacher's hidden states [N, H] at their labels, computed once
+    for all students that are compared with it. ``rows`` are the places, batch by batch, that the
+    sequences had when they were given."""
 
-    batches: tuple[tuple[Tensor, Tensor], ...]
+    batches: tuple[Batch, ...]
     teacher_NH: tuple[Tensor, ...]
     teacher_weight_VH: Tensor
     vocabulary: int
+    rows: tuple[int, ...]
 
 
 @torch.inference_mode()
 def prepare(teacher: Any, sequences: Sequence[Labelled], *, vocabulary: int, pad_id: int) -> HeldOut:
     """Runs the teacher over the held-out sequences."""
     groups = by_length([len(sequence.ids) for sequence in sequences], BATCH)
-    batches = tuple(pad_batch([sequences[row] for row in rows], pad_id, teacher.device) for rows in groups)
-    hidden = tuple(label_hidden(teacher, *batch) for batch in batches)
-    return HeldOut(batches, hidden, head_weight(teacher, vocabulary), vocabulary)
+    batches = tuple(make_batch([sequences[row] for row in rows], pad_id, teacher.device) for rows in groups)
+    hidden = tuple(label_hidden(teacher, batch) for batch in batches)
+    rows = tuple(row for group in groups for row in group)
+    return HeldOut(batches, hidden, head_weight(teacher, vocabulary), vocabulary, rows)
 
 
 @torch.inference_mode()
 def measure(held_out: HeldOut, student: Any) -> Agreement:
     """Compares a student with the teacher on the held-out text. Deterministic on one machine."""
     weight_VH = head_weight(student, held_out.vocabulary)
-    kl, agree, lengths = [], [], []
+    kl, agree = [], []
     for batch, teacher_NH in zip(held_out.batches, held_out.teacher_NH, strict=True):
-        student_NH = label_hidden(student, *batch)
+        student_NH = label_hidden(student, batch)
         kl_N, agree_N = dense_divergence(
             (teacher_NH, held_out.teacher_weight_VH), (student_NH, weight_VH), CHUNK
         )
         kl.append(kl_N)
         agree.append(agree_N)
-        lengths += batch[1].sum(1).tolist()
-    all_N = torch.cat(kl).double()
+    all_N, agree_N = torch.cat(kl).double(), torch.cat(agree)
+    lengths = [length for batch in held_out.batches for length in batch.lengths]
     return Agreement(
         float(all_N.mean()),
         _stderr_by_record(all_N, lengths),
-        float(torch.cat(agree).double().mean()),
+        float(agree_N.double().mean()),
         len(all_N),
+        _sums(all_N, agree_N, lengths, held_out.rows),
     )
+
+
+def _sums(kl_N: Tensor, agree_N: Tensor, lengths: Sequence[int], rows: Sequence[int]) -> RecordSums:
+    """Sums by record, put back into the order in which the sequences were given."""
+    found = zip(torch.split(kl_N, list(lengths)), torch.split(agree_N, list(lengths)), strict=True)
+    by_batch = [(float(kl.sum()), int(agree.sum()), len(kl)) for kl, agree in found]
+    ordered = [sums for _, sums in sorted(zip(rows, by_batch, strict=True))]
+    kls, agreed, tokens = zip(*ordered, strict=True)
+    return RecordSums(kls, agreed, tokens)
 
 
 def _stderr_by_record(values_N: Tensor, lengths: Sequence[int]) -> float:
@@ -91,11 +107,10 @@ def text_loss(student: Any, sequences: Sequence[Labelled], *, vocabulary: int, p
     weight_VH = head_weight(student, vocabulary)
     total, tokens = 0.0, 0
     for rows in by_length([len(sequence.ids) for sequence in sequences], BATCH):
-        ids_BT, label_BT = pad_batch([sequences[row] for row in rows], pad_id, student.device)
-        hidden_NH = label_hidden(student, ids_BT, label_BT)
-        labels_N = ids_BT[label_BT]
+        batch = make_batch([sequences[row] for row in rows], pad_id, student.device)
+        hidden_NH = label_hidden(student, batch)
         for start, logits_NV in logit_chunks(hidden_NH, weight_VH, CHUNK):
-            wanted_N = labels_N[start : start + logits_NV.shape[0]]
+            wanted_N = batch.labels_N[start : start + logits_NV.shape[0]]
             total += torch.nn.functional.cross_entropy(logits_NV.float(), wanted_N, reduction="sum").item()
-        tokens += len(labels_N)
+        tokens += len(batch.labels_N)
     return total / tokens

@@ -1,13 +1,20 @@
-"""Token sequences to padded tensors. Legend: B sequences, T positions."""
+"""Token sequences to batches whose common prefix stands there once.
+
+Legend: B rows (one sequence each), P prefix tokens, T suffix positions, N label tokens of all rows.
+"""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor
+
+WORTH = 32
+"""Positions that sharing must save: about what reading all weights a second time costs."""
 
 
 class Labelled(Protocol):
@@ -20,17 +27,63 @@ class Labelled(Protocol):
     def prompt_length(self) -> int: ...
 
 
-def pad_batch(sequences: Sequence[Labelled], pad_id: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """(ids_BT int64, label_BT bool), padded on the right to the longest. No sequence may be without
-    a prompt token: its first label would have nothing to be predicted from."""
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """What a model reads of B sequences, and what it is to predict.
+
+    Row b's input is ``prefix_P`` followed by its part of ``ids_BT`` (int64, padded on the right). The
+    last token of a sequence is never an input: it predicts nothing. ``predicts_BT`` (bool) is True where
+    the next token is a label, ``labels_N`` (int64) holds those labels row by row, and ``lengths`` how
+    many of them each row has. Every label is predicted from ``ids_BT``, none from the prefix.
+    """
+
+    prefix_P: Tensor
+    ids_BT: Tensor
+    predicts_BT: Tensor
+    labels_N: Tensor
+    lengths: tuple[int, ...]
+
+    @property
+    def longest(self) -> int:
+        """Positions of the longest row, prefix and all."""
+        return len(self.prefix_P) + self.ids_BT.shape[1]
+
+
+def make_batch(
+    sequences: Sequence[Labelled], pad_id: int, device: torch.device, *, share: bool = True
+) -> Batch:
+    """The sequences as one batch. With ``share``, what they all begin with becomes its prefix, unless that
+    saves next to nothing; a model for which a prefix cannot be shared exactly reads the batch all the same
+    (``losses.hidden``). No sequence may be without a prompt token: its first label would have nothing to
+    be predicted from."""
     assert all(sequence.prompt_length >= 1 for sequence in sequences), "a prompt token comes first"
-    width = max(len(sequence.ids) for sequence in sequences)
-    ids_BT = torch.full((len(sequences), width), pad_id, dtype=torch.int64)
-    label_BT = torch.zeros((len(sequences), width), dtype=torch.bool)
-    for row, sequence in enumerate(sequences):
-        ids_BT[row, : len(sequence.ids)] = torch.tensor(sequence.ids)
-        label_BT[row, sequence.prompt_length : len(sequence.ids)] = True
-    return ids_BT.to(device), label_BT.to(device)
+    prefix = _common_prefix(sequences) if share else 0
+    if prefix * (len(sequences) - 1) < WORTH:
+        prefix = 0
+    inputs = [sequence.ids[prefix:-1] for sequence in sequences]
+    lengths = tuple(len(sequence.ids) - sequence.prompt_length for sequence in sequences)
+    width = max(1, *map(len, inputs))
+    ids_BT = torch.full((len(inputs), width), pad_id, dtype=torch.int64)
+    predicts_BT = torch.zeros((len(inputs), width), dtype=torch.bool)
+    for row, (tokens, labels) in enumerate(zip(inputs, lengths, strict=True)):
+        ids_BT[row, : len(tokens)] = torch.tensor(tokens, dtype=torch.int64)
+        predicts_BT[row, len(tokens) - labels : len(tokens)] = True
+    labels_N = torch.tensor(
+        [label for sequence in sequences for label in sequence.ids[sequence.prompt_length :]],
+        dtype=torch.int64,
+    )
+    prefix_P = torch.tensor(sequences[0].ids[:prefix], dtype=torch.int64)
+    return Batch(prefix_P.to(device), ids_BT.to(device), predicts_BT.to(device), labels_N.to(device), lengths)
+
+
+def _common_prefix(sequences: Sequence[Labelled]) -> int:
+    """Tokens that all sequences begin with, short of the last one of any prompt: it predicts a label."""
+    most = min(sequence.prompt_length for sequence in sequences) - 1
+    first, *others = (sequence.ids[:most] for sequence in sequences)
+    for place, token in enumerate(first):
+        if any(other[place] != token for other in others):
+            return place
+    return most
 
 
 def by_length(lengths: Sequence[int], size: int) -> list[list[int]]:

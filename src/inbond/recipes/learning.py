@@ -131,7 +131,7 @@ def start(bench: Bench) -> Artifact:
 
 
 def _choose_layers(bench: Bench) -> dict[str, Any]:
-    from inbond.losses.batches import pad_batch
+    from inbond.losses.batches import make_batch
     from inbond.train import student
 
     settings, model = bench.recipe.student, bench.local.model
@@ -142,7 +142,7 @@ def _choose_layers(bench: Bench) -> dict[str, Any]:
     count = settings.layers or layers // 2
     student.check_layers(range(count), layers)
     probe = bench.encode(bench.train_rows[: settings.probe])
-    batch = pad_batch(probe, pad_id(bench.tokenizer), model.device)
+    batch = make_batch(probe, pad_id(bench.tokenizer), model.device)
     show = _meter(bench.trail, "start", "layers/s")
     importance = student.layer_importance(model, [batch], bench.local.vocabulary_size, show)
     keep = student.most_important(importance, count)

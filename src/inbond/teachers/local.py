@@ -21,8 +21,9 @@ from transformers.utils import logging as transformers_logging
 
 from inbond.digest import Digest
 from inbond.errors import InputError, TeacherError
-from inbond.losses.batches import by_length, pad_batch
-from inbond.losses.heads import head_weight, label_hidden, logit_chunks
+from inbond.losses.batches import by_length, make_batch
+from inbond.losses.heads import head_weight, logit_chunks
+from inbond.losses.hidden import label_hidden
 from inbond.teachers.protocols import FinishReason, Keep, Price, Reply, Request, Scores, TokenSequence
 from inbond.teachers.tokens import encode_prompt, vocabulary_digest
 
@@ -189,7 +190,7 @@ def check_lengths(model: Any, sequences: Sequence[TokenSequence]) -> None:
 def batch_hidden(model: Any, tokenizer: Any, sequences: Sequence[TokenSequence]) -> torch.Tensor:
     """Hidden states [N, H] at the label positions of one batch."""
     pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
-    return label_hidden(model, *pad_batch(sequences, pad_id, model.device))
+    return label_hidden(model, make_batch(sequences, pad_id, model.device))
 
 
 def _top(hidden_NH: torch.Tensor, weight_VH: torch.Tensor, k: int) -> tuple[np.ndarray, np.ndarray]:

@@ -17,8 +17,9 @@ from accelerate import Accelerator
 
 from inbond.digest import Digest
 from inbond.errors import InputError
-from inbond.losses.batches import epoch_batches, pad_batch
-from inbond.losses.heads import chunked_loss, head_weight, label_hidden
+from inbond.losses.batches import epoch_batches, make_batch
+from inbond.losses.heads import chunked_loss, head_weight
+from inbond.losses.hidden import label_hidden
 from inbond.losses.objectives import MixedObjective, SparseTargets
 from inbond.teachers.protocols import Scores, TokenSequence
 from inbond.train import checkpoint
@@ -126,9 +127,9 @@ def train(
         total, tokens = 0.0, 0
         for batch in filter(None, micro_batches):
             rows = [examples[row] for row in batch]
-            ids_BT, label_BT = pad_batch([row.sequence for row in rows], pad_id, accelerator.device)
-            objective = _objective(rows, ids_BT[label_BT], weight, accelerator.device)
-            hidden_NH = label_hidden(model, ids_BT, label_BT)
+            inputs = make_batch([row.sequence for row in rows], pad_id, accelerator.device)
+            objective = _objective(rows, inputs.labels_N, weight, accelerator.device)
+            hidden_NH = label_hidden(model, inputs)
             loss = chunked_loss(hidden_NH, head_weight(model, vocabulary), objective, plan.chunk)
             accelerator.backward(loss)
             total += loss.item()

@@ -14,7 +14,9 @@ from torch import Tensor, nn
 
 from inbond.digest import Digest
 from inbond.errors import InputError
-from inbond.losses.heads import dense_divergence, head_weight, label_hidden
+from inbond.losses.batches import Batch
+from inbond.losses.heads import dense_divergence, head_weight
+from inbond.losses.hidden import label_hidden
 
 CHUNK = 256
 _PER_LAYER = ("layer_types", "no_rope_layers", "mlp_layer_types")
@@ -35,21 +37,21 @@ def decoder_layers(model: Any) -> nn.ModuleList:
 
 def layer_importance(
     model: Any,
-    batches: Sequence[tuple[Tensor, Tensor]],
+    batches: Sequence[Batch],
     vocabulary: int,
     on_progress: Callable[[int, int], None],
 ) -> list[float]:
     """For each of L layers, the KL in nats a token that dropping it alone costs on ``batches``.
 
-    ``batches`` are (ids_BT, label_BT). The model is left as it was. (Block importance measured on the
-    output, as in ShortGPT, arXiv 2403.03853, but by KL rather than by the cosine of hidden states.)
+    The model is left as it was. (Block importance measured on the output, as in ShortGPT, arXiv
+    2403.03853, but by KL rather than by the cosine of hidden states.)
     """
     decoder, layers = model.get_decoder(), decoder_layers(model)
     listed = {name: getattr(decoder.config, name) for name in _PER_LAYER if _lists(decoder.config, name)}
     weight_VH = head_weight(model, vocabulary)
     importance = []
     with torch.inference_mode():
-        whole = [label_hidden(model, *batch) for batch in batches]
+        whole = [label_hidden(model, batch) for batch in batches]
         try:
             for dropped in range(len(layers)):
                 keep = [layer for layer in range(len(layers)) if layer != dropped]
@@ -57,7 +59,7 @@ def layer_importance(
                 for name, values in listed.items():  # the decoder looks its layers up by their place
                     setattr(decoder.config, name, [values[layer] for layer in keep])
                 kl = [
-                    dense_divergence((hidden, weight_VH), (label_hidden(model, *batch), weight_VH), CHUNK)[0]
+                    dense_divergence((hidden, weight_VH), (label_hidden(model, batch), weight_VH), CHUNK)[0]
                     for hidden, batch in zip(whole, batches, strict=True)
                 ]
                 importance.append(torch.cat(kl).mean().item())
