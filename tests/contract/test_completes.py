@@ -164,10 +164,14 @@ async def test_top_logprobs_from_a_real_server(llama_address: str) -> None:
     ):
         reply = await served.complete(request)
         assert len(reply.top_logprobs) == reply.completion_tokens == 4
-        for token, alternatives in reply.top_logprobs:
-            assert token == alternatives[0][0], "greedy takes the likeliest"
-            assert len(alternatives) == 3
-            assert 0 >= alternatives[0][1] >= alternatives[1][1] >= alternatives[2][1]
+        for place in reply.top_logprobs:
+            assert place.token == place.top[0], "greedy takes the likeliest"
+            assert len(place.top) == 3
+            first, second, third = (score.logprob for score in place.top)
+            assert first is not None
+            assert second is not None
+            assert third is not None
+            assert 0 >= first >= second >= third
     await served.close()
 
 

@@ -281,7 +281,8 @@ def test_any_chunks_at_all_end_as_a_reply_or_a_teacher_error(chunks: list[Any]) 
         assert error.reason in FAILURES  # either outcome is right
     else:
         assert reply.text.strip()
-        json.dumps([reply.text, reply.model, reply.top_logprobs], allow_nan=False).encode()
+        tops = [place.to_json() for place in reply.top_logprobs]
+        json.dumps([reply.text, reply.model, tops], allow_nan=False).encode()
         reply.text.encode()
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from inbond.engine.journal import MIGRATIONS, Journal, Outcome
 from inbond.errors import InputError, UnwritableError
-from inbond.teachers.protocols import Reply, Request, Sampling
+from inbond.teachers.protocols import Reply, Request, Sampling, ScoredPlace, TokenScore
 from inbond.types import Message
 
 
@@ -22,7 +22,8 @@ def request(text: str, sample: int = 0) -> Request:
 
 
 def reply(text: str) -> Reply:
-    tops = (("a", (("a", -0.25), ("b", -1.5))),)
+    token = TokenScore("a", -0.25, 7)
+    tops = (ScoredPlace(token, (token, TokenScore("\ufffd", -1.5, raw=b"\xe5"), TokenScore("b", None))),)
     return Reply(text, "stop", 3, 4, "m", 0.5, tops, {"x-request-id": "r"})
 
 

@@ -18,7 +18,7 @@ from typing import Any, Literal, final
 
 from inbond.digest import Digest, from_raw, to_raw
 from inbond.engine.database import connect, in_use, speaking, transaction
-from inbond.teachers.protocols import Reply, Request
+from inbond.teachers.protocols import Reply, Request, ScoredPlace
 
 State = Literal["answered", "failed", "erased"]
 _WHAT = "the journal"
@@ -283,14 +283,11 @@ def _reply_to_json(reply: Reply) -> dict[str, Any]:
         "completion_tokens": reply.completion_tokens,
         "model": reply.model,
         "seconds": reply.seconds,
-        "top_logprobs": reply.top_logprobs,
+        "top_logprobs": [place.to_json() for place in reply.top_logprobs],
         "headers": dict(reply.headers),
     }
 
 
 def _reply_from_json(value: Mapping[str, Any]) -> Reply:
-    tops = tuple(
-        (token, tuple((text, logprob) for text, logprob in alternatives))
-        for token, alternatives in value["top_logprobs"]
-    )
+    tops = tuple(map(ScoredPlace.from_json, value["top_logprobs"]))
     return Reply(**{**value, "top_logprobs": tops})

@@ -80,12 +80,54 @@ class Request:
         return of_value(self.to_json())
 
 
+@dataclass(frozen=True, slots=True)
+class TokenScore:
+    """One token as a host named it, and its natural log-probability; None where the host gave none.
+
+    ``raw`` is the token's bytes where ``text`` does not say them for certain (half a character);
+    ``id`` is the host's own number for it. Neither is to be believed before it was checked.
+    """
+
+    text: str
+    logprob: float | None
+    id: int | None = None
+    raw: bytes | None = None
+
+    def to_json(self) -> list[Any]:
+        raw = None if self.raw is None else self.raw.hex()
+        value = [self.text, self.logprob, self.id, raw]
+        return value if raw is not None else value[: 2 if self.id is None else 3]
+
+    @classmethod
+    def from_json(cls, value: Any) -> TokenScore:
+        """Reads ``to_json``, and the bare text of the first journals."""
+        text, logprob, id_, raw = [*([value] if isinstance(value, str) else value), None, None, None][:4]
+        return cls(text, logprob, id_, None if raw is None else bytes.fromhex(raw))
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredPlace:
+    """A generated token, and the likeliest tokens in its place, in the host's order."""
+
+    token: TokenScore
+    top: tuple[TokenScore, ...]
+
+    def to_json(self) -> list[Any]:
+        return [self.token.to_json(), [score.to_json() for score in self.top]]
+
+    @classmethod
+    def from_json(cls, value: Any) -> ScoredPlace:
+        """Reads ``to_json``."""
+        token, top = value
+        return cls(TokenScore.from_json(token), tuple(map(TokenScore.from_json, top)))
+
+
 @dataclass(frozen=True)
 class Reply:
     """A whole answer. Tokens are as the teacher counted them, None when it did not say.
 
-    ``top_logprobs`` holds, for each generated token, its text and the (token text, natural log
-    probability) pairs of its likeliest alternatives; empty unless asked for.
+    ``top_logprobs`` holds the generated tokens with their likeliest alternatives, as far as the host
+    reported them; empty unless asked for.
     ``headers`` keeps the few response headers that are evidence (request id, receipt).
     """
 
@@ -95,7 +137,7 @@ class Reply:
     completion_tokens: int | None
     model: str
     seconds: float
-    top_logprobs: tuple[tuple[str, tuple[tuple[str, float], ...]], ...] = ()
+    top_logprobs: tuple[ScoredPlace, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -13,9 +13,7 @@ from collections.abc import Mapping
 from typing import Any, final, get_args
 
 from inbond.errors import TeacherError
-from inbond.teachers.protocols import FinishReason, Reply, Request
-
-TopLogprobs = tuple[tuple[str, tuple[tuple[str, float], ...]], ...]
+from inbond.teachers.protocols import FinishReason, Reply, Request, ScoredPlace, TokenScore
 
 _MAX_SEED = 2**31 - 1
 _EXCERPT = 200
@@ -66,7 +64,7 @@ class Gathering:
         self._secrets = secrets
         self._text: list[str] = []
         self._refusal: list[str] = []
-        self._logprobs: list[tuple[str, tuple[tuple[str, float], ...]]] = []
+        self._logprobs: list[ScoredPlace] = []
         self._finish: str | None = None
         self._usage: Mapping[str, Any] = {}
         self._model = ""
@@ -170,29 +168,53 @@ class Gathering:
         if isinstance(choice.get("finish_reason"), str):
             self._finish = choice["finish_reason"]
 
-    def _read_logprobs(self, value: Any) -> TopLogprobs:
+    def _read_logprobs(self, value: Any) -> list[ScoredPlace]:
         try:
-            if value.get("content") is not None:
-                return tuple(
-                    (
-                        item["token"],
-                        tuple(_pair(top["token"], top["logprob"]) for top in item["top_logprobs"]),
-                    )
-                    for item in value["content"]
-                )
-            tops = value.get("top_logprobs") or []
-            return tuple(
-                (_heal(token), tuple(_pair(*pair) for pair in (top or {}).items()))
-                for token, top in zip(value.get("tokens", []), tops, strict=True)
-            )
+            return read_logprobs(value)
         except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
             raise self.malformed(f"log-probabilities that cannot be read: {self._excerpt(value)}") from error
 
 
-def _pair(token: Any, logprob: Any) -> tuple[str, float]:
-    if not isinstance(token, str) or not math.isfinite(logprob):
-        raise ValueError(token)
-    return _heal(token), float(logprob)
+def read_logprobs(value: Any) -> list[ScoredPlace]:
+    """The ``logprobs`` of a choice: the chat form (with bytes and, from some hosts, ids) or that of text
+    completions. A number that is missing, null or not finite becomes None.
+
+    Raises KeyError, TypeError, AttributeError, ValueError or OverflowError for anything else.
+    """
+    if value.get("content") is not None:
+        return [
+            ScoredPlace(_score(item), tuple(_score(top) for top in item.get("top_logprobs") or ()))
+            for item in value["content"]
+        ]
+    tokens, tops = value.get("tokens") or [], value.get("top_logprobs") or []
+    owns = value.get("token_logprobs") or [None] * len(tokens)
+    return [
+        ScoredPlace(
+            _score({"token": token, "logprob": own}),
+            tuple(_score({"token": text, "logprob": number}) for text, number in (top or {}).items()),
+        )
+        for token, own, top in zip(tokens, owns, tops, strict=True)
+    ]
+
+
+def _score(item: Any) -> TokenScore:
+    text, id_, raw = item["token"], item.get("id"), item.get("bytes")
+    if not isinstance(text, str):
+        raise TypeError("a token that is no text")
+    text = _heal(text)
+    raw = bytes(raw) if isinstance(raw, list) else None
+    if raw is not None and raw == text.encode() and "\ufffd" not in text:
+        raw = None  # the text says it
+    known = isinstance(id_, int) and not isinstance(id_, bool) and 0 <= id_ < 2**31
+    return TokenScore(text, _logprob(item.get("logprob")), id_ if known else None, raw)
+
+
+def _logprob(value: Any) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError("a log-probability that is no number")
+    return float(value) if math.isfinite(value) else None
 
 
 def _heal(text: str) -> str:
