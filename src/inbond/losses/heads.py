@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from inbond.errors import InputError
 from inbond.losses.objectives import Objective
+from inbond.losses.targets import wide_product, widened
 
 # Heads that do more than one matrix product, by the config field that switches it on.
 _UNPLAIN_HEADS = ("final_logit_softcapping", "logits_scaling", "logit_scale", "lm_head_multiplier")
@@ -44,28 +45,19 @@ def head_weight(model: nn.Module, vocabulary: int) -> Tensor:
     return weight[:vocabulary]
 
 
-def label_hidden(model: nn.Module, ids_BT: Tensor, label_BT: Tensor) -> Tensor:
-    """Hidden states [N, H] from which the label tokens are predicted, row-major.
-
-    ``label_BT`` is True where ``ids_BT`` is a label; column 0 may not be one. Sequences are padded on
-    the right, so a causal model needs no attention mask: no real token ever sees the padding.
-    """
-    decoder: Any = model.get_decoder()  # type: ignore[operator]
-    hidden_BTH: Tensor = decoder(input_ids=ids_BT, use_cache=False).last_hidden_state
-    return hidden_BTH[:, :-1][label_BT[:, 1:]]
-
-
 def logit_chunks(hidden_NH: Tensor, weight_VH: Tensor, chunk: int) -> Iterator[tuple[int, Tensor]]:
-    """Yields (first row, logits [<=chunk, V]) one at a time; the caller may overwrite the logits."""
+    """Yields (first row, logits [<=chunk, V] in float32 or wider) one at a time; the caller may overwrite
+    the logits."""
     for start in range(0, hidden_NH.shape[0], chunk):
-        yield start, hidden_NH[start : start + chunk] @ weight_VH.T
+        yield start, wide_product(hidden_NH[start : start + chunk], weight_VH.T)
 
 
 def chunked_loss(hidden_NH: Tensor, weight_VH: Tensor, objective: Objective, chunk: int) -> Tensor:
     """Sum of the objective over N label tokens, differentiable in hidden states and head weight.
 
-    Peak extra memory is one chunk of logits [chunk, V] and one gradient of the head [V, H],
-    whatever N. Value and gradient are those of the unchunked computation.
+    Peak extra memory is one chunk of logits [chunk, V] and, where the head is learnt, one gradient of
+    it [V, H], whatever N. Value and gradient are those of the unchunked computation, float32 or wider
+    inside whatever the inputs. Zero label tokens: a loss of 0 without gradient.
     """
     loss: Tensor = _ChunkedLoss.apply(hidden_NH, weight_VH, objective, chunk)  # type: ignore[no-untyped-call]
     return loss
@@ -76,33 +68,33 @@ class _ChunkedLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, hidden_NH: Tensor, weight_VH: Tensor, objective: Objective, chunk: int) -> Tensor:
+        wide = torch.promote_types(hidden_NH.dtype, torch.float32)
+        rows_NH, head_VH = (widened(x.detach()) for x in (hidden_NH, weight_VH))
         grad_hidden_NH = torch.empty_like(hidden_NH)
-        grad_weight_VH = torch.zeros(weight_VH.shape, dtype=torch.float32, device=weight_VH.device)
-        total = torch.zeros((), dtype=torch.promote_types(hidden_NH.dtype, torch.float32))
-        total = total.to(hidden_NH.device)
-        if hidden_NH.dtype == torch.float64:
-            grad_weight_VH = grad_weight_VH.double()
-        for start, logits_NV in logit_chunks(hidden_NH.detach(), weight_VH.detach(), chunk):
-            wide_NV = logits_NV.to(grad_weight_VH.dtype)
-            total += objective.value_and_grad(wide_NV, start).sum()
-            rows_NH = hidden_NH.detach()[start : start + chunk]
-            grad_NV = wide_NV.to(hidden_NH.dtype)
-            torch.mm(grad_NV, weight_VH.detach(), out=grad_hidden_NH[start : start + chunk])
-            _add_product(grad_weight_VH, grad_NV, rows_NH)
-        ctx.save_for_backward(grad_hidden_NH, grad_weight_VH.to(weight_VH.dtype))
+        grad_weight_VH = torch.zeros_like(weight_VH, dtype=wide) if ctx.needs_input_grad[1] else None
+        total = torch.zeros((), dtype=wide, device=hidden_NH.device)
+        for start, logits_NV in logit_chunks(rows_NH, head_VH, chunk):
+            total += objective.value_and_grad(logits_NV, start).sum()
+            rows = slice(start, start + chunk)
+            grad_hidden_NH[rows] = wide_product(logits_NV, head_VH)
+            if grad_weight_VH is None:
+                continue
+            if rows_NH.dtype == wide:
+                grad_weight_VH.addmm_(logits_NV.T, rows_NH[rows])
+            else:
+                grad_weight_VH += wide_product(logits_NV.T, rows_NH[rows])
+        ctx.save_for_backward(grad_hidden_NH, grad_weight_VH)
+        ctx.weight_dtype = weight_VH.dtype
         return total
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
+        assert not getattr(ctx, "spent", False), "the gradient is scaled in place: backward runs once"
+        ctx.spent = True
         grad_hidden_NH, grad_weight_VH = ctx.saved_tensors
-        return grad_hidden_NH * grads[0], grad_weight_VH * grads[0], None, None
-
-
-def _add_product(total_VH: Tensor, grad_NV: Tensor, rows_NH: Tensor) -> None:
-    if grad_NV.dtype == total_VH.dtype:
-        total_VH.addmm_(grad_NV.T, rows_NH)
-    else:  # a low-precision product, gathered in the wide total
-        total_VH.add_(grad_NV.T @ rows_NH)
+        if grad_weight_VH is not None:
+            grad_weight_VH = grad_weight_VH.mul_(grads[0]).to(ctx.weight_dtype)
+        return grad_hidden_NH.mul_(grads[0]), grad_weight_VH, None, None
 
 
 @torch.no_grad()
@@ -116,8 +108,7 @@ def dense_divergence(
     kl, agree = [], []
     pairs = zip(logit_chunks(*teacher, chunk), logit_chunks(*student, chunk), strict=True)
     for (_, p_logits_NV), (_, q_logits_NV) in pairs:
-        logp_NV = p_logits_NV.float().log_softmax(1)
-        logq_NV = q_logits_NV.float().log_softmax(1)
+        logp_NV, logq_NV = p_logits_NV.log_softmax(1), q_logits_NV.log_softmax(1)
         agree.append(logp_NV.argmax(1) == logq_NV.argmax(1))
         kl.append((logp_NV.exp() * (logp_NV - logq_NV)).sum(1))
     return torch.cat(kl), torch.cat(agree)

@@ -1,9 +1,8 @@
-"""Objectives on a chunk of logits, each with value and exact gradient.
+"""What is minimised at the label tokens: divergences from the teacher and cross-entropy on the text.
 
-Legend: N label tokens, K kept tokens, V vocabulary. p is the teacher, q the student, logs are natural.
-An objective overwrites the logits it is given with the gradient, so that a chunk needs one [N, V]
-buffer and no autograd graph. Every formula here is tested, value and gradient, against plain
-autograd in fp64.
+Legend: N label tokens, V vocabulary. An objective overwrites the logits it is given with the gradient, so
+that a chunk needs one [N, V] buffer and no autograd graph. Every combination is tested, value and
+gradient, against plain autograd in fp64, and against TRL and Liger.
 """
 
 from __future__ import annotations
@@ -13,6 +12,12 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
+
+from inbond.losses.divergences import Divergence
+from inbond.losses.targets import Targets, log_softmax_
+
+CACHE_BYTES = 1 << 21
+"""Logits that a CPU works on at once: its cores keep about so much in their caches."""
 
 
 class Objective(Protocol):
@@ -24,62 +29,59 @@ class Objective(Protocol):
 
 
 @dataclass(frozen=True)
-class SparseTargets:
-    """Top-K teacher probabilities of N label tokens: ids_NK int64, p_NK float, p_tail_N = 1 - sum."""
+class Distil:
+    """weight_N * s * D(teacher || student) at temperature T + ce_N * cross-entropy on the text at T = 1.
 
-    ids_NK: Tensor
-    p_NK: Tensor
-    p_tail_N: Tensor
-
-    @staticmethod
-    def from_logp(ids_NK: Tensor, logp_NK: Tensor) -> SparseTargets:
-        """From natural log-probabilities at T=1, normalised over the whole vocabulary."""
-        p_NK = logp_NK.exp()
-        return SparseTargets(ids_NK.long(), p_NK, (1.0 - p_NK.sum(1)).clamp_min(0.0))
-
-
-@dataclass(frozen=True)
-class MixedObjective:
-    """kl_N * KL(p || q) on top-K targets with a tail bucket + ce_N * cross-entropy on the text.
-
-    The tail bucket is one more event that holds the rest of the mass on both sides; by the data
-    processing inequality the value is a lower bound of the full forward KL, and equals it at K = V.
-    The gradient with respect to a logit z_j is q_j - p_j for a kept token and share_j (q_tail - p_tail)
-    for the others, where share_j is z_j's share of the tail; cross-entropy adds q_j - [j is the label].
+    ``squared`` names the convention: s = T^2, which keeps gradients of like size as T grows (Hinton et al.,
+    arXiv 1503.02531), else s = 1 (TRL, Liger). The teacher's temperature is the targets' own affair.
     Weights are per token and final: the caller has divided them by the weight of the whole step.
     """
 
-    targets: SparseTargets
+    targets: Targets
+    divergence: Divergence
     labels_N: Tensor
-    kl_N: Tensor
+    weight_N: Tensor
     ce_N: Tensor
+    temperature: float = 1.0
+    squared: bool = False
 
     def value_and_grad(self, logits_NV: Tensor, start: int) -> Tensor:
         """See Objective."""
-        rows = slice(start, start + logits_NV.shape[0])
-        ids_NK, labels_N1 = self.targets.ids_NK[rows], self.labels_N[rows].unsqueeze(1)
-        p_NK = self.targets.p_NK[rows].to(logits_NV.dtype)
-        p_tail_N = self.targets.p_tail_N[rows].to(logits_NV.dtype)
-        kl_N, ce_N = self.kl_N[rows].to(logits_NV.dtype), self.ce_N[rows].to(logits_NV.dtype)
+        rows = len(logits_NV)
+        targets = self.targets.part(slice(start, start + rows))
+        size = _block_rows(logits_NV)
+        losses = [
+            self._block(
+                logits_NV[first : first + size], targets.part(slice(first, first + size)), start + first
+            )
+            for first in range(0, rows, size)
+        ]
+        return torch.cat(losses) if losses else logits_NV.new_zeros(0)
 
-        kept_NK, label_N1 = logits_NV.gather(1, ids_NK), logits_NV.gather(1, labels_N1)
-        tail_NV = logits_NV.scatter_(1, ids_NK, -torch.inf)
-        lse_tail_N1 = tail_NV.logsumexp(1, keepdim=True)
-        lse_N1 = torch.logaddexp(lse_tail_N1, kept_NK.logsumexp(1, keepdim=True))
-        logq_NK, logq_tail_N1 = kept_NK - lse_N1, lse_tail_N1 - lse_N1
-        has_tail_N1 = lse_tail_N1 > -torch.inf  # without one, what rounding left of its mass is nothing
-        p_tail_N1 = p_tail_N.unsqueeze(1) * has_tail_N1
-
-        kl_loss_N = torch.special.xlogy(p_NK, p_NK).sub_(p_NK * logq_NK).sum(1)
-        cross_N1 = torch.where(p_tail_N1 > 0, p_tail_N1 * logq_tail_N1, 0.0)
-        kl_loss_N += (torch.special.xlogy(p_tail_N1, p_tail_N1) - cross_N1).squeeze(1)
-        losses_N: Tensor = kl_N * kl_loss_N - ce_N * (label_N1 - lse_N1).squeeze(1)
-
-        ce_N1, kl_N1 = ce_N.unsqueeze(1), kl_N.unsqueeze(1)
-        # Within the tail q_j = q_tail * share_j. Dividing by q_tail instead would fail where it underflows.
-        share_NV = tail_NV.sub_(lse_tail_N1.where(has_tail_N1, torch.zeros_like(lse_tail_N1))).exp_()
-        grad_NV = share_NV.mul_((kl_N1 + ce_N1) * logq_tail_N1.exp() - kl_N1 * p_tail_N1)
-        q_NK = logq_NK.exp()
-        grad_NV.scatter_(1, ids_NK, kl_N1 * (q_NK - p_NK) + ce_N1 * q_NK)
-        grad_NV.scatter_add_(1, labels_N1, -ce_N1)
+    def _block(self, logits_NV: Tensor, targets: Targets, start: int) -> Tensor:
+        rows, dtype = slice(start, start + len(logits_NV)), logits_NV.dtype
+        labels_N1 = self.labels_N[rows].unsqueeze(1)
+        weight_N1, ce_N1 = (x[rows].to(dtype).unsqueeze(1) for x in (self.weight_N, self.ce_N))
+        if self.temperature == 1.0:
+            value_N, logq_N = targets.fold(logits_NV, labels_N1, self.divergence, weight_N1, ce_N1)
+            logits_NV.scatter_add_(1, labels_N1, -ce_N1)
+            return weight_N1.squeeze(1) * value_N - ce_N1.squeeze(1) * logq_N
+        text_NV = logits_NV.clone() if bool(ce_N1.any()) else None
+        logits_NV.div_(self.temperature)
+        scale = self.temperature**2 if self.squared else 1.0
+        slope_N1 = weight_N1 * (scale / self.temperature)
+        value_N, _ = targets.fold(logits_NV, labels_N1, self.divergence, slope_N1, torch.zeros_like(slope_N1))
+        losses_N = weight_N1.squeeze(1) * scale * value_N
+        if text_NV is None:
+            return losses_N
+        q_NV = log_softmax_(text_NV)
+        losses_N -= ce_N1.squeeze(1) * text_NV.gather(1, labels_N1).squeeze(1)
+        logits_NV.addcmul_(q_NV, ce_N1).scatter_add_(1, labels_N1, -ce_N1)
         return losses_N
+
+
+def _block_rows(logits_NV: Tensor) -> int:
+    """Rows worked on at once: few on a CPU, all elsewhere."""
+    if logits_NV.device.type != "cpu":
+        return max(1, len(logits_NV))
+    return max(1, CACHE_BYTES // max(1, logits_NV.shape[1] * logits_NV.element_size()))

@@ -18,18 +18,22 @@ from inbond.ledger.manifest import Identity
 from inbond.ledger.records import Row, read_rows
 from inbond.recipes.answers import Datasets
 from inbond.recipes.models import TeacherSource, Weights, open_local, pad_id
-from inbond.recipes.recipe import Recipe
+from inbond.recipes.recipe import Recipe, Train
 from inbond.recipes.trail import Artifact, Made, Trail
 from inbond.recipes.watch import time_left
 from inbond.teachers.protocols import Keep, Scores, TokenSequence
 from inbond.workspace import write_json
 
 if TYPE_CHECKING:
+    from inbond.losses.divergences import Divergence
     from inbond.teachers.local import Local
+    from inbond.train.adapters import Lora
+    from inbond.train.examples import Objectives
     from inbond.train.loop import Plan, TrainProgress
 
-CAPTURE_VERSION = START_VERSION = TRAIN_VERSION = 1
-START, CURVE = "start.json", "curve.json"
+START_VERSION = 1
+CAPTURE_VERSION = TRAIN_VERSION = 2
+START, CURVE, MEASURED = "start.json", "curve.json", "held-out-curve.json"
 
 
 @dataclass(frozen=True)
@@ -80,17 +84,23 @@ class Bench:
         return [encode_record(self.tokenizer, row.record, ended=row.finish != "length") for row in rows]
 
 
+def kept(recipe: Recipe) -> Keep:
+    """What capture keeps of the teacher's distribution."""
+    settings, temperature = recipe.capture, recipe.train.temperature
+    if settings.targets == "sampled":
+        return Keep("sampled", settings.draws, temperature, settings.seed)
+    return Keep("top-k", settings.k, temperature)
+
+
 def capture(bench: Bench) -> Artifact | None:
-    """The teacher's targets for the training records; None when the objective needs none."""
+    """The teacher's targets for the training records; None when the objective needs none, or the teacher is
+    asked while training."""
     recipe = bench.recipe
-    if recipe.train.kl == 0:
+    if recipe.train.divergence == 0 or recipe.capture.targets == "online":
         return None
-    identity = Identity(
-        "capture",
-        CAPTURE_VERSION,
-        {"teacher": bench.teacher.pinned, **recipe.capture.model_dump()},
-        {"train": bench.data.train.id},
-    )
+    keep = kept(recipe)
+    config = {"teacher": bench.teacher.pinned, "shard": recipe.capture.shard, **keep.to_json()}
+    identity = Identity("capture", CAPTURE_VERSION, config, {"train": bench.data.train.id})
 
     def make(folder: Path) -> Made:
         from inbond.train import capture as targets
@@ -98,13 +108,13 @@ def capture(bench: Bench) -> Artifact | None:
         sequences = bench.encode(bench.train_rows)
         show = _meter(bench.trail, "capture", "label tokens/s")
         shards = targets.capture(
-            bench.local, sequences, Keep(size=recipe.capture.k), folder,
-            shard_size=recipe.capture.shard, on_progress=show,
-        )  # fmt: skip
+            bench.local, sequences, keep, folder, shard_size=recipe.capture.shard, on_progress=show
+        )
         for stale in sorted(folder.glob("targets-*"))[shards:]:
             stale.unlink()
         tokens = sum(sequence.labels for sequence in sequences)
-        return Made({"label_tokens": tokens, "shards": shards, "k": recipe.capture.k})
+        size = sum(path.stat().st_size for path in folder.glob("targets-*"))
+        return Made({"label_tokens": tokens, "shards": shards, "bytes": size, **keep.to_json()})
 
     return bench.trail.stage("capture", "targets", identity, make, resumable=True)
 
@@ -174,38 +184,59 @@ def _parameters(model: Any) -> int:
 
 
 def train(bench: Bench, begun: Artifact, targets: Artifact | None) -> Artifact:
-    """The trained weights with their curve. Resumes from the newest checkpoint of this very stage."""
+    """The trained weights with their curves. Resumes from the newest checkpoint of this very stage."""
     recipe = bench.recipe
     settings = recipe.train.model_dump(exclude={"checkpoint_seconds"})
-    inputs = {"train": bench.data.train.id, "start": begun.id}
+    settings |= {"measurements": recipe.evaluate.curve_points, "teacher": bench.teacher.pinned}
+    inputs = {"train": bench.data.train.id, "held_out": bench.data.held_out.id, "start": begun.id}
     if targets is not None:
         inputs["targets"] = targets.id
     identity = Identity("train", TRAIN_VERSION, settings, inputs)
 
     def make(folder: Path) -> Made:
-        from inbond.train import loop
+        from inbond.train import adapters, loop
 
         examples, model = _examples(bench, targets), fresh_student(bench, begun)
         _check_lengths(bench, model)
-        model, curve = loop.train(
+        adapted = adapters.attach(model, _lora(recipe), recipe.train.seed) if recipe.train.lora else None
+        state = loop.train(
             model,
             examples,
+            _objectives(bench),
             _plan(recipe),
-            vocabulary=len(bench.tokenizer),
             pad_id=pad_id(bench.tokenizer),
             run=identity.id,
             folder=bench.trail.work / "checkpoints",
             on_progress=_training_meter(bench.trail),
+            measure=_held_out_kl(bench),
         )
+        model = adapters.merge(adapted) if adapted is not None else model
         model.save_pretrained(folder)
         bench.tokenizer.save_pretrained(folder)
-        write_json(folder / CURVE, [asdict(point) for point in curve])
+        write_json(folder / CURVE, [asdict(point) for point in state.curve])
+        write_json(folder / MEASURED, [asdict(point) for point in state.measured])
         tokens = sum(example.sequence.labels for example in examples) * recipe.train.epochs
-        return Made({"steps": len(curve), "label_tokens": tokens, "parameters": _parameters(model)})
+        return Made({"steps": len(state.curve), "label_tokens": tokens, "parameters": _parameters(model)})
 
     artifact = bench.trail.stage("train", "trained", identity, make)
     shutil.rmtree(bench.trail.work, ignore_errors=True)
     return artifact
+
+
+def _held_out_kl(bench: Bench) -> Callable[[Any], tuple[float, ...]] | None:
+    """Measures KL on some held-out records while training; None where there is no teacher to compare with."""
+    settings = bench.recipe.evaluate
+    if bench.teacher.weights is None or not settings.curve_points:
+        return None
+    from inbond.evaluate import agreement
+
+    held = agreement.prepare(
+        bench.local.model,
+        bench.encode(bench.held_out[: settings.curve_records]),
+        vocabulary=len(bench.tokenizer),
+        pad_id=pad_id(bench.tokenizer),
+    )
+    return lambda model: agreement.measure(held, model).records.kl
 
 
 def _check_lengths(bench: Bench, student: Any) -> None:
@@ -222,26 +253,66 @@ def _check_lengths(bench: Bench, student: Any) -> None:
 def _examples(bench: Bench, targets: Artifact | None) -> list[Any]:
     """Training examples: the teacher's answers by both terms of the objective, own data as text."""
     from inbond.train.capture import load_targets
-    from inbond.train.loop import Example
+    from inbond.train.examples import Example
 
     recipe = bench.recipe.train
     sequences = bench.encode(bench.train_rows)
-    scores: Sequence[Scores | None] = (
-        load_targets(targets.folder) if targets is not None else [None] * len(sequences)
-    )
+    scores: Sequence[Scores | None] = [None] * len(sequences)
+    if targets is not None:
+        scores = load_targets(targets.folder)
     examples = []
     for row, sequence, target in zip(bench.train_rows, sequences, scores, strict=True):
         if row.parents:
-            examples.append(Example(sequence, target, recipe.kl * row.weight, recipe.ce * row.weight))
+            weight, ce = recipe.divergence * row.weight, recipe.ce * row.weight
+            examples.append(Example(sequence, target, weight, ce))
         else:
-            examples.append(Example(sequence, None, 0.0, (recipe.kl + recipe.ce) * row.weight))
+            examples.append(Example(sequence, None, 0.0, (recipe.divergence + recipe.ce) * row.weight))
     return examples
+
+
+def _objectives(bench: Bench) -> Objectives:
+    from inbond.train.examples import Aim, Objectives
+
+    recipe = bench.recipe
+    aim = Aim(
+        _divergence(recipe.train), recipe.train.temperature, recipe.train.temperature_scale == "squared"
+    )
+    online = recipe.capture.targets == "online" and recipe.train.divergence > 0
+    return Objectives(aim, len(bench.tokenizer), bench.local.model if online else None)
+
+
+def _divergence(settings: Train) -> Divergence:
+    """The recipe's divergences as one: their weights are shares, their sum is each example's weight."""
+    from inbond.losses import divergences as known
+
+    parts: dict[str, known.Divergence] = {
+        "kl": known.ForwardKL(),
+        "reverse_kl": known.ReverseKL(),
+        "jsd": known.jsd(settings.beta),
+        "skew_kl": known.SkewKL(settings.alpha),
+        "skew_reverse_kl": known.SkewReverseKL(settings.alpha),
+        "adaptive_kl": known.AdaptiveKL(settings.mu),
+    }
+    total = settings.divergence or 1.0
+    return known.Mixture(
+        tuple(
+            (getattr(settings, name) / total, part) for name, part in parts.items() if getattr(settings, name)
+        )
+    )
+
+
+def _lora(recipe: Recipe) -> Lora:
+    from inbond.train.adapters import Lora
+
+    assert recipe.train.lora is not None, "asked for"
+    return Lora(**recipe.train.lora.model_dump())
 
 
 def _plan(recipe: Recipe) -> Plan:
     from inbond.train.loop import Plan
 
-    return Plan(**recipe.train.model_dump(exclude={"kl", "ce"}))
+    settings = recipe.train.model_dump(include=set(Plan.__dataclass_fields__))
+    return Plan(**settings, measurements=recipe.evaluate.curve_points)
 
 
 def _meter(trail: Trail, stage: str, unit: str) -> Callable[[int, int], None]:

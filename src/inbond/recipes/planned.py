@@ -28,11 +28,11 @@ class Planned:
     def check(self) -> None:
         """Raises InputError for an objective or a start that needs weights which are not at hand. Cheap."""
         recipe = self.recipe
-        if self.teacher.weights is None and (recipe.train.kl > 0 or recipe.student.init != "model"):
+        if self.teacher.weights is None and (recipe.train.divergence > 0 or recipe.student.init != "model"):
             raise InputError(
                 expected="a recipe that learns from text alone, "
                 f"since only the API of {self.teacher.name} is at hand",
-                found=f"train.kl = {recipe.train.kl:g}, student.init = {recipe.student.init}",
+                found=f"divergences weigh {recipe.train.divergence:g}, student.init = {recipe.student.init}",
                 fix="set train.kl=0 train.ce=1 student.init=model student.base=NAME",
             )
 
@@ -74,7 +74,7 @@ def _config(weights: Weights) -> dict[str, Any]:
 
 def _check_k(recipe: Recipe, config: dict[str, Any]) -> None:
     vocabulary = config.get("vocab_size")
-    if recipe.train.kl > 0 and isinstance(vocabulary, int) and recipe.capture.k > vocabulary:
+    if recipe.train.divergence > 0 and isinstance(vocabulary, int) and recipe.capture.k > vocabulary:
         raise InputError(
             expected=f"k from 1 to {vocabulary}, the teacher's vocabulary",
             found=f"k = {recipe.capture.k}",

@@ -111,10 +111,14 @@ class Filters(_Part):
 
 
 class Capture(_Part):
-    """The teacher's targets."""
+    """The teacher's targets: its likeliest tokens with the rest as one event, a fair sample of its
+    distribution, or all of it, asked while training (nothing is stored)."""
 
-    k: _Positive = Field(64, description="likeliest tokens kept at each label position")
-    shard: _Positive = Field(64, description="records a shard")
+    targets: Literal["top-k", "sampled", "online"] = "top-k"
+    k: _Positive = Field(64, description="top-k: likeliest tokens kept at each label position")
+    draws: Annotated[int, Field(ge=1, le=255)] = Field(10, description="sampled: tokens kept at each of them")
+    seed: int = Field(0, description="sampled: what the draw depends on")
+    shard: _Positive = Field(256, description="records a shard")
 
 
 class Student(_Part):
@@ -144,15 +148,44 @@ class Student(_Part):
         return self
 
 
+class Lora(_Part):
+    """Low-rank adapters: the student's weights stay as they are, pairs of small matrices are learnt and
+    added to them at the end."""
+
+    rank: _Positive = 16
+    alpha: _Positive = Field(32, description="the pairs' product is scaled by alpha / rank")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    targets: tuple[str, ...] = Field((), description="linear layers by name, such as q_proj; none: all")
+
+
+DIVERGENCES = ("kl", "reverse_kl", "jsd", "skew_kl", "skew_reverse_kl", "adaptive_kl")
+"""Terms of the objective that need the teacher's probabilities."""
+_Weight = Annotated[float, Field(ge=0)]
+
+
 class Train(_Part):
-    """How the student learns: kl * KL(teacher || student) + ce * cross-entropy, summed over a step's label
-    tokens and divided by the sum of their weights, kl + ce each: only the ratio of the two counts.
+    """How the student learns: the weighted sum of divergences from the teacher and cross-entropy on the
+    text, over a step's label tokens, divided by the sum of their weights: only ratios of weights count."""
 
-    Forward KL on top-k targets with a tail bucket, at T=1 (so no T^2 factor arises).
-    """
-
-    kl: Annotated[float, Field(ge=0)] = 1.0
-    ce: Annotated[float, Field(ge=0)] = 0.0
+    kl: _Weight = Field(1.0, description="weight of KL(teacher || student)")
+    reverse_kl: _Weight = Field(0.0, description="weight of KL(student || teacher)")
+    jsd: _Weight = Field(0.0, description="weight of the generalised Jensen-Shannon divergence")
+    skew_kl: _Weight = Field(0.0, description="weight of KL(teacher || alpha teacher + (1-alpha) student)")
+    skew_reverse_kl: _Weight = Field(
+        0.0, description="weight of KL(student || alpha student + (1-alpha) teacher)"
+    )
+    adaptive_kl: _Weight = Field(0.0, description="weight of forward and reverse KL by where the gap is")
+    ce: _Weight = Field(0.0, description="weight of cross-entropy on the text, always at temperature 1")
+    beta: _Share = Field(0.5, description="jsd: share of the teacher in the mixture; 0: kl, 1: reverse_kl")
+    alpha: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="skew: see there")
+    mu: _Share = Field(0.5, description="adaptive_kl: teacher's mass that is the head")
+    temperature: Annotated[float, Field(gt=0, le=100)] = Field(
+        1.0, description="divides the logits of both models in all divergences"
+    )
+    temperature_scale: Literal["none", "squared"] = Field(
+        "none", description="squared: divergences times temperature^2 (Hinton); none: as TRL and Liger do"
+    )
+    lora: Lora | None = Field(None, description="learn low-rank adapters; null: all weights")
     epochs: _Positive = 2
     batch: _Positive = Field(16, description="records a micro-batch")
     accumulate: _Positive = Field(1, description="micro-batches an optimiser step")
@@ -160,13 +193,19 @@ class Train(_Part):
     warmup_steps: Annotated[int, Field(ge=0)] = 10
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     chunk: _Positive = Field(256, description="label tokens whose logits exist at once")
+    share_prefix: bool = Field(True, description="compute what a batch's records all begin with once")
     seed: int = 0
     checkpoint_seconds: Annotated[float, Field(gt=0)] = 60
 
+    @property
+    def divergence(self) -> float:
+        """Weight of all terms that need the teacher's probabilities."""
+        return float(sum(getattr(self, name) for name in DIVERGENCES))
+
     @model_validator(mode="after")
     def _some_objective(self) -> Train:
-        if self.kl + self.ce == 0:
-            raise ValueError("kl and ce are both 0: nothing would be learnt")
+        if self.divergence + self.ce == 0:
+            raise ValueError("every term of the objective weighs 0: nothing would be learnt")
         return self
 
 
@@ -175,6 +214,10 @@ class Evaluate(_Part):
 
     samples: Annotated[int, Field(ge=0)] = Field(6, description="held-out prompts answered side by side")
     sample_tokens: _Positive = 40
+    curve_points: Annotated[int, Field(ge=0)] = Field(
+        6, description="times held-out KL is measured in training"
+    )
+    curve_records: _Positive = Field(24, description="held-out records it is measured on")
 
 
 class Recipe(_Part):

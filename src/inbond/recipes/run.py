@@ -91,7 +91,7 @@ def _export(finished: Finished) -> Artifact:
 
     def make(folder: Path) -> Made:
         for name in sorted(finished.trained.manifest.files):
-            if name != learning.CURVE:
+            if name not in (learning.CURVE, learning.MEASURED):
                 _link(finished.trained.folder / name, folder / name)
         data = summary.report_data(finished)
         write_bytes(folder / "README.md", render_card(data).encode())

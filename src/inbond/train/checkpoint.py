@@ -1,6 +1,6 @@
 """Checkpoints: all that a resumed run needs to be the same run. Nothing is pickled.
 
-Format ``inbond.checkpoint/1``: a folder ``step-<n>`` with model.safetensors, optimizer.safetensors
+Format ``inbond.checkpoint/2``: a folder ``step-<n>`` with model.safetensors, optimizer.safetensors
 (AdamW's moments by parameter number) and state.json, written under another name and renamed when
 whole; older ones are removed after that.
 """
@@ -20,7 +20,7 @@ from safetensors.torch import load_file, load_model, save_file, save_model
 from inbond.digest import Digest
 from inbond.workspace import PRIVATE_DIR, sync_folder, write_json, writing
 
-FORMAT = "inbond.checkpoint/1"
+FORMAT = "inbond.checkpoint/2"
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
@@ -36,13 +36,22 @@ class CurvePoint:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """The held-out part after ``step`` steps: one value a record, whatever ``measure`` of the loop gives."""
+
+    step: int
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class TrainState:
-    """Where training stands: optimiser steps done, seconds spent, the curve so far."""
+    """Where training stands: optimiser steps done, seconds spent, the curve and what was measured so far."""
 
     run: Digest
     step: int
     seconds: float
     curve: tuple[CurvePoint, ...]
+    measured: tuple[Measured, ...]
 
 
 def save(folder: Path, model: Any, optimizer: torch.optim.Optimizer, state: TrainState) -> Path:
@@ -81,7 +90,8 @@ def latest(folder: Path, run: Digest) -> tuple[Path, TrainState] | None:
             if value.pop("format") != FORMAT or value["run"] != run:
                 continue
             curve = tuple(CurvePoint(**point) for point in value.pop("curve"))
-            return path, TrainState(**value, curve=curve)
+            measured = tuple(Measured(p["step"], tuple(p["values"])) for p in value.pop("measured"))
+            return path, TrainState(**value, curve=curve, measured=measured)
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return None

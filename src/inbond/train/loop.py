@@ -1,6 +1,6 @@
 """The training loop, flat: one function that reads from top to bottom.
 
-Legend: B sequences of a micro-batch, T positions, N label tokens of it, K kept tokens, H width, V vocabulary.
+Legend: N label tokens of a micro-batch, H hidden width, V vocabulary.
 """
 
 from __future__ import annotations
@@ -20,31 +20,18 @@ from inbond.errors import InputError
 from inbond.losses.batches import epoch_batches, make_batch
 from inbond.losses.heads import chunked_loss, head_weight
 from inbond.losses.hidden import label_hidden
-from inbond.losses.objectives import MixedObjective, SparseTargets
-from inbond.teachers.protocols import Scores, TokenSequence
-from inbond.train import checkpoint
-from inbond.train.checkpoint import CurvePoint, TrainState
+from inbond.train import checkpoint, health
+from inbond.train.checkpoint import CurvePoint, Measured, TrainState
+from inbond.train.examples import Example, Objectives
 
 GRADIENT_NORM = 1.0
 SPEED_WINDOW = 20
 
 
 @dataclass(frozen=True)
-class Example:
-    """One sequence to learn from. Weights are per label token, before normalisation.
-
-    ``targets`` is None for text without a teacher's distribution (then ``kl`` must be 0).
-    """
-
-    sequence: TokenSequence
-    targets: Scores | None
-    kl: float
-    ce: float
-
-
-@dataclass(frozen=True)
 class Plan:
-    """How to train. ``batch`` sequences a micro-batch, ``accumulate`` micro-batches a step."""
+    """How to train. ``batch`` sequences a micro-batch, ``accumulate`` micro-batches a step; the held-out part
+    is measured before, ``measurements`` - 1 times during and after training (0: never)."""
 
     epochs: int
     batch: int
@@ -55,6 +42,8 @@ class Plan:
     chunk: int
     seed: int
     checkpoint_seconds: float
+    share_prefix: bool = True
+    measurements: int = 0
 
 
 @dataclass(frozen=True)
@@ -85,37 +74,53 @@ def step_plan(lengths: Sequence[int], plan: Plan) -> list[list[list[int]]]:
     return steps
 
 
+def measured_at(steps: int, measurements: int) -> set[int]:
+    """After how many steps the held-out part is measured: evenly, before the first and after the last."""
+    return {round(i * steps / measurements) for i in range(measurements + 1)} if measurements else set()
+
+
 def train(
     model: Any,
     examples: Sequence[Example],
+    objectives: Objectives,
     plan: Plan,
     *,
-    vocabulary: int,
     pad_id: int,
     run: Digest,
     folder: Path,
     on_progress: Callable[[TrainProgress], None],
-) -> tuple[Any, tuple[CurvePoint, ...]]:
-    """Trains ``model`` in place; returns it and its curve.
+    measure: Callable[[Any], tuple[float, ...]] | None = None,
+) -> TrainState:
+    """Trains ``model`` in place, where its parameters want gradients; returns what happened.
 
     Resumes from the newest checkpoint in ``folder`` that belongs to ``run``: the order of examples
-    depends on the seed alone, so a resumed run sees what the uninterrupted one would have seen.
-    Each step is normalised by the label weight of the whole step, over micro-batches and processes.
-    Raises InputError when the loss is no longer finite; the last good checkpoint stays.
+    depends on the seed alone, so a resumed run is the uninterrupted one, bit for bit where the backend
+    computes the same twice. Each step is normalised by the label weight of the whole step, over
+    micro-batches and processes. ``measure`` is called ``plan.measurements`` + 1 times, on the model in
+    evaluation mode. Raises InputError when there is nothing to learn from, the student or the online
+    teacher is not finite, or the loss runs away; then the last good checkpoint stays.
     """
+    _check(model, examples)
     accelerator = Accelerator()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=plan.lr, weight_decay=plan.weight_decay)
-    state = TrainState(run, 0, 0.0, ())
+    learnt = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(learnt, lr=plan.lr, weight_decay=plan.weight_decay)
+    state = TrainState(run, 0, 0.0, (), ())
     found = checkpoint.latest(folder, run)
     if found is not None and checkpoint.restore(found[0], model, optimizer):
         state = found[1]
-    curve = list(state.curve)
+    curve, measured, kept = list(state.curve), list(state.measured), state.step
     model.to(accelerator.device).train()
 
     steps = step_plan([len(example.sequence.ids) for example in examples], plan)
+    stops = measured_at(len(steps), plan.measurements) if measure is not None else set()
     started = saved = time.monotonic() - state.seconds
     saved += state.seconds
-    for number in range(state.step, len(steps)):
+    for number in range(state.step, len(steps) + 1):
+        if measure is not None and number in stops and number not in {point.step for point in measured}:
+            measured.append(Measured(number, measure(model.eval())))
+            model.train()
+        if number == len(steps):
+            break
         begun = time.monotonic()
         torch.manual_seed(plan.seed + number)  # dropout, where a model has it, resumes as it would have gone
         for group in optimizer.param_groups:
@@ -123,83 +128,71 @@ def train(
         micro_batches = [
             batch[accelerator.process_index :: accelerator.num_processes] for batch in steps[number]
         ]
-        weight = sum(_weight(examples[row]) for batch in steps[number] for row in batch)
+        weight = sum(examples[row].total for batch in steps[number] for row in batch) or 1.0
         total, tokens = 0.0, 0
         for batch in filter(None, micro_batches):
             rows = [examples[row] for row in batch]
-            inputs = make_batch([row.sequence for row in rows], pad_id, accelerator.device)
-            objective = _objective(rows, inputs.labels_N, weight, accelerator.device)
+            inputs = make_batch(
+                [row.sequence for row in rows], pad_id, accelerator.device, share=plan.share_prefix
+            )
+            objective = objectives.of(rows, inputs, weight)
             hidden_NH = label_hidden(model, inputs)
-            loss = chunked_loss(hidden_NH, head_weight(model, vocabulary), objective, plan.chunk)
+            head_VH = head_weight(model, objectives.vocabulary)
+            loss = chunked_loss(hidden_NH, head_VH, objective, plan.chunk)
             accelerator.backward(loss)
             total += loss.item()
             tokens += hidden_NH.shape[0]
-        total, tokens = _sum_over_processes(accelerator, model, total, tokens)
-        norm = accelerator.clip_grad_norm_(model.parameters(), GRADIENT_NORM)
+        total, tokens = _sum_over_processes(accelerator, learnt, total, tokens)
+        norm = accelerator.clip_grad_norm_(learnt, GRADIENT_NORM)
         if not (math.isfinite(total) and math.isfinite(float(norm))):
-            raise _diverged(number, plan.lr)
+            raise health.diverged(f"NaN or infinity at step {number + 1}", plan.lr, _kept(kept))
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 
         now = time.monotonic()
-        curve.append(
-            CurvePoint(
-                number + 1, now - started, total, optimizer.param_groups[0]["lr"], tokens / (now - begun)
-            )
-        )
+        lr = optimizer.param_groups[0]["lr"]
+        curve.append(CurvePoint(number + 1, now - started, total, lr, tokens / (now - begun)))
         on_progress(_progress(curve, len(steps)))
-        if now - saved >= plan.checkpoint_seconds and accelerator.is_main_process:
-            state = TrainState(run, number + 1, now - started, tuple(curve))
+        losses = [point.loss for point in curve]
+        if health.runs_away(losses):
+            rise = f"a loss of {losses[-1]:.2f} at step {number + 1}, after {min(losses):.2f} at its best,"
+            raise health.diverged(rise, plan.lr, _kept(kept))
+        due = now - saved >= plan.checkpoint_seconds and accelerator.is_main_process
+        if due and health.is_sound(losses):
+            state = TrainState(run, number + 1, now - started, tuple(curve), tuple(measured))
             checkpoint.save(folder, model, optimizer, state)
-            saved = time.monotonic()
-    return model.eval(), tuple(curve)
+            saved, kept = time.monotonic(), number + 1
+    model.eval()
+    return TrainState(run, len(steps), time.monotonic() - started, tuple(curve), tuple(measured))
 
 
-def _sum_over_processes(accelerator: Accelerator, model: Any, total: float, tokens: int) -> tuple[float, int]:
+def _check(model: Any, examples: Sequence[Example]) -> None:
+    """Raises InputError when no label token has a weight, or the student's weights are not finite."""
+    if not any(example.total > 0 for example in examples):
+        raise InputError(
+            expected="at least one label token to learn from",
+            found=f"none in {len(examples)} records: all are masked or weigh nothing",
+            fix="check that the records have completions and the objective a weight",
+        )
+    health.check_weights(model)
+
+
+def _kept(step: int) -> str:
+    return f"the checkpoint of step {step} is kept" if step else "no checkpoint was due before it"
+
+
+def _sum_over_processes(
+    accelerator: Accelerator, learnt: Sequence[Any], total: float, tokens: int
+) -> tuple[float, int]:
     """Adds up gradients, loss and tokens of all processes: each is already divided by the whole step's
     weight, so the sum is what one process would have found, however unevenly the step was dealt out."""
     if accelerator.num_processes == 1:
         return total, tokens
-    for parameter in model.parameters():
+    for parameter in learnt:
         gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
         parameter.grad = accelerator.reduce(gradient, reduction="sum")
     sums = accelerator.reduce(torch.tensor([total, tokens], dtype=torch.float64), reduction="sum")
     return float(sums[0]), int(sums[1])
-
-
-def _weight(example: Example) -> float:
-    """An example's part of the step's normaliser: its label tokens, each counted by its weights."""
-    return example.sequence.labels * (example.kl + example.ce)
-
-
-def _objective(
-    rows: Sequence[Example], labels_N: torch.Tensor, weight: float, device: torch.device
-) -> MixedObjective:
-    """The objective over the batch's label tokens, in row-major order."""
-    counts = torch.tensor([row.sequence.labels for row in rows])
-    kl_N = torch.tensor([row.kl for row in rows]).repeat_interleave(counts) / weight
-    ce_N = torch.tensor([row.ce for row in rows]).repeat_interleave(counts) / weight
-    targets = _stack(rows)
-    return MixedObjective(
-        SparseTargets(targets.ids_NK.to(device), targets.p_NK.to(device), targets.p_tail_N.to(device)),
-        labels_N,
-        kl_N.to(device),
-        ce_N.to(device),
-    )
-
-
-def _stack(rows: Sequence[Example]) -> SparseTargets:
-    """Targets of all rows; rows without any get a tail of 1, which their weight of 0 then ignores."""
-    k = max((row.targets.ids_NK.shape[1] for row in rows if row.targets is not None), default=1)
-    ids, logps = [], []
-    for row in rows:
-        if row.targets is None:
-            ids.append(torch.arange(k).expand(row.sequence.labels, k))
-            logps.append(torch.full((row.sequence.labels, k), -torch.inf))
-        else:
-            ids.append(torch.from_numpy(row.targets.ids_NK))
-            logps.append(torch.from_numpy(row.targets.logp_NK))
-    return SparseTargets.from_logp(torch.cat(ids), torch.cat(logps))
 
 
 def _progress(curve: Sequence[CurvePoint], steps: int) -> TrainProgress:
@@ -208,11 +201,3 @@ def _progress(curve: Sequence[CurvePoint], steps: int) -> TrainProgress:
     pace = (recent[-1].seconds - before) / len(recent)
     last = curve[-1]
     return TrainProgress(last.step, steps, last.loss, last.label_tokens_per_s, pace * (steps - last.step))
-
-
-def _diverged(step: int, lr: float) -> InputError:
-    return InputError(
-        expected="a finite loss",
-        found=f"NaN or infinity at step {step + 1} with a learning rate of {lr:g}",
-        fix="set train.lr lower; the last good checkpoint is kept",
-    )
