@@ -1,8 +1,9 @@
-"""Two reports as the tests render them: a plain run with realistic numbers, and a hostile, odd one."""
+"""Reports as the tests render them: a plain run with realistic numbers, a stopped one, a hostile one."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from inbond.report.data import (
     CardFacts,
@@ -10,6 +11,7 @@ from inbond.report.data import (
     DataFacts,
     DataSource,
     Dropped,
+    LearningFacts,
     LedgerFacts,
     Lineage,
     LineageEdge,
@@ -21,6 +23,7 @@ from inbond.report.data import (
     StageFacts,
     VerdictView,
 )
+from tests import report_gate_examples as quality
 
 
 def digest(number: int) -> str:
@@ -92,7 +95,15 @@ def demo() -> ReportData:
             "finetune",
             ("en",),
         ),
+        gates=(quality.diversity(), quality.generality(), quality.capacity()),
+        runs=quality.runs(),
+        learning=quality.learning(),
     )
+
+
+def stopped() -> ReportData:
+    """The plain run, but narrowed: its diversity gate kept the student back."""
+    return replace(demo(), gates=(quality.stopped(), quality.generality(), quality.capacity()))
 
 
 def _curve() -> tuple[CurvePoint, ...]:
@@ -356,4 +367,9 @@ def odd() -> ReportData:
         environment={HOSTILE[0]: HOSTILE[1]},
         limits=(every,),
         card=CardFacts(HOSTILE[9], HOSTILE[0], HOSTILE[9], None, ("ja", HOSTILE[0]), (HOSTILE[9],)),
+        gates=quality.hostile_gates(HOSTILE),
+        runs=quality.hostile_runs(HOSTILE),
+        learning=LearningFacts(
+            HOSTILE[0], HOSTILE[1], float("nan"), float("inf"), None, None, None, HOSTILE[4]
+        ),
     )

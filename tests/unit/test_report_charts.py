@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inbond.report.charts import Bar, bar_chart, line_chart, nice_ticks, share_bar, thin, tick_text
+from inbond.report.axes import nice_ticks, thin, tick_text
+from inbond.report.charts import Bar, bar_chart, share_bar
 
 numbers = st.floats(allow_nan=True, allow_infinity=True)
 points = st.lists(st.tuples(numbers, st.none() | numbers), max_size=30)

@@ -144,7 +144,7 @@ def view(outcome: str, duties: int = 0, accepted: str | None = None) -> VerdictV
         ((view("permit"),), "Yes, as asked without further obligations."),
         ((view("permit-with-obligations", 1), view("permit")), "Yes, as asked, if you keep 1 obligation."),
         ((view("permit"), view("review")), "Not settled: a person must decide, 1 open point."),
-        ((view("review"), view("deny")), "No: a gate said no. The reasons are below."),
+        ((view("review"), view("deny")), "No. The reasons are below."),
         (
             (view("review", accepted="we hold a contract"),),
             "A person decided to go on, and the reason is recorded. Read it before you rely on it.",

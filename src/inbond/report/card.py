@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from inbond.report import wording
+from inbond.report import gates, wording
 from inbond.report.blocks import LIMITS
 from inbond.report.data import ReportData, VerdictView
 from inbond.report.provenance import data_facts, duty, reason_texts
@@ -135,6 +135,7 @@ def _context(data: ReportData) -> dict[str, Any]:
         "facts": data_facts(data.data),
         "disclaimer": wording.DISCLAIMER,
         "verdicts": [_verdict(view) for view in data.verdicts],
+        "gates": gates.card_lines(data.gates, LIMITS[0]),
         "obligations": _duties(data.verdicts),
         "held_out": wording.count(metrics.held_out_tokens),
         "kl_before": wording.number(metrics.kl_before),

@@ -1,25 +1,22 @@
-"""Numbers to inline SVG: lines and bars. Pure; colours and type come from the page's stylesheet.
+"""Numbers to inline SVG: bars, intervals, dots. Pure; colours and type come from the page's stylesheet.
 
-The pictures are fluid without a script: across, everything is placed in percent of the width; down,
-in pixels; so that type keeps its size on a phone. Lines are drawn in a nested ``svg`` that is
-stretched across only. Every picture has role img, a title and a description that says in words what
-it shows. Texts are escaped here. Values that are missing or not finite are left out, never drawn as 0.
+Lines are in ``lines``, what all pictures share is in ``axes``. Every picture has role img, a title and a
+description that says in words what it shows. Texts are escaped here. Values that are missing or not
+finite are left out, never drawn as 0.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
+from inbond.report import axes
+from inbond.report.axes import HEIGHT, bounded, share_of, tick_text
 from inbond.report.text import one_line, wrap
 from inbond.report.wording import NOT_MEASURED, known
-
-_HEIGHT, _TOP, _BOTTOM = 200.0, 10.0, 28.0
-_MAX_POINTS = 240
-_LARGEST = 1e300
 
 
 @dataclass(frozen=True)
@@ -32,134 +29,28 @@ class Bar:
     style: str = "accent"
 
 
-Point = tuple[float, float]
+@dataclass(frozen=True)
+class Interval:
+    """A value with the ends of its interval, the limit it is held against, and the value in words."""
+
+    label: str
+    value: float | None
+    low: float | None
+    high: float | None
+    text: str
+    limit: float | None = None
+    fails: Literal["below", "above"] = "below"
 
 
-def line_chart(ident: str, title: str, points: Sequence[tuple[float, float | None]], x_label: str) -> Markup:
-    """One line over ``x_label``, a dot where there is one point. Empty when no point is finite.
+@dataclass(frozen=True)
+class Dot:
+    """A place in a plane, with the short text that stands beside it."""
 
-    ``ident`` must be unique in the page and is ours, not foreign text.
-    """
-    kept = thin(_finite(points), _MAX_POINTS)
-    if not kept:
-        return Markup("")
-    ticks = nice_ticks(min(y for _, y in kept), max(y for _, y in kept))
-    placed = _place(kept, ticks)
-    head = _head(ident, title, _in_words(kept, x_label), _HEIGHT, "chart line")
-    return Markup("").join([head, _grid(ticks), _trace(placed), _x_axis(kept, x_label), Markup("</svg>")])
-
-
-def _finite(points: Sequence[tuple[float, float | None]]) -> list[Point]:
-    def bound(value: float) -> float:
-        return max(-_LARGEST, min(_LARGEST, value))
-
-    pairs = ((known(x), known(y)) for x, y in points)
-    return sorted((bound(x), bound(y)) for x, y in pairs if x is not None and y is not None)
-
-
-def thin(points: Sequence[Point], most: int) -> list[Point]:
-    """At most ``most`` of the points, evenly chosen; the first and the last are always among them."""
-    if len(points) <= most:
-        return list(points)
-    step = (len(points) - 1) / (most - 1)
-    return [points[round(i * step)] for i in range(most)]
-
-
-def nice_ticks(low: float, high: float) -> list[float]:
-    """Three to six round numbers, evenly spaced, from at most ``low`` to at least ``high``."""
-    if high - low <= max(abs(low), abs(high)) * 1e-9 or high - low < 1e-250:
-        pad = max(abs(low), abs(high)) * 0.5 or 1.0
-        low, high = (low - pad, high + pad) if pad > 1e-250 else (-1.0, 1.0)
-    elif 0 <= low < high * 0.4:
-        low = 0.0
-    rough = (high - low) / 4
-    magnitude = 10.0 ** math.floor(math.log10(rough))
-    step = next(
-        factor * magnitude for factor in (1, 2, 2.5, 5, 10, 20) if factor * magnitude >= rough * 0.999
-    )
-    first = math.floor(low / step + 1e-6)
-    last = math.ceil(high / step - 1e-6)
-    return [i * step for i in range(first, last + 1)]
-
-
-def tick_text(value: float) -> str:
-    """A number at most seven characters wide or so: ``0.25``, ``1,500``, ``25k``, ``2e-5``."""
-    if value and not 1e-3 <= abs(value) < 1e7:
-        return f"{value:.3g}".replace("e-0", "e-").replace("e+0", "e")
-    for unit, factor in (("M", 1e6), ("k", 1e3)):
-        if abs(value) >= 10 * factor:
-            return f"{value / factor:,.4g}{unit}"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-
-
-def _place(points: Sequence[Point], ticks: Sequence[float]) -> list[Point]:
-    """Points to (percent across, pixels down)."""
-    x_low, x_high = points[0][0], points[-1][0]
-
-    def across(x: float) -> float:
-        return (x - x_low) / (x_high - x_low) * 100 if x_high > x_low else 50.0
-
-    return [(across(x), _down(y, ticks)) for x, y in points]
-
-
-def _down(y: float, ticks: Sequence[float]) -> float:
-    share = (y - ticks[0]) / (ticks[-1] - ticks[0])
-    return _HEIGHT - _BOTTOM - share * (_HEIGHT - _BOTTOM - _TOP)
-
-
-def _head(ident: str, title: str, words: str, height: float, css: str) -> Markup:
-    return Markup(
-        '<svg class="{}" role="img" aria-labelledby="{}-t {}-d" width="100%" height="{:.0f}">'
-        '<title id="{}-t">{}</title><desc id="{}-d">{}</desc>'
-    ).format(css, ident, ident, height, ident, one_line(title), ident, one_line(words))
-
-
-def _in_words(points: Sequence[Point], x_label: str) -> str:
-    ys = [y for _, y in points]
-    if len(points) == 1:
-        return f"One point: {tick_text(ys[0])} at {x_label} {tick_text(points[0][0])}."
-    return (
-        f"{len(points)} points over {x_label} {tick_text(points[0][0])} to {tick_text(points[-1][0])}: "
-        f"first {tick_text(ys[0])}, last {tick_text(ys[-1])}, "
-        f"lowest {tick_text(min(ys))}, highest {tick_text(max(ys))}."
-    )
-
-
-def _grid(ticks: Sequence[float]) -> Markup:
-    """Lines across, each with its number at its left, in the margin that the stylesheet keeps free."""
-    rows = []
-    for index, tick in enumerate(ticks):
-        y = _down(tick, ticks)
-        css = "axis" if index == 0 else "rule"
-        rows.append(f'<line class="{css}" x1="0" x2="100%" y1="{y:.1f}" y2="{y:.1f}"/>')
-        rows.append(
-            f'<text class="tick" x="-8" y="{y + 4:.1f}" text-anchor="end">{escape(tick_text(tick))}</text>'
-        )
-    return Markup("".join(rows))
-
-
-def _trace(placed: Sequence[Point]) -> Markup:
-    dots = placed if len(placed) <= 24 else placed[-1:]
-    path = " ".join(f"{x:.2f},{y:.1f}" for x, y in placed)
-    drawn = [
-        f'<svg aria-hidden="true" width="100%" height="{_HEIGHT:.0f}" viewBox="0 0 100 {_HEIGHT:.0f}" '
-        f'preserveAspectRatio="none" overflow="visible">'
-        f'<polyline class="trace" vector-effect="non-scaling-stroke" points="{path}"/></svg>'
-    ]
-    drawn += [f'<circle class="dot" cx="{x:.2f}%" cy="{y:.1f}" r="3"/>' for x, y in dots]
-    return Markup("".join(drawn))
-
-
-def _x_axis(points: Sequence[Point], x_label: str) -> Markup:
-    y = _HEIGHT - 8
-    first, last = tick_text(points[0][0]), tick_text(points[-1][0])
-    if len(points) == 1:
-        text = Markup('<text class="tick" x="50%" y="{}" text-anchor="middle">{} {}</text>')
-        return text.format(y, one_line(x_label), first)
-    return Markup(
-        '<text class="tick" x="0" y="{}">{} {}</text>'
-        '<text class="tick" x="100%" y="{}" text-anchor="end">{}</text>'
-    ).format(y, one_line(x_label), first, y, last)
+    x: float | None
+    y: float | None
+    mark: str
+    label: str
+    strong: bool = False
 
 
 _ROW = 46.0
@@ -179,24 +70,18 @@ def bar_chart(ident: str, title: str, bars: Sequence[Bar], maximum: float | None
         f"{bar.label}: {bar.text if known(bar.value) is not None else NOT_MEASURED}" for bar in bars
     )
     rows = [_bar(bar, index * _ROW, full) for index, bar in enumerate(bars)]
-    head = _head(ident, title, words + ".", len(bars) * _ROW, "chart bars")
+    head = axes.head(ident, title, words + ".", len(bars) * _ROW, "chart bars")
     return Markup("").join([head, *rows, Markup("</svg>")])
 
 
 def _bar(bar: Bar, top: float, full: float) -> Markup:
     value = known(bar.value)
     share = min(1.0, max(0.0, value / full)) if value is not None and full > 0 else 0.0
-    missing = value is None
-    text = NOT_MEASURED if value is None else bar.text
-    return Markup(
-        '<text class="label" x="0" y="{:.0f}">{}</text>'
-        '<text class="value" x="100%" y="{:.0f}" text-anchor="end">{}</text>'
+    track = Markup(
         '<rect class="{}" x="0" y="{:.0f}" width="100%" height="10" rx="2"/>'
         '<rect class="fill {}" x="0" y="{:.0f}" width="{:.2f}%" height="10" rx="2"/>'
-    ).format(
-        top + 16, wrap(bar.label, 26, 1)[0], top + 16, wrap(text, 18, 1)[0],
-        "track missing" if missing else "track", top + 24, bar.style, top + 24, share * 100,
-    )  # fmt: skip
+    ).format("track missing" if value is None else "track", top + 24, bar.style, top + 24, share * 100)
+    return _labels(bar.label, NOT_MEASURED if value is None else bar.text, top, 26) + track
 
 
 def share_bar(share: float | None) -> Markup:
@@ -214,3 +99,160 @@ def share_bar(share: float | None) -> Markup:
         '<rect class="track" width="100%" height="6" rx="2"/>'
         '<rect class="fill accent" width="{:.2f}%" height="6" rx="2"/>{}</svg>'
     ).format(min(1.0, value) * 100, mark)
+
+
+_INTERVAL_FOOT = 20.0
+_ROOM = 0.06
+"""Share of the scale that is kept free at both sides, so that a limit never lies on the edge."""
+
+
+def interval_chart(ident: str, title: str, rows: Sequence[Interval]) -> Markup:
+    """Each value as a dot with whiskers, over one scale, a dashed line at each row's limit.
+
+    A row without a value says so and is not drawn; one without an interval is a dot alone. Empty when
+    no row has a value.
+    """
+    numbers = [
+        found
+        for row in rows
+        if known(row.value) is not None
+        for each in (row.value, row.low, row.high, row.limit)
+        if (found := bounded(each)) is not None
+    ]
+    if not numbers:
+        return Markup("")
+    low, high = min(numbers), max(numbers)
+    room = (high - low) * _ROOM
+    ticks = axes.nice_ticks(max(0.0, low - room) if low >= 0 else low - room, high + room)
+    height = len(rows) * _ROW + _INTERVAL_FOOT
+    words = "; ".join(_interval_words(row) for row in rows) + "."
+    drawn = [_interval(row, index * _ROW, ticks) for index, row in enumerate(rows)]
+    foot = _scale(ticks, height, tick_text)
+    return Markup("").join(
+        [axes.head(ident, title, words, height, "chart intervals"), *drawn, foot, Markup("</svg>")]
+    )
+
+
+def _interval_words(row: Interval) -> str:
+    value, limit = known(row.value), known(row.limit)
+    if value is None:
+        return f"{row.label}: {NOT_MEASURED}"
+    if limit is None:
+        return f"{row.label}: {row.text}"
+    where = standing(value, known(row.low), known(row.high), limit)
+    return f"{row.label}: {row.text}, {where} its limit of {tick_text(limit)}"
+
+
+Standing = Literal["above", "below", "across"]
+
+
+def standing(value: float, low: float | None, high: float | None, limit: float) -> Standing:
+    """Where an interval, or a value without one, lies: ``above``, ``below`` or ``across`` the limit."""
+    if (value if low is None else low) >= limit:
+        return "above"
+    return "below" if (value if high is None else high) < limit else "across"
+
+
+def _interval(row: Interval, top: float, ticks: Sequence[float]) -> Markup:
+    value, limit, low, high = (bounded(each) for each in (row.value, row.limit, row.low, row.high))
+    middle = top + 32
+    parts = [_labels(row.label, NOT_MEASURED if value is None else row.text, top, 24)]
+    if value is None:
+        return Markup("").join([*parts, _line("track missing", 0, 100, middle)])
+    tone = "plain"
+    parts.append(_line("base", 0, 100, middle))
+    if limit is not None:
+        tone = _TONES[standing(value, low, high, limit), row.fails]
+        parts.append(_upright("limit", share_of(limit, ticks) * 100, middle, 12))
+    if low is not None and high is not None:
+        ends = share_of(low, ticks) * 100, share_of(high, ticks) * 100
+        parts.append(_line(f"whisker {tone}", *ends, middle))
+        parts += [_upright(f"whisker {tone}", end, middle, 5) for end in ends]
+    dot = Markup('<circle class="dot {}" cx="{:.2f}%" cy="{:.0f}" r="5"/>')
+    return Markup("").join([*parts, dot.format(tone, share_of(value, ticks) * 100, middle)])
+
+
+_TONES: dict[tuple[Standing, str], str] = {
+    ("above", "below"): "good", ("across", "below"): "care", ("below", "below"): "bad",
+    ("below", "above"): "good", ("across", "above"): "care", ("above", "above"): "bad",
+}  # fmt: skip
+"""(where the interval lies, which side of the limit is bad) to a colour; the place says the same."""
+
+
+def _labels(label: str, text: str, top: float, width: int) -> Markup:
+    """A row's label at the left and its value in words at the right."""
+    return Markup(
+        '<text class="label" x="0" y="{:.0f}">{}</text>'
+        '<text class="value" x="100%" y="{:.0f}" text-anchor="end">{}</text>'
+    ).format(top + 16, wrap(label, width, 1)[0], top + 16, wrap(text, 44 - width, 1)[0])
+
+
+def _line(css: str, start: float, end: float, y: float) -> Markup:
+    text = Markup('<line class="{}" x1="{:.2f}%" x2="{:.2f}%" y1="{:.0f}" y2="{:.0f}"/>')
+    return text.format(css, start, end, y, y)
+
+
+def _upright(css: str, x: float, middle: float, reach: float) -> Markup:
+    text = Markup('<line class="{}" x1="{:.2f}%" x2="{:.2f}%" y1="{:.0f}" y2="{:.0f}"/>')
+    return text.format(css, x, x, middle - reach, middle + reach)
+
+
+def _scale(ticks: Sequence[float], height: float, words: Callable[[float], str]) -> Markup:
+    """The numbers under a picture, the outer ones kept inside it."""
+    last = len(ticks) - 1
+    anchors = {0: "start", last: "end"}
+    return Markup("").join(
+        Markup('<text class="tick" x="{:.2f}%" y="{:.0f}" text-anchor="{}">{}</text>').format(
+            index / last * 100, height - 4, anchors.get(index, "middle"), words(tick)
+        )
+        for index, tick in enumerate(ticks)
+    )
+
+
+def dot_chart(
+    ident: str, title: str, dots: Sequence[Dot], x_text: Callable[[float], str] = tick_text
+) -> Markup:
+    """Dots in a plane, each with its mark beside it; ``x_text`` says a number across in words. Empty when
+    no dot has both numbers."""
+    kept = [
+        (x, y, dot) for dot in dots if (x := bounded(dot.x)) is not None and (y := bounded(dot.y)) is not None
+    ]
+    if not kept:
+        return Markup("")
+    across = axes.nice_ticks(min(x for x, _, _ in kept), max(x for x, _, _ in kept))
+    up = axes.nice_ticks(min(y for _, y, _ in kept), max(y for _, y, _ in kept))
+    words = "; ".join(f"{dot.label}: {tick_text(y)} at {x_text(x)}" for x, y, dot in kept) + "."
+    placed = [(share_of(x, across) * 100, axes.down(y, up), dot) for x, y, dot in kept]
+    drawn = [
+        Markup('<circle class="dot {}" cx="{:.2f}%" cy="{:.1f}" r="{}"/>').format(
+            "strong" if dot.strong else "quiet", x, y, 6 if dot.strong else 4
+        )
+        for x, y, dot in placed
+    ]
+    parts = [axes.grid(up), *drawn, *_marks(placed), _scale(across, HEIGHT - 4, x_text)]
+    head = axes.head(ident, title, words, HEIGHT, "chart line")
+    return Markup("").join([head, *parts, Markup("</svg>")])
+
+
+_MARK_HEIGHT, _MARK_WIDTH = 13.0, 6.0
+
+
+def _marks(placed: Sequence[tuple[float, float, Dot]]) -> list[Markup]:
+    """The text beside each dot, moved down where it would cover another: on the side that has room."""
+    taken: list[tuple[float, float]] = []
+    marks = []
+    for x, y, dot in sorted(placed, key=lambda each: each[1]):
+        place = y + 4
+        for other_x, other_y in taken:
+            if abs(other_x - x) < _MARK_WIDTH and abs(other_y - place) < _MARK_HEIGHT:
+                place = other_y + _MARK_HEIGHT
+        taken.append((x, place))
+        left = x > 90
+        text = Markup(
+            '<text class="mark-text{}" x="{:.2f}%" dx="{}" y="{:.1f}" text-anchor="{}">{}</text>'
+        ).format(
+            " strong" if dot.strong else "", x, -10 if left else 10, place, "end" if left else "start",
+            one_line(wrap(dot.mark, 8, 1)[0]),
+        )  # fmt: skip
+        marks.append(text)
+    return marks

@@ -158,7 +158,6 @@ class GateView:
     series: tuple[Series, ...] = ()
     """Learning curves, all in one picture and one unit."""
     x_label: str = "step"
-    y_label: str = "nats a token"
     advice: tuple[str, ...] = ()
     """What to try, in sentences, the best first."""
     how: str = ""
@@ -167,6 +166,8 @@ class GateView:
     """The reason given with --accept by the person who went on in spite of it."""
     headline: str = ""
     """One line for the first screen, with the number that decided; made from the measures when empty."""
+    y_label: str = "nats a token"
+    """What the series are measured in."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 from inbond.report import lineage as drawing
 from inbond.report import wording
 from inbond.report.blocks import Limits, Prepared, Table, table
-from inbond.report.data import DataFacts, LedgerFacts, Lineage, ReportData, VerdictView
+from inbond.report.data import DataFacts, LearningFacts, LedgerFacts, Lineage, ReportData, VerdictView
 from inbond.report.text import clip, one_line, visible
 from inbond.report.wording import count
 
@@ -140,6 +140,14 @@ def duty(obligation: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+def findings(verdict: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(what was found, the source of the rule) of each reason, for verdicts that are not about terms."""
+    return [
+        (_text(reason.get("finding")) or _text(reason.get("rule")) or "–", _text(reason.get("source")))
+        for reason in _mappings(verdict.get("reasons"))
+    ]
+
+
 def reason_texts(view: VerdictView) -> list[dict[str, str]]:
     """The reasons of a verdict in words, for the card: edge, stance, finding, source."""
     given = view.verdict.get("reasons")
@@ -221,6 +229,7 @@ def lineage(graph: Lineage) -> dict[str, Any]:
 
 def recipe(data: ReportData, limits: Limits) -> dict[str, Any]:
     """Stages, the recipe's text and the environment."""
+    learning = data.learning
     total = sum(stage.seconds for stage in data.stages)
     rows: list[tuple[object, ...]] = [
         (
@@ -233,12 +242,34 @@ def recipe(data: ReportData, limits: Limits) -> dict[str, Any]:
     ]
     columns = ("Stage", "#Time", "This time", "Artifact")
     return {
+        "learning": [] if learning is None else learning_facts(learning),
         "stages": table(f"Stages, {wording.duration(total)} in all", columns, rows, limits.rows, folds=True),
         "yaml": Prepared(visible(clip(data.recipe_yaml, limits.recipe))),
         "environment": [
             (str(key), str(value)) for key, value in list(data.environment.items())[: limits.rows]
         ],
     }
+
+
+def learning_facts(facts: LearningFacts) -> list[tuple[str, str]]:
+    """(label, words) of what was minimised, on which targets, at what speed."""
+    targets = facts.targets or "not recorded"
+    if wording.known(facts.target_bytes_per_token) is not None:
+        targets += f"; {wording.number(facts.target_bytes_per_token, 1)} bytes a label token"
+    shared = facts.prefix_tokens_shared
+    prefix = "none" if shared == 0 else wording.NOT_MEASURED
+    if shared:
+        prefix = f"{wording.plural(shared, 'token')}, computed once a batch"
+    rate = wording.known(facts.label_tokens_per_s)
+    return [
+        ("Objective", facts.objective or "not recorded"),
+        ("Teacher’s targets", targets),
+        ("Temperature", wording.figure(facts.temperature).rstrip("0").rstrip(".")),
+        ("Shared prefix", prefix),
+        ("Label tokens learnt", count(facts.label_tokens)),
+        ("Speed of learning", wording.NOT_MEASURED if rate is None else f"{wording.rate(rate)} of labels"),
+        ("Adapter", facts.adapter or "none: all weights were learnt"),
+    ]
 
 
 def ledger_facts(ledger: LedgerFacts) -> list[tuple[str, object]]:

@@ -10,18 +10,20 @@ from typing import Any
 
 from markupsafe import Markup
 
-from inbond.report import charts, provenance, wording
+from inbond.report import charts, gates, lines, provenance, runs, wording
 from inbond.report.blocks import Limits, Passage, Prepared, Tile, table
-from inbond.report.data import CurvePoint, ReportData, SamplePair
+from inbond.report.data import CurvePoint, ReportData, SamplePair, Series
 from inbond.report.text import clip, language_of, one_line, visible
 from inbond.report.wording import count, known, number, percent, ratio
 
 _MOST_SAMPLES = 8
 PARTS = (
     ("summary", "Summary"),
+    ("gates", "Gates"),
     ("verdicts", "Verdicts"),
     ("before-after", "Before and after"),
     ("curves", "Curves"),
+    ("runs", "Runs"),
     ("samples", "Samples"),
     ("saving", "Saving"),
     ("data", "Data"),
@@ -47,6 +49,10 @@ def context_of(data: ReportData, limits: Limits) -> dict[str, Any]:
         "parts": PARTS,
         "disclaimer": wording.DISCLAIMER,
         "summary": _summary(data),
+        "badges": gates.badges(data.gates, limits),
+        "stop": gates.stop(data.gates),
+        "gates": gates.sections(data.gates, limits),
+        "runs": runs.comparison(data.runs, limits),
         "verdicts": provenance.verdicts(data.verdicts, limits),
         "metrics": _metrics(data),
         "curves": _curves(data.curves),
@@ -67,6 +73,7 @@ def _summary(data: ReportData) -> dict[str, Any]:
         "sentence": wording.outcome_sentence(data),
         "permission": wording.permission_sentence(data),
         "tone": tone,
+        "ground": "plain" if any(gate.stopped for gate in data.gates) else tone,
         "verdict": words,
         "tiles": [_size_tile(data), _agreement_tile(data), _kl_tile(data), _speed_tile(data)],
         "facts": [
@@ -159,8 +166,9 @@ def _curves(curves: Sequence[CurvePoint]) -> dict[str, Any]:
         return {"figures": [], "note": "No training steps were logged."}
 
     def figure(ident: str, title: str, unit: str, values: Sequence[float | None]) -> dict[str, object]:
-        points = [(float(point.step), value) for point, value in zip(curves, values, strict=True)]
-        drawing = charts.line_chart(f"curve-{ident}", f"{title} over steps", points, "step")
+        points = tuple((float(point.step), value) for point, value in zip(curves, values, strict=True))
+        line = lines.lines_of([Series(title, points, "held-out")])
+        drawing = lines.line_chart(f"curve-{ident}", f"{title} over steps", line, "step")
         return {"title": title, "unit": unit, "drawing": drawing, "missing": "Not logged in this run."}
 
     return {

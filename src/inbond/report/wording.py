@@ -46,6 +46,21 @@ def number(value: float | None, digits: int = 2) -> str:
     return f"{found:,.{digits}f}"
 
 
+def figure(value: float | None) -> str:
+    """A measure of unknown size, to about three digits: ``0.931``, ``4.74``, ``1,170``."""
+    found = known(value)
+    if found is None or abs(found) < 1:
+        return number(found, 3)
+    return number(found, 2 if abs(found) < 100 else 0)
+
+
+def against(value: float | None, limit: float | None) -> str:
+    """A ratio with two digits, three where two would hide on which side of its limit it lies."""
+    found, bound = known(value), known(limit)
+    close = found is not None and bound is not None and 0 < abs(found - bound) < 0.005
+    return number(found, 3 if close else 2)
+
+
 def count(value: int | None) -> str:
     """36118 -> ``36,118``."""
     return NOT_MEASURED if value is None else f"{value:,}"
@@ -170,6 +185,12 @@ def _how_close(metrics: Metrics) -> str:
 
 def permission_sentence(data: ReportData) -> str:
     """May I use it? In one or two sentences, from the sternest of the verdicts."""
+    if any(gate.stopped for gate in data.gates):
+        return f"There is no student to use: a quality gate kept it back. The terms alone: {_terms(data)}"
+    return _terms(data)
+
+
+def _terms(data: ReportData) -> str:
     view = worst_verdict(data.verdicts)
     if view is None:
         return "No verdict was recorded, so nothing here says whether you may."
@@ -179,7 +200,7 @@ def permission_sentence(data: ReportData) -> str:
         owed = f", if you keep {plural(duties, 'obligation')}" if duties else " without further obligations"
         return f"Yes, as asked{owed}."
     if tone == "bad":
-        return "No: a gate said no. The reasons are below."
+        return "No. The reasons are below."
     if view.accepted:
         return "A person decided to go on, and the reason is recorded. Read it before you rely on it."
     open_points = plural(len(view.missing), "open point")

@@ -1,0 +1,165 @@
+"""From the runs of one recipe to the page's comparison: a sentence, a table, a picture. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from inbond.report import charts, wording
+from inbond.report.blocks import Limits, Table, table
+from inbond.report.data import RunRow
+from inbond.report.text import clip, one_line
+from inbond.report.wording import known, number, percent
+
+_MOST_RUNS = 12
+_MOST_CHANGES = 5
+_NAME_LENGTH = 60
+Numbered = tuple[int, RunRow]
+
+
+def comparison(rows: Sequence[RunRow], limits: Limits) -> dict[str, Any]:
+    """The runs, numbered from the oldest and shown from the newest; this one and the best always."""
+    numbered = list(enumerate(sorted(rows, key=lambda row: row.completed), start=1))
+    best = _best(numbered)
+    shown = _chosen(numbered, best, min(_MOST_RUNS, limits.rows))
+    return {
+        "sentence": _sentence(rows, best),
+        "table": _table(shown, len(rows) - len(shown)) if rows else None,
+        **_picture(shown),
+    }
+
+
+def _best(numbered: Sequence[Numbered]) -> Numbered | None:
+    """The one with the lowest known KL after training."""
+    measured = [each for each in numbered if known(each[1].kl_after) is not None]
+    return min(measured, key=lambda each: each[1].kl_after or 0.0, default=None)
+
+
+def _chosen(numbered: Sequence[Numbered], best: Numbered | None, most: int) -> list[Numbered]:
+    """At most ``most``, newest first; this run and the best are among them."""
+    newest = list(reversed(numbered))
+    must = [each for each in newest if each[1].current][:1]
+    must += [best] if best is not None and best not in must else []
+    others = [each for each in newest if each not in must][: most - len(must)]
+    return sorted(must + others, key=lambda each: -each[0])
+
+
+def _sentence(rows: Sequence[RunRow], best: Numbered | None) -> str:
+    if not rows:
+        return "No other run was looked for."
+    ours = next((row for row in rows if row.current), None)
+    if len(rows) == 1 and ours is not None:
+        return "This is the first run of this recipe: there is nothing to compare it with yet."
+    begin = f"{wording.plural(len(rows), 'run')} of this recipe on the same teacher and prompts."
+    if best is None:
+        return f"{begin} None has a measured KL."
+    least = f"{number(best[1].kl_after)} nats a token"
+    if best[1].current:
+        return f"{begin} This one came closest to its teacher: KL {least}."
+    own = "" if ours is None or known(ours.kl_after) is None else f", against {number(ours.kl_after)} here"
+    return f"{begin} Run {best[0]}, {_name(best[1])}, came closest to its teacher: KL {least}{own}."
+
+
+def _name(row: RunRow) -> str:
+    return one_line(clip(row.name, _NAME_LENGTH))
+
+
+def _table(shown: Sequence[Numbered], left_out: int) -> Table:
+    columns = (
+        "Run",
+        "What differs",
+        "#KL",
+        "#Agreement",
+        "#Diversity",
+        "#Size",
+        "#Speed",
+        "#Time",
+        "Outcome",
+    )
+    found = table("Newest first", columns, [_row(*each) for each in shown], len(shown), folds=True)
+    return Table(found.caption, found.columns, found.rows, left_out, found.folds)
+
+
+def _row(place: int, row: RunRow) -> tuple[object, ...]:
+    def times(value: float | None) -> str:
+        return wording.NOT_MEASURED if known(value) is None else f"{number(value)}×"
+
+    return (
+        _who(place, row),
+        _changes(row),
+        _kl(row),
+        percent(row.agreement_after),
+        times(row.diversity_ratio),
+        wording.params(row.student_params),
+        times(row.speedup),
+        wording.duration(row.seconds),
+        one_line(clip(row.outcome, 80)),
+    )
+
+
+def _who(place: int, row: RunRow) -> Markup:
+    when = one_line(clip(row.completed, 40))[:16].replace("T", " ")
+    tag = Markup(' <span class="tag weights">this run</span>') if row.current else Markup("")
+    who = Markup('{}. <bdi>{}</bdi>{}<br><span class="soft small">{}</span>')
+    return who.format(place, _name(row), tag, when)
+
+
+def _changes(row: RunRow) -> object:
+    if not row.changes:
+        return "–" if row.current else "nothing in the recipe"
+    one = Markup('<span class="mono">{}</span> {}')
+    said = [
+        one.format(one_line(clip(field, 60)), one_line(clip(value, 60)))
+        for field, value in row.changes[:_MOST_CHANGES]
+    ]
+    if len(row.changes) > _MOST_CHANGES:
+        said.append(Markup("and {} more").format(len(row.changes) - _MOST_CHANGES))
+    return Markup("<br>").join(said)
+
+
+def _kl(row: RunRow) -> object:
+    after = number(row.kl_after)
+    if known(row.kl_before) is None or known(row.kl_after) is None:
+        return after
+    return Markup('{}<br><span class="soft small">from {}</span>').format(after, number(row.kl_before))
+
+
+def _picture(shown: Sequence[Numbered]) -> dict[str, Any]:
+    """KL against size where sizes differ, bars of KL where they do not; nothing for a single run."""
+    measured = [each for each in shown if known(each[1].kl_after) is not None]
+    if len(measured) < 2:
+        return {"figure": Markup(""), "figure_title": "", "figure_unit": ""}
+    sizes = {row.student_params for _, row in measured if row.student_params is not None}
+    if len(sizes) > 1:
+        dots = [
+            charts.Dot(row.student_params, row.kl_after, str(place), _label(place, row), row.current)
+            for place, row in measured
+        ]
+        return {
+            "figure": charts.dot_chart("runs", "Held-out KL against parameters of each run", dots, _size),
+            "figure_title": "Size and distance from the teacher",
+            "figure_unit": "KL in nats a token over parameters; down and left is better",
+        }
+    bars = [
+        charts.Bar(_label(place, row), row.kl_after, f"{number(row.kl_after)} nats", _style(row))
+        for place, row in measured
+    ]
+    return {
+        "figure": charts.bar_chart("runs", "Held-out KL of each run", bars),
+        "figure_title": "Distance from the teacher",
+        "figure_unit": "KL, nats a token; less is better",
+    }
+
+
+def _label(place: int, row: RunRow) -> str:
+    return f"{place}. {_name(row)}{', this run' if row.current else ''}"
+
+
+def _size(params: float) -> str:
+    return wording.params(round(params)).replace(".0 ", " ")
+
+
+def _style(row: RunRow) -> str:
+    return "accent" if row.current else "before"
