@@ -200,7 +200,7 @@ def decide(found: Diversity, limits: Limits) -> Verdict:
     measured = [entry for entry in found.measures if entry.ratio is not None]
     below = _surely_below(measured, limits)
     missing = [entry for entry in found.measures if entry.ratio is None]
-    low = [entry for entry in measured if _ends(entry)[0] < limits.min_ratio]
+    low = [entry for entry in measured if _ratio(entry).interval()[0] < limits.min_ratio]
     if below:
         outcome = "fail"
         reasons = [_reason("narrowed", _sentence(entry, limits)) for entry in below]
@@ -208,7 +208,8 @@ def decide(found: Diversity, limits: Limits) -> Verdict:
         outcome = "cannot-tell"
         reasons = [_reason("too-few", _too_few(entry)) for entry in missing]
         reasons += [
-            _reason("too-close", f"{_sentence(entry, limits)} {_needed(entry, limits)}") for entry in low
+            _reason("too-close", f"{_sentence(entry, limits)} {_ratio(entry).needed(limits.min_ratio)}")
+            for entry in low
         ]
     else:
         outcome = "pass"
@@ -219,7 +220,7 @@ def decide(found: Diversity, limits: Limits) -> Verdict:
 
 
 def _surely_below(measured: Sequence[Measure], limits: Limits) -> list[Measure]:
-    p_values = [entry.ratio.p_not_below(limits.min_ratio) for entry in measured if entry.ratio]
+    p_values = [_ratio(entry).p_not_below(limits.min_ratio) for entry in measured]
     return [
         entry
         for entry, adjusted in zip(measured, holm(p_values), strict=True)
@@ -227,16 +228,15 @@ def _surely_below(measured: Sequence[Measure], limits: Limits) -> list[Measure]:
     ]
 
 
-def _ends(entry: Measure) -> tuple[float, float]:
+def _ratio(entry: Measure) -> Estimate:
     assert entry.ratio is not None, "only what has an interval"
-    return entry.ratio.interval(LEVEL)
+    return entry.ratio
 
 
 def _sentence(entry: Measure, limits: Limits) -> str:
-    assert entry.ratio is not None, "only what has an interval"
-    low, high = _ends(entry)
+    low, high = _ratio(entry).interval()
     return (
-        f"{entry.name} ({LABELS[entry.name]}): the student has {entry.ratio.value:.2f} of its teacher's "
+        f"{entry.name} ({LABELS[entry.name]}): the student has {_ratio(entry).value:.2f} of its teacher's "
         f"(95% interval {low:.2f} to {high:.2f}, {len(entry.teacher)} prompts); at least "
         f"{limits.min_ratio:g} is wanted."
     )
@@ -249,25 +249,12 @@ def _too_few(entry: Measure) -> str:
     )
 
 
-def _needed(entry: Measure, limits: Limits) -> str:
-    """How many prompts would bring the nearer end of the interval to the limit, were nothing else to change:
-    the interval's width goes with the square root of their number."""
-    assert entry.ratio is not None, "only what has an interval"
-    low, high = _ends(entry)
-    off = abs(entry.ratio.value - limits.min_ratio)
-    half = entry.ratio.value - low if entry.ratio.value >= limits.min_ratio else high - entry.ratio.value
-    prompts = len(entry.teacher) * (half / off) ** 2 if off > 0 else math.inf
-    if prompts > 1000:
-        return "It is so near the limit that not even 1,000 prompts would be likely to decide."
-    return f"Roughly {max(math.ceil(prompts), len(entry.teacher) + 1)} prompts would decide, if it stays so."
-
-
 def _rates(found: Diversity, limits: Limits, measures: int) -> str:
     return (
         f"{found.samples} answers to each of {found.prompts} prompts. A student at or above "
-        f"{limits.min_ratio:g} in every measure fails with a chance of at most {limits.error_rate:.0%} "
-        f"(Holm's correction over {measures} measures); one below it in any passes with a chance of at "
-        f"most {(1 - LEVEL) / 2:.1%}."
+        f"{limits.min_ratio:g} in every measure fails with a chance of about {limits.error_rate:.0%} at most "
+        f"(Holm's correction over {measures} measures); one below it in any passes with a chance of "
+        f"about {(1 - LEVEL) / 2:.1%} at most."
     )
 
 

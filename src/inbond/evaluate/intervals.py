@@ -55,6 +55,14 @@ class RecordSums:
         """Share of label tokens with the same likeliest token."""
         return sum(self.agreed) / sum(self.tokens)
 
+    def take(self, rows: Sequence[int]) -> RecordSums:
+        """Some of the records, by their places."""
+        return RecordSums(
+            tuple(self.kl[row] for row in rows),
+            tuple(self.agreed[row] for row in rows),
+            tuple(self.tokens[row] for row in rows),
+        )
+
     def to_json(self) -> dict[str, Any]:
         return {"kl": list(self.kl), "agreed": list(self.agreed), "tokens": list(self.tokens)}
 
@@ -88,6 +96,21 @@ class Estimate:
         """One-sided p-value of "the truth is at most ``bound``": small when it is clearly above."""
         share = (1 + np.count_nonzero(self.sorted_D <= bound)) / (len(self.sorted_D) + 2)
         return _t_probability(_NORMAL.inv_cdf(float(share)) / _widening(self.records), self.records - 1)
+
+    def needed(self, bound: float) -> str:
+        """In words, how many prompts would bring the 95% interval's nearer end to ``bound``, were nothing
+        else to change: its width goes with the square root of their number."""
+        low, high = self.interval()
+        half, off = self.value - low if self.value >= bound else high - self.value, abs(self.value - bound)
+        prompts = self.records * (half / off) ** 2 if off > 0 else math.inf
+        if prompts > 1000:
+            return "It is so near the limit that not even 1,000 prompts would be likely to decide."
+        return f"Roughly {max(math.ceil(prompts), self.records + 1)} prompts would decide, if it stays so."
+
+    def words(self) -> str:
+        """The value with its 95% interval."""
+        low, high = self.interval()
+        return f"{self.value:.3g} (95% interval {low:.3g} to {high:.3g})"
 
     def to_json(self) -> dict[str, float]:
         low, high = self.interval()

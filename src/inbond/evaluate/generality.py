@@ -1,0 +1,256 @@
+"""Did training make the student worse where nobody looked? Measures, and the gate's decision.
+
+A student is trained and measured on one domain; what it loses elsewhere shows on prompts outside of it.
+Teacher and student are compared on the teacher's own greedy answers there, before and after training.
+Pure but for ``built_in_prompts``, which reads a file of this package.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from importlib import resources
+from typing import Any, Literal
+
+from inbond.digest import of_value
+from inbond.evaluate.intervals import (
+    LEAST_RECORDS,
+    Estimate,
+    RecordSums,
+    apart_ratio,
+    mean,
+    paired_ratio,
+)
+from inbond.types import Reason, Verdict
+
+DECIDER = "inbond.generality/1"
+PROMPTS = "outside-prompts.jsonl"
+Start = Literal["prune", "model", "scratch"]
+_Outcome = Literal["pass", "fail", "cannot-tell"]
+_SOURCE = "docs/gates.md#generality"
+
+
+@dataclass(frozen=True)
+class OutsidePrompt:
+    """A short prompt of no domain in particular, and what it asks for (arithmetic, facts, code, ...)."""
+
+    prompt: str
+    area: str
+
+
+def built_in_prompts() -> tuple[OutsidePrompt, ...]:
+    """The prompts that come with this package. Those near a training prompt are the caller's to leave out."""
+    text = resources.files("inbond.evaluate").joinpath(PROMPTS).read_text(encoding="utf-8")
+    return tuple(OutsidePrompt(**json.loads(line)) for line in text.splitlines())
+
+
+@dataclass(frozen=True)
+class Limits:
+    """``max_ratio``: the most that KL outside may be after training, as a multiple of what it was before.
+    ``max_gap``: the most that it may be as a multiple of KL inside; None: only reported.
+    ``floor``: nats a token at or below which a student follows its teacher, however it began.
+    ``blank``: a student whose KL outside was above this share of ln(vocabulary) before training knew next
+    to nothing (a uniform guess is at most 1): that it got better then shows nothing."""
+
+    max_ratio: float = 1.0
+    max_gap: float | None = None
+    floor: float = 0.01
+    blank: float = 0.5
+
+
+@dataclass(frozen=True)
+class Generality:
+    """What was measured: per-record sums before and after training, outside (the same records twice) and
+    inside (held-out records of the domain, the same twice). ``areas``: one for each outside record.
+    ``vocabulary``: the number of real tokens."""
+
+    before_outside: RecordSums
+    after_outside: RecordSums
+    before_inside: RecordSums
+    after_inside: RecordSums
+    start: Start
+    vocabulary: int
+    areas: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        assert self.before_outside.tokens == self.after_outside.tokens, "the same records outside"
+        assert self.before_inside.tokens == self.after_inside.tokens, "the same records inside"
+        assert len(self.areas) in (0, len(self.after_outside)), "an area for each record, or none"
+
+    @property
+    def enough(self) -> bool:
+        return min(len(self.after_outside), len(self.after_inside)) >= LEAST_RECORDS
+
+    @cached_property
+    def outside(self) -> Estimate:
+        """KL outside after training, in nats a token."""
+        return mean(self.after_outside.kl, self.after_outside.tokens)
+
+    @cached_property
+    def change(self) -> Estimate:
+        """KL outside, after / before: below 1 is better than before."""
+        return _change(self.before_outside, self.after_outside)
+
+    @cached_property
+    def change_inside(self) -> Estimate:
+        """KL inside, after / before."""
+        return _change(self.before_inside, self.after_inside)
+
+    @cached_property
+    def gap(self) -> Estimate:
+        """KL outside / KL inside after training: above 1 is farther from the teacher outside."""
+        return apart_ratio(self.after_outside, self.after_inside)
+
+    @cached_property
+    def gap_before(self) -> Estimate:
+        """KL outside / KL inside before training: what of the gap the student brought along."""
+        return apart_ratio(self.before_outside, self.before_inside)
+
+    def by_area(self) -> list[dict[str, Any]]:
+        """KL before and after for each area, worst change first. A few records each: a hint, no finding."""
+        found = []
+        for area in dict.fromkeys(self.areas):
+            rows = [row for row, name in enumerate(self.areas) if name == area]
+            before, after = (sums.take(rows) for sums in (self.before_outside, self.after_outside))
+            found.append(
+                {"area": area, "records": len(rows), "kl_before": before.mean_kl, "kl_after": after.mean_kl}
+            )
+        return sorted(found, key=lambda entry: entry["kl_before"] - entry["kl_after"])
+
+    def to_json(self) -> dict[str, Any]:
+        """Means, agreement, ratios with 95% intervals (null with too few records), areas, all sums."""
+        sides = ("before_outside", "after_outside", "before_inside", "after_inside")
+        ratios = ("change", "change_inside", "gap", "gap_before")
+        return {
+            "start": self.start,
+            "vocabulary": self.vocabulary,
+            **{side: _side_json(getattr(self, side)) for side in sides},
+            **{name: getattr(self, name).to_json() if self.enough else None for name in ratios},
+            "areas": self.by_area(),
+        }
+
+
+def _side_json(sums: RecordSums) -> dict[str, Any]:
+    return {"mean_kl": sums.mean_kl, "agreement": sums.agreement, "records": sums.to_json()}
+
+
+def _change(before: RecordSums, after: RecordSums) -> Estimate:
+    return paired_ratio(after.kl, before.kl, after.tokens)
+
+
+def decide(found: Generality, limits: Limits) -> Verdict:
+    """fail: KL outside is above ``max_ratio`` times what it was, with the whole 95% interval (or the gap is
+    above ``max_gap``); pass: everything demanded lies within its limit, with the whole interval;
+    cannot-tell: anything else, a student that knew nothing before and has no ``max_gap`` among it."""
+    reasons: list[Reason] = []
+    if not found.enough:
+        outcomes: list[_Outcome] = ["cannot-tell"]
+        reasons.append(_reason("too-few", _too_few(found)))
+    elif found.outside.interval()[1] <= limits.floor:
+        outcomes = ["pass"]
+        reasons.append(_reason("follows", _follows(found, limits)))
+    else:
+        outcomes = [_judge_change(found, limits, reasons)]
+        if limits.max_gap is not None:
+            outcomes.append(_judge_gap(found, limits.max_gap, reasons))
+            if _was_blank(found, limits) and outcomes[0] != "fail":
+                outcomes = outcomes[1:]  # the gap alone can say something of such a student
+    if found.enough:
+        reasons += [_reason("gap-in-words", _gap_words(found)), _reason("error-rates", _rates(limits))]
+    outcome = next((worse for worse in ("fail", "cannot-tell") if worse in outcomes), "pass")
+    facts = of_value({"found": found.to_json(), "limits": asdict(limits)})
+    return Verdict(outcome, tuple(reasons), facts, DECIDER)
+
+
+def _was_blank(found: Generality, limits: Limits) -> bool:
+    return found.start == "scratch" or found.before_outside.mean_kl > limits.blank * math.log(
+        found.vocabulary
+    )
+
+
+def _judge_change(found: Generality, limits: Limits, reasons: list[Reason]) -> _Outcome:
+    low, high = found.change.interval()
+    if low > limits.max_ratio:
+        reasons.append(_reason("worse-outside", _change_words(found, limits)))
+        return "fail"
+    if _was_blank(found, limits):
+        reasons.append(_reason("blank-before", _blank_words(found)))
+        return "cannot-tell"
+    if high <= limits.max_ratio:
+        reasons.append(_reason("kept-outside", _change_words(found, limits)))
+        return "pass"
+    reasons.append(
+        _reason("too-close", f"{_change_words(found, limits)} {found.change.needed(limits.max_ratio)}")
+    )
+    return "cannot-tell"
+
+
+def _judge_gap(found: Generality, max_gap: float, reasons: list[Reason]) -> _Outcome:
+    low, high = found.gap.interval()
+    outcome: _Outcome = "fail" if low > max_gap else "pass" if high <= max_gap else "cannot-tell"
+    finding = (
+        f"KL outside is {found.gap.words()} times KL inside; at most {max_gap:g} times was allowed: "
+        f"{'too far' if outcome == 'fail' else 'within it' if outcome == 'pass' else 'too near to call'}."
+    )
+    reasons.append(_reason("gap", finding))
+    return outcome
+
+
+def _change_words(found: Generality, limits: Limits) -> str:
+    before, after = found.before_outside, found.after_outside
+    return (
+        f"On {len(after)} prompts outside the domain KL went from {before.mean_kl:.3f} to "
+        f"{after.mean_kl:.3f} nats a token, {found.change.words()} times what it was before training (at most "
+        f"{limits.max_ratio:g} is allowed); agreement from {before.agreement:.0%} to {after.agreement:.0%}."
+    )
+
+
+def _blank_words(found: Generality) -> str:
+    uniform = math.log(found.vocabulary)
+    how = "starts from scratch" if found.start == "scratch" else "was cut too deep to know anything"
+    return (
+        f"The student {how}: its KL outside before training, {found.before_outside.mean_kl:.2f} nats a "
+        f"token, is nothing to compare with (a uniform guess has at most {uniform:.2f}). That it is "
+        f"{found.after_outside.mean_kl:.2f} now shows no generality. Set max_gap to demand how near KL "
+        "outside must come to KL inside."
+    )
+
+
+def _gap_words(found: Generality) -> str:
+    side = "farther from" if found.gap.value > 1 else "nearer to"
+    return (
+        f"After training a token outside the domain costs {found.after_outside.mean_kl:.3f} nats, one "
+        f"inside {found.after_inside.mean_kl:.3f}: outside the student is {side} its teacher, KL outside / KL inside "
+        f"= {found.gap.words()}; before training it was {found.gap_before.words()}. Training "
+        f"brought KL inside to {found.change_inside.value:.2f} of what it was, outside to "
+        f"{found.change.value:.2f}."
+    )
+
+
+def _follows(found: Generality, limits: Limits) -> str:
+    return (
+        f"KL outside is {found.outside.words()} nats a token on {len(found.after_outside)} prompts, at "
+        f"or below {limits.floor:g}: the student follows its teacher there, however it began."
+    )
+
+
+def _too_few(found: Generality) -> str:
+    return (
+        f"There are {len(found.after_outside)} records outside and {len(found.after_inside)} inside the "
+        f"domain; an interval needs at least {LEAST_RECORDS} of each."
+    )
+
+
+def _rates(limits: Limits) -> str:
+    checks = 1 if limits.max_gap is None else 2
+    return (
+        f"A student within the {'limit' if checks == 1 else 'limits'} fails with a chance of about "
+        f"{0.025 * checks:.1%} at most, one beyond passes with a chance of about 2.5% at most, over other "
+        "prompts like these. Prompts of a kind that is not among them may have fared otherwise."
+    )
+
+
+def _reason(rule: str, finding: str) -> Reason:
+    return Reason(f"generality.{rule}", finding, _SOURCE)
