@@ -16,6 +16,10 @@ from torch import Tensor
 WORTH = 32
 """Positions that sharing must save: about what reading all weights a second time costs."""
 
+WINDOW = 16
+"""Batches whose sequences are sorted by length together: more means less padding, but also that the same
+sequences meet again in the next epoch (docs/run.md)."""
+
 
 class Labelled(Protocol):
     """What a batch needs of a token sequence: its ids, and where its labels begin."""
@@ -93,7 +97,7 @@ def by_length(lengths: Sequence[int], size: int) -> list[list[int]]:
 
 
 def epoch_batches(lengths: Sequence[int], size: int, seed: int, epoch: int) -> list[list[int]]:
-    """One epoch's batches: shuffled, sorted by length within windows of 8 batches, shuffled again.
+    """One epoch's batches: shuffled, sorted by length within windows of ``WINDOW`` batches, shuffled again.
 
     The same arguments always give the same batches, which is what makes a resumed run the same run.
     """
@@ -101,8 +105,8 @@ def epoch_batches(lengths: Sequence[int], size: int, seed: int, epoch: int) -> l
     order = list(range(len(lengths)))
     generator.shuffle(order)
     batches = []
-    for start in range(0, len(order), size * 8):
-        window = sorted(order[start : start + size * 8], key=lambda index: lengths[index])
+    for start in range(0, len(order), size * WINDOW):
+        window = sorted(order[start : start + size * WINDOW], key=lambda index: lengths[index])
         batches += [window[first : first + size] for first in range(0, len(window), size)]
     generator.shuffle(batches)
     return batches

@@ -113,6 +113,7 @@ def _is_random(model: nn.Module, config: Any) -> bool:
         isinstance(value, float) and value > 0
         for name, value in vars(config).items()
         if name.endswith(("dropout", "drop", "dropout_prob", "pdrop", "jitter_noise"))
+        and not name.startswith(("classifier", "summary"))  # of heads that are not ours
     )
     return set_up or any(isinstance(part, nn.Dropout) and part.p > 0 for part in model.modules())
 
