@@ -33,12 +33,11 @@ def sequences(count: int = 7) -> list[TokenSequence]:
     ]
 
 
-def plain_scores(teacher: Local, sequence: TokenSequence, k: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """One sequence alone, through the whole model, with no chunk and no padding."""
+def plain_scores(teacher: Local, sequence: TokenSequence, temperature: float = 1.0) -> torch.Tensor:
+    """log p [N, V] of one sequence alone, through the whole model, with no chunk and no padding."""
     with torch.inference_mode():
         logits = teacher.model(torch.tensor([sequence.ids])).logits[0, :, : teacher.vocabulary_size]
-    top = logits[sequence.prompt_length - 1 : -1].log_softmax(1).topk(k, dim=1)
-    return top.indices, top.values
+    return (logits[sequence.prompt_length - 1 : -1] / temperature).log_softmax(1)
 
 
 @pytest.mark.parametrize("padding", [0, 13])
@@ -48,7 +47,7 @@ def test_scores_are_those_of_the_plain_model_at_label_positions(padding: int) ->
     assert scores.ids_NK.shape == (sum(sequence.labels for sequence in batch), 5)
     first = 0
     for sequence in batch:
-        ids, logp = plain_scores(teacher, sequence, 5)
+        logp, ids = plain_scores(teacher, sequence).topk(5, dim=1)
         rows = slice(first, first + sequence.labels)
         np.testing.assert_allclose(scores.logp_NK[rows], logp.numpy(), atol=1e-4)
         assert (scores.ids_NK[rows] == ids.numpy()).mean() > 0.95  # ties may swap
@@ -146,7 +145,9 @@ def test_a_missing_shard_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("k", [0, 10**6])
 def test_k_must_fit_the_vocabulary(tmp_path: Path, k: int) -> None:
-    with pytest.raises(InputError, match=rf"expected k from 1 to {len(TOKENIZER)}.*found k = {k}"):
+    with pytest.raises(
+        InputError, match=rf"expected capture.k from 1 to {len(TOKENIZER)}.*found capture.k = {k}"
+    ):
         run(Counting(local()), tmp_path, k=k)
     assert not list(tmp_path.iterdir())
 
@@ -164,3 +165,44 @@ def test_a_broken_teacher_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="finite log-probabilities from the teacher; found NaN"):
         run(Counting(teacher), tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("keep", [Keep(size=5, temperature=2.0), Keep("sampled", 6), Keep("sampled", 6, 2.0)])
+def test_a_temperature_softens_what_is_kept(keep: Keep) -> None:
+    teacher, batch = local(), sequences(3)
+    scores = teacher.score(batch, keep)
+    plain = torch.cat([plain_scores(teacher, s, keep.temperature) for s in batch])
+    kept = plain.gather(1, torch.from_numpy(scores.ids_NK).long())
+    np.testing.assert_allclose(scores.logp_NK, kept.numpy(), atol=1e-4)
+    assert (np.diff(scores.logp_NK, axis=1) <= 0).all(), "likeliest first"
+
+
+def test_a_draw_depends_on_the_sequence_and_its_place_alone() -> None:
+    """Not on the batch, the shard, or the sequences beside it."""
+    batch, keep = sequences(), Keep("sampled", 6)
+    whole = local(batch=7).score(batch, keep)
+    alone = [local(batch=1).score([sequence], keep) for sequence in batch]
+    np.testing.assert_array_equal(whole.ids_NK, np.concatenate([scores.ids_NK for scores in alone]))
+    np.testing.assert_array_equal(whole.sure_N, np.concatenate([scores.sure_N for scores in alone]))
+    again = local(batch=2).score(batch[::-1], keep)
+    np.testing.assert_array_equal(again.ids_NK[-batch[0].labels :], whole.ids_NK[: batch[0].labels])
+    other = local().score(batch, Keep("sampled", 6, seed=1))
+    assert (other.ids_NK != whole.ids_NK).any()
+
+
+@pytest.mark.parametrize("keep", [Keep(size=3), Keep("sampled", 3)])
+def test_sequences_without_labels_have_no_scores(keep: Keep) -> None:
+    silent = TokenSequence((5, 6, 7), 3)
+    assert local().score([silent, silent], keep).ids_NK.shape == (0, 3)
+    assert local().score([], keep).ids_NK.shape == (0, 3)
+    one = sequences(1)[0]
+    assert len(local().score([silent, one, silent], keep).ids_NK) == one.labels
+
+
+@pytest.mark.parametrize(("size", "fix"), [(0, "to 1 at least"), (256, "lower")])
+def test_the_number_of_draws_must_fit(size: int, fix: str) -> None:
+    message = (
+        f"expected capture.draws from 1 to 255.*found capture.draws = {size}; fix: set capture.draws {fix}"
+    )
+    with pytest.raises(InputError, match=message):
+        local().score(sequences(1), Keep("sampled", size))

@@ -24,6 +24,7 @@ from inbond.errors import InputError, TeacherError
 from inbond.losses.batches import by_length, make_batch
 from inbond.losses.heads import head_weight, logit_chunks
 from inbond.losses.hidden import label_hidden
+from inbond.losses.sampling import MOST, draw, uniforms
 from inbond.teachers.protocols import FinishReason, Keep, Price, Reply, Request, Scores, TokenSequence
 from inbond.teachers.tokens import encode_prompt, vocabulary_digest
 
@@ -153,20 +154,29 @@ class Local:
 
     def score(self, sequences: Sequence[TokenSequence], keep: Keep) -> Scores:
         """See ScoresTokens. Batches of like length; the head runs at label positions alone."""
-        if not 1 <= keep.size <= self.vocabulary_size:
-            raise InputError(
-                expected=f"k from 1 to {self.vocabulary_size}, the teacher's vocabulary",
-                found=f"k = {keep.size}",
-                fix="set capture.k lower",
-            )
+        _check_size(keep, self.vocabulary_size)
         check_lengths(self.model, sequences)
-        parts: list[tuple[list[int], np.ndarray, np.ndarray]] = []
+        order, parts = [], [_nothing(keep)]
         with self._lock, torch.inference_mode():
             weight_VH = head_weight(self.model, self.vocabulary_size)
             for rows in by_length([len(sequence.ids) for sequence in sequences], self._batch):
-                hidden_NH = batch_hidden(self.model, self.tokenizer, [sequences[row] for row in rows])
-                parts.append((rows, *_top(hidden_NH, weight_VH, keep.size)))
-        return _in_order(sequences, parts, keep.size)
+                batch = [sequences[row] for row in rows]
+                hidden_NH = batch_hidden(self.model, self.tokenizer, batch)
+                parts += _kept(hidden_NH, weight_VH, keep, batch)
+                order += rows
+        return _in_order(sequences, order, parts)
+
+
+def _check_size(keep: Keep, vocabulary: int) -> None:
+    name, most = "capture.k", vocabulary
+    if keep.kind == "sampled":
+        name, most = "capture.draws", min(MOST, vocabulary)
+    if not 1 <= keep.size <= most:
+        raise InputError(
+            expected=f"{name} from 1 to {most}, with a vocabulary of {vocabulary}",
+            found=f"{name} = {keep.size}",
+            fix=f"set {name} " + ("lower" if keep.size > most else "to 1 at least"),
+        )
 
 
 def _end_ids(model: nn.Module, tokenizer: Any) -> set[int]:
@@ -193,32 +203,45 @@ def batch_hidden(model: Any, tokenizer: Any, sequences: Sequence[TokenSequence])
     return label_hidden(model, make_batch(sequences, pad_id, model.device))
 
 
-def _top(hidden_NH: torch.Tensor, weight_VH: torch.Tensor, k: int) -> tuple[np.ndarray, np.ndarray]:
-    ids, logps = [], []
-    for _, logits_NV in logit_chunks(hidden_NH, weight_VH, CHUNK):
-        wide_NV = logits_NV.float()
-        top = wide_NV.topk(k, dim=1)
-        logps.append((top.values - wide_NV.logsumexp(1, keepdim=True)).cpu().numpy())
-        ids.append(top.indices.to(torch.int32).cpu().numpy())
-    return np.concatenate(ids), np.concatenate(logps)
+def _nothing(keep: Keep) -> Scores:
+    """The scores of no label token at all."""
+    sure_N = np.empty(0, np.uint8) if keep.kind == "sampled" else None
+    return Scores(np.empty((0, keep.size), np.int32), np.empty((0, keep.size), np.float32), sure_N)
 
 
-def _in_order(
-    sequences: Sequence[TokenSequence], parts: list[tuple[list[int], np.ndarray, np.ndarray]], k: int
-) -> Scores:
-    """Puts the batches' rows back in the order of the sequences."""
+def _kept(
+    hidden_NH: torch.Tensor, weight_VH: torch.Tensor, keep: Keep, batch: Sequence[TokenSequence]
+) -> Iterator[Scores]:
+    """What is kept of the batch's label tokens, a chunk at a time."""
+    u_N = _uniforms(keep, batch) if keep.kind == "sampled" else None
+    for start, logits_NV in logit_chunks(hidden_NH, weight_VH, CHUNK):
+        wide_NV = logits_NV.float() / keep.temperature
+        if u_N is None:
+            top = wide_NV.topk(keep.size, dim=1)
+            ids_NK, logp_NK, sure_N = top.indices, top.values - wide_NV.logsumexp(1, keepdim=True), None
+        else:
+            chunk_u_N = u_N[start : start + CHUNK].to(wide_NV.device)
+            ids_NK, logp_NK, sure_N = draw(wide_NV.log_softmax(1), keep.size, chunk_u_N)
+        yield Scores(
+            ids_NK.to(torch.int32).cpu().numpy(),
+            logp_NK.cpu().numpy(),
+            None if sure_N is None else sure_N.cpu().numpy(),
+        )
+
+
+def _uniforms(keep: Keep, batch: Sequence[TokenSequence]) -> torch.Tensor:
+    """A number for each label token, float64 [N]."""
+    return torch.cat([uniforms(keep.seed, row.ids)[row.prompt_length :] for row in batch])
+
+
+def _in_order(sequences: Sequence[TokenSequence], order: Sequence[int], parts: Sequence[Scores]) -> Scores:
+    """Puts rows that were computed in ``order`` back in the order of the sequences."""
     firsts = np.cumsum([0, *(sequence.labels for sequence in sequences)])
-    ids_NK = np.empty((firsts[-1], k), dtype=np.int32)
-    logp_NK = np.empty((firsts[-1], k), dtype=np.float32)
-    for rows, part_ids, part_logp in parts:
-        for row, (first, last) in zip(rows, _spans([sequences[row] for row in rows]), strict=True):
-            ids_NK[firsts[row] : firsts[row + 1]] = part_ids[first:last]
-            logp_NK[firsts[row] : firsts[row + 1]] = part_logp[first:last]
-    return Scores(ids_NK, logp_NK)
-
-
-def _spans(sequences: Sequence[TokenSequence]) -> Iterator[tuple[int, int]]:
-    first = 0
-    for sequence in sequences:
-        yield first, first + sequence.labels
-        first += sequence.labels
+    places = [np.arange(firsts[row], firsts[row + 1]) for row in order]
+    back_N = np.argsort(np.concatenate([*places, np.empty(0, np.int64)]))
+    sure = [part.sure_N for part in parts if part.sure_N is not None]
+    return Scores(
+        np.concatenate([part.ids_NK for part in parts])[back_N],
+        np.concatenate([part.logp_NK for part in parts])[back_N],
+        np.concatenate(sure)[back_N] if sure else None,
+    )
