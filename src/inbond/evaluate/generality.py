@@ -202,8 +202,9 @@ def _change_words(found: Generality, limits: Limits) -> str:
     before, after = found.before_outside, found.after_outside
     return (
         f"On {len(after)} prompts outside the domain KL went from {before.mean_kl:.3f} to "
-        f"{after.mean_kl:.3f} nats a token, {found.change.words()} times what it was before training (at most "
-        f"{limits.max_ratio:g} is allowed); agreement from {before.agreement:.0%} to {after.agreement:.0%}."
+        f"{after.mean_kl:.3f} nats a token, {found.change.words()} times what it was before training (at "
+        f"most {limits.max_ratio:g} is allowed); agreement from {before.agreement:.0%} to "
+        f"{after.agreement:.0%}."
     )
 
 
@@ -222,8 +223,8 @@ def _gap_words(found: Generality) -> str:
     side = "farther from" if found.gap.value > 1 else "nearer to"
     return (
         f"After training a token outside the domain costs {found.after_outside.mean_kl:.3f} nats, one "
-        f"inside {found.after_inside.mean_kl:.3f}: outside the student is {side} its teacher, KL outside / KL inside "
-        f"= {found.gap.words()}; before training it was {found.gap_before.words()}. Training "
+        f"inside {found.after_inside.mean_kl:.3f}: outside the student is {side} its teacher, KL outside "
+        f"/ KL inside = {found.gap.words()}; before training it was {found.gap_before.words()}. Training "
         f"brought KL inside to {found.change_inside.value:.2f} of what it was, outside to "
         f"{found.change.value:.2f}."
     )
