@@ -48,7 +48,8 @@ class HostPrice(_Strict):
 
 
 class Host(_Strict):
-    """One host's settings. ``timeout_s`` is the longest silence within an answer, in seconds."""
+    """One host's settings. ``timeout_s`` is the longest silence within an answer, in seconds;
+    ``top_logprobs`` the most alternatives a token that the host gives (20 with the OpenAI interface)."""
 
     base_path: str = Field(default="/v1", pattern=r"^(/[\w.~-]+)*/?$")
     key_env: str | None = None
@@ -56,6 +57,7 @@ class Host(_Strict):
     price: HostPrice | None = None
     concurrency: int = Field(default=4, ge=1, le=1024)
     insecure: bool = False
+    top_logprobs: int = Field(default=20, ge=0, le=1000)
     timeout_s: Annotated[float, Field(gt=0, le=86_400, strict=False)] = 120.0
 
     @property

@@ -17,7 +17,7 @@ from typing import Any, final
 
 import aiohttp
 
-from inbond.errors import TeacherError
+from inbond.errors import InputError, TeacherError
 from inbond.teachers import wire
 from inbond.teachers.hosts import Host, base_url, host_of
 from inbond.teachers.protocols import Price, Reply, Request
@@ -57,9 +57,16 @@ class Served:
         *,
         top_logprobs: int = 0,
     ) -> Served:
-        """For an ``api:`` name. Connects to nothing yet. Raises InputError when the key is missing."""
+        """For an ``api:`` name. Connects to nothing yet. Raises InputError when the key is missing, or for
+        more alternatives than the host gives."""
         assert name.host is not None, "only api: names are served"
         host = host_of(name.host, hosts)
+        if top_logprobs > host.top_logprobs:
+            raise InputError(
+                expected=f"at most {host.top_logprobs} alternatives a token, which {name.host} gives",
+                found=f"{top_logprobs} asked for",
+                fix=f"set capture.k={host.top_logprobs}, or top_logprobs for this host in hosts.yaml",
+            )
         key = host.key(name.host, environment)
         return cls(str(name), name.name, name.host, host, key, top_logprobs=top_logprobs)
 
