@@ -39,13 +39,17 @@ PLAN = Plan(
 )  # fmt: skip
 
 
+def teacher() -> Local:
+    return Local("path:tiny", of_bytes(b"tiny"), make_model(V), TOKENIZER)
+
+
 def examples(count: int = 16, *, kl: float = 1.0, ce: float = 0.0) -> list[Example]:
-    teacher = Local("path:tiny", of_bytes(b"tiny"), make_model(V), TOKENIZER)
+    scores = teacher()
     texts = ["a river", "the sun gives light", "川は水の流れ", "a stone is a small piece of rock"]
     found = []
     for i in range(count):
         sequence = encode_record(TOKENIZER, Record((Message("user", f"word {i}"),), texts[i % 4]))
-        found.append(Example(sequence, teacher.score([sequence], Keep(size=8)), kl, ce))
+        found.append(Example(sequence, scores.score([sequence], Keep(size=8)), kl, ce))
     return found
 
 
@@ -94,7 +98,13 @@ def test_targets_cover_what_text_alone_does_not(tmp_path: Path) -> None:
     assert abs(mixed[0].loss - only_text[0].loss) > 1e-3
 
 
-def gradients(plan: Plan, steps: list[list[list[int]]], data: list[Example], monkeypatch: Any) -> Any:
+def gradients(
+    plan: Plan,
+    steps: list[list[list[int]]],
+    data: list[Example],
+    monkeypatch: Any,
+    objectives: Objectives = Objectives(Aim(), V),
+) -> Any:
     """The gradient of the first step, however it is cut into micro-batches."""
     model = fresh()
     grabbed: list[torch.Tensor] = []
@@ -104,7 +114,7 @@ def gradients(plan: Plan, steps: list[list[list[int]]], data: list[Example], mon
         lambda self: grabbed.extend(p.grad.clone() for g in self.param_groups for p in g["params"]),
     )  # fmt: skip
     loop.train(
-        model, data, Objectives(Aim(), V), plan, pad_id=0, run=RUN, folder=Path("/nonexistent"),
+        model, data, objectives, plan, pad_id=0, run=RUN, folder=Path("/nonexistent"),
         on_progress=lambda _: None,
     )  # fmt: skip
     return grabbed
