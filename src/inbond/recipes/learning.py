@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 START_VERSION = 1
 CAPTURE_VERSION = TRAIN_VERSION = 2
 START, CURVE, MEASURED = "start.json", "curve.json", "held-out-curve.json"
+PROBE_BATCH = 16
+"""Records that are probed at once; what is measured does not depend on it."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ def start(bench: Bench) -> Artifact:
 
 
 def _choose_layers(bench: Bench) -> dict[str, Any]:
-    from inbond.losses.batches import make_batch
+    from inbond.losses.batches import by_length, make_batch
     from inbond.train import student
 
     settings, model = bench.recipe.student, bench.local.model
@@ -152,9 +154,12 @@ def _choose_layers(bench: Bench) -> dict[str, Any]:
     count = settings.layers or layers // 2
     student.check_layers(range(count), layers)
     probe = bench.encode(bench.train_rows[: settings.probe])
-    batch = make_batch(probe, pad_id(bench.tokenizer), model.device)
+    batches = [
+        make_batch([probe[row] for row in rows], pad_id(bench.tokenizer), model.device)
+        for rows in by_length([len(sequence.ids) for sequence in probe], PROBE_BATCH)
+    ]
     show = _meter(bench.trail, "start", "layers/s")
-    importance = student.layer_importance(model, [batch], bench.local.vocabulary_size, show)
+    importance = student.layer_importance(model, batches, bench.local.vocabulary_size, show)
     keep = student.most_important(importance, count)
     return {"layers": layers, "keep": keep, "importance": [round(value, 4) for value in importance]}
 
