@@ -4,7 +4,7 @@ Three questions, each with an interval. Is it nearer to its teacher on records i
 records it was not (then more data would help)? Was held-out KL still falling at the end (then more
 training would)? Neither, and KL is still not small (then what is left is the student itself)? An end that
 is flat while the learning rate sinks is no proof that nothing was left to learn: the fall is therefore also
-told per unit of learning rate. Pure: nothing here runs a model.
+judged per unit of learning rate. Pure: nothing here runs a model.
 """
 
 from __future__ import annotations
@@ -13,29 +13,26 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 
 from inbond.digest import of_value
+from inbond.evaluate.advice import Answer, Limit, advise
 from inbond.evaluate.intervals import LEAST_RECORDS, Estimate, RecordSums, apart_ratio, mean, paired_ratio
 from inbond.types import Reason, Verdict
 
 DECIDER = "inbond.capacity/1"
-Limit = Literal["size", "data", "training", "none", "unclear"]
-Answer = Literal["yes", "no", "unclear"]
 _SOURCE = "docs/gates.md#capacity"
 
 
 @dataclass(frozen=True)
 class Limits:
     """``gap``: the share of held-out KL from which its excess over KL on training records counts as large.
-    ``falling``: the share of held-out KL that it must have lost over the last third to count as falling.
-    ``hidden``: the same, of what another third would bring at the run's mean learning rate; below it the
-    curve counts as flat and not merely as slowed by the schedule. ``floor``: nats a token at or below which
-    the student follows its teacher. ``max_kl``: what held-out KL must come to; None: nothing is demanded."""
+    ``falling``: the share of held-out KL from which what another third would bring, at the run's mean
+    learning rate and the pace of the last third, counts as still falling. ``floor``: nats a token at or below
+    which the student follows its teacher. ``max_kl``: what held-out KL must come to; None: no demand."""
 
     gap: float = 0.25
     falling: float = 0.05
-    hidden: float = 0.1
     floor: float = 0.05
     max_kl: float | None = None
 
@@ -52,10 +49,12 @@ class Point:
 
 @dataclass(frozen=True)
 class Capacity:
-    """What was measured. ``points`` rise and end with the end of training; ``train`` is full KL at the end
-    on training records, about as many, measured in the same way; ``examples`` all training records."""
+    """What was measured. ``points`` rise and end with the end of training; they may be on fewer records than
+    ``held_out``, all held-out ones at the end. ``train``: about as many training records, at the end,
+    measured in the same way; ``examples``: the number of all training records."""
 
     points: tuple[Point, ...]
+    held_out: RecordSums
     train: RecordSums
     steps: int
     epochs: int
@@ -71,11 +70,12 @@ class Capacity:
 
     @property
     def last(self) -> RecordSums:
+        """The curve's records at the end."""
         return self.points[-1].held_out
 
     @property
     def enough(self) -> bool:
-        return min(len(self.last), len(self.train)) >= LEAST_RECORDS
+        return min(len(self.last), len(self.held_out), len(self.train)) >= LEAST_RECORDS
 
     @property
     def since(self) -> Point | None:
@@ -86,12 +86,12 @@ class Capacity:
     @cached_property
     def kl(self) -> Estimate:
         """Held-out KL at the end, in nats a token."""
-        return mean(self.last.kl, self.last.tokens)
+        return mean(self.held_out.kl, self.held_out.tokens)
 
     @cached_property
     def learnt(self) -> Estimate:
         """KL on training records / KL on held-out ones: 1 is no gap, less is a gap that data could close."""
-        return apart_ratio(self.train, self.last)
+        return apart_ratio(self.train, self.held_out)
 
     @cached_property
     def left(self) -> Estimate | None:
@@ -104,13 +104,21 @@ class Capacity:
     @cached_property
     def stretch(self) -> float:
         """How much more learning rate (steps times rate) another third at the run's mean rate would have than
-        the steps since ``since`` had: 1 for a constant rate, about 3 for a cosine down to a tenth. KL
-        falls about exponentially in it while little is left to learn of what is being learnt."""
+        the steps since ``since`` had: 1 for a constant rate, about 3 for a cosine down to a tenth."""
         assert self.since is not None, "asked for only where there is a fall"
         late = _summed_rate([point for point in self.points if point.step >= self.since.step])
         first = self.points[0]
         whole = _summed_rate(self.points) + first.lr * first.step
-        return whole / 3 / late if late > 0 else 1.0
+        return max(1.0, whole / 3 / late) if late > 0 else 1.0
+
+    def ahead(self) -> tuple[float, float] | None:
+        """95% interval of the share of held-out KL that another third at the run's mean rate would take off,
+        were the pace per unit of rate to stay: KL ratios multiply. Partly what a sinking rate gains by
+        itself, as steps get less noisy, counts as pace here; so it is rather too high than too low."""
+        if self.left is None:
+            return None
+        low, high = self.left.interval()
+        return 1 - high**self.stretch, 1 - low**self.stretch
 
     def to_json(self) -> dict[str, Any]:
         """The curve, the three estimates with 95% intervals (null where they cannot be had), all sums."""
@@ -126,11 +134,13 @@ class Capacity:
                 }
                 for point in self.points
             ],
+            "held_out": {"kl": self.held_out.mean_kl, "records": self.held_out.to_json()},
             "train": {"kl": self.train.mean_kl, "records": self.train.to_json()},
             "kl": self.kl.to_json() if self.enough else None,
             "learnt": self.learnt.to_json() if self.enough else None,
             "left": left.to_json() if left else None,
             "stretch": self.stretch if left else None,
+            "ahead": self.ahead() if left else None,
             "steps": self.steps,
             "epochs": self.epochs,
             "examples": self.examples,
@@ -180,21 +190,26 @@ def diagnose(found: Capacity, limits: Limits) -> Diagnosis:
         _reason("demanded", demanded),
         _reason("error-rates", _RATES),
     )
-    return Diagnosis(limit, Verdict(outcome, reasons, facts, DECIDER), _advice(found, limit, training))
+    return Diagnosis(limit, Verdict(outcome, reasons, facts, DECIDER), advise(found, limit, training))
 
 
 def _data(found: Capacity, limits: Limits) -> Answer:
     low, high = found.learnt.interval()
-    return "yes" if high < 1 - limits.gap else "no" if low > 1 - limits.gap else "unclear"
+    if high < 1 - limits.gap or (_rose(found) and high < 1):
+        return "yes"
+    return "no" if low > 1 - limits.gap else "unclear"
+
+
+def _rose(found: Capacity) -> bool:
+    """Held-out KL surely rose over the last third, which next to a gap only overfitting explains."""
+    return found.left is not None and found.left.interval()[0] > 1
 
 
 def _training(found: Capacity, limits: Limits) -> Answer:
-    if found.left is None:
+    ahead = found.ahead()
+    if ahead is None:
         return "unclear"
-    low, high = found.left.interval()
-    if high < 1 - limits.falling:
-        return "yes"
-    return "no" if low ** max(found.stretch, 1.0) > 1 - limits.hidden else "unclear"
+    return "yes" if ahead[0] > limits.falling else "no" if ahead[1] < limits.falling else "unclear"
 
 
 def _limit(found: Capacity, limits: Limits, data: Answer, training: Answer) -> Limit:
@@ -236,34 +251,29 @@ def _limit_words(found: Capacity, limits: Limits, limit: Limit, data: Answer, tr
 
 
 def _data_words(found: Capacity, limits: Limits, data: Answer) -> str:
-    finding = {"yes": "a large gap", "no": "no large gap", "unclear": "too near to call"}[data]
+    finding = {"yes": "a gap", "no": "no large gap", "unclear": "too near to call"}[data]
+    rose = " Held-out KL rose towards the end, as it does when records are learnt by heart." * _rose(found)
     return (
-        f"KL on {len(found.train)} training records is {found.train.mean_kl:.3f}, on {len(found.last)} "
-        f"held-out ones {found.last.mean_kl:.3f}: a ratio of {found.learnt.words()}; below {1 - limits.gap:g} "
-        f"counts as a gap that data could close: {finding}."
+        f"KL on {len(found.train)} training records is {found.train.mean_kl:.3f}, on {len(found.held_out)} "
+        f"held-out ones {found.held_out.mean_kl:.3f}: a ratio of {found.learnt.words()}; below "
+        f"{1 - limits.gap:g} counts as a gap that data could close: {finding}.{rose}"
     )
 
 
 def _training_words(found: Capacity, limits: Limits, training: Answer) -> str:
-    if found.left is None or found.since is None:
-        return (
-            "Held-out KL was not measured near two thirds of the way, so whether it still fell is not known."
-        )
+    ahead, earlier = found.ahead(), found.since
+    if found.left is None or earlier is None or ahead is None:
+        return "Held-out KL was not measured near two thirds of the way: whether it still fell is not known."
     low, high = found.left.interval()
-    moved = "fell" if found.left.value < 1 else "rose"
-    before, rates = found.since.held_out.mean_kl, (found.since.lr, found.points[-1].lr)
-    words = (
-        f"From step {found.since.step} to {found.points[-1].step} held-out KL {moved} from {before:.3f} to "
-        f"{found.last.mean_kl:.3f}, a fall of {1 - found.left.value:.1%} (95% interval {1 - high:.1%} to "
-        f"{1 - low:.1%}), while the learning rate went from {rates[0]:.2g} to {rates[1]:.2g}. "
+    judged = {"yes": "it was still falling", "no": "it was flat", "unclear": "too near to call"}[training]
+    return (
+        f"From step {earlier.step} to {found.points[-1].step} KL on {len(found.last)} held-out records went "
+        f"from {earlier.held_out.mean_kl:.3f} to {found.last.mean_kl:.3f}, a fall of "
+        f"{1 - found.left.value:.1%} (95% interval {1 - high:.1%} to {1 - low:.1%}), while the learning rate "
+        f"went from {earlier.lr:.2g} to {found.points[-1].lr:.2g}. At that pace per unit of rate another third "
+        f"at the run's mean rate would bring {ahead[0]:.1%} to {ahead[1]:.1%}; from {limits.falling:.0%} on "
+        f"counts as still falling: {judged}."
     )
-    if training == "yes":
-        return words + f"More than {limits.falling:.0%}, surely: it was still falling."
-    most = 1 - low ** max(found.stretch, 1.0)
-    words += f"At the run's mean rate another third might bring up to {most:.1%}: "
-    if training == "no":
-        return words + f"less than {limits.hidden:.0%}, so it was flat whatever the schedule did."
-    return words + (f"not surely less than {limits.hidden:.0%}, so a flat end may be the schedule's doing.")
 
 
 _RATES = (
@@ -275,81 +285,9 @@ _RATES = (
 
 def _too_few(found: Capacity) -> str:
     return (
-        f"There are {len(found.last)} held-out and {len(found.train)} training records; an interval needs at "
-        f"least {LEAST_RECORDS} of each."
+        f"There are {min(len(found.last), len(found.held_out))} held-out and {len(found.train)} training "
+        f"records; an interval needs at least {LEAST_RECORDS} of each."
     )
-
-
-def _advice(found: Capacity, limit: Limit, training: Answer) -> tuple[str, ...]:
-    """Recipe fields to try, likeliest help first, with what may be hoped for."""
-    return {
-        "data": _advice_data,
-        "training": _advice_training,
-        "size": _advice_size,
-        "none": _advice_none,
-        "unclear": _advice_unclear,
-    }[limit](found, training)
-
-
-def _advice_data(found: Capacity, training: Answer) -> tuple[str, ...]:
-    best = max(0.0, 1 - found.learnt.value)
-    advice: tuple[str, ...] = (
-        f"prompts: more of them than behind these {found.examples} records. Held-out KL then moves towards "
-        f"that of the training records, which rises to meet it: at the very best {best:.0%} lower, in practice "
-        "less.",
-        "generate.samples: more answers to each prompt cost no new prompts, and help less than new ones.",
-    )
-    rose = found.left is not None and found.left.interval()[0] > 1
-    if rose and found.epochs > 1:
-        advice += (f"train.epochs: fewer than {found.epochs}; held-out KL rose towards the end.",)
-    if training == "yes":
-        advice += ("train.epochs: more may help too, since held-out KL was still falling.",)
-    return advice
-
-
-def _advice_training(found: Capacity, _training: Answer) -> tuple[str, ...]:
-    assert found.left is not None, "it was seen to fall"
-    low, high = found.left.interval()
-    longer = (
-        f"train.epochs: {2 * found.epochs} instead of {found.epochs}. The last third still took "
-        f"{1 - high:.0%} to {1 - low:.0%} off held-out KL; expect a further fall of about that size, and less "
-        "each time."
-    )
-    faster = (
-        f"train.lr: up to twice its {max(point.lr for point in found.points):.2g}; if the loss then jumps or "
-        "ends higher, go back."
-    )
-    if found.epochs > 1:
-        return longer, faster
-    return longer, "prompts: more of them train longer too, and no record is seen twice.", faster
-
-
-def _advice_size(found: Capacity, _training: Answer) -> tuple[str, ...]:
-    return (
-        "student.layers: more (init: model: a larger student.base; init: scratch: a wider student.config), "
-        f"now {found.student_parameters:,} of the teacher's {found.teacher_parameters:,} parameters. A run "
-        "with more layers and the same data shows whether it was the size: if KL does not fall, it was not.",
-        "student.keep: other layers of the same number; which ones stay may matter as much as how many.",
-    )
-
-
-def _advice_none(found: Capacity, _training: Answer) -> tuple[str, ...]:
-    return (
-        f"student.layers: fewer than now ({found.student_parameters:,} parameters) may do as well: faster "
-        "and smaller at about the same KL.",
-    )
-
-
-def _advice_unclear(found: Capacity, training: Answer) -> tuple[str, ...]:
-    advice: tuple[str, ...] = (
-        f"held_out: a larger share than {len(found.last)} records measured; four times as many halve the "
-        "intervals.",
-    )
-    if training == "unclear":
-        advice += (
-            f"train.epochs: {2 * found.epochs}; if held-out KL ends clearly lower, it was the training.",
-        )
-    return advice
 
 
 def _reason(rule: str, finding: str) -> Reason:
