@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import transformers as hf
@@ -15,12 +16,18 @@ from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from inbond.digest import of_bytes, of_file
 from inbond.losses import hidden
 from inbond.losses.batches import Batch, make_batch
 from inbond.losses.hidden import can_share, check_sharing, label_hidden
-from inbond.teachers.protocols import TokenSequence
+from inbond.teachers.convert import converted
+from inbond.teachers.local import Local, load_model, load_tokenizer
+from inbond.teachers.protocols import Keep, TokenSequence
+from inbond.teachers.tokens import encode_record
 from inbond.train.student import layer_importance
-from tests.tiny import make_model
+from inbond.types import Message, Record
+from inbond.workspace import cache_folder
+from tests.tiny import make_model, make_tokenizer
 
 V = 60
 CPU = torch.device("cpu")
@@ -298,15 +305,20 @@ def test_the_rows_of_a_shared_prefix_are_never_copied_apart(monkeypatch: pytest.
     assert seen == [(0,)] * 4
 
 
+def test_what_a_teacher_says_does_not_depend_on_who_shares_the_batch() -> None:
+    tokenizer = make_tokenizer()
+    teacher = Local("path:tiny", of_bytes(b"tiny"), make_model(len(tokenizer)), tokenizer)
+    keep = Keep(size=8)
+    together = teacher.score(ROWS, keep)
+    alone = [teacher.score([row], keep) for row in ROWS]
+    np.testing.assert_array_equal(together.ids_NK, np.concatenate([scores.ids_NK for scores in alone]))
+    np.testing.assert_allclose(
+        together.logp_NK, np.concatenate([scores.logp_NK for scores in alone]), atol=1e-5
+    )
+
+
 @pytest.mark.slow
 def test_the_real_teacher_agrees_with_itself(smollm2_gguf: Path) -> None:
-    from inbond.digest import of_file
-    from inbond.teachers.convert import converted
-    from inbond.teachers.local import load_model, load_tokenizer
-    from inbond.teachers.tokens import encode_record
-    from inbond.types import Message, Record
-    from inbond.workspace import cache_folder
-
     folder = converted(smollm2_gguf, of_file(smollm2_gguf), cache_folder(os.environ))
     tokenizer, model = load_tokenizer(folder), load_model(folder)
     asked = {
