@@ -28,7 +28,7 @@ from inbond.workspace import cache_folder
 pytestmark = pytest.mark.slow
 
 ASK = ("Define the word garden in one sentence.", "What is the sun?", "Name three colours.")
-JAPANESE = "Repeat exactly: 川は水の流れです 😀"
+JAPANESE = "Repeat exactly: 川 😀"
 
 
 def chat(text: str) -> Prompt:
@@ -133,7 +133,7 @@ async def test_replies_become_targets(served: Served, local: Local) -> None:
     np.testing.assert_allclose(there.logp_NK[:, 0], here.logp_NK[:, 0], atol=0.35)
 
 
-@pytest.mark.parametrize("length", [8, 11, 40])
+@pytest.mark.parametrize("length", [4, 5, 6, 7, 8, 24])
 async def test_japanese_and_emoji_through_bytes(served: Served, local: Local, length: int) -> None:
     """llama.cpp reports the tokens of one character as one; they are told apart, or the reply is dropped."""
     request = Request(served.identity, chat(JAPANESE), Sampling(length, 0.0))
@@ -144,14 +144,13 @@ async def test_japanese_and_emoji_through_bytes(served: Served, local: Local, le
     assert isinstance(scored, Scored), scored
     said = b"".join(map(pieces.bytes_of, scored.labels)).decode(errors="replace")
     assert said.rstrip("\ufffd") == reply.text.rstrip("\ufffd")
-    assert "川" in reply.text
     silent = sum(not row for row in scored.rows)
-    assert 0 < silent < len(scored.rows)
+    assert ("川" in reply.text) == (length >= 6) == (silent > 0)
+    assert silent < len(scored.rows)
     # The tokens that were inferred are those that were generated: the weights here say so too.
     here = local.score([scored.sequence], Keep(size=1))
-    assert (here.ids_NK[:, 0] == np.array(scored.labels)).all(), "greedy"
-    for row, own in zip(scored.rows, scored.labels, strict=True):
-        assert not row or row[0][0] == own
+    for row, own, likeliest in zip(scored.rows, scored.labels, here.ids_NK[:, 0], strict=True):
+        assert row[0][0] == own if row else likeliest == own
 
 
 async def test_the_end_of_a_turn(served: Served, local: Local) -> None:

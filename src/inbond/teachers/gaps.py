@@ -27,6 +27,7 @@ Vector = npt.NDArray[np.float64]
 class Gap:
     """Means a token in nats, with standard errors over answers (tokens of one answer go together)."""
 
+    answers: int
     tokens: int
     difference: float
     difference_se: float
@@ -56,7 +57,7 @@ def summarise(answers: Sequence[Sequence[PlaceGap]]) -> Gap:
     answers = [answer for answer in answers if answer]
     tokens = sum(map(len, answers))
     if not tokens:
-        return Gap(0, 0.0, 0.0, 0.0, 0.0)
+        return Gap(0, 0, 0.0, 0.0, 0.0, 0.0)
     values = []
     for column in range(2):
         sums = np.array([sum(place[column] for place in answer) for answer in answers])
@@ -65,7 +66,7 @@ def summarise(answers: Sequence[Sequence[PlaceGap]]) -> Gap:
         count = len(answers)
         spread = math.sqrt(float(left @ left) * count / (count - 1)) / tokens if count > 1 else 0.0
         values += [mean, spread]
-    return Gap(tokens, *values)
+    return Gap(len(answers), tokens, *values)
 
 
 def against_local(reference: ScoresTokens, answers: Sequence[Scored]) -> Gap:

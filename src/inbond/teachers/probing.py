@@ -29,7 +29,9 @@ DECIDER = "remote-scores/1"
 LIMIT_NATS = 0.1
 MOST = 20
 """The most alternatives that hosts with the OpenAI interface give."""
-FEWEST_TOKENS = 32
+FEWEST_ANSWERS = 3
+FEWEST_TOKENS = {"local": 32, "repeat": 32, "cold": 6, "narrow": 6}
+"""After greedy, other sampling goes another way within a few tokens, so fewer can be compared."""
 _DROPPED, _UNKNOWN, _UNLIKELY = 0.1, 0.01, 0.01
 _SOURCE = "docs/remote.md"
 
@@ -226,12 +228,13 @@ def _gap_reason(rule: str, what: str, gap: Gap, limit: float) -> Reason:
     low = max(gap.difference - 2 * gap.difference_se, gap.kl - 2 * gap.kl_se)
     high = max(gap.difference + 2 * gap.difference_se, gap.kl + 2 * gap.kl_se)
     outcome: Outcome = "disagree" if low > limit else "agree" if high <= limit else "cannot-tell"
-    few = ""
-    if outcome == "agree" and rule in ("local", "repeat") and gap.tokens < FEWEST_TOKENS:
-        outcome, few = "cannot-tell", f"; fewer than {FEWEST_TOKENS} tokens say too little"
+    fewest, few = FEWEST_TOKENS[rule], ""
+    if outcome == "agree" and (gap.tokens < fewest or gap.answers < FEWEST_ANSWERS):
+        outcome, few = "cannot-tell", f"; {FEWEST_ANSWERS} answers and {fewest} tokens are needed"
     finding = (
         f"{what}: log-probabilities differ by {gap.difference:.3f} +- {gap.difference_se:.3f} nats, "
-        f"KL {gap.kl:.3f} +- {gap.kl_se:.3f} over {gap.tokens} tokens; the limit is {limit:g}{few}"
+        f"KL {gap.kl:.3f} +- {gap.kl_se:.3f} over {gap.tokens} tokens of {gap.answers} answers; "
+        f"the limit is {limit:g}{few}"
     )
     return _reason(rule, outcome, finding)
 
