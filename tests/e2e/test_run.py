@@ -152,7 +152,7 @@ def test_a_moved_workspace_verifies_and_every_change_is_named(copy: Place) -> No
     for relative in (
         "student/model.safetensors",
         "data/train/records.jsonl",
-        "targets/targets-00000.safetensors",
+        "targets/targets-00000.shard",
     ):
         path = copy.run_folder / relative
         data = bytearray(path.read_bytes())

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +19,8 @@ from inbond.teachers.local import Local
 from inbond.teachers.protocols import Keep, Scores, TokenSequence
 from inbond.teachers.tokens import encode_record
 from inbond.train import capture as targets
+from inbond.train.capture import Expected
+from inbond.train.shards import decode, unseal
 from inbond.types import Message, Record
 from tests.tiny import make_model, make_tokenizer
 
@@ -55,19 +62,26 @@ def test_scores_are_those_of_the_plain_model_at_label_positions(padding: int) ->
     assert scores.ids_NK.max() < teacher.vocabulary_size, "rows that pad the head are no tokens"
 
 
-def test_what_is_loaded_is_what_was_captured(tmp_path: Path) -> None:
+@pytest.mark.parametrize("keep", [Keep(size=4), Keep("sampled", 6)])
+def test_what_is_loaded_is_what_was_captured(tmp_path: Path, keep: Keep) -> None:
     teacher, batch = local(), sequences()
     seen: list[tuple[int, int]] = []
     shards = targets.capture(
-        teacher, batch, Keep(size=4), tmp_path, shard_size=3, on_progress=lambda *at: seen.append(at)
+        teacher, batch, keep, tmp_path, shard_size=3, on_progress=lambda *at: seen.append(at)
     )
     assert shards == 3
     assert seen[-1][0] == seen[-1][1] == sum(sequence.labels for sequence in batch)
-    loaded = targets.load_targets(tmp_path)
+    loaded = targets.load_targets(tmp_path, Expected.of(teacher, keep, batch))
     assert [len(scores.ids_NK) for scores in loaded] == [sequence.labels for sequence in batch]
-    whole = teacher.score(batch[:3], Keep(size=4))
-    np.testing.assert_array_equal(np.concatenate([s.ids_NK for s in loaded[:3]]), whole.ids_NK)
-    np.testing.assert_array_equal(np.concatenate([s.logp_NK for s in loaded[:3]]), whole.logp_NK)
+    for found, sequence in zip(loaded, batch, strict=True):
+        said = teacher.score([sequence], keep)
+        np.testing.assert_array_equal(np.sort(found.ids_NK), np.sort(said.ids_NK))
+        assert (found.sure_N is None) == (said.sure_N is None) == (keep.kind == "top-k")
+        if found.sure_N is not None and said.sure_N is not None:
+            np.testing.assert_array_equal(found.sure_N, said.sure_N)
+        else:  # the mass of the tail is what a loss depends on most
+            tails = [1 - np.exp(scores.logp_NK.astype(float)).sum(1) for scores in (found, said)]
+            np.testing.assert_allclose(*tails, rtol=0.005)
 
 
 class Counting:
@@ -97,6 +111,11 @@ def test_a_cut_off_answer_teaches_no_end() -> None:
     assert TOKENIZER.decode(cut.ids[cut.prompt_length :]) == "a river is"
 
 
+def load(folder: Path, **changes: Any) -> list[Scores]:
+    """What training reads, of the teacher and the sequences of ``run``."""
+    return targets.load_targets(folder, replace(Expected.of(local(), Keep(size=4), sequences()), **changes))
+
+
 def run(teacher: Counting, folder: Path, *, k: int = 4, batch: list[TokenSequence] | None = None) -> None:
     whole = batch or sequences()
     targets.capture(teacher, whole, Keep(size=k), folder, shard_size=2, on_progress=lambda *_: None)
@@ -108,7 +127,7 @@ def test_a_stopped_capture_goes_on_at_the_next_shard(tmp_path: Path) -> None:
     again = Counting(local())
     run(again, tmp_path)
     assert again.asked == [2, 1]
-    assert len(targets.load_targets(tmp_path)) == 7
+    assert len(load(tmp_path)) == 7
 
 
 def test_shards_of_other_targets_are_not_taken(tmp_path: Path) -> None:
@@ -123,24 +142,112 @@ def test_shards_of_other_targets_are_not_taken(tmp_path: Path) -> None:
     assert one.asked == [2], "only the shard with the changed sequence is made anew"
 
 
-@pytest.mark.parametrize("cut", [0, 5, 100, -1])
+@pytest.mark.parametrize("cut", [0, 5, 25, 100, -1])
 def test_a_shard_cut_short_is_made_anew_and_never_loaded(tmp_path: Path, cut: int) -> None:
     run(Counting(local()), tmp_path)
     shard = targets.shard_path(tmp_path, 1)
     shard.write_bytes(shard.read_bytes()[:cut])
-    with pytest.raises(TamperedError, match="it is cut short, of another format"):
-        targets.load_targets(tmp_path)
+    with pytest.raises(TamperedError, match=f"{shard.name}; found one that is cut short"):
+        load(tmp_path)
     again = Counting(local())
     run(again, tmp_path)
     assert again.asked == [2]
-    assert len(targets.load_targets(tmp_path)) == 7
+    assert len(load(tmp_path)) == 7
+
+
+def test_a_flipped_bit_is_made_anew_and_never_loaded(tmp_path: Path) -> None:
+    run(Counting(local()), tmp_path)
+    shard = targets.shard_path(tmp_path, 1)
+    data = bytearray(shard.read_bytes())
+    data[len(data) // 2] ^= 8
+    shard.write_bytes(data)
+    with pytest.raises(TamperedError, match=f"{shard.name}; found one that is damaged: its digest differs"):
+        load(tmp_path)
+    again = Counting(local())
+    run(again, tmp_path)
+    assert again.asked == [2]
+    assert len(load(tmp_path)) == 7
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"teacher": "path:other"}, "expected teacher path:other in .*of another teacher: path:tiny sha256"),
+        ({"vocabulary": of_bytes(b"other")}, "found a target shard of another tokenizer: sha256:"),
+        ({"keep": Keep(size=5)}, "something else: kind top-k, size 4, temperature 1;"),
+        ({"keep": Keep("sampled", 4)}, "keeps something else: kind top-k, size 4"),
+        ({"keep": Keep(size=4, temperature=2.0)}, "size 4, temperature 2.0 in .*found .* temperature 1;"),
+        ({"sequences": sequences()[::-1]}, "found a target shard of other sequences"),
+        ({"sequences": sequences(6)[:3]}, "found a target shard of other sequences"),
+    ],
+)  # fmt: skip
+def test_targets_of_something_else_are_refused_by_name(tmp_path: Path, changes: Any, message: str) -> None:
+    run(Counting(local()), tmp_path)
+    with pytest.raises(InputError, match=message):
+        load(tmp_path, **changes)
+
+
+def test_shards_that_changed_places_are_refused(tmp_path: Path) -> None:
+    run(Counting(local()), tmp_path)
+    targets.shard_path(tmp_path, 0).write_bytes(targets.shard_path(tmp_path, 1).read_bytes())
+    with pytest.raises(InputError, match="targets-00000.shard; found a target shard of other sequences"):
+        load(tmp_path)
 
 
 def test_a_missing_shard_is_named(tmp_path: Path) -> None:
     run(Counting(local()), tmp_path)
     targets.shard_path(tmp_path, 1).unlink()
-    with pytest.raises(TamperedError, match="targets-00002.safetensors"):
-        targets.load_targets(tmp_path)
+    with pytest.raises(TamperedError, match="targets-00001.shard; found none: it is missing"):
+        load(tmp_path)
+
+
+def test_shards_of_an_older_format_or_a_longer_run_go(tmp_path: Path) -> None:
+    (tmp_path / "targets-00000.safetensors").write_bytes(b"old")
+    run(Counting(local()), tmp_path)
+    again = Counting(local())
+    run(again, tmp_path, batch=sequences(3))
+    assert again.asked == [1], "the first shard is the same, the second is shorter"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["targets-00000.shard", "targets-00001.shard"]
+    assert len(load(tmp_path, sequences=sequences(3))) == 3
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from inbond import workspace
+from inbond.teachers.protocols import Keep
+from inbond.train import capture
+from tests.unit.test_capture import local, sequences
+
+blow, calls = int(sys.argv[2]), 0
+def watch(frame, event, argument):
+    global calls
+    calls += event in ("call", "c_call")
+    if calls == blow:
+        os.kill(os.getpid(), signal.SIGKILL)
+teacher, batch = local(), sequences()
+def begin(done, total):
+    if done and not sys.getprofile():
+        sys.setprofile(watch)  # from the second shard on
+capture.capture(teacher, batch, Keep(size=4), Path(sys.argv[1]), shard_size=2, on_progress=begin)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("blow", [1, 300, 700, 2000])
+def test_kill_minus_nine_leaves_whole_shards_or_none(tmp_path: Path, blow: int) -> None:
+    """Real processes, killed at various points of the later shards; the next run needs only the rest."""
+    arguments = [sys.executable, "-c", KILLED, str(tmp_path), str(blow)]
+    killed = subprocess.run(arguments, check=False, cwd=Path(__file__).parents[2])
+    assert killed.returncode == -signal.SIGKILL
+    left = sorted(tmp_path.glob("targets-*"))
+    assert left, "the first shard was done"
+    for path in left:
+        decode(unseal(path.read_bytes(), path.name))
+    again = Counting(local())
+    run(again, tmp_path)
+    assert len(again.asked) == 4 - len(left)
+    assert len(load(tmp_path)) == 7
 
 
 @pytest.mark.parametrize("k", [0, 10**6])

@@ -112,8 +112,6 @@ def capture(bench: Bench) -> Artifact | None:
         shards = targets.capture(
             bench.local, sequences, keep, folder, shard_size=recipe.capture.shard, on_progress=show
         )
-        for stale in sorted(folder.glob("targets-*"))[shards:]:
-            stale.unlink()
         tokens = sum(sequence.labels for sequence in sequences)
         size = sum(path.stat().st_size for path in folder.glob("targets-*"))
         return Made({"label_tokens": tokens, "shards": shards, "bytes": size, **keep.to_json()})
@@ -257,14 +255,14 @@ def _check_lengths(bench: Bench, student: Any) -> None:
 
 def _examples(bench: Bench, targets: Artifact | None) -> list[Any]:
     """Training examples: the teacher's answers by both terms of the objective, own data as text."""
-    from inbond.train.capture import load_targets
+    from inbond.train.capture import Expected, load_targets
     from inbond.train.examples import Example
 
     recipe = bench.recipe.train
     sequences = bench.encode(bench.train_rows)
     scores: Sequence[Scores | None] = [None] * len(sequences)
     if targets is not None:
-        scores = load_targets(targets.folder)
+        scores = load_targets(targets.folder, Expected.of(bench.local, kept(bench.recipe), sequences))
     examples = []
     for row, sequence, target in zip(bench.train_rows, sequences, scores, strict=True):
         if row.parents:

@@ -1,29 +1,58 @@
 """Capture: the teacher's targets at label positions, in shards, once.
 
-Format ``inbond.targets/1``: ``targets-00000.safetensors``, ..., each with ids (int32 [N, K]), logp
-(float32 [N, K], natural, T=1, likeliest first) and lengths (int32 [sequences], label tokens of each),
-and metadata {format, key, first}. ``key`` digests teacher, vocabulary, what is kept and every token of
-the shard's sequences, so that a shard of other targets is never taken for this one. Shards appear
-whole or not at all; a crash costs at most the shard in hand.
+Files ``targets-00000.shard``, ..., in the format of ``train.shards``. What a shard is about (its teacher,
+the vocabulary, what is kept, which sequences) stands in it, so that targets of another teacher, another
+tokenizer or other records are never taken for these: capture makes such a shard anew, training refuses
+it. Shards appear whole or not at all; a crash costs at most the shard in hand.
 """
 
 from __future__ import annotations
 
-import json
-import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
 
-from inbond.digest import Digest, of_value
+from inbond.digest import Digest, of_bytes
 from inbond.errors import InputError, TamperedError
 from inbond.teachers.protocols import Keep, Scores, ScoresTokens, TokenSequence
-from inbond.workspace import write_bytes
+from inbond.train import shards
+from inbond.workspace import write_bytes, writing
 
-FORMAT = "inbond.targets/1"
+
+@dataclass(frozen=True)
+class Expected:
+    """Whose targets, of what, for which sequences. ``teacher`` is an identity, see ScoresTokens."""
+
+    teacher: str
+    vocabulary: Digest
+    keep: Keep
+    sequences: Sequence[TokenSequence]
+
+    @staticmethod
+    def of(teacher: ScoresTokens, keep: Keep, sequences: Sequence[TokenSequence]) -> Expected:
+        return Expected(teacher.identity, teacher.vocabulary, keep, sequences)
+
+    def about(self, span: range) -> dict[str, Any]:
+        """What the shard of these sequences says of itself."""
+        return {
+            "teacher": self.teacher,
+            "vocabulary": self.vocabulary,
+            "keep": self.keep.to_json(),
+            "sequences": {
+                "first": span.start,
+                "count": len(span),
+                "digest": _sequences_digest(self.sequences[span.start : span.stop]),
+            },
+        }
+
+
+def _sequences_digest(sequences: Sequence[TokenSequence]) -> Digest:
+    """Over every token, and where each sequence and its labels begin."""
+    flat = [[len(sequence.ids), sequence.prompt_length, *sequence.ids] for sequence in sequences]
+    return of_bytes(b"".join(np.array(numbers, dtype="<i8").tobytes() for numbers in flat))
 
 
 def shard_spans(count: int, size: int) -> list[range]:
@@ -31,21 +60,9 @@ def shard_spans(count: int, size: int) -> list[range]:
     return [range(first, min(first + size, count)) for first in range(0, count, size)]
 
 
-def _key(teacher: ScoresTokens, sequences: Sequence[TokenSequence], keep: Keep) -> Digest:
-    tokens = [[list(sequence.ids), sequence.prompt_length] for sequence in sequences]
-    return of_value(
-        {
-            "teacher": teacher.identity,
-            "vocabulary": teacher.vocabulary,
-            "keep": keep.to_json(),
-            "sequences": tokens,
-        }
-    )
-
-
 def shard_path(folder: Path, number: int) -> Path:
     """The file of one shard."""
-    return folder / f"targets-{number:05d}.safetensors"
+    return folder / f"targets-{number:05d}.shard"
 
 
 def capture(
@@ -60,23 +77,38 @@ def capture(
     """Scores all sequences, ``shard_size`` of them a shard; returns the number of shards.
 
     Shards that are whole and hold these very targets are kept, so a second call goes on where a
-    crash stopped the first. Raises InputError as ``ScoresTokens.score`` does, UnwritableError.
-    ``on_progress`` gets (label tokens done, of all).
+    crash stopped the first; all others are made anew or removed. Raises InputError as
+    ``ScoresTokens.score`` does, UnwritableError. ``on_progress`` gets (label tokens done, of all).
     """
+    expected = Expected.of(teacher, keep, sequences)
     total = sum(sequence.labels for sequence in sequences)
     done = 0
     spans = shard_spans(len(sequences), shard_size)
     for number, span in enumerate(spans):
-        part = [sequences[index] for index in span]
-        key = _key(teacher, part, keep)
-        path = shard_path(folder, number)
-        if not _is_whole(path, key):
+        part = sequences[span.start : span.stop]
+        path, about = shard_path(folder, number), expected.about(span)
+        if not _holds(path, about):
             scores = teacher.score(part, keep)
             _check_finite(scores)
-            write_bytes(path, _encode(scores, part, key, span.start))
+            write_bytes(path, shards.encode(scores, [sequence.labels for sequence in part], about))
         done += sum(sequence.labels for sequence in part)
         on_progress(done, total)
+    _remove_others(folder, {shard_path(folder, number) for number in range(len(spans))})
     return len(spans)
+
+
+def _holds(path: Path, about: Mapping[str, Any]) -> bool:
+    """Whether the shard is there, whole, of this format and about just this."""
+    try:
+        return shards.unseal(path.read_bytes(), str(path)).about == about
+    except (OSError, TamperedError):
+        return False
+
+
+def _remove_others(folder: Path, mine: set[Path]) -> None:
+    with writing(folder):
+        for path in set(folder.glob("targets-*")) - mine:
+            path.unlink()
 
 
 def _check_finite(scores: Scores) -> None:
@@ -88,60 +120,65 @@ def _check_finite(scores: Scores) -> None:
         )
 
 
-def _encode(scores: Scores, sequences: Sequence[TokenSequence], key: Digest, first: int) -> bytes:
-    lengths = np.array([sequence.labels for sequence in sequences], dtype=np.int32)
-    data: bytes = save(
-        {"ids": scores.ids_NK, "logp": scores.logp_NK, "lengths": lengths},
-        metadata={"format": FORMAT, "key": key, "first": str(first)},
-    )
-    return data
+def load_targets(folder: Path, expected: Expected) -> list[Scores]:
+    """All targets, one Scores a sequence, in the order of ``expected.sequences``.
 
-
-def _metadata(path: Path) -> dict[str, str] | None:
-    """The shard's metadata when the file is there, of our format and of full length."""
-    try:
-        with path.open("rb") as file:
-            (size,) = struct.unpack("<Q", file.read(8))
-            header = json.loads(file.read(min(size, 1 << 20)))
-        end = max(entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__")
-        metadata: dict[str, str] = header["__metadata__"]
-        whole = path.stat().st_size == 8 + size + end
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error):
-        return None
-    return metadata if whole and metadata.get("format") == FORMAT else None
-
-
-def _is_whole(path: Path, key: Digest) -> bool:
-    metadata = _metadata(path)
-    return metadata is not None and metadata.get("key") == key
-
-
-def load_targets(folder: Path) -> list[Scores]:
-    """All targets, one Scores a sequence, in order.
-
-    Raises TamperedError when a shard is missing, truncated or not of this format.
+    Raises InputError when a shard is of another teacher, another tokenizer, other records, or keeps
+    something else; TamperedError when it is missing, cut short, damaged or of another format.
     """
     scores: list[Scores] = []
-    paths = sorted(folder.glob("targets-*.safetensors"))
-    for number, path in enumerate(paths):
-        metadata = _metadata(path)
-        if metadata is None or metadata["first"] != str(len(scores)) or path != shard_path(folder, number):
-            raise _broken(path, "it is cut short, of another format, or a shard before it is missing")
+    number = 0
+    while len(scores) < len(expected.sequences):
+        path = shard_path(folder, number)
         try:
-            tensors = load_file(path)
-        except (SafetensorError, OSError) as error:
-            raise _broken(path, str(error)) from error
-        ends = np.cumsum(tensors["lengths"])[:-1]
-        scores += [
-            Scores(ids, logp)
-            for ids, logp in zip(np.split(tensors["ids"], ends), np.split(tensors["logp"], ends), strict=True)
-        ]
+            sealed = shards.unseal(path.read_bytes(), str(path))
+        except FileNotFoundError as error:
+            raise shards.broken(str(path), "none: it is missing") from error
+        _check_about(sealed, expected, len(scores))
+        scores += _split(shards.decode(sealed))
+        number += 1
     return scores
 
 
-def _broken(path: Path, found: str) -> TamperedError:
-    return TamperedError(
-        expected=f"a whole target shard of format {FORMAT} at {path}",
-        found=found,
-        fix="remove the targets folder and run the recipe again: generation is not repeated",
-    )
+_DIFFERENCES = {
+    "teacher": "a target shard of another teacher",
+    "vocabulary": "a target shard of another tokenizer",
+    "keep": "a target shard that keeps something else",
+    "sequences": "a target shard of other sequences",
+}
+
+
+def _check_about(sealed: shards.Sealed, expected: Expected, first: int) -> None:
+    """Raises InputError that says what differs from the shard that should begin at sequence ``first``."""
+    about = sealed.about
+    try:
+        count = int(about["sequences"]["count"])
+    except (KeyError, TypeError, ValueError):
+        count = 1
+    wanted = expected.about(range(first, min(first + max(count, 1), len(expected.sequences))))
+    for name, said in _DIFFERENCES.items():
+        if about.get(name) != wanted[name]:
+            raise InputError(
+                expected=f"{name} {_told(wanted[name])} in {sealed.where}",
+                found=f"{said}: {_told(about.get(name))}",
+                fix="remove the targets folder and run the recipe again: generation is not repeated",
+            )
+
+
+def _told(value: Any) -> str:
+    pairs = value.items() if isinstance(value, Mapping) else ()
+    return ", ".join(f"{key} {entry}" for key, entry in pairs) or str(value)
+
+
+def _split(shard: shards.Shard) -> list[Scores]:
+    """One Scores a sequence."""
+    ends = np.cumsum(shard.lengths)
+    whole = shard.scores
+    return [
+        Scores(
+            whole.ids_NK[start:end],
+            whole.logp_NK[start:end],
+            None if whole.sure_N is None else whole.sure_N[start:end],
+        )
+        for start, end in zip(ends - shard.lengths, ends, strict=True)
+    ]
