@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from inbond.report.page import render_page
-from tests.report_examples import demo, odd
+from tests.report_examples import demo, odd, stopped
 
 pytestmark = pytest.mark.browser
 
@@ -38,9 +38,10 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("report")
-    for name, data in (("demo", demo()), ("odd", odd())):
+    pages = {"demo": demo(), "odd": odd(), "stopped": stopped()}
+    for name, data in pages.items():
         (folder / f"{name}.html").write_text(render_page(data), encoding="utf-8")
-    return {name: (folder / f"{name}.html").as_uri() for name in ("demo", "odd")}
+    return {name: (folder / f"{name}.html").as_uri() for name in pages}
 
 
 class Visit:
@@ -64,7 +65,7 @@ class Visit:
         self.context.close()
 
 
-@pytest.mark.parametrize("name", ["demo", "odd"])
+@pytest.mark.parametrize("name", ["demo", "odd", "stopped"])
 @pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_sticks_out_sideways(browser: Any, files: dict[str, str], name: str, width: int) -> None:
     with Visit(browser, files[name], viewport={"width": width, "height": 800}) as visit:
@@ -80,7 +81,7 @@ OUTSIDE = """() => [...document.querySelectorAll('main *, footer *')].filter(e =
 }).map(e => e.outerHTML.slice(0, 120))"""
 
 
-@pytest.mark.parametrize("name", ["demo", "odd"])
+@pytest.mark.parametrize("name", ["demo", "odd", "stopped"])
 def test_the_page_asks_for_nothing_and_complains_of_nothing(
     browser: Any, files: dict[str, str], name: str
 ) -> None:
@@ -216,7 +217,7 @@ CONTRAST = """() => {
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["demo", "odd"])
+@pytest.mark.parametrize("name", ["demo", "odd", "stopped"])
 def test_contrast_is_enough_in_light_and_dark(
     browser: Any, files: dict[str, str], scheme: str, name: str
 ) -> None:
@@ -232,6 +233,79 @@ def test_light_and_dark_differ(browser: Any, files: dict[str, str]) -> None:
         with Visit(browser, files["demo"], color_scheme=scheme) as visit:
             grounds.append(visit.page.evaluate("getComputedStyle(document.body).backgroundColor"))
     assert grounds == ["rgb(251, 250, 247)", "rgb(22, 20, 17)"]
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (360, 800)])
+def test_the_gates_are_seen_without_scrolling(
+    browser: Any, files: dict[str, str], width: int, height: int
+) -> None:
+    with Visit(browser, files["demo"], viewport={"width": width, "height": height}) as visit:
+        box = visit.page.locator("#gates-at-a-glance").bounding_box()
+        assert box["y"] + box["height"] < height
+        for words in ("Passed", "Cannot tell", "Failed"):
+            assert visit.page.locator("#gates-at-a-glance").get_by_text(words).is_visible()
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_stopped_run_says_so_before_anything_can_be_scrolled(
+    browser: Any, files: dict[str, str], width: int
+) -> None:
+    with Visit(browser, files["stopped"], viewport={"width": width, "height": 800}) as visit:
+        box = visit.page.get_by_role("heading", name="No student was handed out").bounding_box()
+        assert box["y"] + box["height"] < 400
+        box = visit.page.locator("#stopped").bounding_box()
+        assert box["y"] + box["height"] < 850
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("name", ["demo", "odd"])
+def test_words_in_pictures_do_not_cover_one_another(
+    browser: Any, files: dict[str, str], name: str, width: int
+) -> None:
+    with Visit(browser, files[name], viewport={"width": width, "height": 800}) as visit:
+        assert visit.page.evaluate(COVERED) == []
+
+
+COVERED = """() => [...document.querySelectorAll('#gates .chart, #runs .chart')].flatMap(chart => {
+    const texts = [...chart.querySelectorAll('text')].map(t => [t.textContent, t.getBoundingClientRect()]);
+    return texts.flatMap(([said, a], i) => texts.slice(i + 1).filter(([, b]) =>
+        Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 &&
+        Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 3).map(([other]) => [said, other]));
+})"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_lines_dots_and_limits_stand_out_from_the_ground(
+    browser: Any, files: dict[str, str], scheme: str
+) -> None:
+    with Visit(browser, files["odd"], color_scheme=scheme) as visit:
+        found = visit.page.evaluate(STROKES)
+    with Visit(browser, files["demo"], color_scheme=scheme) as visit:
+        found += visit.page.evaluate(STROKES)
+    assert {name for name, _ in found} >= {
+        "trace held-out",
+        "trace outside",
+        "whisker care",
+        "limit",
+        "dot quiet",
+    }
+    assert [each for each in found if each[1] < 3] == []
+
+
+STROKES = """() => {
+    const light = c => {
+        const [r, g, b] = c.map(v => v / 255).map(v => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
+        return .2126 * r + .7152 * g + .0722 * b;
+    };
+    const parse = c => c.match(/[\\d.]+/g).map(Number).slice(0, 3);
+    const ground = light(parse(getComputedStyle(document.body).backgroundColor));
+    return [...document.querySelectorAll('.trace, .whisker, .limit, .chart .dot')].map(e => {
+        const style = getComputedStyle(e);
+        const own = light(parse(e.classList.contains('dot') ? style.fill : style.stroke));
+        const [a, b] = [own, ground].sort((x, y) => y - x);
+        return [e.className.baseVal, (a + .05) / (b + .05)];
+    });
+}"""
 
 
 def test_languages_and_directions_are_set(browser: Any, files: dict[str, str]) -> None:
@@ -250,8 +324,8 @@ def test_readers_of_the_screen_get_names_headers_and_pictures(browser: Any, file
         for picture in page.get_by_role("img").all():
             assert picture.locator("title").first.text_content()
             assert picture.locator("desc").first.text_content()
-        assert page.get_by_role("img").count() == 7
-        assert page.get_by_role("table").count() == 8  # folded tables are tables still
+        assert page.get_by_role("img").count() == 12
+        assert page.get_by_role("table").count() == 9  # folded tables are tables still
         assert page.get_by_role("columnheader", name="Finding").count() == 2
         assert page.get_by_role("rowheader", name="Parameters").count() == 1
         assert page.get_by_role("navigation", name="On this page").count() == 1
@@ -262,7 +336,7 @@ def test_it_prints(browser: Any, files: dict[str, str]) -> None:
     with Visit(browser, files["demo"]) as visit:
         pdf = visit.page.pdf(format="A4")
         assert pdf.startswith(b"%PDF")
-        assert 3 <= pdf.count(b"/Type /Page\n") <= 16
+        assert 3 <= pdf.count(b"/Type /Page\n") <= 20
         visit.page.emulate_media(media="print")
         assert visit.page.get_by_text("limit: 560").is_visible()  # folded parts are printed open
         assert visit.page.locator("nav").is_hidden()

@@ -44,6 +44,11 @@ def test_the_hub_reads_what_we_meant() -> None:
         "outcome": "permit-with-obligations",
         "facts": demo().verdicts[0].verdict["facts"],
     }
+    assert front["inbond"]["gates"][0] == {
+        "name": "diversity",
+        "outcome": "pass",
+        "facts": demo().gates[0].verdict["facts"],
+    }
     assert front["inbond"]["ledger"] == {
         "size": 17,
         "root": demo().ledger.root,
@@ -85,7 +90,7 @@ def test_any_text_in_every_field_is_read_back_and_runs_nothing(text: str) -> Non
     html = MarkdownIt("gfm-like", {"html": True, "linkify": False}).render(body)
     for tag in ("<script", "<img", "<style", "<a ", "<iframe"):
         assert tag not in html.lower(), html
-    assert html.count("<h2>") == 8
+    assert html.count("<h2>") == 9
     assert html.count("<table>") == 2
 
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from inbond.report.data import CurvePoint, LedgerFacts, Metrics, ReportData, SamplePair
+from inbond.report.data import CurvePoint, LearningFacts, LedgerFacts, Metrics, ReportData, SamplePair
 from inbond.report.page import MOST_BYTES, render_page
-from inbond.report.provenance import is_web_address
-from tests.report_examples import HOSTILE, demo, odd
+from inbond.report.provenance import is_web_address, learning_facts
+from tests.report_examples import HOSTILE, demo, odd, stopped
 
 VOID = {"meta", "link", "br"}
 SVG_VOID = {"line", "rect", "circle", "path", "polyline"}
@@ -112,9 +112,10 @@ def poisoned(value: Any, text: str) -> Any:
     return value
 
 
-def test_both_examples_are_well_formed() -> None:
+def test_all_examples_are_well_formed() -> None:
     check(render_page(demo()))
     check(render_page(odd()))
+    check(render_page(stopped()))
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
@@ -156,6 +157,34 @@ def test_the_first_screen_answers_the_three_questions() -> None:
     for words in ("demo", "84.9 M parameters", "63%", "50%", "1.17", "1.60×", "Permitted, with obligations"):
         assert words in first
     assert "Yes, as asked, if you keep 3 obligations." in first
+
+
+def test_the_first_screen_shows_the_gates() -> None:
+    page = render_page(demo())
+    first = page[: page.index('<nav class="contents"')]
+    for words in ("Diversity", "Passed", "0.84 to 0.98", "Generality", "Cannot tell", "Capacity", "Failed"):
+        assert words in first
+
+
+def test_how_it_learnt_is_said_and_what_is_not_known_is_not_a_zero() -> None:
+    words = " ".join(check(render_page(demo())).texts)
+    for text in ("sum of P (log P − log Q)", "98.4 bytes a label token", "28 tokens, computed once a batch"):
+        assert text in words, text
+    assert "108,354" in words
+    assert "486 tokens/s of labels" in words
+    bare = replace(demo(), learning=LearningFacts("", "", prefix_tokens_shared=0, adapter="LoRA, rank 8"))
+    facts = dict(learning_facts(bare.learning or LearningFacts("", "")))
+    assert facts == {
+        "Objective": "not recorded",
+        "Teacher’s targets": "not recorded",
+        "Temperature": "1",
+        "Shared prefix": "none",
+        "Label tokens learnt": "not measured",
+        "Speed of learning": "not measured",
+        "Adapter": "LoRA, rank 8",
+    }
+    page = " ".join(check(render_page(replace(demo(), learning=None))).texts)
+    assert "How it learnt" in page
 
 
 def test_every_fact_is_on_the_page() -> None:

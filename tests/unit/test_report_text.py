@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from inbond.report import wording
 from inbond.report.data import Metrics, VerdictView
 from inbond.report.text import clip, columns, language_of, one_line, visible, wrap
+from inbond.report.wording import against, figure
 from tests.report_examples import demo, odd
 
 anything = st.text(st.characters(codec=None))  # lone surrogates too
@@ -154,3 +155,20 @@ def view(outcome: str, duties: int = 0, accepted: str | None = None) -> VerdictV
 )
 def test_may_i_use_it(views: tuple[VerdictView, ...], sentence: str) -> None:
     assert wording.permission_sentence(replace(demo(), verdicts=views)) == sentence
+
+
+@given(st.floats(0, 100), st.floats(0.01, 2))
+def test_a_ratio_is_never_rounded_over_its_limit(value: float, limit: float) -> None:
+    limit = round(limit, 2)
+    said = float(against(value, limit).replace(",", ""))
+    assert said == pytest.approx(value, abs=0.0051, rel=0.06)
+    if abs(value - limit) > 1e-6:
+        assert (said < limit) == (value < limit)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(0.9312, "0.931"), (4.744, "4.74"), (1170.2, "1,170"), (0.0, "0.000"), (None, "not measured")],
+)
+def test_measures_of_any_size_are_said_with_about_three_digits(value: float | None, words: str) -> None:
+    assert figure(value) == words

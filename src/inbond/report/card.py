@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from inbond.report import gates, wording
 from inbond.report.blocks import LIMITS
-from inbond.report.data import ReportData, VerdictView
+from inbond.report.data import GateView, ReportData, VerdictView
 from inbond.report.provenance import data_facts, duty, reason_texts
 from inbond.report.text import clip, one_line
 from inbond.report.views import SAVING
@@ -103,11 +103,20 @@ def _block(data: ReportData) -> dict[str, Any]:
             }
             for view in data.verdicts
         ],
+        **({"gates": [_gate(gate) for gate in data.gates]} if data.gates else {}),
         "ledger": {
             "size": data.ledger.size,
             "root": _short(data.ledger.root),
             "key": _short(data.ledger.key),
         },
+    }
+
+
+def _gate(gate: GateView) -> dict[str, str]:
+    return {
+        "name": _short(gate.name),
+        "outcome": _short(str(gate.verdict.get("outcome") or "not measured")),
+        "facts": _short(str(gate.verdict.get("facts") or "unknown")),
     }
 
 

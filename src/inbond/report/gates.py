@@ -13,9 +13,8 @@ from inbond.report.blocks import Limits, Table, table
 from inbond.report.data import GateMeasure, GateView
 from inbond.report.provenance import findings
 from inbond.report.text import clip, one_line
-from inbond.report.wording import against, figure, known
+from inbond.report.wording import against, figure, known, or_dash
 
-_NOTHING = "–"
 _LINE_LENGTH = 200
 _MOST_ADVICE = 3
 _RATIO_OF = {"diversity": " of the teacher’s", "generality": " of what it was before training"}
@@ -137,6 +136,8 @@ def _section(view: GateView, index: int, limits: Limits) -> dict[str, Any]:
         "measures": _table(view, limits),
         "advice": list(view.advice[: limits.rows]),
         "how": view.how,
+        "lines_left_out": len(view.series) - len(drawn),
+        "decided": bool(view.verdict),
         "decider": str(view.verdict.get("decider") or "unknown"),
         "facts": str(view.verdict.get("facts") or "unknown"),
     }
@@ -179,9 +180,9 @@ def _table(view: GateView, limits: Limits) -> Table:
     def row(each: GateMeasure) -> tuple[object, ...]:
         label = one_line(clip(each.label, 80))
         unit = f" ({one_line(clip(each.unit, 40))})" if each.unit else ""
-        numbers = [_cell(figure(value)) for value in (each.teacher, each.before, each.after)]
-        ratio = _cell(against(each.ratio, each.limit))
-        return (label + unit, *numbers, ratio, _interval(each) or _NOTHING, one_line(each.note) or _NOTHING)
+        numbers = [or_dash(figure(value)) for value in (each.teacher, each.before, each.after)]
+        ratio = or_dash(against(each.ratio, each.limit))
+        return (label + unit, *numbers, ratio, _interval(each) or "–", one_line(each.note) or "–")
 
     columns = ("Measure", "#Teacher", "#Before", "#After", "#Ratio", "#95% interval", "Note")
     return _without_empty(
@@ -189,17 +190,12 @@ def _table(view: GateView, limits: Limits) -> Table:
     )
 
 
-def _cell(words: str) -> str:
-    """A dash for a number that is not there: most measures have no use for every column."""
-    return _NOTHING if words == wording.NOT_MEASURED else words
-
-
 def _without_empty(grid: Table) -> Table:
     """``grid`` without the columns in which nothing was measured at all; the first one stays."""
     kept = [
         index
         for index in range(len(grid.columns))
-        if index == 0 or any(row[index] != _NOTHING for row in grid.rows)
+        if index == 0 or any(row[index] != "–" for row in grid.rows)
     ]
     return Table(
         grid.caption,

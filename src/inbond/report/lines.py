@@ -15,8 +15,8 @@ from markupsafe import Markup
 from inbond.report import axes
 from inbond.report.axes import HEIGHT, Point, tick_text
 from inbond.report.data import Series, SeriesStyle
-from inbond.report.text import clip, one_line
-from inbond.report.wording import NOT_MEASURED
+from inbond.report.text import clip, one_line, wrap
+from inbond.report.wording import NOT_MEASURED, figure
 
 _MAX_POINTS = 240
 _MOST_DOTS = 24
@@ -57,7 +57,7 @@ def legend(lines: Sequence[Line]) -> list[tuple[str, str]]:
     return [
         (
             line.style,
-            f"{line.label}: {tick_text(line.points[-1][1]) if line.points else NOT_MEASURED}",
+            f"{line.label}: {figure(line.points[-1][1]) if line.points else NOT_MEASURED}",
         )
         for line in lines
     ]
@@ -117,12 +117,12 @@ def _trace(line: Line, span: tuple[float, float], ticks: Sequence[float]) -> Mar
 
 
 def _x_axis(span: tuple[float, float], x_label: str) -> Markup:
-    y = HEIGHT - 8
+    y, name = HEIGHT - 8, wrap(x_label, 24, 1)[0]
     first, last = map(tick_text, span)
     if span[0] == span[1]:
         text = Markup('<text class="tick" x="50%" y="{}" text-anchor="middle">{} {}</text>')
-        return text.format(y, one_line(x_label), first)
+        return text.format(y, name, first)
     return Markup(
         '<text class="tick" x="0" y="{}">{} {}</text>'
         '<text class="tick" x="100%" y="{}" text-anchor="end">{}</text>'
-    ).format(y, one_line(x_label), first, y, last)
+    ).format(y, name, first, y, last)

@@ -11,7 +11,7 @@ from inbond.report import charts, wording
 from inbond.report.blocks import Limits, Table, table
 from inbond.report.data import RunRow
 from inbond.report.text import clip, one_line
-from inbond.report.wording import known, number, percent
+from inbond.report.wording import known, number, or_dash, percent
 
 _MOST_RUNS = 12
 _MOST_CHANGES = 5
@@ -54,7 +54,7 @@ def _sentence(rows: Sequence[RunRow], best: Numbered | None) -> str:
         return "This is the first run of this recipe: there is nothing to compare it with yet."
     begin = f"{wording.plural(len(rows), 'run')} of this recipe on the same teacher and prompts."
     if best is None:
-        return f"{begin} None has a measured KL."
+        return f"{begin} KL was not measured in any."
     least = f"{number(best[1].kl_after)} nats a token"
     if best[1].current:
         return f"{begin} This one came closest to its teacher: KL {least}."
@@ -84,17 +84,17 @@ def _table(shown: Sequence[Numbered], left_out: int) -> Table:
 
 def _row(place: int, row: RunRow) -> tuple[object, ...]:
     def times(value: float | None) -> str:
-        return wording.NOT_MEASURED if known(value) is None else f"{number(value)}×"
+        return "–" if known(value) is None else f"{number(value)}×"
 
     return (
         _who(place, row),
         _changes(row),
         _kl(row),
-        percent(row.agreement_after),
+        or_dash(percent(row.agreement_after)),
         times(row.diversity_ratio),
-        wording.params(row.student_params),
+        or_dash(wording.params(row.student_params)),
         times(row.speedup),
-        wording.duration(row.seconds),
+        or_dash(wording.duration(row.seconds)),
         one_line(clip(row.outcome, 80)),
     )
 
@@ -120,7 +120,7 @@ def _changes(row: RunRow) -> object:
 
 
 def _kl(row: RunRow) -> object:
-    after = number(row.kl_after)
+    after = or_dash(number(row.kl_after))
     if known(row.kl_before) is None or known(row.kl_after) is None:
         return after
     return Markup('{}<br><span class="soft small">from {}</span>').format(after, number(row.kl_before))

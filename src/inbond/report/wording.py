@@ -55,10 +55,21 @@ def figure(value: float | None) -> str:
 
 
 def against(value: float | None, limit: float | None) -> str:
-    """A ratio with two digits, three where two would hide on which side of its limit it lies."""
+    """A ratio with two digits, or with as many, up to six, as show on which side of its limit it lies."""
     found, bound = known(value), known(limit)
-    close = found is not None and bound is not None and 0 < abs(found - bound) < 0.005
-    return number(found, 3 if close else 2)
+    if found is None or bound is None:
+        return number(found)
+
+    def same_side(digits: int) -> bool:
+        rounded = round(found, digits)
+        return (rounded < bound, rounded > bound) == (found < bound, found > bound)
+
+    return number(found, next((digits for digits in (2, 3, 4, 5) if same_side(digits)), 6))
+
+
+def or_dash(words: str) -> str:
+    """A dash for what was not measured, in a table where most rows have no use for every column."""
+    return "–" if words == NOT_MEASURED else words
 
 
 def count(value: int | None) -> str:
