@@ -42,8 +42,8 @@ def _for_training(found: Capacity, _training: Answer) -> tuple[str, ...]:
     ahead = found.ahead()
     assert ahead is not None, "it was seen to fall"
     longer = (
-        f"train.epochs: {2 * found.epochs} instead of {found.epochs}. Another third of such training might take "
-        f"{ahead[0]:.0%} to {ahead[1]:.0%} off held-out KL, and each further one less."
+        f"train.epochs: {2 * found.epochs} instead of {found.epochs}. Another third of such training might "
+        f"take {ahead[0]:.0%} to {ahead[1]:.0%} off held-out KL, and each further one less."
     )
     faster = (
         f"train.lr: up to twice its {max(point.lr for point in found.points):.2g}; if the loss then jumps or "

@@ -270,16 +270,16 @@ def _training_words(found: Capacity, limits: Limits, training: Answer) -> str:
         f"From step {earlier.step} to {found.points[-1].step} KL on {len(found.last)} held-out records went "
         f"from {earlier.held_out.mean_kl:.3f} to {found.last.mean_kl:.3f}, a fall of "
         f"{1 - found.left.value:.1%} (95% interval {1 - high:.1%} to {1 - low:.1%}), while the learning rate "
-        f"went from {earlier.lr:.2g} to {found.points[-1].lr:.2g}. At that pace per unit of rate another third "
-        f"at the run's mean rate would bring {ahead[0]:.1%} to {ahead[1]:.1%}; from {limits.falling:.0%} on "
-        f"counts as still falling: {judged}."
+        f"went from {earlier.lr:.2g} to {found.points[-1].lr:.2g}. At that pace per unit of rate another "
+        f"third at the run's mean rate would bring {ahead[0]:.1%} to {ahead[1]:.1%}; from {limits.falling:.0%} "
+        f"on counts as still falling: {judged}."
     )
 
 
 _RATES = (
-    "Each comparison uses a 95% interval over records: that data or training is the limit is "
-    "each claimed wrongly with a chance of about 2.5% at most; size is what remains when both are ruled out, "
-    "and is not proven by it."
+    "Each comparison uses a 95% interval over records: that data, or that training, is the limit is claimed "
+    "wrongly by the luck of the records with a chance of about 5% at most; size is what remains when both are "
+    "ruled out, and is not proven by it."
 )
 
 

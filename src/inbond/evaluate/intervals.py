@@ -11,7 +11,7 @@ numbers always give the same interval. Legend: D draws, R records.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import Any
@@ -19,7 +19,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-DRAWS = 10_000
+MOST_DRAWS, LEAST_DRAWS = 10_000, 2_000
+_BLOCK = 2_000_000
+"""Entries of one block of draws: bounds memory and, between the two numbers above, how much is drawn."""
 LEVEL = 0.95
 LEAST_RECORDS = 8
 """Below this many units an interval promises more than it can keep; gates then cannot tell."""
@@ -65,6 +67,11 @@ class RecordSums:
 
     def to_json(self) -> dict[str, Any]:
         return {"kl": list(self.kl), "agreed": list(self.agreed), "tokens": list(self.tokens)}
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> RecordSums:
+        """The inverse of ``to_json``."""
+        return RecordSums(tuple(value["kl"]), tuple(value["agreed"]), tuple(value["tokens"]))
 
 
 @dataclass(frozen=True)
@@ -119,8 +126,8 @@ class Estimate:
 
 def mean(values_R: Sequence[float], tokens_R: Sequence[float], *, seed: int = 0) -> Estimate:
     """Mean a token: sum of values / sum of tokens. Needs at least two records."""
-    drawn = _drawn(len(values_R), seed)
-    return _estimate(_mean(values_R, tokens_R), _means(values_R, tokens_R, drawn), len(values_R))
+    values_D = _means(_sums((values_R, tokens_R), seed))
+    return _estimate(_mean(values_R, tokens_R), values_D, len(values_R))
 
 
 def paired_ratio(
@@ -130,21 +137,22 @@ def paired_ratio(
     *,
     seed: int = 0,
 ) -> Estimate:
-    """Ratio of two means measured on the same records; their tokens then cancel. ``tokens_R`` is only
-    for means that are at or below ``SMALLEST``, and may be left out for values that are means already."""
+    """Ratio of two means measured on the same records. ``tokens_R`` may be left out for values that are
+    means already, each counting alike."""
     tokens_R = [1.0] * len(over_R) if tokens_R is None else tokens_R
-    assert len(over_R) == len(under_R) == len(tokens_R), "the same records"
-    drawn = _drawn(len(over_R), seed)
-    values = _means(over_R, tokens_R, drawn) / _means(under_R, tokens_R, drawn)
-    return _estimate(_mean(over_R, tokens_R) / _mean(under_R, tokens_R), values, len(over_R))
+    sums_DC = _sums((over_R, under_R, tokens_R), seed)
+    values_D = _means(sums_DC[:, [0, 2]]) / _means(sums_DC[:, [1, 2]])
+    return _estimate(_mean(over_R, tokens_R) / _mean(under_R, tokens_R), values_D, len(over_R))
 
 
 def apart_ratio(over: RecordSums, under: RecordSums, *, seed: int = 0) -> Estimate:
     """Ratio of the mean KL on two different sets of records, each drawn on its own."""
-    values = _means(over.kl, over.tokens, _drawn(len(over), seed))
-    values = values / _means(under.kl, under.tokens, _drawn(len(under), seed + 1))
+    over_D, under_D = (
+        _means(_sums((sums.kl, sums.tokens), seed + place)) for place, sums in enumerate((over, under))
+    )
+    draws = min(len(over_D), len(under_D))
     value = _mean(over.kl, over.tokens) / _mean(under.kl, under.tokens)
-    return _estimate(value, values, min(len(over), len(under)))
+    return _estimate(value, over_D[:draws] / under_D[:draws], min(len(over), len(under)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -184,20 +192,28 @@ def _widening(records: int) -> float:
     return math.sqrt(records / (records - 1))
 
 
-def _drawn(records: int, seed: int) -> Floats:
-    """How often each record is in each draw, [D, R]."""
+def _sums(columns: Sequence[Sequence[float]], seed: int) -> Floats:
+    """Sums [D, C] of C columns over R records, drawn with replacement, all columns of a record together."""
+    values_RC = np.array(columns, dtype=np.float64).T
+    records = len(values_RC)
     assert records >= 2, "one record says nothing of others"
-    counts = np.random.default_rng(seed).multinomial(records, [1 / records] * records, size=DRAWS)
-    return counts.astype(np.float64)
+    draws = max(LEAST_DRAWS, min(MOST_DRAWS, _BLOCK // records))
+    step = max(1, _BLOCK // records)
+    generator, shares = np.random.default_rng(seed), [1 / records] * records
+    blocks = [
+        generator.multinomial(records, shares, size=min(step, draws - start)) @ values_RC
+        for start in range(0, draws, step)
+    ]
+    return np.concatenate(blocks)
 
 
 def _mean(values_R: Sequence[float], tokens_R: Sequence[float]) -> float:
     return max(sum(values_R) / sum(tokens_R), SMALLEST)
 
 
-def _means(values_R: Sequence[float], tokens_R: Sequence[float], drawn_DR: Floats) -> Floats:
-    sums_D, counts_D = drawn_DR @ np.asarray(values_R, float), drawn_DR @ np.asarray(tokens_R, float)
-    means_D: Floats = np.maximum(sums_D / counts_D, SMALLEST)
+def _means(sums_D2: Floats) -> Floats:
+    """Column 0 / column 1."""
+    means_D: Floats = np.maximum(sums_D2[:, 0] / sums_D2[:, 1], SMALLEST)
     return means_D
 
 
