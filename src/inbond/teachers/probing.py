@@ -139,45 +139,68 @@ async def probe_served(
     with ``sampling``, so that a journal answers them then. Without one every prompt is asked four times,
     for at most 32 tokens. Raises what ``ask`` raises, and InputError as ``encode_prompt`` does.
     """
-    if reference is not None:
-        variants = [(sampling, 0)]
-    else:
+    assert prompts, "a probe asks something"
+    requests = probe_requests(teacher, prompts, sampling, alone=reference is None)
+    return measure(requests, await ask(requests), len(prompts), tokenizer, size, reference)
+
+
+def probe_requests(
+    teacher: str, prompts: Sequence[Prompt], sampling: Sampling, *, alone: bool
+) -> list[Request]:
+    """Every prompt as generation will ask it; or ``alone`` greedily twice, then in two other ways."""
+    variants = [(sampling, 0)]
+    if alone:
         greedy = Sampling(min(32, sampling.max_tokens), 0.0, 1.0, sampling.seed)
         cold, narrow = replace(greedy, temperature=0.5), replace(greedy, temperature=1.0, top_p=0.5)
         variants = [(greedy, 0), (greedy, 1), (cold, 0), (narrow, 0)]
-    requests = [Request(teacher, prompt, how, draw) for how, draw in variants for prompt in prompts]
-    replies = await ask(requests)
+    return [Request(teacher, prompt, how, draw) for how, draw in variants for prompt in prompts]
+
+
+def measure(
+    requests: Sequence[Request],
+    replies: Sequence[Reply],
+    prompts: int,
+    tokenizer: Any,
+    size: int,
+    reference: ScoresTokens | None,
+) -> ProbeResult:
+    """What the answers to ``probe_requests`` of that many prompts say."""
     pieces = Pieces.of(tokenizer)
     mapped = [
         map_reply(pieces, tokenizer, request.prompt, reply, size)
         for request, reply in zip(requests, replies, strict=True)
     ]
     scored = [one if isinstance(one, Scored) else None for one in mapped]
-    groups = [scored[start : start + len(prompts)] for start in range(0, len(scored), len(prompts))]
-    gaps: dict[str, Gap | None] = dict.fromkeys(("local", "repeat", "cold", "narrow"))
-    if reference is not None:
-        gaps["local"] = against_local(reference, [one for one in groups[0] if one])
-    else:
-        for name, other in zip(("repeat", "cold", "narrow"), groups[1:], strict=True):
-            gaps[name] = against_itself(groups[0], other)
-    greedy_rows = _own_ranks([one for group in groups[:2] for one in group if one]) if not reference else []
+    groups = [scored[start : start + prompts] for start in range(0, len(scored), prompts)]
     whole = [one for one in scored if one]
     labels = max(sum(len(one.rows) for one in whole), 1)
+    greedy = [] if reference else _own_ranks([one for group in groups[:2] for one in group if one])
     return ProbeResult(
-        teacher=teacher,
-        reference=reference.identity if reference is not None else None,
+        teacher=requests[0].teacher,
+        reference=reference.identity if reference else None,
         size=size,
         replies=len(replies),
         dropped=dict(sorted(Counter(one for one in mapped if not isinstance(one, Scored)).items())),
-        **gaps,
-        greedy_tokens=len(greedy_rows),
-        unlikely=greedy_rows.count(False),
+        **_gaps(groups, reference),
+        greedy_tokens=len(greedy),
+        unlikely=greedy.count(False),
         recounted=_recounted(tokenizer, requests, replies),
         kept_mass=sum(one.kept_mass for one in whole) / labels,
         unknown_share=sum(one.unknown_mass for one in whole) / labels,
         prompt_tokens=sum(reply.prompt_tokens or 0 for reply in replies),
         completion_tokens=sum(reply.completion_tokens or 0 for reply in replies),
     )
+
+
+def _gaps(groups: Sequence[Sequence[Scored | None]], reference: ScoresTokens | None) -> dict[str, Gap | None]:
+    gaps: dict[str, Gap | None] = dict.fromkeys(("local", "repeat", "cold", "narrow"))
+    if reference is not None:
+        return gaps | {"local": against_local(reference, [one for one in groups[0] if one])}
+    first, *others = groups
+    return gaps | {
+        name: against_itself(first, other)
+        for name, other in zip(("repeat", "cold", "narrow"), others, strict=True)
+    }
 
 
 def _own_ranks(scored: Sequence[Scored]) -> list[bool]:

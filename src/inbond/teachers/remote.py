@@ -6,7 +6,6 @@ capture needs no second way.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +20,10 @@ from inbond.teachers.mapping import Row, Scored, map_reply
 from inbond.teachers.pieces import Pieces
 from inbond.teachers.protocols import Keep, Reply, Scores, TokenSequence
 from inbond.teachers.tokens import vocabulary_digest
-from inbond.types import Prompt
+from inbond.types import Prompt, Record
+
+ABSENT = -1000.0
+"""The log-probability of what only fills a row up: no mass at all, and yet a number that shards can hold."""
 
 
 @final
@@ -30,7 +32,8 @@ class RemoteScores:
     """What a host said of its own answers. Implements ScoresTokens for just those answers' sequences.
 
     ``mapped`` has one entry a reply, in order; None where it was dropped, with the reasons counted in
-    ``dropped``. ``size`` is how many tokens a place has at most; ``teacher`` the identity that was asked.
+    ``dropped``; ``records`` the ids of the records that prompts and texts make. ``size`` is how many tokens
+    a place has at most; ``teacher`` the identity that was asked.
     """
 
     teacher: str
@@ -38,6 +41,7 @@ class RemoteScores:
     vocabulary_size: int
     size: int
     mapped: tuple[Scored | None, ...]
+    records: tuple[Digest, ...] = ()
     dropped: Mapping[str, int] = field(default_factory=dict)
     reserve: tuple[int, ...] = ()
 
@@ -53,10 +57,12 @@ class RemoteScores:
         pieces = Pieces.of(tokenizer)
         dropped: Counter[str] = Counter()
         mapped: list[Scored | None] = []
+        records: list[Digest] = []
         most = 0
         for prompt, reply in answers:
             most = max(most, *(len(place.top) for place in reply.top_logprobs), 0)
             one = map_reply(pieces, tokenizer, prompt, reply, size)
+            records.append(Record(prompt, reply.text).id)
             mapped.append(one if isinstance(one, Scored) else None)
             if not isinstance(one, Scored):
                 dropped[one] += 1
@@ -66,7 +72,7 @@ class RemoteScores:
             raise fewer(teacher, size, most)
         reserve = _reserve(pieces, tokenizer, 2 * size)
         return cls(
-            teacher, vocabulary_digest(tokenizer), len(tokenizer), size, tuple(mapped),
+            teacher, vocabulary_digest(tokenizer), len(tokenizer), size, tuple(mapped), tuple(records),
             dict(sorted(dropped.items())), reserve,
         )  # fmt: skip
 
@@ -74,6 +80,11 @@ class RemoteScores:
     def sequences(self) -> tuple[TokenSequence | None, ...]:
         """One a reply, in order; None where it was dropped."""
         return tuple(one.sequence if one else None for one in self.mapped)
+
+    def sequence_of(self, record: Record) -> TokenSequence | None:
+        """The sequence of a record whose completion is the text of a reply to its prompt, as it came."""
+        scored = self._by_record.get(record.id)
+        return scored.sequence if scored else None
 
     @property
     def silent(self) -> int:
@@ -97,9 +108,14 @@ class RemoteScores:
         # The same tokens drawn twice have the same scores; the first draw's are taken.
         return {one.sequence: one for one in reversed(self.mapped) if one}
 
+    @cached_property
+    def _by_record(self) -> dict[Digest, Scored]:
+        pairs = zip(reversed(self.records), reversed(self.mapped), strict=True)
+        return {record: one for record, one in pairs if one}
+
     def score(self, sequences: Sequence[TokenSequence], keep: Keep) -> Scores:
         """See ScoresTokens: the host's own scores, none computed. A place with fewer than ``keep.size`` is
-        filled up with ids that are not in it and minus infinity, so that the tail keeps their mass.
+        filled up with improbable ids that are not in it, at ``ABSENT``, so that the tail takes the rest.
 
         Raises InputError for a sequence that no reply had, and for what top_logprobs cannot say: more
         than ``size`` tokens, a fair sample, another temperature.
@@ -117,7 +133,7 @@ class RemoteScores:
                 )
             for row in scored.rows:
                 ids.append(self._filled(row[: keep.size], keep.size))
-                logps.append([logp for _, logp in row[: keep.size]] + [-math.inf] * (keep.size - len(row)))
+                logps.append([logp for _, logp in row[: keep.size]] + [ABSENT] * (keep.size - len(row)))
         shape = (-1, keep.size)
         return Scores(np.array(ids, np.int32).reshape(shape), np.array(logps, np.float32).reshape(shape))
 
