@@ -20,7 +20,9 @@ def verdict(outcome: str, *found: str, facts: int = 0x61) -> dict[str, object]:
 
 def diversity() -> GateView:
     def measure(label: str, teacher: float, after: float, low: float, high: float) -> GateMeasure:
-        return GateMeasure(label, teacher, None, after, after / teacher, low, high, limit=0.8)
+        return GateMeasure(
+            label, teacher, None, after, after / teacher, low, high, limit=0.8, ratio_of="of the teacher’s"
+        )
 
     return GateView(
         "diversity",
@@ -58,9 +60,33 @@ def generality() -> GateView:
         "warn",
         measures=(
             GateMeasure(
-                "KL outside", None, 4.71, 4.57, 0.97, 0.88, 1.07, "nats a token", "40 prompts", 1.0, "above"
+                "KL outside",
+                None,
+                4.71,
+                4.57,
+                0.97,
+                0.88,
+                1.07,
+                "nats a token",
+                "40 prompts",
+                1.0,
+                "above",
+                "of what it was before training",
             ),
-            GateMeasure("KL inside", None, 4.74, 1.17, 0.247, 0.23, 0.264, "nats a token", "", 1.0, "above"),
+            GateMeasure(
+                "KL inside",
+                None,
+                4.74,
+                1.17,
+                0.247,
+                0.23,
+                0.264,
+                "nats a token",
+                "",
+                1.0,
+                "above",
+                "of what it was before training",
+            ),
             GateMeasure("agreement outside", None, 0.161, 0.204, 1.27, 1.04, 1.55),
             GateMeasure("KL outside ÷ inside", ratio=3.9, low=3.4, high=4.5, note="Larger is narrower."),
         ),

@@ -284,6 +284,7 @@ def test_an_interval_lies_where_its_numbers_say_and_its_limit_is_not_on_the_edge
         (0.7, 1.1, 0.8, "below", "across", "care"),
         (0.5, 0.7, 0.8, "below", "below", "bad"),
         (0.5, 0.7, 1.0, "above", "below", "good"),
+        (0.5, 1.0, 1.0, "above", "below", "good"),
         (0.9, 1.1, 1.0, "above", "across", "care"),
         (1.1, 1.3, 1.0, "above", "above", "bad"),
     ],
@@ -292,7 +293,7 @@ def test_where_an_interval_stands_and_its_colour(
     low: float, high: float, limit: float, fails: Literal["below", "above"], where: str, tone: str
 ) -> None:
     value = (low + high) / 2
-    assert standing(value, low, high, limit) == where
+    assert standing(value, low, high, limit, fails) == where
     svg = interval_chart("i", "R", [Interval("x", value, low, high, "", limit, fails)])
     assert f'class="dot {tone}"' in svg
 

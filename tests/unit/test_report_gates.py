@@ -49,7 +49,8 @@ def test_every_state_is_a_badge_a_line_and_a_section(name: Any, outcome: str, ac
     for part in (first_screen(data), section(data)):
         assert f">{FOUND[outcome]}</span>" in part
         assert name.capitalize() in part
-    assert "distinct-3 0.92" in first_screen(data)
+    assert ("distinct-3 0.92" in first_screen(data)) == (outcome == "pass")  # what decided, or the reason
+    assert ("Because." in first_screen(data)) == (outcome != "pass")
     assert "Because." in section(data)
     assert "No student was handed out" not in render_page(data)
     assert check(render_page(data))
@@ -60,7 +61,7 @@ def test_a_gate_that_was_off_says_so_and_decides_nothing() -> None:
     assert "Switched off" in first_screen(data)
     assert "Switched off in the recipe." in section(data)
     assert "decided by" not in section(data)
-    assert "Nothing was measured." in first_screen(data)
+    assert "It was not asked to judge this run." in first_screen(data)
 
 
 def test_no_gates_are_no_badges_and_said_in_the_section() -> None:
@@ -102,22 +103,31 @@ def measure(
     [
         ("pass", "below", 0.5, "wide"),  # the worst lower end
         ("fail", "below", 0.95, "narrow"),  # the worst upper end: the whole interval is beyond
-        ("cannot-tell", "below", 0.8, "wide"),
+        ("cannot-tell", "below", 0.7, "wide"),
         ("pass", "above", 1.5, "wide"),
         ("fail", "above", 0.5, "narrow"),
+        (
+            "pass",
+            "below",
+            0.7,
+            None,
+        ),  # passed, though an interval holds the limit: something else decided
+        ("fail", "below", 0.7, None),
+        ("cannot-tell", "below", 0.5, None),
+        ("something new", "below", 0.5, None),
     ],
 )
-def test_the_number_that_decided(outcome: str, fails: Any, limit: float, decides: str) -> None:
+def test_the_number_that_decided(outcome: str, fails: Any, limit: float, decides: str | None) -> None:
     both = (
         measure("wide", 0.9, 0.6, 1.2, limit=limit, fails=fails),
         measure("narrow", 0.8, 0.75, 0.85, limit=limit, fails=fails),
         measure("unlimited", 0.1, 0.1, 0.1),
         measure("missing", None, None, None, limit=limit, fails=fails),
     )
-    view = GateView("diversity", "?", examples.verdict(outcome, "."), measures=both)
+    view = GateView("diversity", "?", examples.verdict(outcome, "A reason."), measures=both)
     found = gates.deciding(view)
-    assert found is not None
-    assert found.label == decides
+    assert (found.label if found else None) == decides
+    assert gates.headline(view).startswith(decides or "A reason.")
 
 
 def test_without_a_limit_the_first_reason_is_the_line() -> None:
@@ -129,13 +139,30 @@ def test_without_a_limit_the_first_reason_is_the_line() -> None:
     )
     assert gates.headline(view) == "Limited by its data."
     assert gates.headline(replace(view, headline="Short.")) == "Short."
-    assert gates.headline(replace(view, verdict={})) == "Nothing was measured."
+    assert gates.headline(replace(view, verdict={})) == "No verdict was recorded."
+    assert gates.headline(replace(view, verdict={"outcome": "pass"})) == "No reasons were recorded."
+
+
+def test_a_long_reason_is_cut_on_the_first_screen_only() -> None:
+    long = "The student is limited by its size, as far as can be told: " + "and so on " * 40
+    data = with_gates(GateView("capacity", "?", examples.verdict("pass", long)))
+    assert long.strip() not in first_screen(data)
+    assert "as far as can be told: and so on" in first_screen(data)
+    assert long in section(data)
+
+
+def test_a_source_that_all_reasons_share_is_said_once() -> None:
+    assert section(with_gates(examples.diversity())).count("inbond.evaluate, limits of the recipe") == 1
+    reasons = [{"finding": "one", "source": "A"}, {"finding": "two", "source": "B"}]
+    part = section(with_gates(GateView("diversity", "?", {"outcome": "pass", "reasons": reasons})))
+    assert "<bdi>A</bdi>" in part
+    assert "<bdi>B</bdi>" in part
 
 
 def test_rounding_never_moves_a_ratio_over_its_limit() -> None:
     view = GateView(
         "diversity", "?", examples.verdict("fail", "."),
-        measures=(measure("distinct-2", 0.797, 0.795, 0.799, limit=0.8),),
+        measures=(measure("distinct-2", 0.797, 0.795, 0.799, limit=0.8, ratio_of="of the teacher’s"),),
     )  # fmt: skip
     assert "0.797 of the teacher’s (95%: 0.795 to 0.799; limit 0.8)" in gates.headline(view)
 
@@ -203,7 +230,7 @@ any_gate = st.builds(
     st.lists(
         st.builds(
             GateMeasure, texts, numbers, numbers, numbers, numbers, numbers, numbers, texts, texts, numbers,
-            st.sampled_from(["below", "above"]) | texts,
+            st.sampled_from(["below", "above"]) | texts, texts,
         ),
         max_size=4,
     ).map(tuple),

@@ -139,18 +139,29 @@ def _interval_words(row: Interval) -> str:
         return f"{row.label}: {NOT_MEASURED}"
     if limit is None:
         return f"{row.label}: {row.text}"
-    where = standing(value, known(row.low), known(row.high), limit)
+    where = standing(value, known(row.low), known(row.high), limit, row.fails)
     return f"{row.label}: {row.text}, {where} its limit of {tick_text(limit)}"
 
 
 Standing = Literal["above", "below", "across"]
+IntervalTone = Literal["good", "care", "bad"]
 
 
-def standing(value: float, low: float | None, high: float | None, limit: float) -> Standing:
-    """Where an interval, or a value without one, lies: ``above``, ``below`` or ``across`` the limit."""
-    if (value if low is None else low) >= limit:
-        return "above"
-    return "below" if (value if high is None else high) < limit else "across"
+def standing(value: float, low: float | None, high: float | None, limit: float, fails: str) -> Standing:
+    """Where an interval, or a value without one, lies: ``above``, ``below`` or ``across`` the limit, which
+    itself belongs to the good side."""
+    first, last = value if low is None else low, value if high is None else high
+    if fails == "above":
+        return "below" if last <= limit else "above" if first > limit else "across"
+    return "above" if first >= limit else "below" if last < limit else "across"
+
+
+def tone_of(value: float, low: float | None, high: float | None, limit: float, fails: str) -> IntervalTone:
+    """``good`` or ``bad`` where the whole interval lies on that side of the limit, else ``care``."""
+    where = standing(value, low, high, limit, fails)
+    if where == "across":
+        return "care"
+    return "bad" if (where == "above") == (fails == "above") else "good"
 
 
 def _interval(row: Interval, top: float, ticks: Sequence[float]) -> Markup:
@@ -159,10 +170,10 @@ def _interval(row: Interval, top: float, ticks: Sequence[float]) -> Markup:
     parts = [_labels(row.label, NOT_MEASURED if value is None else row.text, top, 24)]
     if value is None:
         return Markup("").join([*parts, _line("track missing", 0, 100, middle)])
-    tone = "plain"
+    tone: IntervalTone | Literal["plain"] = "plain"
     parts.append(_line("base", 0, 100, middle))
     if limit is not None:
-        tone = _TONES[standing(value, low, high, limit), row.fails]
+        tone = tone_of(value, low, high, limit, row.fails)
         parts.append(_upright("limit", share_of(limit, ticks) * 100, middle, 12))
     if low is not None and high is not None:
         ends = share_of(low, ticks) * 100, share_of(high, ticks) * 100
@@ -170,13 +181,6 @@ def _interval(row: Interval, top: float, ticks: Sequence[float]) -> Markup:
         parts += [_upright(f"whisker {tone}", end, middle, 5) for end in ends]
     dot = Markup('<circle class="dot {}" cx="{:.2f}%" cy="{:.0f}" r="5"/>')
     return Markup("").join([*parts, dot.format(tone, share_of(value, ticks) * 100, middle)])
-
-
-_TONES: dict[tuple[Standing, str], str] = {
-    ("above", "below"): "good", ("across", "below"): "care", ("below", "below"): "bad",
-    ("below", "above"): "good", ("across", "above"): "care", ("above", "above"): "bad",
-}  # fmt: skip
-"""(where the interval lies, which side of the limit is bad) to a colour; the place says the same."""
 
 
 def _labels(label: str, text: str, top: float, width: int) -> Markup:

@@ -107,8 +107,7 @@ class VerdictView:
 
 @dataclass(frozen=True)
 class GateMeasure:
-    """One thing that a gate measured. ``ratio`` is what its limit is held against: of the student to the
-    teacher (diversity), of after to before training (generality), or as its ``label`` says."""
+    """One thing that a gate measured. Its limit is held against ``ratio``; ``ratio_of`` says of what."""
 
     label: str
     teacher: float | None = None
@@ -128,6 +127,8 @@ class GateMeasure:
     """What the ratio was held against; None: measured, but nothing hung on it."""
     fails: Literal["below", "above"] = "below"
     """The side of the limit that is the bad one."""
+    ratio_of: str = ""
+    """Said after the ratio: ``of the teacher’s``, ``of what it was before training``, ``times KL inside``."""
 
 
 SeriesStyle = Literal["teacher", "before", "after", "train", "held-out", "outside"]
@@ -165,7 +166,8 @@ class GateView:
     accepted: str | None = None
     """The reason given with --accept by the person who went on in spite of it."""
     headline: str = ""
-    """One line for the first screen, with the number that decided; made from the measures when empty."""
+    """One line for the first screen, with the number that decided; made from the measure that
+    decided, or the first reason, when empty."""
     y_label: str = "nats a token"
     """What the series are measured in."""
 

@@ -12,12 +12,13 @@ from inbond.report.axes import tick_text
 from inbond.report.blocks import Limits, Table, table
 from inbond.report.data import GateMeasure, GateView
 from inbond.report.provenance import findings
-from inbond.report.text import clip, one_line
+from inbond.report.text import clip, one_line, wrap
 from inbond.report.wording import against, figure, known, or_dash
 
 _LINE_LENGTH = 200
 _MOST_ADVICE = 3
-_RATIO_OF = {"diversity": " of the teacher’s", "generality": " of what it was before training"}
+_TONES = {"pass": "good", "cannot-tell": "care", "fail": "bad"}
+"""An outcome to where the interval that decided it lies."""
 _ACTIONS = {
     "off": "Switched off in the recipe.",
     "warn": "Set to warn: nothing hangs on it but this page.",
@@ -28,10 +29,7 @@ _ACTIONS = {
 
 def badges(views: Sequence[GateView], limits: Limits) -> list[dict[str, Any]]:
     """Each gate for the first screen: name, tone, outcome and one line with the number that decided."""
-    return [
-        {"name": title(view), **outcome(view), "line": one_line(clip(headline(view), _LINE_LENGTH))}
-        for view in views[: limits.verdicts]
-    ]
+    return [{"name": title(view), **outcome(view), "line": _line(view)} for view in views[: limits.verdicts]]
 
 
 def title(view: GateView) -> str:
@@ -52,25 +50,39 @@ def headline(view: GateView) -> str:
     """What the gate found in one line, with the number that decided."""
     if view.headline:
         return view.headline
+    if not view.verdict:
+        return "It was not asked to judge this run." if view.action == "off" else "No verdict was recorded."
     measure, found = deciding(view), findings(view.verdict)
     if measure is None:
-        return found[0][0] if found else "Nothing was measured."
-    return _decided_by(view, measure)
+        return found[0][0] if found else "No reasons were recorded."
+    return _decided_by(measure)
 
 
-def _decided_by(view: GateView, measure: GateMeasure) -> str:
+def _line(view: GateView) -> str:
+    return wrap(headline(view), _LINE_LENGTH, 1)[0]
+
+
+def _decided_by(measure: GateMeasure) -> str:
     interval, limit = _interval(measure), known(measure.limit)
     assert limit is not None, "only a measure with a limit decides"
-    said = f"{measure.label} {against(measure.ratio, limit)}{_RATIO_OF.get(view.name, '')}"
+    said = f"{measure.label} {against(measure.ratio, limit)} {measure.ratio_of}".rstrip()
     return f"{said} ({f'95%: {interval}; ' if interval else ''}limit {tick_text(limit)})"
 
 
 def deciding(view: GateView) -> GateMeasure | None:
     """The measure that lies worst against its limit: with its whole interval on a fail, with any of it
-    otherwise. None when nothing with a ratio had a limit."""
+    otherwise. None where that does not explain the outcome, because something else decided."""
+    said = view.verdict.get("outcome")
     held = [each for each in view.measures if known(each.ratio) is not None and known(each.limit) is not None]
-    wholly = view.verdict.get("outcome") == "fail"
-    return min(held, key=lambda each: _margin(each, wholly=wholly), default=None)
+    worst = min(held, key=lambda each: _margin(each, wholly=said == "fail"), default=None)
+    return worst if worst is not None and _tone(worst) == _TONES.get(str(said)) else None
+
+
+def _tone(measure: GateMeasure) -> str:
+    ratio, limit = known(measure.ratio), known(measure.limit)
+    assert ratio is not None, "only measures with a ratio are compared"
+    assert limit is not None, "only measures with a limit are compared"
+    return charts.tone_of(ratio, known(measure.low), known(measure.high), limit, measure.fails)
 
 
 def _margin(measure: GateMeasure, *, wholly: bool) -> float:
@@ -98,8 +110,7 @@ def stop(views: Sequence[GateView]) -> dict[str, Any] | None:
     advice = [line for view in stopping for line in view.advice]
     return {
         "why": [
-            f"{title(view)}: {str(outcome(view)['words']).lower()}. "
-            + one_line(clip(headline(view), _LINE_LENGTH))
+            f"{title(view)}: {str(outcome(view)['words']).lower()}. {_line(view)}"
             for view in stopping[:_MOST_ADVICE]
         ],
         "advice": advice[:_MOST_ADVICE],
@@ -127,7 +138,7 @@ def _section(view: GateView, index: int, limits: Limits) -> dict[str, Any]:
         "action": _ACTIONS.get(view.action, view.action),
         "stopped": view.stopped,
         "accepted": view.accepted,
-        "findings": findings(view.verdict)[: limits.rows],
+        **_reasons(view, limits),
         "intervals": _intervals(measures, f"gate{index}-ratios", name),
         "limit": _limit_words(measures),
         "curves": lines.line_chart(f"gate{index}-curves", f"{name}: learning curves", drawn, view.x_label),
@@ -141,6 +152,14 @@ def _section(view: GateView, index: int, limits: Limits) -> dict[str, Any]:
         "decider": str(view.verdict.get("decider") or "unknown"),
         "facts": str(view.verdict.get("facts") or "unknown"),
     }
+
+
+def _reasons(view: GateView, limits: Limits) -> dict[str, Any]:
+    """What was found, and the source of the rules: once where all have the same."""
+    found = findings(view.verdict)[: limits.rows]
+    sources = {source for _, source in found}
+    same = sources.pop() if len(sources) == 1 else ""
+    return {"findings": [(text, "" if same else source) for text, source in found], "source": same}
 
 
 def _drawn(measures: Sequence[GateMeasure]) -> list[GateMeasure]:
