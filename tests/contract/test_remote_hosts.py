@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,12 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inbond.digest import of_bytes
+from inbond.engine.completions import FailurePolicy, complete_all
+from inbond.engine.journal import Journal
 from inbond.errors import DecisionNeededError, InputError, TeacherError
 from inbond.teachers.local import Local
 from inbond.teachers.mapping import Scored, map_reply
 from inbond.teachers.pieces import Pieces
 from inbond.teachers.probing import ProbeResult, asking, decide, probe_served, refuse, settle_size
-from inbond.teachers.protocols import FAILURES, Keep, Request, Sampling, Scores
+from inbond.teachers.protocols import FAILURES, Keep, Reply, Request, Sampling, Scores
 from inbond.teachers.remote import RemoteScores
 from inbond.teachers.served import Served
 from inbond.types import Message, parse_model_name
@@ -162,6 +166,36 @@ async def test_scores_are_those_of_the_weights() -> None:
     # Where the drawn token is none of the likeliest it takes the place of the last of 20, never of 10.
     assert (there.ids_NK == here.ids_NK).all()
     assert abs(there.logp_NK - here.logp_NK).max() < 1e-4
+
+
+async def test_kept_by_the_journal_and_asked_once(tmp_path: Path) -> None:
+    """The probe's requests are generation's own; scores come back out of a journal that was closed."""
+    host = ScoringHost(MODEL, TOKENIZER)
+    path = tmp_path / "journal.db"
+    async with running(host) as mock:
+        served = open_served(mock.host)
+
+        async def ask(requests: Sequence[Request]) -> Sequence[Reply]:
+            with Journal.open(path) as journal:
+                done = await complete_all(served, requests, journal, FailurePolicy(), run="r")
+            return [one for one in done.outcomes if isinstance(one, Reply)]
+
+        result = await probe_served(ask, served.identity, TOKENIZER, PROMPTS, HOW, reference=LOCAL)
+        assert decide(result).outcome == "agree"
+        assert host.calls == len(PROMPTS)
+        requests = [Request(served.identity, prompt, HOW) for prompt in PROMPTS]
+        fresh = list(await ask(requests))
+        await served.close()
+    assert host.calls == len(PROMPTS), "answered by the journal"
+    with Journal.open(path) as journal:
+        entries = journal.find([request.id for request in requests])
+    kept = [entries[request.id].reply for request in requests]
+    assert kept == fresh
+    scores = [
+        RemoteScores.from_replies(served.identity, TOKENIZER, zip(PROMPTS, one, strict=True), 20)
+        for one in (fresh, [reply for reply in kept if reply])
+    ]
+    assert scores[0].identity == scores[1].identity
 
 
 _VALUE = st.recursive(

@@ -22,8 +22,9 @@ from inbond.teachers.protocols import Keep, Reply, Scores, TokenSequence
 from inbond.teachers.tokens import vocabulary_digest
 from inbond.types import Prompt, Record
 
-ABSENT = -1000.0
-"""The log-probability of what only fills a row up: no mass at all, and yet a number that shards can hold."""
+ABSENT = -30.0
+"""The log-probability of what only fills a row up: no mass (1e-13), a number that shards can hold, and not so
+low that a divergence that punishes the student's mass there would see little else."""
 
 
 @final
