@@ -60,7 +60,7 @@ def generality() -> GateView:
         "warn",
         measures=(
             GateMeasure(
-                "KL outside",
+                "KL outside, after ÷ before",
                 None,
                 4.71,
                 4.57,
@@ -71,10 +71,9 @@ def generality() -> GateView:
                 "40 prompts",
                 1.0,
                 "above",
-                "of what it was before training",
             ),
             GateMeasure(
-                "KL inside",
+                "KL inside, after ÷ before",
                 None,
                 4.74,
                 1.17,
@@ -85,7 +84,6 @@ def generality() -> GateView:
                 "",
                 1.0,
                 "above",
-                "of what it was before training",
             ),
             GateMeasure("agreement outside", None, 0.161, 0.204, 1.27, 1.04, 1.55),
             GateMeasure("KL outside ÷ inside", ratio=3.9, low=3.4, high=4.5, note="Larger is narrower."),

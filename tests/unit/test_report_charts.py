@@ -298,6 +298,16 @@ def test_where_an_interval_stands_and_its_colour(
     assert f'class="dot {tone}"' in svg
 
 
+def test_a_long_label_takes_a_second_line_and_what_follows_moves_down() -> None:
+    short, long = (
+        parse(interval_chart("i", "R", [Interval(label, 1, 0.9, 1.1, "1"), Interval("b", 1, 0.9, 1.1, "1")]))
+        for label in ("a", "KL outside, after ÷ before training")
+    )
+    said = [e.text for e in long.iter() if e.attrib.get("class") == "label"]
+    assert said == ["KL outside, after ÷", "before training", "b"]
+    assert int(long.attrib["height"]) == int(short.attrib["height"]) + 32
+
+
 def test_a_missing_interval_is_a_dot_alone_and_a_missing_value_says_so() -> None:
     svg = interval_chart(
         "i", "R", [Interval("a", 0.9, None, None, "0.90"), Interval("b", None, 0.1, 0.2, "0")]

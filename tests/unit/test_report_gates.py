@@ -49,7 +49,7 @@ def test_every_state_is_a_badge_a_line_and_a_section(name: Any, outcome: str, ac
     for part in (first_screen(data), section(data)):
         assert f">{FOUND[outcome]}</span>" in part
         assert name.capitalize() in part
-    assert ("distinct-3 0.92" in first_screen(data)) == (outcome == "pass")  # what decided, or the reason
+    assert ("distinct-3: 0.92" in first_screen(data)) == (outcome == "pass")  # what decided, or the reason
     assert ("Because." in first_screen(data)) == (outcome != "pass")
     assert "Because." in section(data)
     assert "No student was handed out" not in render_page(data)
@@ -75,7 +75,7 @@ def test_no_gates_are_no_badges_and_said_in_the_section() -> None:
 def test_a_stopped_run_says_so_first_with_why_and_what_to_do() -> None:
     first = first_screen(stopped())
     assert first.index("No student was handed out") < first.index('id="gates-at-a-glance"')
-    assert "Diversity: failed. distinct-2 0.62 of the teacher’s (95%: 0.55 to 0.69; limit 0.8)" in first
+    assert "Diversity: failed. distinct-2: 0.62 of the teacher’s (95%: 0.55 to 0.69; limit 0.8)" in first
     assert "Learn from several answers a prompt: generate.samples=4." in first
     assert "Ask for more varied prompts." not in first  # three are enough here; all are in the section
     assert "Ask for more varied prompts." in section(stopped())
@@ -207,8 +207,8 @@ def test_lines_and_gates_beyond_the_most_are_counted() -> None:
 
 def test_the_card_has_outcomes_and_numbers_and_the_notice_is_unchanged() -> None:
     card = render_card(demo())
-    assert "- Diversity, Passed: distinct-3 0.92 of the teacher’s (95%: 0.84 to 0.98; limit 0.8)" in card
-    assert "- Generality, Cannot tell: KL outside 0.97 of what it was before training" in card
+    assert "- Diversity, Passed: distinct-3: 0.92 of the teacher’s (95%: 0.84 to 0.98; limit 0.8)" in card
+    assert "- Generality, Cannot tell: KL outside, after ÷ before: 0.97 (95%: 0.88 to 1.07; limit 1)" in card
     assert "- Capacity, Failed: Limited by its size: KL 1.17 (limit 1), flat over the last third" in card
     assert "It stopped the run: no student was handed out." in render_card(stopped())
     assert render_notice(demo()) == render_notice(with_gates())

@@ -101,7 +101,7 @@ def share_bar(share: float | None) -> Markup:
     ).format(min(1.0, value) * 100, mark)
 
 
-_INTERVAL_FOOT = 20.0
+_INTERVAL_FOOT, _LINE = 20.0, 16.0
 _ROOM = 0.06
 """Share of the scale that is kept free at both sides, so that a limit never lies on the edge."""
 
@@ -124,9 +124,10 @@ def interval_chart(ident: str, title: str, rows: Sequence[Interval]) -> Markup:
     low, high = min(numbers), max(numbers)
     room = (high - low) * _ROOM
     ticks = axes.nice_ticks(max(0.0, low - room) if low >= 0 else low - room, high + room)
-    height = len(rows) * _ROW + _INTERVAL_FOOT
+    tall = _ROW + _LINE * any(len(_label_lines(row)) > 1 for row in rows)
+    height = len(rows) * tall + _INTERVAL_FOOT
     words = "; ".join(_interval_words(row) for row in rows) + "."
-    drawn = [_interval(row, index * _ROW, ticks) for index, row in enumerate(rows)]
+    drawn = [_interval(row, index * tall, tall - 14, ticks) for index, row in enumerate(rows)]
     foot = _scale(ticks, height, tick_text)
     return Markup("").join(
         [axes.head(ident, title, words, height, "chart intervals"), *drawn, foot, Markup("</svg>")]
@@ -164,10 +165,18 @@ def tone_of(value: float, low: float | None, high: float | None, limit: float, f
     return "bad" if (where == "above") == (fails == "above") else "good"
 
 
-def _interval(row: Interval, top: float, ticks: Sequence[float]) -> Markup:
+def _label_lines(row: Interval) -> list[str]:
+    """A label in at most two lines that leave room for the value beside the first, on a phone too."""
+    return wrap(row.label, 24, 2)
+
+
+def _interval(row: Interval, top: float, deep: float, ticks: Sequence[float]) -> Markup:
+    """One row; its whisker is ``deep`` pixels under its ``top``."""
     value, limit, low, high = (bounded(each) for each in (row.value, row.limit, row.low, row.high))
-    middle = top + 32
-    parts = [_labels(row.label, NOT_MEASURED if value is None else row.text, top, 24)]
+    middle, label = top + deep, _label_lines(row)
+    parts = [_labels(label[0], NOT_MEASURED if value is None else row.text, top, 24)]
+    if len(label) > 1:
+        parts.append(Markup('<text class="label" x="0" y="{:.0f}">{}</text>').format(top + 32, label[1]))
     if value is None:
         return Markup("").join([*parts, _line("track missing", 0, 100, middle)])
     tone: IntervalTone | Literal["plain"] = "plain"

@@ -65,7 +65,7 @@ def _line(view: GateView) -> str:
 def _decided_by(measure: GateMeasure) -> str:
     interval, limit = _interval(measure), known(measure.limit)
     assert limit is not None, "only a measure with a limit decides"
-    said = f"{measure.label} {against(measure.ratio, limit)} {measure.ratio_of}".rstrip()
+    said = f"{measure.label}: {against(measure.ratio, limit)} {measure.ratio_of}".rstrip()
     return f"{said} ({f'95%: {interval}; ' if interval else ''}limit {tick_text(limit)})"
 
 
