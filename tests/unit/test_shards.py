@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
+import json
+import math
 import random
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -33,6 +38,61 @@ def rows(
     ids_NK = np.array(ids, dtype=np.int64).reshape(count, kept)
     sure_N = draw.integers(0, kept + 1, count).astype(np.uint8) if sampled else None
     return Scores(ids_NK, logp_NK, sure_N)  # type: ignore[arg-type]
+
+
+def read_by_the_book(data: bytes) -> tuple[list[int], list[list[tuple[int, float]]]]:
+    """(lengths, (id, log p) of each row) as docs/targets.md says it: no line of ours is used."""
+    header_size = int.from_bytes(data[25:29], "little")
+    header = json.loads(data[29 : 29 + header_size])
+    streams: dict[str, list[int]] = {}
+    start = 29 + header_size
+    for stream in header["streams"]:
+        values = [0] * stream["values"]
+        for plane, size in enumerate(stream["planes"]):
+            frame = pa.decompress(data[start : start + size], len(values), codec="zstd", asbytes=True)
+            values = [value + byte * 256**plane for value, byte in zip(values, frame, strict=True)]
+            start += size
+        streams[stream["name"]] = values
+    assert start == int.from_bytes(data[17:25], "little") - 32 == len(data) - 32
+    assert hashlib.sha256(data[:-32]).digest() == data[-32:]
+
+    tokens = [skipped + place for place, skipped in enumerate(itertools.accumulate(streams["tokens"]))]
+    by_rank = [token for _, token in sorted((-c, t) for c, t in zip(streams["classes"], tokens, strict=True))]
+    gaps, levels, drawn = (iter(streams.get(name, [])) for name in ("gaps", "levels", "drawn"))
+    kept, rows = header["kept"], []
+    for row in range(header["label_tokens"]):
+        sure = streams["sure"][row] if header["kind"] == "sampled" else kept
+        row_tokens, before = [], -1
+        for place in range(kept):
+            before = (-1 if place == sure else before) + next(gaps) + 1
+            row_tokens.append(by_rank[before])
+        found = [streams["deepest"][row] - next(levels) for _ in range(sure)]
+        found += [next(drawn) for _ in range(kept - sure)]
+        group = [place >= sure for place in range(kept)]
+        logp = [
+            -math.expm1(level * (0.04 if late else 0.02)) / 8
+            for level, late in zip(found, group, strict=True)
+        ]
+        code, sum_ = streams["mass"][row], sum(math.exp(x) for x in logp[:sure])
+        if code and sum_:
+            mass = 1.0 if code == 1 else 1 / (1 + math.exp(-((code - 2) / 128 - 30)))
+            logp[:sure] = [x + math.log(mass / sum_) for x in logp[:sure]]
+        order = sorted(range(kept), key=lambda i: (group[i], found[i], row_tokens[i]))
+        rows.append([(row_tokens[i], min(logp[i], 0.0)) for i in order])
+    return streams["lengths"], rows
+
+
+@pytest.mark.parametrize("sampled", [False, True])
+@pytest.mark.parametrize("vocabulary", [40, 2**32])
+def test_a_reader_made_from_the_document_alone_reads_the_same(sampled: bool, vocabulary: int) -> None:
+    data = encode(rows(30, 9, vocabulary=vocabulary, sampled=sampled), lengths_of(30), ABOUT)
+    lengths, found = read_by_the_book(data)
+    shard = decode(unseal(data, "here"))
+    assert shard.lengths.tolist() == lengths
+    assert [[token for token, _ in row] for row in found] == shard.scores.ids_NK.tolist()
+    np.testing.assert_allclose(
+        [[logp for _, logp in row] for row in found], shard.scores.logp_NK, rtol=1e-6, atol=1e-6
+    )
 
 
 def lengths_of(count: int) -> list[int]:
