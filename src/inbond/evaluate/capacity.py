@@ -31,7 +31,7 @@ class Limits:
     learning rate and the pace of the last third, counts as still falling. ``floor``: nats a token at or below
     which the student follows its teacher. ``max_kl``: what held-out KL must come to; None: no demand."""
 
-    gap: float = 0.25
+    gap: float = 0.15
     falling: float = 0.05
     floor: float = 0.05
     max_kl: float | None = None
@@ -271,15 +271,15 @@ def _training_words(found: Capacity, limits: Limits, training: Answer) -> str:
         f"from {earlier.held_out.mean_kl:.3f} to {found.last.mean_kl:.3f}, a fall of "
         f"{1 - found.left.value:.1%} (95% interval {1 - high:.1%} to {1 - low:.1%}), while the learning rate "
         f"went from {earlier.lr:.2g} to {found.points[-1].lr:.2g}. At that pace per unit of rate another "
-        f"third at the run's mean rate would bring {ahead[0]:.1%} to {ahead[1]:.1%}; from {limits.falling:.0%} "
-        f"on counts as still falling: {judged}."
+        f"third at the run's mean rate would bring {ahead[0]:.1%} to {ahead[1]:.1%}; from "
+        f"{limits.falling:.0%} on counts as still falling: {judged}."
     )
 
 
 _RATES = (
     "Each comparison uses a 95% interval over records: that data, or that training, is the limit is claimed "
-    "wrongly by the luck of the records with a chance of about 5% at most; size is what remains when both are "
-    "ruled out, and is not proven by it."
+    "wrongly by the luck of the records with a chance of about 5% at most; size is what remains when both "
+    "are ruled out, and is not proven by it."
 )
 
 
