@@ -105,7 +105,7 @@ def test_a_run_gives_what_the_design_promises(finished: Place) -> None:
     assert result["tokens"] > 0
     assert result["cost"] == 0
     assert list(result["seconds"]) == [
-        "generate", "filter", "hold out", "capture", "start", "train", "evaluate", "export",
+        "generate", "filter", "hold out", "capture", "start", "train", "evaluate", "judge", "export",
     ]  # fmt: skip
 
 

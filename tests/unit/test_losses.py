@@ -24,7 +24,7 @@ from inbond.losses.divergences import (
 )
 from inbond.losses.heads import chunked_loss, dense_divergence
 from inbond.losses.objectives import Distil
-from inbond.losses.targets import Dense, Online, Sampled, Targets, TopK
+from inbond.losses.targets import ABSENT, Dense, Online, Sampled, Targets, TopK
 
 # Plain formulas on log-probabilities [N, E]; 0 log 0 is 0.
 
@@ -55,7 +55,7 @@ def plain_adaptive(logp: Tensor, logq: Tensor, mu: float, buckets: int = 0) -> T
             held += float(p[row, token])
     gap = (p - q).abs()
     g_head, g_tail = (gap * head).sum(1), (gap * ~head).sum(1)
-    return (g_head * kl(logp, logq) + g_tail * kl(logq, logp)) / (g_head + g_tail)
+    return (g_head * kl(logp, logq) + g_tail * kl(logq, logp)) / (g_head + g_tail).clamp_min(1e-300)
 
 
 Plain = Callable[[Tensor, Tensor], Tensor]
@@ -193,6 +193,33 @@ def test_top_k_that_holds_all_tokens_is_dense(name: str, n: int, v: int, seed: i
     check(case, objective, lambda logits: plain(logp_NV, logits.log_softmax(1)), 4)
 
 
+@EVERY
+@given(*SHAPES, st.data())
+def test_absent_tokens_belong_to_the_tail(
+    name: str, n: int, v: int, seed: int, scale: float, data: st.DataObject
+) -> None:
+    """Rows that keep fewer than K tokens, down to none, are padded with ids that count as tail."""
+    case, (divergence, plain) = Case(n, v, seed, scale=scale), pair(name, 1)
+    k = data.draw(st.integers(1, v - 1))
+    kept = torch.tensor([data.draw(st.integers(0, k)) for _ in range(n)])
+    logp_NV = case.teacher_NV.log_softmax(1)
+    top = logp_NV.topk(k, dim=1)
+    absent = torch.arange(k) >= kept[:, None]
+    values = top.values.masked_fill(absent, ABSENT)
+    tail_N = (1 - top.values.masked_fill(absent, -torch.inf).exp().sum(1)).clamp_min(1e-12)
+
+    def plain_N(logits_NV: Tensor) -> Tensor:
+        logq_NV = logits_NV.log_softmax(1)
+        rows = []
+        for row in range(n):
+            ids = top.indices[row : row + 1, : kept[row]]
+            teacher = torch.cat([logp_NV[row : row + 1].gather(1, ids), tail_N[row : row + 1, None].log()], 1)
+            rows.append(plain(teacher, bucketed(logq_NV[row : row + 1], ids)))
+        return torch.cat(rows)
+
+    check(case, case.objective(TopK(top.indices, values, tail_N), divergence), plain_N, 4, 1e-7)
+
+
 def sample(logp_NV: Tensor, k: int, seed: int) -> Sampled:
     """Draws with replacement, each an equal share: simple, unbiased, with repeated ids."""
     generator = torch.Generator().manual_seed(seed)
@@ -327,7 +354,7 @@ def test_float32_is_near_float64(name: str, kind: str) -> None:
 
 @EVERY
 def test_bfloat16_models_get_float32_losses_and_gradients_but_for_the_last_rounding(name: str) -> None:
-    """The gradient differs from that of the same rounded inputs in float32 by bfloat16's own rounding alone."""
+    """It differs from that of the same rounded inputs in float32 by bfloat16's own rounding alone."""
     case, (divergence, _) = Case(64, 50, 3, dtype=torch.float32), pair(name, 0)
     case.hidden_NH, case.weight_VH = case.hidden_NH.bfloat16().float(), case.weight_VH.bfloat16().float()
     grads, losses = [], []

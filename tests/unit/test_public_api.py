@@ -25,7 +25,7 @@ PUBLIC = {
     "inbond.losses.heads": ["chunked_loss", "dense_divergence"],
     "inbond.train.capture": ["capture", "load_targets"],
     "inbond.train.loop": ["train", "Plan", "Example"],
-    "inbond.recipes.recipe": ["load", "parse", "to_yaml"],
+    "inbond.recipes.reading": ["load", "parse", "to_yaml"],
     "inbond.recipes.run": ["run_recipe", "Options"],
     "inbond.report.page": ["render_page"],
     "inbond.report.card": ["render_card"],

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from inbond.errors import InputError
-from inbond.recipes import recipe as recipes
-from inbond.recipes.recipe import Recipe, load, parse, to_yaml
+from inbond.recipes import reading as recipes
+from inbond.recipes.reading import load, parse, to_yaml
+from inbond.recipes.recipe import Recipe
 
 SOURCE = Path(__file__).parents[2] / "src" / "inbond"
 SMALL = {"name": "x", "teacher": "gguf:m.gguf", "prompts": {"items": ["a"]}}

@@ -16,7 +16,8 @@ from inbond.ledger.ledger import Ledger
 from inbond.ledger.records import read_rows
 from inbond.recipes import answers
 from inbond.recipes.planned import Planned
-from inbond.recipes.recipe import Recipe, parse
+from inbond.recipes.reading import parse
+from inbond.recipes.recipe import Recipe
 from inbond.recipes.trail import Trail
 from inbond.recipes.watch import Silent
 from inbond.teachers.protocols import Completes, Price, Reply, Request

@@ -115,9 +115,9 @@ def test_what_was_measured_survives_a_resume_and_is_not_measured_twice(tmp_path:
     plan = replace(PLAN, checkpoint_seconds=1e-9, measurements=3)
     calls: list[bool] = []
 
-    def measure(model: Any) -> tuple[float, ...]:
+    def measure(model: Any) -> dict[str, Any]:
         calls.append(model.training)
-        return (float(len(calls)), 0.5)
+        return {"kl": [float(len(calls)), 0.5]}
 
     def stop(progress: Any) -> None:
         if progress.step == 7:
@@ -132,7 +132,7 @@ def test_what_was_measured_survives_a_resume_and_is_not_measured_twice(tmp_path:
     )
     found = checkpoint.latest(tmp_path, RUN)
     assert found is not None
-    assert [(point.step, point.values[0]) for point in found[1].measured][:3] == [
+    assert [(point.step, point.found["kl"][0]) for point in found[1].measured][:3] == [
         (0, 1.0),
         (4, 2.0),
         (8, 3.0),

@@ -87,7 +87,7 @@ def check(
         )
     if teacher is None:
         from inbond.recipes.gate import facts_from_recipe
-        from inbond.recipes.recipe import load
+        from inbond.recipes.reading import load
 
         assert recipe is not None, "one of the two is given"
         planned = facts_from_recipe(load(recipe)[0], open_workspace(home))

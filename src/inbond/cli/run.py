@@ -37,7 +37,7 @@ def run(
 
     Example: inbond run demo --set train.epochs=1
     """
-    from inbond.recipes.recipe import load, rooted, schema, to_yaml
+    from inbond.recipes.reading import load, rooted, schema, to_yaml
     from inbond.recipes.run import Options, run_recipe
 
     loaded, folder = load(recipe, tuple(changes or ()))
@@ -57,6 +57,8 @@ def describe(result: dict[str, Any]) -> str:
     lines = [f"{result['run']}: done, gate: {result['verdict']}", ""]
     for label, words in _figures(found):
         lines.append(f"  {label:<12} {words}")
+    for name, gate in result["gates"].items():
+        lines.append(f"  {name:<12} {gate['outcome']}: {gate['line']}")
     lines.append(f"  {'teacher':<12} {result['tokens']:,} tokens, ${result['cost']:.4f}")
     lines.append(f"  {'time':<12} {sum(result['seconds'].values()):.0f} s")
     lines += ["", f"  {'student':<12} {result['student']}", f"  {'report':<12} {result['report']}"]

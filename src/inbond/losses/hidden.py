@@ -58,6 +58,14 @@ def check_sharing(model: nn.Module, batch: Batch) -> float:
         return float(((shared_NH - whole_NH).abs().amax(1) / whole_NH.abs().amax(1)).max())
 
 
+def shares_exactly(model: nn.Module, batch: Batch) -> bool:
+    """Whether the batch's prefix is shared at all, and that changes no more than rounding does."""
+    if not len(batch.prefix_P) or not can_share(model, batch.longest):
+        return False
+    dtype = next(model.parameters()).dtype
+    return check_sharing(model, batch) <= max(1e-4, 8 * torch.finfo(dtype).eps)
+
+
 def _whole(model: Any, batch: Batch) -> Tensor:
     rows, prefix = batch.ids_BT.shape[0], len(batch.prefix_P)
     ids_BT = torch.cat([batch.prefix_P.expand(rows, -1), batch.ids_BT], dim=1)

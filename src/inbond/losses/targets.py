@@ -18,6 +18,12 @@ TAIL_FLOOR = 1e-7
 """A tail is never believed to hold less: what float32 sums leave of 1 - sum p is no better than that."""
 
 
+ABSENT = -1000.0
+"""The log-probability that fills up a row which keeps fewer than K tokens: this place is none of them."""
+_ABSENT_FROM = 0.9 * ABSENT
+"""Shards keep log-probabilities to within about a per cent."""
+
+
 class Targets(Protocol):
     """The teacher at N label tokens."""
 
@@ -44,7 +50,8 @@ class TopK:
     """The K likeliest tokens [N, K] and the mass of all others, one event on both sides.
 
     By the data processing inequality every divergence here is then a lower bound of the full one, and
-    equals it at K = V. ``ids_NK`` int64, each id once a row.
+    equals it at K = V. ``ids_NK`` int64, each id once a row; an id at ``ABSENT`` only fills its row up
+    and belongs to the tail.
     """
 
     ids_NK: Tensor
@@ -72,7 +79,9 @@ class TopK:
         """See Targets. Within the tail q_j = q_tail * share_j, which holds even where q_tail underflows."""
         ids_NK = self.ids_NK
         label_N1, kept_NK = logits_NV.gather(1, labels_N1), logits_NV.gather(1, ids_NK)
-        tail_NV = logits_NV.scatter_(1, ids_NK, -torch.inf)
+        absent_NK = self.logp_NK <= _ABSENT_FROM
+        tail_NV = logits_NV.scatter_(1, ids_NK, kept_NK.masked_fill(~absent_NK, -torch.inf))
+        kept_NK.masked_fill_(absent_NK, -torch.inf)
         lse_tail_N1 = tail_NV.logsumexp(1, keepdim=True)
         lse_N1 = torch.logaddexp(lse_tail_N1, kept_NK.logsumexp(1, keepdim=True))
 
@@ -82,15 +91,15 @@ class TopK:
         grad_NE = (slope_NE - total_N1 * events.q_NE).mul_(weight_N1).addcmul_(events.q_NE, pull_N1)
 
         share_NV = tail_NV.sub_(lse_tail_N1.masked_fill(lse_tail_N1 == -torch.inf, 0.0)).exp_()
-        share_NV.mul_(grad_NE[:, -1:]).scatter_(1, ids_NK, grad_NE[:, :-1])
+        share_NV.mul_(grad_NE[:, -1:])
+        share_NV.scatter_(1, ids_NK, torch.where(absent_NK, share_NV.gather(1, ids_NK), grad_NE[:, :-1]))
         return value_N, (label_N1 - lse_N1).squeeze(1)
 
     def _events(self, logq_NE: Tensor) -> Events:
-        """K tokens and the tail. Where K = V there is no tail: an event of no mass on either side."""
+        """K tokens and the tail. Absent tokens, and the tail where K = V, are events of no mass at all."""
         p_tail_N1 = self.p_tail_N.to(logq_NE.dtype).unsqueeze(1)
         logp_NE = torch.cat([self.logp_NK.to(logq_NE.dtype), p_tail_N1.log()], 1)
-        nothing_NE = (logp_NE == -torch.inf) & (logq_NE == -torch.inf)
-        nothing_NE[:, -1:] |= logq_NE[:, -1:] == -torch.inf
+        nothing_NE = torch.cat([self.logp_NK <= _ABSENT_FROM, logq_NE[:, -1:] == -torch.inf], 1)
         logq_NE, logp_NE = (_finite(x.masked_fill(nothing_NE, -torch.inf)) for x in (logq_NE, logp_NE))
         return Events(logp_NE, logp_NE.exp(), logq_NE, logq_NE.exp(), bucket=True)
 

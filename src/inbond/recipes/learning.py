@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,14 +18,15 @@ from inbond.ledger.manifest import Identity
 from inbond.ledger.records import Row, read_rows
 from inbond.recipes.answers import Datasets
 from inbond.recipes.models import TeacherSource, Weights, open_local, pad_id
-from inbond.recipes.recipe import Recipe, Train
+from inbond.recipes.objective import divergence, kept
+from inbond.recipes.outside import Outside
+from inbond.recipes.recipe import Recipe
 from inbond.recipes.trail import Artifact, Made, Trail
 from inbond.recipes.watch import time_left
-from inbond.teachers.protocols import Keep, Scores, TokenSequence
+from inbond.teachers.protocols import Scores, TokenSequence
 from inbond.workspace import write_json
 
 if TYPE_CHECKING:
-    from inbond.losses.divergences import Divergence
     from inbond.teachers.local import Local
     from inbond.train.adapters import Lora
     from inbond.train.examples import Objectives
@@ -40,13 +41,15 @@ PROBE_BATCH = 16
 
 @dataclass(frozen=True)
 class Bench:
-    """What the learning stages work with. ``base`` is the model that init: model starts from."""
+    """What the learning stages work with. ``base`` is the model that init: model starts from, ``outside``
+    prompts that are none of the run's domain."""
 
     trail: Trail
     recipe: Recipe
     teacher: TeacherSource
     base: Weights | None
     data: Datasets
+    outside: Sequence[Outside]
 
     @cached_property
     def local(self) -> Local:
@@ -84,14 +87,6 @@ class Bench:
         from inbond.teachers.tokens import encode_record
 
         return [encode_record(self.tokenizer, row.record, ended=row.finish != "length") for row in rows]
-
-
-def kept(recipe: Recipe) -> Keep:
-    """What capture keeps of the teacher's distribution."""
-    settings, temperature = recipe.capture, recipe.train.temperature
-    if settings.targets == "sampled":
-        return Keep("sampled", settings.draws, temperature, settings.seed)
-    return Keep("top-k", settings.k, temperature)
 
 
 def capture(bench: Bench) -> Artifact | None:
@@ -190,7 +185,8 @@ def train(bench: Bench, begun: Artifact, targets: Artifact | None) -> Artifact:
     """The trained weights with their curves. Resumes from the newest checkpoint of this very stage."""
     recipe = bench.recipe
     settings = recipe.train.model_dump(exclude={"checkpoint_seconds"})
-    settings |= {"measurements": recipe.evaluate.curve_points, "teacher": bench.teacher.pinned}
+    settings |= {"teacher": bench.teacher.pinned, "targets": recipe.capture.targets}
+    settings |= recipe.gates.capacity.model_dump(include={"points", "records"})
     inputs = {"train": bench.data.train.id, "held_out": bench.data.held_out.id, "start": begun.id}
     if targets is not None:
         inputs["targets"] = targets.id
@@ -219,27 +215,29 @@ def train(bench: Bench, begun: Artifact, targets: Artifact | None) -> Artifact:
         write_json(folder / CURVE, [asdict(point) for point in state.curve])
         write_json(folder / MEASURED, [asdict(point) for point in state.measured])
         tokens = sum(example.sequence.labels for example in examples) * recipe.train.epochs
-        return Made({"steps": len(state.curve), "label_tokens": tokens, "parameters": _parameters(model)})
+        facts = {"steps": state.step, "label_tokens": tokens, "parameters": _parameters(model)}
+        training = {"training_seconds": state.seconds, "prefix_tokens_shared": state.shared}
+        return Made(facts | training)
 
     artifact = bench.trail.stage("train", "trained", identity, make)
     shutil.rmtree(bench.trail.work, ignore_errors=True)
     return artifact
 
 
-def _held_out_kl(bench: Bench) -> Callable[[Any], tuple[float, ...]] | None:
+def _held_out_kl(bench: Bench) -> Callable[[Any], Mapping[str, Any]] | None:
     """Measures KL on some held-out records while training; None where there is no teacher to compare with."""
-    settings = bench.recipe.evaluate
-    if bench.teacher.weights is None or not settings.curve_points:
+    settings = bench.recipe.gates.capacity
+    if bench.teacher.weights is None:
         return None
     from inbond.evaluate import agreement
 
     held = agreement.prepare(
         bench.local.model,
-        bench.encode(bench.held_out[: settings.curve_records]),
+        bench.encode(bench.held_out[: settings.records]),
         vocabulary=len(bench.tokenizer),
         pad_id=pad_id(bench.tokenizer),
     )
-    return lambda model: agreement.measure(held, model).records.kl
+    return lambda model: agreement.measure(held, model).records.to_json()
 
 
 def _check_lengths(bench: Bench, student: Any) -> None:
@@ -277,31 +275,9 @@ def _objectives(bench: Bench) -> Objectives:
     from inbond.train.examples import Aim, Objectives
 
     recipe = bench.recipe
-    aim = Aim(
-        _divergence(recipe.train), recipe.train.temperature, recipe.train.temperature_scale == "squared"
-    )
+    aim = Aim(divergence(recipe.train), recipe.train.temperature, recipe.train.temperature_scale == "squared")
     online = recipe.capture.targets == "online" and recipe.train.divergence > 0
     return Objectives(aim, len(bench.tokenizer), bench.local.model if online else None)
-
-
-def _divergence(settings: Train) -> Divergence:
-    """The recipe's divergences as one: their weights are shares, their sum is each example's weight."""
-    from inbond.losses import divergences as known
-
-    parts: dict[str, known.Divergence] = {
-        "kl": known.ForwardKL(),
-        "reverse_kl": known.ReverseKL(),
-        "jsd": known.jsd(settings.beta),
-        "skew_kl": known.SkewKL(settings.alpha),
-        "skew_reverse_kl": known.SkewReverseKL(settings.alpha),
-        "adaptive_kl": known.AdaptiveKL(settings.mu),
-    }
-    total = settings.divergence or 1.0
-    return known.Mixture(
-        tuple(
-            (getattr(settings, name) / total, part) for name, part in parts.items() if getattr(settings, name)
-        )
-    )
 
 
 def _lora(recipe: Recipe) -> Lora:
@@ -315,7 +291,7 @@ def _plan(recipe: Recipe) -> Plan:
     from inbond.train.loop import Plan
 
     settings = recipe.train.model_dump(include=set(Plan.__dataclass_fields__))
-    return Plan(**settings, measurements=recipe.evaluate.curve_points)
+    return Plan(**settings, measurements=recipe.gates.capacity.points)
 
 
 def _meter(trail: Trail, stage: str, unit: str) -> Callable[[int, int], None]:

@@ -6,19 +6,12 @@ a test makes sure of. Defaults are what a careful person would choose; ``name`` 
 
 from __future__ import annotations
 
-import difflib
-import json
-from importlib import resources
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from inbond.errors import InputError
 from inbond.types import parse_model_name
 
-BUILT_IN = ("demo",)
 _Share = Annotated[float, Field(ge=0, le=1)]
 _Positive = Annotated[int, Field(ge=1)]
 
@@ -214,10 +207,58 @@ class Evaluate(_Part):
 
     samples: Annotated[int, Field(ge=0)] = Field(6, description="held-out prompts answered side by side")
     sample_tokens: _Positive = 40
-    curve_points: Annotated[int, Field(ge=0)] = Field(
-        6, description="times held-out KL is measured in training"
+
+
+Action = Literal["off", "warn", "stop", "strict"]
+
+
+class DiversityGate(_Part):
+    """Does the student still say as many different things as its teacher?"""
+
+    action: Action = Field(
+        "stop", description="off; warn; stop: a fail ends the run; strict: doubt ends it too"
     )
-    curve_records: _Positive = Field(24, description="held-out records it is measured on")
+    min_ratio: _Share = Field(0.8, description="least share of its teacher's variety, in each measure")
+    prompts: Annotated[int, Field(ge=1)] = Field(16, description="held-out prompts asked")
+    samples: Annotated[int, Field(ge=2)] = Field(8, description="answers to each")
+    tokens: _Positive = Field(24, description="most tokens of an answer")
+
+
+class GeneralityGate(_Part):
+    """Did training make the student worse where nobody looked?"""
+
+    action: Action = Field(
+        "stop", description="off; warn; stop: a fail ends the run; strict: doubt ends it too"
+    )
+    max_ratio: Annotated[float, Field(gt=0)] = Field(
+        1.0, description="most that KL outside the domain may be, as a multiple of what it was before"
+    )
+    max_gap: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="most that KL outside may be, as a multiple of KL inside; null: only reported"
+    )
+    file: str | None = Field(None, description="your own prompts from outside the domain (JSONL); null: ours")
+    tokens: _Positive = Field(32, description="most tokens of the teacher's answers to them")
+
+
+class CapacityGate(_Part):
+    """Is the student limited by its size, its data or its training?"""
+
+    action: Action = Field(
+        "warn", description="off; warn; stop: a fail ends the run; strict: doubt ends it too"
+    )
+    max_kl: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="most held-out KL in nats a token that will do; null: only the finding"
+    )
+    points: _Positive = Field(6, description="times held-out KL is measured in training")
+    records: _Positive = Field(24, description="held-out records, and as many learnt ones, it is measured on")
+
+
+class Gates(_Part):
+    """What a student must pass before it is handed out. They need the teacher's weights."""
+
+    diversity: DiversityGate = DiversityGate()
+    generality: GeneralityGate = GeneralityGate()
+    capacity: CapacityGate = CapacityGate()
 
 
 class Recipe(_Part):
@@ -240,158 +281,4 @@ class Recipe(_Part):
     student: Student = Student()
     train: Train = Train()
     evaluate: Evaluate = Evaluate()
-
-
-def parse(values: Any, where: str) -> Recipe:
-    """A recipe from plain values. Raises InputError that names the field, its value and the fix."""
-    if not isinstance(values, dict):
-        raise InputError(
-            expected=f"a recipe with fields (name, teacher, prompts, ...) in {where}",
-            found=f"{type(values).__name__}",
-            fix="start from the built-in one: inbond run demo --print-recipe",
-        )
-    try:
-        return Recipe.model_validate(values)
-    except ValidationError as error:
-        raise _explain(error, where) from error
-
-
-def _explain(error: ValidationError, where: str) -> InputError:
-    first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"]) or "the recipe"
-    others = error.error_count() - 1
-    more = f" (and {others} more)" if others else ""
-    if first["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(first["loc"][-1]), _fields(first["loc"][:-1]), 1)
-        fix = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(_fields(first['loc'][:-1]))}"
-        expected = f"only fields that a recipe has, in {where}"
-        return InputError(expected=expected, found=f"{field} = {first['input']!r:.80}{more}", fix=fix)
-    if first["type"] == "missing":
-        fix = f"add {field}; inbond run demo --print-recipe shows a whole recipe"
-        return InputError(expected=f"{field} in {where}", found=f"nothing{more}", fix=fix)
-    cause = first.get("ctx", {}).get("error")
-    if isinstance(cause, InputError):
-        found = f"{field} = {cause.found}{more}"
-        return InputError(expected=f"{field} in {where}: {cause.expected}", found=found, fix=cause.fix)
-    message = first["msg"].removeprefix("Value error, ")
-    return InputError(
-        expected=f"{field} in {where}: {message[0].lower()}{message[1:]}",
-        found=f"{field} = {first['input']!r:.80}{more}",
-        fix=f"correct {field} in the recipe, or with --set {field}=...",
-    )
-
-
-def _fields(path: tuple[int | str, ...]) -> list[str]:
-    """The fields that the part of a recipe at ``path`` has."""
-    part: Any = Recipe
-    for step in path:
-        if isinstance(step, int):
-            continue
-        annotation = part.model_fields[step].annotation
-        nested = [
-            item
-            for item in (annotation, *getattr(annotation, "__args__", ()))
-            if hasattr(item, "model_fields")
-        ]
-        if not nested:
-            return []
-        part = nested[0]
-    return list(part.model_fields)
-
-
-def load(source: str, changes: tuple[str, ...] = ()) -> tuple[Recipe, Path]:
-    """Reads a built-in recipe by name, or a file; applies ``--set`` changes.
-
-    Returns the recipe and the folder that its relative paths start from. Raises InputError.
-    """
-    text, folder = _read(source)
-    values = _yaml(text, f"YAML in {source}", "correct the line it names")
-    for change in changes:
-        _apply(values, change)
-    return parse(values, source), folder
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses a field that stands there twice: YAML itself would forget the first in silence."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and keys.count(key.value) > 1:
-                problem = f"the field {key.value!r:.60} twice"
-                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-# PyYAML's constructors let these through for values such as 2024-13-45 or !!int x.
-_UNREADABLE = (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError, RecursionError)
-
-
-def _yaml(text: str, expected: str, fix: str) -> Any:
-    """Values that can be written again: no half surrogates, nothing that holds itself."""
-    try:
-        values = yaml.load(text, _Loader)
-        json.dumps(values, ensure_ascii=False, default=str).encode("utf-8")
-    except _UNREADABLE as error:
-        found = f"{type(error).__name__}: {error}".encode("utf-8", "replace").decode()
-        raise InputError(expected=expected, found=" ".join(found.split())[:300], fix=fix) from error
-    return values
-
-
-def _read(source: str) -> tuple[str, Path]:
-    if source in BUILT_IN:
-        with resources.as_file(resources.files("inbond.recipes") / "builtin") as folder:
-            return (folder / f"{source}.yaml").read_text(encoding="utf-8"), folder
-    path = Path(source)
-    try:
-        return path.read_text(encoding="utf-8-sig"), path.resolve().parent
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            expected=f"a recipe file, or the name of a built-in recipe ({', '.join(BUILT_IN)})",
-            found=f"{source!r}: {error}",
-            fix="check the path; inbond run demo --print-recipe shows what a recipe looks like",
-        ) from error
-
-
-def _apply(values: Any, change: str) -> None:
-    """Sets one ``a.b=value``; the value is read as YAML, so numbers, lists and null work."""
-    path, equals, text = change.partition("=")
-    steps = path.strip().split(".")
-    if not equals or not all(steps):
-        raise InputError(
-            expected="--set a.b=value", found=repr(change), fix="for example --set train.epochs=3"
-        )
-    for step in steps[:-1]:
-        values = values.setdefault(step, {}) if isinstance(values, dict) else None
-    if not isinstance(values, dict):
-        raise InputError(
-            expected=f"a part of the recipe that has fields, at {path.rpartition('.')[0]}",
-            found=repr(change),
-            fix="list items cannot be set one by one: give the whole list, for example own_data=[...]",
-        )
-    values[steps[-1]] = _yaml(text, f"a YAML value for {path}", "quote it")
-
-
-def to_yaml(recipe: Recipe) -> str:
-    """The recipe with every field written out."""
-    return yaml.safe_dump(
-        recipe.model_dump(mode="json"),
-        sort_keys=False,
-        allow_unicode=True,
-        default_flow_style=None,
-        width=100,
-    )
-
-
-def rooted(recipe: Recipe, folder: Path) -> Recipe:
-    """The recipe with its relative files made absolute, so that it means the same from anywhere."""
-    prompts = recipe.prompts
-    if prompts.file is not None:
-        prompts = prompts.model_copy(update={"file": str(folder / prompts.file)})
-    own = tuple(data.model_copy(update={"file": str(folder / data.file)}) for data in recipe.own_data)
-    return recipe.model_copy(update={"prompts": prompts, "own_data": own})
-
-
-def schema() -> str:
-    """The JSON schema, for editors."""
-    return json.dumps(Recipe.model_json_schema(), indent=2, ensure_ascii=False) + "\n"
+    gates: Gates = Gates()

@@ -12,13 +12,14 @@ from typing import Any
 from inbond.ledger.attest import KeyStore
 from inbond.ledger.ledger import Ledger
 from inbond.ledger.manifest import Identity
-from inbond.recipes import answers, learning, measuring, summary
+from inbond.recipes import answers, comparison, judging, learning, measuring, summary
+from inbond.recipes.finished import Finished
 from inbond.recipes.gate import pass_gate
 from inbond.recipes.learning import Bench
 from inbond.recipes.models import Weights, find_teacher, find_weights, weight_files
+from inbond.recipes.outside import read_outside
 from inbond.recipes.planned import Planned
 from inbond.recipes.recipe import Recipe
-from inbond.recipes.summary import Finished
 from inbond.recipes.trail import Artifact, Made, Trail
 from inbond.recipes.watch import Watcher
 from inbond.report.card import render_card
@@ -27,9 +28,8 @@ from inbond.report.page import render_page
 from inbond.types import parse_model_name
 from inbond.workspace import Workspace, alone, write_bytes
 
-EXPORT_VERSION = 1
-COMPLETED = "run.completed"
-RESULT, REPORT, NOTICE = "result.json", "report.html", "NOTICE"
+EXPORT_VERSION = 2
+RESULT, REPORT, NOTICE, STUDENT = "result.json", "report.html", "NOTICE", "student"
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ def run_recipe(
     raised, and when killed, complete artifacts and received answers are kept.
     """
     asked, own = answers.read_prompts(recipe, folder), answers.read_own(recipe, folder)
+    outside = read_outside(recipe, folder)
     with Ledger.open(workspace, KeyStore.default()) as ledger, alone(workspace, recipe.name):
         gate = pass_gate(recipe, workspace, ledger, options.accept)
         watcher.say(f"gate: {gate.decision.verdict.outcome}")
@@ -63,17 +64,22 @@ def run_recipe(
 
         answered = answers.generate(trail, plan, asked, gate.decision.verdict.facts)
         data = answers.filter_and_split(trail, plan, answered, own)
-        bench = Bench(trail, recipe, teacher, base, data)
+        bench = Bench(trail, recipe, teacher, base, data, outside)
         targets = learning.capture(bench)
         begun = learning.start(bench)
         trained = learning.train(bench, begun, targets)
         evaluation = measuring.evaluate(bench, begun, trained)
+        judged = judging.judge(bench, begun, trained, evaluation)
         finished = Finished(
-            trail, recipe, teacher, base, gate.facts, gate.decision, gate.accepted,
-            answered, data, targets, begun, trained, evaluation,
+            trail, recipe, teacher, base, gate.facts, gate.decision, gate.accepted, answered, data, targets,
+            begun, trained, evaluation, judged,
         )  # fmt: skip
-        student = _export(finished)
-        return _attest(finished, student)
+        stopped = judging.stopped(recipe, finished.gates, trail.folder / REPORT)
+        if stopped is not None:
+            trail.withdraw(STUDENT)
+            _attest(finished, None)
+            raise stopped
+        return _attest(finished, _export(finished))
 
 
 def _base(recipe: Recipe, workspace: Workspace) -> Weights | None:
@@ -86,7 +92,11 @@ def _export(finished: Finished) -> Artifact:
         "export",
         EXPORT_VERSION,
         {"facts": finished.decision.verdict.facts, "decider": finished.decision.verdict.decider},
-        {"trained": finished.trained.id, "evaluation": finished.evaluation.id},
+        {
+            "trained": finished.trained.id,
+            "evaluation": finished.evaluation.id,
+            "judged": finished.judged.id,
+        },
     )
 
     def make(folder: Path) -> Made:
@@ -106,7 +116,7 @@ def _export(finished: Finished) -> Artifact:
             write_bytes(folder / NOTICE, "\n".join(filter(None, notices)).encode())
         return Made({"weights": [path.name for path in weight_files(folder)]})
 
-    return finished.trail.stage("export", "student", identity, make)
+    return finished.trail.stage("export", STUDENT, identity, make)
 
 
 def _link(source: Path, target: Path) -> None:
@@ -127,8 +137,9 @@ def _came_with(finished: Finished) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.stem in ("LICENSE", "LICENCE", NOTICE))
 
 
-def _attest(finished: Finished, student: Artifact) -> dict[str, Any]:
-    """Result, report and the last event; a run that found everything complete adds nothing."""
+def _attest(finished: Finished, student: Artifact | None) -> dict[str, Any]:
+    """Result, report and the last event; a run that found everything complete adds nothing. ``student`` is
+    None when a gate keeps it in."""
     trail = finished.trail
     result_path, report_path = trail.folder / RESULT, trail.folder / REPORT
     result = summary.result(finished, student)
@@ -137,9 +148,7 @@ def _attest(finished: Finished, student: Artifact) -> dict[str, Any]:
         return result
     trail.write_file(result_path, (json.dumps(result, ensure_ascii=False, indent=2) + "\n").encode())
     trail.write_file(report_path, render_page(summary.report_data(finished)).encode())
-    trail.ledger.record(
-        COMPLETED, {"run": trail.run, "student": student.id, "verdict": finished.decision.verdict.facts}
-    )
+    trail.ledger.record(comparison.COMPLETED, summary.completed(finished, student))
     return result
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
@@ -14,24 +14,24 @@ from typing import Any
 from inbond import __version__
 from inbond.ledger.attest import KeyStore
 from inbond.policy import weights
-from inbond.policy.decide import Decision
 from inbond.policy.facts import Facts
-from inbond.recipes.answers import Datasets
+from inbond.recipes import comparison
+from inbond.recipes.finished import Finished, init_words, label_of, lineage
+from inbond.recipes.gate_views import gate_views
 from inbond.recipes.learning import CURVE
 from inbond.recipes.measuring import read_evaluation
-from inbond.recipes.models import TeacherSource, Weights
-from inbond.recipes.recipe import Recipe, to_yaml
-from inbond.recipes.trail import Artifact, Trail
+from inbond.recipes.objective import adapter_in_words, in_words, targets_in_words
+from inbond.recipes.reading import to_yaml
+from inbond.recipes.recipe import Recipe
+from inbond.recipes.trail import Artifact
 from inbond.report.data import (
     CardFacts,
     CurvePoint,
     DataFacts,
     DataSource,
     Dropped,
+    LearningFacts,
     LedgerFacts,
-    Lineage,
-    LineageEdge,
-    LineageNode,
     Metrics,
     ModelFacts,
     ReportData,
@@ -39,6 +39,7 @@ from inbond.report.data import (
     StageFacts,
     VerdictView,
 )
+from inbond.report.gates import headline
 from inbond.types import ModelName, parse_model_name
 
 _PACKAGES = ("torch", "transformers", "accelerate", "xllamacpp", "numpy", "pyarrow")
@@ -55,25 +56,6 @@ _WHY = {
 NO_WEIGHTS = "the teacher was only reached as text, so its probabilities are not known"
 
 
-@dataclass(frozen=True)
-class Finished:
-    """All that a finished run has to show."""
-
-    trail: Trail
-    recipe: Recipe
-    teacher: TeacherSource
-    base: Weights | None
-    facts: Facts
-    decision: Decision
-    accepted: str | None
-    answers: Artifact
-    data: Datasets
-    targets: Artifact | None
-    begun: Artifact
-    trained: Artifact
-    evaluation: Artifact
-
-
 def metrics(finished: Finished) -> dict[str, Any]:
     """The numbers of result.json; None for what was not measured."""
     found = read_evaluation(finished.evaluation)
@@ -87,21 +69,28 @@ def metrics(finished: Finished) -> dict[str, Any]:
         "agreement_after": after.get("agreement"),
         "text_loss_before": before.get("text_loss"),
         "text_loss_after": after.get("text_loss"),
-        "diversity_ratio": None,
+        "diversity_ratio": next(
+            (gate.found.get("ratio") for gate in finished.gates if gate.name == "diversity"), None
+        ),
         "teacher_params": teacher.get("parameters"),
         "student_params": student["parameters"],
         "speedup": speedup,
     }
 
 
-def result(finished: Finished, student: Artifact) -> dict[str, Any]:
-    """The object that ``run`` prints and keeps as result.json."""
+def result(finished: Finished, student: Artifact | None) -> dict[str, Any]:
+    """The object that ``run`` prints and keeps as result.json. No student: a gate kept it in."""
     artifacts, answers = finished.trail.artifacts, finished.answers.facts
     return {
         "run": finished.recipe.name,
-        "outcome": "done",
+        "outcome": "stopped" if any(gate.stops for gate in finished.gates) else "done",
         "verdict": finished.decision.verdict.outcome,
-        "student": str(student.folder),
+        "gates": {
+            view.name: {"outcome": view.verdict["outcome"], "action": view.action, "line": headline(view)}
+            for view in gate_views(finished.recipe, finished.gates, finished.trained)
+            if view.verdict
+        },
+        "student": str(student.folder) if student else None,
         "metrics": metrics(finished),
         "seconds": {artifact.stage: artifact.seconds for artifact in artifacts},
         "tokens": answers["prompt_tokens"] + answers["completion_tokens"],
@@ -111,16 +100,27 @@ def result(finished: Finished, student: Artifact) -> dict[str, Any]:
     }
 
 
+def completed(finished: Finished, student: Artifact | None) -> dict[str, Any]:
+    """The body of the event that ends the run."""
+    return comparison.completed(
+        finished.recipe,
+        result(finished, student),
+        finished.decision.verdict.facts,
+        student.id if student else None,
+    )
+
+
 def report_data(finished: Finished) -> ReportData:
     """The input of the page, the card and the notice. The ledger's head is that of now."""
     recipe, found = finished.recipe, read_evaluation(finished.evaluation)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
     return ReportData(
         name=recipe.name,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        created=now,
         inbond_version=__version__,
         teacher=_teacher(finished, found["models"].get("teacher")),
         student=_student(finished, found["models"]["student"]),
-        student_init=_init_words(finished),
+        student_init=init_words(finished),
         metrics=_metrics(found),
         data=_data(finished),
         ledger=_ledger(finished),
@@ -128,13 +128,32 @@ def report_data(finished: Finished) -> ReportData:
         curves=_curves(finished, found),
         samples=tuple(SamplePair(**sample) for sample in found["samples"]),
         stages=tuple(StageFacts(a.stage, a.seconds, a.id, a.status) for a in finished.trail.artifacts),
-        lineage=_lineage(finished),
+        lineage=lineage(finished),
         speed_how="Greedy decoding of 24 tokens, batch 1, float32 under transformers, both models in turn, "
         "median of 3; memory is what loading and answering once adds to a fresh process.",
         recipe_yaml=to_yaml(_without_items(recipe)),
         environment=_environment(),
         limits=_limits(finished),
         card=_card(finished),
+        gates=gate_views(recipe, finished.gates, finished.trained),
+        runs=comparison.rows(recipe, result(finished, None), now, finished.trail.ledger),
+        learning=_learning(finished),
+    )
+
+
+def _learning(finished: Finished) -> LearningFacts:
+    recipe, targets, trained = finished.recipe, finished.targets, finished.trained.facts
+    size = targets.facts["bytes"] / targets.facts["label_tokens"] if targets is not None else None
+    seconds = trained["training_seconds"]
+    return LearningFacts(
+        in_words(recipe.train),
+        targets_in_words(recipe),
+        size,
+        recipe.train.temperature,
+        trained["prefix_tokens_shared"],
+        trained["label_tokens"],
+        trained["label_tokens"] / seconds if seconds else None,
+        adapter_in_words(recipe.train),
     )
 
 
@@ -146,16 +165,11 @@ def _without_items(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"prompts": recipe.prompts.model_copy(update={"items": (told,)})})
 
 
-def _label(name: ModelName) -> str:
-    known = weights.shipped().named(name)
-    return known.title if known else (name.file or name.name).rsplit("/", 1)[-1]
-
-
 def _teacher(finished: Finished, found: Mapping[str, Any] | None) -> ModelFacts:
     teacher = finished.teacher
     return ModelFacts(
         str(teacher.name),
-        _label(teacher.name),
+        label_of(teacher.name),
         licence=finished.facts.weights.licence,
         channel=teacher.channel,
         not_measured=None if found else "only its API is at hand",
@@ -189,16 +203,6 @@ def _outgoing_licence(facts: Facts) -> str | None:
     if facts.base_is_teacher:
         return facts.weights.licence
     return facts.base.licence if facts.base else None
-
-
-def _init_words(finished: Finished) -> str:
-    facts = finished.begun.facts
-    if facts["init"] == "prune":
-        how = "chosen by measured importance" if facts["importance"] else "named in the recipe"
-        return f"{len(facts['keep'])} of the teacher's {facts['layers']} layers, {how}"
-    if facts["init"] == "model":
-        return str(finished.recipe.student.base)
-    return "fresh weights of the teacher's architecture"
 
 
 def _metrics(found: Mapping[str, Any]) -> Metrics:
@@ -263,8 +267,8 @@ def _ledger(finished: Finished) -> LedgerFacts:
 def _verdict(finished: Finished) -> VerdictView:
     decision = finished.decision
     return VerdictView(
-        f"May a student be made from {_label(finished.teacher.name)} for {finished.recipe.purpose.use} use, "
-        f"release: {finished.recipe.purpose.release}?",
+        f"May a student be made from {label_of(finished.teacher.name)} for "
+        f"{finished.recipe.purpose.use} use, release: {finished.recipe.purpose.release}?",
         decision.verdict.to_json(),
         tuple(due.to_json() for due in decision.obligations),
         decision.missing,
@@ -280,48 +284,6 @@ def _curves(finished: Finished, found: Mapping[str, Any]) -> tuple[CurvePoint, .
         return tuple(points)
     start = CurvePoint(0, 0.0, points[0].loss, held_out_kl=before)
     return (start, *points[:-1], replace(points[-1], held_out_kl=after))
-
-
-def _lineage(finished: Finished) -> Lineage:
-    """The picture: models and data in, records and targets between, the student out."""
-    facts, recipe = finished.facts, finished.recipe
-    channel = finished.teacher.channel
-    nodes = [
-        LineageNode(
-            "teacher", "teacher", _label(finished.teacher.name), str(finished.teacher.name),
-            (facts.weights.licence or "licence unknown", channel),
-        ),
-        LineageNode("prompts", "data", "prompts", f"{finished.answers.facts['prompts']} prompts"),
-        LineageNode("answers", "records", "answers", f"{finished.answers.facts['answers']} records"),
-        LineageNode("train", "records", "training records", f"{finished.data.train.facts['rows']} records"),
-        LineageNode("student", "student", recipe.name, _init_words(finished)),
-    ]  # fmt: skip
-    edges = [
-        LineageEdge("prompts", "answers", "data", "asked"),
-        LineageEdge("teacher", "answers", "outputs", "author"),
-        LineageEdge("answers", "train", "outputs", "filtered, split"),
-        LineageEdge("train", "student", "outputs", "learnt from"),
-    ]
-    for number, own in enumerate(recipe.own_data):
-        nodes.append(LineageNode(f"own{number}", "data", own.file, f"weight {own.weight:g}", (own.licence,)))
-        edges.append(LineageEdge(f"own{number}", "train", "data", "mixed in"))
-    if finished.targets is not None:
-        tokens_seen = f"{finished.targets.facts['label_tokens']:,} tokens, top {recipe.capture.k}"
-        nodes.append(LineageNode("targets", "targets", "teacher targets", tokens_seen))
-        edges += [
-            LineageEdge("teacher", "targets", "outputs", "scored"),
-            LineageEdge("train", "targets", "outputs", "records scored"),
-            LineageEdge("targets", "student", "outputs", "learnt from"),
-        ]
-    if facts.base_is_teacher:
-        edges.append(LineageEdge("teacher", "student", "weights", "pruned from"))
-    elif facts.base is not None:
-        base = parse_model_name(facts.base.subject)
-        nodes.append(
-            LineageNode("base", "model", _label(base), str(base), (facts.base.licence or "licence unknown",))
-        )
-        edges.append(LineageEdge("base", "student", "weights", "started from"))
-    return Lineage(tuple(nodes), tuple(edges))
 
 
 def _environment() -> dict[str, str]:
@@ -340,7 +302,6 @@ def _limits(finished: Finished) -> tuple[str, ...]:
         f"Measured on {held} held-out answers to prompts like those it was trained on: "
         "it says nothing of other tasks.",
         "The student repeats its teacher's mistakes: agreement is with the teacher, not with the truth.",
-        "Diversity of its answers was not measured.",
     ]
     if finished.teacher.weights is not None and finished.teacher.weights.kind == "gguf":
         size = finished.teacher.weights.path.stat().st_size / 1e6

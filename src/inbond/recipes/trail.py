@@ -177,6 +177,13 @@ class Trail:
         known = self._known.files.get(self._relative(path))
         return known is not None and path.exists() and known.digest == of_file(path)
 
+    def withdraw(self, place: str) -> None:
+        """Removes the artifact at ``place``, where an earlier attempt made one. The ledger is told."""
+        folder = self.folder / place
+        if folder.exists():
+            with writing(folder):
+                self._clear(folder, keep=False)
+
     def discard(self) -> None:
         """Removes all of the run's artifacts, and what stages keep to resume from, so that every stage
         is made anew. The last first: a kill in between leaves nothing whose inputs are gone."""

@@ -16,15 +16,12 @@ import numpy as np
 
 from inbond.digest import Digest, of_bytes
 from inbond.errors import InputError
+from inbond.losses.targets import ABSENT
 from inbond.teachers.mapping import Row, Scored, map_reply
 from inbond.teachers.pieces import Pieces
 from inbond.teachers.protocols import Keep, Reply, Scores, TokenSequence
 from inbond.teachers.tokens import vocabulary_digest
 from inbond.types import Prompt, Record
-
-ABSENT = -30.0
-"""The log-probability of what only fills a row up: no mass (1e-13), a number that shards can hold, and not so
-low that a divergence that punishes the student's mass there would see little else."""
 
 
 @final

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -37,21 +38,23 @@ class CurvePoint:
 
 @dataclass(frozen=True)
 class Measured:
-    """The held-out part after ``step`` steps: one value a record, whatever ``measure`` of the loop gives."""
+    """The held-out part after ``step`` steps: whatever ``measure`` of the loop gives, plain JSON."""
 
     step: int
-    values: tuple[float, ...]
+    found: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class TrainState:
-    """Where training stands: optimiser steps done, seconds spent, the curve and what was measured so far."""
+    """Where training stands: optimiser steps done, seconds spent, the curve and what was measured so far.
+    ``shared``: input tokens that were computed once instead of again for each row."""
 
     run: Digest
     step: int
     seconds: float
     curve: tuple[CurvePoint, ...]
     measured: tuple[Measured, ...]
+    shared: int = 0
 
 
 def save(folder: Path, model: Any, optimizer: torch.optim.Optimizer, state: TrainState) -> Path:
@@ -90,7 +93,7 @@ def latest(folder: Path, run: Digest) -> tuple[Path, TrainState] | None:
             if value.pop("format") != FORMAT or value["run"] != run:
                 continue
             curve = tuple(CurvePoint(**point) for point in value.pop("curve"))
-            measured = tuple(Measured(p["step"], tuple(p["values"])) for p in value.pop("measured"))
+            measured = tuple(Measured(p["step"], p["found"]) for p in value.pop("measured"))
             return path, TrainState(**value, curve=curve, measured=measured)
         except (OSError, ValueError, KeyError, TypeError):
             continue

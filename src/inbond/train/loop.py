@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from inbond.digest import Digest
 from inbond.errors import InputError
 from inbond.losses.batches import epoch_batches, make_batch
 from inbond.losses.heads import chunked_loss, head_weight
-from inbond.losses.hidden import label_hidden
+from inbond.losses.hidden import label_hidden, shares_exactly
 from inbond.train import checkpoint, health
 from inbond.train.checkpoint import CurvePoint, Measured, TrainState
 from inbond.train.examples import Example, Objectives
@@ -89,7 +89,7 @@ def train(
     run: Digest,
     folder: Path,
     on_progress: Callable[[TrainProgress], None],
-    measure: Callable[[Any], tuple[float, ...]] | None = None,
+    measure: Callable[[Any], Mapping[str, Any]] | None = None,
 ) -> TrainState:
     """Trains ``model`` in place, where its parameters want gradients; returns what happened.
 
@@ -108,11 +108,12 @@ def train(
     found = checkpoint.latest(folder, run)
     if found is not None and checkpoint.restore(found[0], model, optimizer):
         state = found[1]
-    curve, measured, kept = list(state.curve), list(state.measured), state.step
+    curve, measured, kept, shared = list(state.curve), list(state.measured), state.step, state.shared
     model.to(accelerator.device).train()
 
     steps = step_plan([len(example.sequence.ids) for example in examples], plan)
     stops = measured_at(len(steps), plan.measurements) if measure is not None else set()
+    share = plan.share_prefix and _shares_exactly(model, examples, pad_id, accelerator.device)
     started = saved = time.monotonic() - state.seconds
     saved += state.seconds
     for number in range(state.step, len(steps) + 1):
@@ -132,9 +133,7 @@ def train(
         total, tokens = 0.0, 0
         for batch in filter(None, micro_batches):
             rows = [examples[row] for row in batch]
-            inputs = make_batch(
-                [row.sequence for row in rows], pad_id, accelerator.device, share=plan.share_prefix
-            )
+            inputs = make_batch([row.sequence for row in rows], pad_id, accelerator.device, share=share)
             objective = objectives.of(rows, inputs, weight)
             hidden_NH = label_hidden(model, inputs)
             head_VH = head_weight(model, objectives.vocabulary)
@@ -142,6 +141,7 @@ def train(
             accelerator.backward(loss)
             total += loss.item()
             tokens += hidden_NH.shape[0]
+            shared += len(inputs.prefix_P) * (len(rows) - 1)
         total, tokens = _sum_over_processes(accelerator, learnt, total, tokens)
         norm = accelerator.clip_grad_norm_(learnt, GRADIENT_NORM)
         if not (math.isfinite(total) and math.isfinite(float(norm))):
@@ -159,11 +159,18 @@ def train(
             raise health.diverged(rise, plan.lr, _kept(kept))
         due = now - saved >= plan.checkpoint_seconds and accelerator.is_main_process
         if due and health.is_sound(losses):
-            state = TrainState(run, number + 1, now - started, tuple(curve), tuple(measured))
+            state = TrainState(run, number + 1, now - started, tuple(curve), tuple(measured), shared)
             checkpoint.save(folder, model, optimizer, state)
             saved, kept = time.monotonic(), number + 1
     model.eval()
-    return TrainState(run, len(steps), time.monotonic() - started, tuple(curve), tuple(measured))
+    return TrainState(run, len(steps), time.monotonic() - started, tuple(curve), tuple(measured), shared)
+
+
+def _shares_exactly(model: Any, examples: Sequence[Example], pad_id: int, device: torch.device) -> bool:
+    """Tries a shared prefix on a few examples: whatever ``can_share`` knows of an architecture, the numbers
+    decide."""
+    rows = [example.sequence for example in examples if example.sequence.labels][:4]
+    return bool(rows) and shares_exactly(model, make_batch(rows, pad_id, device))
 
 
 def _check(model: Any, examples: Sequence[Example]) -> None:

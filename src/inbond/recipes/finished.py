@@ -1,0 +1,103 @@
+"""A run that is through: everything it has to show, in one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from inbond.policy import weights
+from inbond.policy.decide import Decision
+from inbond.policy.facts import Facts
+from inbond.recipes.answers import Datasets
+from inbond.recipes.judging import Judged, read_judged
+from inbond.recipes.models import TeacherSource, Weights
+from inbond.recipes.recipe import Recipe
+from inbond.recipes.trail import Artifact, Trail
+from inbond.report.data import Lineage, LineageEdge, LineageNode
+from inbond.types import ModelName, parse_model_name
+
+
+@dataclass(frozen=True)
+class Finished:
+    """All that a finished run has to show."""
+
+    trail: Trail
+    recipe: Recipe
+    teacher: TeacherSource
+    base: Weights | None
+    facts: Facts
+    decision: Decision
+    accepted: str | None
+    answers: Artifact
+    data: Datasets
+    targets: Artifact | None
+    begun: Artifact
+    trained: Artifact
+    evaluation: Artifact
+    judged: Artifact
+
+    @cached_property
+    def gates(self) -> tuple[Judged, ...]:
+        """The quality gates with what the recipe does about them."""
+        return read_judged(self.recipe, self.judged)
+
+
+def label_of(name: ModelName) -> str:
+    """The short name that people say."""
+    known = weights.shipped().named(name)
+    return known.title if known else (name.file or name.name).rsplit("/", 1)[-1]
+
+
+def init_words(finished: Finished) -> str:
+    """How the student began."""
+    facts = finished.begun.facts
+    if facts["init"] == "prune":
+        how = "chosen by measured importance" if facts["importance"] else "named in the recipe"
+        return f"{len(facts['keep'])} of the teacher's {facts['layers']} layers, {how}"
+    if facts["init"] == "model":
+        return str(finished.recipe.student.base)
+    return "fresh weights of the teacher's architecture"
+
+
+def lineage(finished: Finished) -> Lineage:
+    """The picture: models and data in, records and targets between, the student out."""
+    facts, recipe = finished.facts, finished.recipe
+    channel = finished.teacher.channel
+    nodes = [
+        LineageNode(
+            "teacher", "teacher", label_of(finished.teacher.name), str(finished.teacher.name),
+            (facts.weights.licence or "licence unknown", channel),
+        ),
+        LineageNode("prompts", "data", "prompts", f"{finished.answers.facts['prompts']} prompts"),
+        LineageNode("answers", "records", "answers", f"{finished.answers.facts['answers']} records"),
+        LineageNode("train", "records", "training records", f"{finished.data.train.facts['rows']} records"),
+        LineageNode("student", "student", recipe.name, init_words(finished)),
+    ]  # fmt: skip
+    edges = [
+        LineageEdge("prompts", "answers", "data", "asked"),
+        LineageEdge("teacher", "answers", "outputs", "author"),
+        LineageEdge("answers", "train", "outputs", "filtered, split"),
+        LineageEdge("train", "student", "outputs", "learnt from"),
+    ]
+    for number, own in enumerate(recipe.own_data):
+        nodes.append(LineageNode(f"own{number}", "data", own.file, f"weight {own.weight:g}", (own.licence,)))
+        edges.append(LineageEdge(f"own{number}", "train", "data", "mixed in"))
+    if finished.targets is not None:
+        tokens_seen = f"{finished.targets.facts['label_tokens']:,} tokens, top {recipe.capture.k}"
+        nodes.append(LineageNode("targets", "targets", "teacher targets", tokens_seen))
+        edges += [
+            LineageEdge("teacher", "targets", "outputs", "scored"),
+            LineageEdge("train", "targets", "outputs", "records scored"),
+            LineageEdge("targets", "student", "outputs", "learnt from"),
+        ]
+    if facts.base_is_teacher:
+        edges.append(LineageEdge("teacher", "student", "weights", "pruned from"))
+    elif facts.base is not None:
+        base = parse_model_name(facts.base.subject)
+        nodes.append(
+            LineageNode(
+                "base", "model", label_of(base), str(base), (facts.base.licence or "licence unknown",)
+            )
+        )
+        edges.append(LineageEdge("base", "student", "weights", "started from"))
+    return Lineage(tuple(nodes), tuple(edges))

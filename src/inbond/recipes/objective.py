@@ -1,0 +1,86 @@
+"""What a recipe minimises, on which targets: as values for training, and in words for people.
+
+torch is imported only where a divergence is made.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from inbond.recipes.recipe import DIVERGENCES, Recipe, Train
+from inbond.teachers.protocols import Keep
+
+if TYPE_CHECKING:
+    from inbond.losses.divergences import Divergence
+
+
+def kept(recipe: Recipe) -> Keep:
+    """What capture keeps of the teacher's distribution."""
+    settings, temperature = recipe.capture, recipe.train.temperature
+    if settings.targets == "sampled":
+        return Keep("sampled", settings.draws, temperature, settings.seed)
+    return Keep("top-k", settings.k, temperature)
+
+
+def divergence(settings: Train) -> Divergence:
+    """The recipe's divergences as one: their weights are shares, whose sum is each example's weight."""
+    from inbond.losses import divergences as known
+
+    parts: dict[str, known.Divergence] = {
+        "kl": known.ForwardKL(),
+        "reverse_kl": known.ReverseKL(),
+        "jsd": known.jsd(settings.beta),
+        "skew_kl": known.SkewKL(settings.alpha),
+        "skew_reverse_kl": known.SkewReverseKL(settings.alpha),
+        "adaptive_kl": known.AdaptiveKL(settings.mu),
+    }
+    assert set(parts) == set(DIVERGENCES), "one for each field"
+    total = settings.divergence or 1.0
+    weights = {name: getattr(settings, name) / total for name in parts}
+    return known.Mixture(tuple((weights[name], part) for name, part in parts.items() if weights[name]))
+
+
+def in_words(settings: Train) -> str:
+    """The objective with its formula, for the report."""
+    formulas = {
+        "kl": "KL(teacher ‖ student)",
+        "reverse_kl": "KL(student ‖ teacher)",
+        "jsd": f"JSD with β={settings.beta:g}: β·KL(teacher ‖ m) + (1-β)·KL(student ‖ m), "
+        "m = β·teacher + (1-β)·student",
+        "skew_kl": f"KL(teacher ‖ {settings.alpha:g}·teacher + {1 - settings.alpha:g}·student)",
+        "skew_reverse_kl": f"KL(student ‖ {settings.alpha:g}·student + {1 - settings.alpha:g}·teacher)",
+        "adaptive_kl": f"KL in both directions, weighted by the gap in head (μ={settings.mu:g}) and tail",
+        "ce": "cross-entropy on the text",
+    }
+    weights = {name: getattr(settings, name) for name in formulas}
+    total = sum(weights.values())
+    terms = [
+        words if weights[name] == total else f"{weights[name] / total:.3g} × {words}"
+        for name, words in formulas.items()
+        if weights[name]
+    ]
+    heat = ""
+    if settings.temperature != 1 and settings.divergence:
+        factor = "divergences × T²" if settings.temperature_scale == "squared" else "no factor T²"
+        heat = f"; divergences at temperature {settings.temperature:g} ({factor})"
+    return " + ".join(terms) + heat
+
+
+def targets_in_words(recipe: Recipe) -> str:
+    """Which targets the divergences are taken on."""
+    if recipe.train.divergence == 0:
+        return "none: the teacher's text alone"
+    return {
+        "top-k": f"the teacher's {recipe.capture.k} likeliest tokens, and all others as one event",
+        "sampled": f"{recipe.capture.draws} tokens a place, a fair sample of the teacher's distribution",
+        "online": "the teacher's whole distribution, asked while training",
+    }[recipe.capture.targets]
+
+
+def adapter_in_words(settings: Train) -> str | None:
+    """The adapter, or None when all weights are learnt."""
+    lora = settings.lora
+    if lora is None:
+        return None
+    where = ", ".join(lora.targets) or "all linear layers"
+    return f"LoRA of rank {lora.rank}, alpha {lora.alpha}, on {where}; merged into the weights"
