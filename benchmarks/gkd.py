@@ -42,7 +42,7 @@ def trainer(
     """
     warnings.simplefilter("ignore")
     from datasets import Dataset
-    from transformers import TrainerCallback
+    from transformers import PrinterCallback, TrainerCallback
     from transformers.utils import logging
     from trl.experimental.gkd import GKDConfig, GKDTrainer
 
@@ -93,4 +93,5 @@ def trainer(
         processing_class=setting.teacher.tokenizer,
         callbacks=[Steps()],
     )
+    made.remove_callback(PrinterCallback)
     return made
