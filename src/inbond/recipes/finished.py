@@ -39,7 +39,7 @@ class Finished:
     @cached_property
     def gates(self) -> tuple[Judged, ...]:
         """The quality gates with what the recipe does about them."""
-        return read_judged(self.recipe, self.judged)
+        return read_judged(self.recipe, self.judged, self.trail.ledger)
 
 
 def label_of(name: ModelName) -> str:

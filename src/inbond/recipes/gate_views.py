@@ -59,6 +59,7 @@ def _view(recipe: Recipe, gate: Judged, trained: Artifact) -> GateView:
         series,
         advice=gate.advice,
         how=how,
+        accepted=gate.accepted,
         headline=headline,
     )
 
@@ -77,6 +78,7 @@ def _diversity(found: Mapping[str, Any], recipe: Recipe) -> tuple[tuple[GateMeas
             f"{entry['label']}; {entry['prompts']} prompts",
             recipe.gates.diversity.min_ratio,
             "below",
+            "of the teacher’s",
         )
         for entry in found["measures"]
     )

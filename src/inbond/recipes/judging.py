@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from inbond.digest import of_value
-from inbond.errors import DecisionNeededError, DeniedError, InbondError
+from inbond.errors import DecisionNeededError, DeniedError, InbondError, InputError
+from inbond.ledger.ledger import Ledger
 from inbond.ledger.manifest import Identity
 from inbond.recipes.learning import CURVE, MEASURED, Bench, fresh_student
 from inbond.recipes.measuring import read_evaluation
@@ -23,13 +24,15 @@ from inbond.workspace import write_json
 
 JUDGE_VERSION = 1
 GATES = "gates.json"
+ACCEPTED = "judgement.accepted"
 NAMES = ("diversity", "generality", "capacity")
 _STOPPING = {"stop": ("fail",), "strict": ("fail", "cannot-tell")}
 
 
 @dataclass(frozen=True)
 class Judged:
-    """One gate's outcome. ``found`` is what was measured, as the gate's own module says it."""
+    """One gate's outcome. ``found`` is what was measured, as the gate's own module says it; ``accepted`` the
+    reason of the person who handed the student out all the same."""
 
     name: str
     action: str
@@ -37,6 +40,7 @@ class Judged:
     found: Mapping[str, Any]
     limit: str | None
     advice: tuple[str, ...]
+    accepted: str | None
 
     @property
     def outcome(self) -> str:
@@ -44,7 +48,7 @@ class Judged:
 
     @property
     def stops(self) -> bool:
-        return self.outcome in _STOPPING.get(self.action, ())
+        return self.accepted is None and self.outcome in _STOPPING.get(self.action, ())
 
 
 def judge(bench: Bench, begun: Artifact, trained: Artifact, evaluation: Artifact) -> Artifact:
@@ -72,9 +76,28 @@ def judge(bench: Bench, begun: Artifact, trained: Artifact, evaluation: Artifact
     return bench.trail.stage("judge", "gates", identity, make)
 
 
-def read_judged(recipe: Recipe, artifact: Artifact) -> tuple[Judged, ...]:
-    """The gates with what the recipe does about them."""
+def accept(ledger: Ledger, recipe: Recipe, judged: Artifact, reason: str) -> None:
+    """A person hands the student out in spite of its gates. Only verdicts that stood before this very run can
+    be accepted: nobody can take upon themselves what nobody has seen. Raises InputError without a reason."""
+    if judged.status == "made":
+        return
+    stopping = [gate for gate in read_judged(recipe, judged, ledger) if gate.stops]
+    if stopping and not reason.strip():
+        raise InputError(
+            expected="a reason for handing out a student that its gates keep in",
+            found="an empty one",
+            fix='--accept "who decided, and why"; it is recorded in the ledger and shown in the report',
+        )
+    for gate in stopping:
+        facts = gate.verdict["facts"]
+        body = {"run": recipe.name, "gate": gate.name, "facts": facts, "outcome": gate.outcome}
+        ledger.record(ACCEPTED, {**body, "reason": reason.strip()})
+
+
+def read_judged(recipe: Recipe, artifact: Artifact, ledger: Ledger) -> tuple[Judged, ...]:
+    """The gates with what the recipe does about them, and which of them a person has accepted."""
     kept = json.loads((artifact.folder / GATES).read_bytes())
+    accepted = {event.body["facts"]: event.body["reason"] for event in ledger.events(ACCEPTED)}
     return tuple(
         Judged(
             name,
@@ -83,6 +106,7 @@ def read_judged(recipe: Recipe, artifact: Artifact) -> tuple[Judged, ...]:
             entry["found"],
             entry.get("limit"),
             tuple(entry.get("advice", ())),
+            accepted.get(entry["verdict"]["facts"]),
         )
         for name, entry in kept.items()
     )
@@ -93,18 +117,16 @@ def stopped(recipe: Recipe, judged: Sequence[Judged], report: Path) -> InbondErr
     stopping = [gate for gate in judged if gate.stops]
     if not stopping:
         return None
-    failed = any(gate.outcome == "fail" for gate in stopping)
     findings = "; ".join(
         f"{gate.name}: {gate.outcome}: {gate.verdict['reasons'][0]['finding']}" for gate in stopping
     )
-    first = stopping[0]
-    advice = f"{first.advice[0]} " if first.advice else ""
-    fix = (
-        f"{advice}See {report}; to hand the student out all the same, say so in the recipe: "
-        f"--set gates.{first.name}.action=warn"
+    advice = next((f"{gate.advice[0]} " for gate in stopping if gate.advice), "")
+    kind = DeniedError if any(gate.outcome == "fail" for gate in stopping) else DecisionNeededError
+    return kind(
+        expected=f"a student of {recipe.name} that passes its gates",
+        found=findings,
+        fix=f"{advice}read {report}; to hand the student out all the same, run it again with --accept REASON",
     )
-    kind = DeniedError if failed else DecisionNeededError
-    return kind(expected=f"a student of {recipe.name} that passes its gates", found=findings, fix=fix)
 
 
 def _without_teacher(name: str) -> dict[str, Any]:

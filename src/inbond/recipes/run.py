@@ -35,7 +35,8 @@ RESULT, REPORT, NOTICE, STUDENT = "result.json", "report.html", "NOTICE", "stude
 @dataclass(frozen=True)
 class Options:
     """How to run. ``fresh`` makes every artifact anew (answers that were paid for are still not asked
-    again); ``accept`` is the reason with which a person takes a review upon themselves."""
+    again); ``accept`` is the reason with which a person takes upon themselves a review, or a gate's verdict
+    that an earlier run was stopped by."""
 
     fresh: bool = False
     accept: str | None = None
@@ -70,6 +71,8 @@ def run_recipe(
         trained = learning.train(bench, begun, targets)
         evaluation = measuring.evaluate(bench, begun, trained)
         judged = judging.judge(bench, begun, trained, evaluation)
+        if options.accept is not None:
+            judging.accept(ledger, recipe, judged, options.accept)
         finished = Finished(
             trail, recipe, teacher, base, gate.facts, gate.decision, gate.accepted, answered, data, targets,
             begun, trained, evaluation, judged,
@@ -91,7 +94,11 @@ def _export(finished: Finished) -> Artifact:
     identity = Identity(
         "export",
         EXPORT_VERSION,
-        {"facts": finished.decision.verdict.facts, "decider": finished.decision.verdict.decider},
+        {
+            "facts": finished.decision.verdict.facts,
+            "decider": finished.decision.verdict.decider,
+            "accepted": {gate.name: gate.accepted for gate in finished.gates if gate.accepted},
+        },
         {
             "trained": finished.trained.id,
             "evaluation": finished.evaluation.id,
