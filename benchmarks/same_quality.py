@@ -100,13 +100,13 @@ def ours(setting: Setting, plan: Plan, held: HeldOut, target: float) -> Run:
     measurements = plan.epochs * A_EPOCH
     clock = Clock()
 
-    def measure(model: Any) -> tuple[float, ...]:
+    def measure(model: Any) -> dict[str, float]:
         seconds = clock.read()
         kl = clock.outside(lambda: agreement.measure(held, model).kl)
         points.append(Point(len(points) / A_EPOCH, seconds, kl))
         if kl <= target:
             raise _Reached
-        return (kl,)
+        return {"kl": kl}
 
     targets = capture(setting, Keep("top-k", min(64, setting.vocabulary)))
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(_Reached):

@@ -118,7 +118,7 @@ def _answers(path: Path, digest: Any, wanted: int) -> list[Row]:
     with Journal.open(cache() / "journal.db") as journal:
         asked = 0
         while len(kept) < wanted and asked < len(prompts):
-            asked = min(len(prompts), max(asked + 64, wanted + wanted // 8))
+            asked = min(len(prompts), max(asked + 16, wanted + wanted // 8))
             requests = [Request(teacher.identity, prompt, sampling(recipe)) for prompt in prompts[:asked]]
             done = asyncio.run(
                 complete_all(teacher, requests, journal, FailurePolicy(), run="benchmarks", on_progress=None)

@@ -166,7 +166,7 @@ def main() -> None:
     os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"
     plan = replace(PLAN, batch=given.batch)
     records = (given.warm_up + given.rounds * given.steps + 1) * given.batch
-    setting = Setting.small(records) if given.small else Setting.real(records)
+    setting = Setting.small(records, 0) if given.small else Setting.real(records, 0)
     kind = "tiny model" if given.small else "SmolLM2-135M-Instruct to 16 layers"
     mean = sum(len(row.ids) for row in setting.train) / records
     labels = setting.labels(setting.train) / records
