@@ -26,9 +26,9 @@ from inbond.engine.completions import FailurePolicy, complete_all
 from inbond.engine.filters import Candidate, FilterConfig
 from inbond.engine.journal import Journal
 from inbond.ledger.records import Row
-from inbond.recipes import recipe as recipes
 from inbond.recipes.answers import read_prompts, sampling
 from inbond.recipes.models import Weights, open_local, pad_id
+from inbond.recipes.reading import load
 from inbond.teachers import catalogue
 from inbond.teachers.embedded import Embedded
 from inbond.teachers.local import Local
@@ -109,7 +109,7 @@ def _parts(sequences: Sequence[Any], records: int, held_out: int) -> tuple[tuple
 
 def _answers(path: Path, digest: Any, wanted: int) -> list[Row]:
     """The teacher's answers to the demo's prompts that pass its filters, in an order without pattern."""
-    recipe, folder = recipes.load("demo")
+    recipe, folder = load("demo")
     prompts = read_prompts(recipe, folder)
     random.Random(0).shuffle(prompts)
     name = str(recipe.teacher)
