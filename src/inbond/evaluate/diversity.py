@@ -21,6 +21,9 @@ from inbond.types import Reason, Verdict
 
 DECIDER = "inbond.diversity/1"
 HEADLINE = "distinct-2"
+FEW = 8
+"""p-values are raised by FEW / prompts of themselves: with a dozen prompts, small ones otherwise come up to
+1.4 times as often as they should (docs/gates.md)."""
 LABELS: Mapping[str, str] = {
     "distinct-1": "different words (tokens) among all said",
     "distinct-2": "different pairs of tokens",
@@ -220,7 +223,10 @@ def decide(found: Diversity, limits: Limits) -> Verdict:
 
 
 def _surely_below(measured: Sequence[Measure], limits: Limits) -> list[Measure]:
-    p_values = [_ratio(entry).p_not_below(limits.min_ratio) for entry in measured]
+    p_values = [
+        min(1.0, (1 + FEW / len(entry.teacher)) * _ratio(entry).p_not_below(limits.min_ratio))
+        for entry in measured
+    ]
     return [
         entry
         for entry, adjusted in zip(measured, holm(p_values), strict=True)
