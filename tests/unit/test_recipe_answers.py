@@ -39,7 +39,7 @@ class Source:
     channel: str = "self-hosted"
     weights: None = None
 
-    def open_completes(self) -> Completes:
+    def open_completes(self, _: int = 0) -> Completes:
         return self.completes
 
 

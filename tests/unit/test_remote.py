@@ -16,11 +16,12 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from inbond.errors import InputError
+from inbond.losses.targets import ABSENT
 from inbond.teachers.gaps import PlaceGap, against_itself, place_gap, summarise
 from inbond.teachers.mapping import Scored, map_reply
 from inbond.teachers.pieces import Pieces
 from inbond.teachers.protocols import Keep, Reply, ScoredPlace, TokenScore, TokenSequence
-from inbond.teachers.remote import ABSENT, RemoteScores
+from inbond.teachers.remote import RemoteScores
 from inbond.train.capture import Expected, capture, load_targets
 from inbond.types import Message, Record
 from tests.tiny import make_tokenizer

@@ -17,7 +17,9 @@ from inbond.ledger.events import TEXT_ERASED
 from inbond.ledger.records import TEXT
 from inbond.workspace import Workspace, sync_folder, writing
 
-TEXT_FILES = (TEXT, "samples.json", "report.html")
+TOKENS = "remote-tokens.json"
+"""The teacher's answers as tokens, beside targets that a served teacher's host gave."""
+TEXT_FILES = (TEXT, "samples.json", "report.html", TOKENS)
 """Files of a run that hold text of prompts or answers; the report is made again without samples."""
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from inbond.digest import Digest, of_value
+from inbond.digest import Digest, of_bytes, of_value
 from inbond.engine import filters, prompts
 from inbond.engine.completions import Completions, Failure, FailurePolicy, Progress, complete_all
 from inbond.engine.filters import Candidate
@@ -18,6 +18,7 @@ from inbond.engine.split import split
 from inbond.errors import InputError
 from inbond.ledger.manifest import Identity
 from inbond.ledger.records import Row, read_rows, write_rows
+from inbond.recipes.objective import alternatives
 from inbond.recipes.planned import Planned
 from inbond.recipes.recipe import OwnData, Recipe
 from inbond.recipes.trail import Artifact, Made, Trail
@@ -64,27 +65,25 @@ def sampling(recipe: Recipe) -> Sampling:
 
 def generate(trail: Trail, plan: Planned, asked: Sequence[Prompt], terms: Digest) -> Artifact:
     """The teacher's answers as a record set: everything that came, before any filter."""
-    recipe, teacher = plan.recipe, plan.teacher
-    identity = Identity(
-        "generate",
-        GENERATE_VERSION,
-        {
-            "teacher": teacher.pinned,
-            "runtime": teacher.runtime,
-            "sampling": sampling(recipe).to_json(),
-            "samples": recipe.generate.samples,
-            "terms": terms,
-        },
-        {"prompts": of_value([prompt_to_json(prompt) for prompt in asked])},
-    )
+    recipe, teacher, scored = plan.recipe, plan.teacher, alternatives(plan.recipe)
+    config = {
+        "teacher": teacher.pinned,
+        "runtime": teacher.runtime,
+        "sampling": sampling(recipe).to_json(),
+        "samples": recipe.generate.samples,
+        "terms": terms,
+    }
+    config |= {"top_logprobs": scored} if scored else {}
+    inputs = {"prompts": of_value([prompt_to_json(prompt) for prompt in asked])}
+    identity = Identity("generate", GENERATE_VERSION, config, inputs)
 
     def make(folder: Path) -> Made:
         plan.check_models()
-        completes = teacher.open_completes()
-        _check_cap(recipe, completes)
-        requests = _requests(recipe, completes, asked)
+        completes = teacher.open_completes(scored)
+        check_cap(recipe, completes)
+        requests = [one for prompt in asked for one in requests_for(recipe, completes.identity, prompt)]
         with Journal.open(trail.workspace.journal) as journal:
-            done = asyncio.run(_ask(trail, recipe, completes, requests, journal))
+            done = asyncio.run(ask("generate", trail, recipe, completes, requests, journal))
             entries = journal.find({request.id for request in requests})
         _enough(done, recipe)
         origin = Origin(recipe.teacher, teacher.channel, "author", sampling(recipe).to_json(), terms)
@@ -94,15 +93,23 @@ def generate(trail: Trail, plan: Planned, asked: Sequence[Prompt], terms: Digest
                 rows.append(_row(request, outcome, origin))
         cost = sum(entry.cost_usd for entry in entries.values())
         facts = {**_counts(done, asked, rows, cost), "identity": completes.identity}
+        facts |= {"scores": _scores_digest(done)} if scored else {}
         return Made(facts, write_rows(folder, rows))
 
     artifact = trail.stage("generate", "data/answers", identity, make)
-    _retain(trail, recipe)
+    if not scored:
+        retain(trail, recipe)
     return artifact
 
 
-def _retain(trail: Trail, recipe: Recipe) -> None:
-    """Erases the run's old text from the journal, each time and only once its answers are a record set:
+def _scores_digest(done: Completions) -> Digest:
+    """Over what the host said of its answers' tokens: targets follow from what the journal keeps."""
+    replies = (outcome for outcome in done.outcomes if isinstance(outcome, Reply))
+    return of_value([of_bytes(repr(reply.top_logprobs).encode()) for reply in replies])
+
+
+def retain(trail: Trail, recipe: Recipe) -> None:
+    """Erases the run's old text from the journal, each time and only once nothing more is read from it:
     earlier, what was paid for would have to be asked again."""
     if recipe.generate.retain_days is None or not trail.workspace.journal.exists():
         return
@@ -115,12 +122,13 @@ def _retain(trail: Trail, recipe: Recipe) -> None:
             journal.erase(**which)
 
 
-def _requests(recipe: Recipe, teacher: Completes, asked: Sequence[Prompt]) -> list[Request]:
-    how, count = sampling(recipe), recipe.generate.samples
-    return [Request(teacher.identity, prompt, how, sample) for prompt in asked for sample in range(count)]
+def requests_for(recipe: Recipe, teacher: str, prompt: Prompt) -> list[Request]:
+    """All that is asked with one prompt. ``teacher`` is an identity."""
+    how = sampling(recipe)
+    return [Request(teacher, prompt, how, sample) for sample in range(recipe.generate.samples)]
 
 
-def _check_cap(recipe: Recipe, teacher: Completes) -> None:
+def check_cap(recipe: Recipe, teacher: Completes) -> None:
     """Raises InputError for a spend cap that nothing could hold: a remote teacher without a price."""
     cap = recipe.generate.spend_cap_usd
     if cap is not None and recipe.teacher.startswith("api:") and teacher.price == Price():
@@ -131,9 +139,15 @@ def _check_cap(recipe: Recipe, teacher: Completes) -> None:
         )
 
 
-async def _ask(
-    trail: Trail, recipe: Recipe, teacher: Completes, requests: Sequence[Request], journal: Journal
+async def ask(
+    stage: str,
+    trail: Trail,
+    recipe: Recipe,
+    teacher: Completes,
+    requests: Sequence[Request],
+    journal: Journal,
 ) -> Completions:
+    """Asks as the recipe says, through the journal, and closes the teacher. Raises as ``complete_all``."""
     policy = FailurePolicy(
         attempts=recipe.generate.attempts,
         timeout_s=recipe.generate.timeout_s,
@@ -142,13 +156,13 @@ async def _ask(
     )
     try:
         return await complete_all(
-            teacher, requests, journal, policy, run=recipe.name, on_progress=_show(trail)
+            teacher, requests, journal, policy, run=recipe.name, on_progress=_show(trail, stage)
         )
     finally:
         await teacher.close()
 
 
-def _show(trail: Trail) -> Callable[[Progress], None]:
+def _show(trail: Trail, stage: str) -> Callable[[Progress], None]:
     def show(progress: Progress) -> None:
         words = [f"{progress.tokens_per_s:,.0f} tokens/s", f"${progress.cost_usd:.4f} so far"]
         if progress.cost_left_usd:
@@ -161,7 +175,7 @@ def _show(trail: Trail) -> Callable[[Progress], None]:
             words.append(f"the host asked for {progress.waiting_s:.0f} s of rest")
         if progress.seconds_left:
             words.append(time_left(progress.seconds_left))
-        trail.watcher.advance("generate", progress.done, progress.total, ", ".join(words))
+        trail.watcher.advance(stage, progress.done, progress.total, ", ".join(words))
 
     return show
 
@@ -206,10 +220,11 @@ def _enough(done: Completions, recipe: Recipe) -> None:
 
 @dataclass(frozen=True)
 class Datasets:
-    """What the student may learn from, and what it is measured on."""
+    """What the student may learn from, and what it is measured on; ``answers`` is what both come from."""
 
     train: Artifact
     held_out: Artifact
+    answers: Artifact
 
 
 def filter_and_split(trail: Trail, plan: Planned, answers: Artifact, own: Sequence[Own]) -> Datasets:
@@ -266,7 +281,8 @@ def filter_and_split(trail: Trail, plan: Planned, answers: Artifact, own: Sequen
         )
         for side in ("train", "held_out")
     ]
-    return Datasets(*artifacts)
+    train, held_out = artifacts
+    return Datasets(train, held_out, answers)
 
 
 def _child(row: Row, number: int, taught: int) -> Row:

@@ -16,20 +16,21 @@ from typing import TYPE_CHECKING, Any
 from inbond.errors import InputError
 from inbond.ledger.manifest import Identity
 from inbond.ledger.records import Row, read_rows
+from inbond.recipes import remote
 from inbond.recipes.answers import Datasets
 from inbond.recipes.models import TeacherSource, Weights, open_local, pad_id
-from inbond.recipes.objective import divergence, kept
+from inbond.recipes.objective import alternatives, divergence, kept
 from inbond.recipes.outside import Outside
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.trail import Artifact, Made, Trail
 from inbond.recipes.watch import time_left
-from inbond.teachers.protocols import Scores, TokenSequence
+from inbond.teachers.protocols import Scores, ScoresTokens, TokenSequence
 from inbond.workspace import write_json
 
 if TYPE_CHECKING:
     from inbond.teachers.local import Local
     from inbond.train.adapters import Lora
-    from inbond.train.examples import Objectives
+    from inbond.train.examples import Example, Objectives
     from inbond.train.loop import Plan, TrainProgress
 
 START_VERSION = 1
@@ -97,21 +98,35 @@ def capture(bench: Bench) -> Artifact | None:
         return None
     keep = kept(recipe)
     config = {"teacher": bench.teacher.pinned, "shard": recipe.capture.shard, **keep.to_json()}
+    if alternatives(recipe):
+        assert bench.base is not None, "checked before the first stage"
+        config |= {"scores": bench.data.answers.facts["scores"], "base": bench.base.digest}
     identity = Identity("capture", CAPTURE_VERSION, config, {"train": bench.data.train.id})
 
     def make(folder: Path) -> Made:
         from inbond.train import capture as targets
 
-        sequences = bench.encode(bench.train_rows)
+        scorer, sequences, facts = _scorer(bench, folder)
         show = _meter(bench.trail, "capture", "label tokens/s")
         shards = targets.capture(
-            bench.local, sequences, keep, folder, shard_size=recipe.capture.shard, on_progress=show
+            scorer, sequences, keep, folder, shard_size=recipe.capture.shard, on_progress=show
         )
         tokens = sum(sequence.labels for sequence in sequences)
         size = sum(path.stat().st_size for path in folder.glob("targets-*"))
-        return Made({"label_tokens": tokens, "shards": shards, "bytes": size, **keep.to_json()})
+        return Made({"label_tokens": tokens, "shards": shards, "bytes": size, **keep.to_json(), **facts})
 
     return bench.trail.stage("capture", "targets", identity, make, resumable=True)
+
+
+def _scorer(bench: Bench, folder: Path) -> tuple[ScoresTokens, list[TokenSequence], dict[str, Any]]:
+    """Who scores which sequences: the teacher's weights all of them, its host what it said itself."""
+    if not alternatives(bench.recipe):
+        return bench.local, bench.encode(bench.train_rows), {}
+    journal = bench.trail.workspace.journal
+    found = remote.gather(journal, bench.recipe, bench.data.answers, bench.train_rows, bench.tokenizer)
+    found.write(folder)
+    bench.trail.watcher.say(f"capture: {found.in_words()}")
+    return found.scores, found.known, found.facts
 
 
 def start(bench: Bench) -> Artifact:
@@ -196,7 +211,7 @@ def train(bench: Bench, begun: Artifact, targets: Artifact | None) -> Artifact:
         from inbond.train import adapters, loop
 
         examples, model = _examples(bench, targets), fresh_student(bench, begun)
-        _check_lengths(bench, model)
+        _check_lengths(bench, model, examples)
         adapted = adapters.attach(model, _lora(recipe), recipe.train.seed) if recipe.train.lora else None
         state = loop.train(
             model,
@@ -217,7 +232,8 @@ def train(bench: Bench, begun: Artifact, targets: Artifact | None) -> Artifact:
         tokens = sum(example.sequence.labels for example in examples) * recipe.train.epochs
         facts = {"steps": state.step, "label_tokens": tokens, "parameters": _parameters(model)}
         training = {"training_seconds": state.seconds, "prefix_tokens_shared": state.shared}
-        return Made(facts | training)
+        left_out = {"left_out": left} if (left := len(bench.train_rows) - len(examples)) else {}
+        return Made(facts | training | left_out)
 
     artifact = bench.trail.stage("train", "trained", identity, make)
     shutil.rmtree(bench.trail.work, ignore_errors=True)
@@ -240,35 +256,58 @@ def _held_out_kl(bench: Bench) -> Callable[[Any], Mapping[str, Any]] | None:
     return lambda model: agreement.measure(held, model).records.to_json()
 
 
-def _check_lengths(bench: Bench, student: Any) -> None:
+def _check_lengths(bench: Bench, student: Any, examples: Sequence[Example]) -> None:
     """Raises InputError when a record is too long for a model that will read it, before hours of training
     and not after: beyond its context a model may go on without a word, and badly."""
     from inbond.teachers.local import check_lengths
 
-    sequences = bench.encode([*bench.train_rows, *bench.held_out])
+    sequences = [*(example.sequence for example in examples), *bench.encode(bench.held_out)]
     check_lengths(student, sequences)
     if bench.teacher.weights is not None:
         check_lengths(bench.local.model, sequences)
 
 
-def _examples(bench: Bench, targets: Artifact | None) -> list[Any]:
-    """Training examples: the teacher's answers by both terms of the objective, own data as text."""
-    from inbond.train.capture import Expected, load_targets
+def _examples(bench: Bench, targets: Artifact | None) -> list[Example]:
+    """Training examples: the teacher's answers by both terms of the objective, own data as text.
+
+    An answer that its host's scores are not known of is learnt by cross-entropy, if that is a term, and is
+    left out otherwise.
+    """
     from inbond.train.examples import Example
 
-    recipe = bench.recipe.train
-    sequences = bench.encode(bench.train_rows)
-    scores: Sequence[Scores | None] = [None] * len(sequences)
-    if targets is not None:
-        scores = load_targets(targets.folder, Expected.of(bench.local, kept(bench.recipe), sequences))
+    recipe, unscored = bench.recipe.train, bool(alternatives(bench.recipe))
     examples = []
-    for row, sequence, target in zip(bench.train_rows, sequences, scores, strict=True):
-        if row.parents:
-            weight, ce = recipe.divergence * row.weight, recipe.ce * row.weight
-            examples.append(Example(sequence, target, weight, ce))
-        else:
+    for row, (sequence, target) in zip(bench.train_rows, _taught(bench, targets), strict=True):
+        if not row.parents:
             examples.append(Example(sequence, None, 0.0, (recipe.divergence + recipe.ce) * row.weight))
+        elif target is not None or not unscored:
+            examples.append(Example(sequence, target, recipe.divergence * row.weight, recipe.ce * row.weight))
+        elif recipe.ce:
+            examples.append(Example(sequence, None, 0.0, recipe.ce * row.weight))
+    if left := len(bench.train_rows) - len(examples):
+        bench.trail.watcher.say(f"train: {left} answers without log-probabilities are left out")
     return examples
+
+
+def _taught(bench: Bench, targets: Artifact | None) -> list[tuple[TokenSequence, Scores | None]]:
+    """Each training record's tokens, and the teacher's targets for them where they were captured."""
+    from inbond.train.capture import Expected, load_targets
+
+    sequences, keep = bench.encode(bench.train_rows), kept(bench.recipe)
+    if targets is None:
+        return [(sequence, None) for sequence in sequences]
+    if not alternatives(bench.recipe):
+        scores = load_targets(targets.folder, Expected.of(bench.local, keep, sequences))
+        return list(zip(sequences, scores, strict=True))
+    from inbond.teachers.tokens import vocabulary_digest
+
+    vocabulary = vocabulary_digest(bench.tokenizer)
+    teacher, said = remote.read(targets.folder, vocabulary)
+    known = [one for one in said if one]
+    found = iter(load_targets(targets.folder, Expected(teacher, vocabulary, keep, known)))
+    return [
+        (one, next(found)) if one else (sequence, None) for one, sequence in zip(said, sequences, strict=True)
+    ]
 
 
 def _objectives(bench: Bench) -> Objectives:

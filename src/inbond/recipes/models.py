@@ -67,14 +67,15 @@ class TeacherSource:
         """Name and digest: what decides its answers, as far as we can know it."""
         return f"{self.name} {self.weights.digest}" if self.weights else str(self.name)
 
-    def open_completes(self) -> Completes:
-        """The teacher that answers. Raises InputError, MissingExtraError."""
+    def open_completes(self, top_logprobs: int = 0) -> Completes:
+        """The teacher that answers; a served one with so many alternatives a token. Raises InputError,
+        MissingExtraError."""
         if self.runtime == "served":
             from inbond.teachers.hosts import NAME, read_hosts
             from inbond.teachers.served import Served
 
             hosts = read_hosts(config_folder(self.environment) / NAME)
-            return Served.open(self.name, hosts, self.environment)
+            return Served.open(self.name, hosts, self.environment, top_logprobs=top_logprobs)
         assert self.weights is not None, "a runtime other than served has weights"
         if self.runtime == "embedded":
             from inbond.teachers.embedded import Embedded
@@ -89,7 +90,8 @@ class TeacherSource:
             raise InputError(
                 expected="a teacher whose weights are on this machine, for its token probabilities",
                 found=str(self.name),
-                fix="set train.kl=0 train.ce=1 and student.init=model to learn from its text alone",
+                fix="set capture.targets=remote capture.k=20 to learn from what its host reports, or "
+                "train.kl=0 train.ce=1 to learn from its text alone",
             )
         return open_local(self.weights)
 

@@ -22,6 +22,12 @@ def kept(recipe: Recipe) -> Keep:
     return Keep("top-k", settings.k, temperature)
 
 
+def alternatives(recipe: Recipe) -> int:
+    """How many alternatives a token a teacher's host is asked for; 0 unless they are learnt from."""
+    wanted = recipe.capture.targets == "remote" and recipe.train.divergence > 0
+    return recipe.capture.k if wanted else 0
+
+
 def divergence(settings: Train) -> Divergence:
     """The recipe's divergences as one: their weights are shares, whose sum is each example's weight."""
     from inbond.losses import divergences as known
@@ -74,6 +80,8 @@ def targets_in_words(recipe: Recipe) -> str:
         "top-k": f"the teacher's {recipe.capture.k} likeliest tokens, and all others as one event",
         "sampled": f"{recipe.capture.draws} tokens a place, a fair sample of the teacher's distribution",
         "online": "the teacher's whole distribution, asked while training",
+        "remote": f"the {recipe.capture.k} likeliest tokens that the teacher's host reports, "
+        "and all others as one event",
     }[recipe.capture.targets]
 
 

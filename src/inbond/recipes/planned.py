@@ -9,16 +9,20 @@ from typing import Any
 from inbond.engine.filters import FilterConfig
 from inbond.errors import InputError
 from inbond.recipes.models import TeacherSource, Weights
+from inbond.recipes.objective import alternatives
 from inbond.recipes.recipe import Recipe
+from inbond.teachers.probing import MOST
 
 
 @dataclass(frozen=True)
 class Planned:
-    """``base`` is the model that the student starts from, None unless student.init is model."""
+    """``base`` is the model that the student starts from, None unless student.init is model; ``reference``
+    weights to check the teacher's host against, None unless the recipe names some."""
 
     recipe: Recipe
     teacher: TeacherSource
     base: Weights | None
+    reference: Weights | None = None
 
     @property
     def filters(self) -> FilterConfig:
@@ -27,13 +31,24 @@ class Planned:
 
     def check(self) -> None:
         """Raises InputError for an objective or a start that needs weights which are not at hand. Cheap."""
-        recipe = self.recipe
-        if self.teacher.weights is None and (recipe.train.divergence > 0 or recipe.student.init != "model"):
+        recipe, name = self.recipe, self.teacher.name
+        if alternatives(recipe):
+            _check_remote(recipe, self.teacher)
+        if self.teacher.weights is not None:
+            return
+        if recipe.train.divergence > 0 and not alternatives(recipe):
             raise InputError(
-                expected="a recipe that learns from text alone, "
-                f"since only the API of {self.teacher.name} is at hand",
-                found=f"divergences weigh {recipe.train.divergence:g}, student.init = {recipe.student.init}",
-                fix="set train.kl=0 train.ce=1 student.init=model student.base=NAME",
+                expected=f"targets that can be had with only the API of {name} at hand",
+                found=f"divergences weigh {recipe.train.divergence:g}, "
+                f"capture.targets = {recipe.capture.targets}",
+                fix=f"set capture.targets=remote capture.k={MOST} to learn from what its host reports of "
+                "its tokens, or train.kl=0 train.ce=1 to learn from its text alone",
+            )
+        if recipe.student.init != "model":
+            raise InputError(
+                expected=f"weights for the student to start from, since only the API of {name} is at hand",
+                found=f"student.init = {recipe.student.init}",
+                fix="set student.init=model student.base=NAME",
             )
 
     def check_models(self) -> None:
@@ -61,6 +76,28 @@ class Planned:
             check_same_tokens(
                 *(vocabulary_digest(load_tokenizer(w.folder())) for w in (self.teacher.weights, self.base))
             )
+
+
+def _check_remote(recipe: Recipe, teacher: TeacherSource) -> None:
+    """What a host's log-probabilities cannot be asked for."""
+    if teacher.weights is not None:
+        raise InputError(
+            expected="a teacher behind an API (api:host/model), as capture.targets = remote asks its host",
+            found=f"{teacher.name}, whose weights are here and say more",
+            fix="set capture.targets=top-k",
+        )
+    if recipe.train.temperature != 1:
+        raise InputError(
+            expected="train.temperature = 1, as a host's few likeliest tokens tell nothing of another one",
+            found=f"train.temperature = {recipe.train.temperature:g} with capture.targets = remote",
+            fix="set train.temperature=1",
+        )
+    if recipe.capture.k > MOST:
+        raise InputError(
+            expected=f"at most {MOST} alternatives a token, the most that hosts give",
+            found=f"capture.k = {recipe.capture.k} with capture.targets = remote",
+            fix=f"set capture.k={MOST}",
+        )
 
 
 def _config(weights: Weights) -> dict[str, Any]:

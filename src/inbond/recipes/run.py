@@ -12,11 +12,12 @@ from typing import Any
 from inbond.ledger.attest import KeyStore
 from inbond.ledger.ledger import Ledger
 from inbond.ledger.manifest import Identity
-from inbond.recipes import answers, comparison, judging, learning, measuring, summary
+from inbond.recipes import answers, comparison, judging, learning, measuring, probing, summary
 from inbond.recipes.finished import Finished
 from inbond.recipes.gate import pass_gate
 from inbond.recipes.learning import Bench
 from inbond.recipes.models import Weights, find_teacher, find_weights, weight_files
+from inbond.recipes.objective import alternatives
 from inbond.recipes.outside import read_outside
 from inbond.recipes.planned import Planned
 from inbond.recipes.recipe import Recipe
@@ -56,17 +57,22 @@ def run_recipe(
         gate = pass_gate(recipe, workspace, ledger, options.accept)
         watcher.say(f"gate: {gate.decision.verdict.outcome}")
         teacher = find_teacher(recipe, workspace)
-        base = _base(recipe, workspace)
-        plan = Planned(recipe, teacher, base)
+        base, reference = (
+            _named(name, workspace) for name in (recipe.student.base, recipe.capture.reference)
+        )
+        plan = Planned(recipe, teacher, base, reference)
         plan.check()
         trail = Trail(workspace, ledger, recipe.name, watcher)
         if options.fresh:
             trail.discard()
 
+        probing.probe(trail, plan, asked, options.accept)
         answered = answers.generate(trail, plan, asked, gate.decision.verdict.facts)
         data = answers.filter_and_split(trail, plan, answered, own)
         bench = Bench(trail, recipe, teacher, base, data, outside)
         targets = learning.capture(bench)
+        if alternatives(recipe):
+            answers.retain(trail, recipe)
         begun = learning.start(bench)
         trained = learning.train(bench, begun, targets)
         evaluation = measuring.evaluate(bench, begun, trained)
@@ -85,8 +91,8 @@ def run_recipe(
         return _attest(finished, _export(finished))
 
 
-def _base(recipe: Recipe, workspace: Workspace) -> Weights | None:
-    return find_weights(parse_model_name(recipe.student.base), workspace) if recipe.student.base else None
+def _named(name: str | None, workspace: Workspace) -> Weights | None:
+    return find_weights(parse_model_name(name), workspace) if name else None
 
 
 def _export(finished: Finished) -> Artifact:

@@ -16,7 +16,6 @@ import numpy as np
 
 from inbond.digest import Digest, of_bytes
 from inbond.errors import InputError
-from inbond.losses.targets import ABSENT
 from inbond.teachers.mapping import Row, Scored, map_reply
 from inbond.teachers.pieces import Pieces
 from inbond.teachers.protocols import Keep, Reply, Scores, TokenSequence
@@ -118,6 +117,8 @@ class RemoteScores:
         Raises InputError for a sequence that no reply had, and for what top_logprobs cannot say: more
         than ``size`` tokens, a fair sample, another temperature.
         """
+        from inbond.losses.targets import ABSENT  # here: torch is not needed to probe a host
+
         if keep.kind != "top-k" or keep.temperature != 1.0 or not 1 <= keep.size <= self.size:
             raise _cannot_keep(self.teacher, keep, self.size)
         ids, logps = [], []
