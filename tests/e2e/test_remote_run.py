@@ -124,6 +124,7 @@ async def place(
         yield made
 
 
+@pytest.mark.slow
 async def test_a_run_learns_what_the_host_reports_and_needs_it_no_more(place: Place) -> None:
     """The probe's questions are generation's, the journal is erased after capture and not before, and what
     is made anew later comes from the targets."""
@@ -174,6 +175,7 @@ async def test_the_tokens_are_the_hosts_and_are_erased_with_the_text(place: Plac
     assert (await place.run())["outcome"] == "done"
 
 
+@pytest.mark.slow
 async def test_answers_without_log_probabilities_are_left_out_or_learnt_as_text(place: Place) -> None:
     own = [{"prompt": f"my own question {i}", "completion": f"answer {i}"} for i in range(4)]
     (place.folder / "own.jsonl").write_text("".join(json.dumps(line) + "\n" for line in own))
@@ -287,6 +289,7 @@ async def test_a_prompt_that_the_host_refuses_is_no_reason_to_stop(place: Place)
     assert place.facts("probe")["prompts"] == 7
 
 
+@pytest.mark.slow
 async def test_killed_between_generation_and_capture_nothing_is_asked_again(place: Place) -> None:
     command = [
         sys.executable,
@@ -353,7 +356,6 @@ async def test_the_real_thing(
             train={"epochs": 2, "lr": 0.0005},
         )
         done = await place.run(*ACCEPT)
-        print(place.said)
     finally:
         child.kill()
         child.communicate()
