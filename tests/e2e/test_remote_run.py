@@ -11,7 +11,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -290,22 +290,18 @@ async def test_a_prompt_that_the_host_refuses_is_no_reason_to_stop(place: Place)
 
 
 @pytest.mark.slow
+async def test_killed_in_the_probe_what_was_paid_for_is_kept(place: Place) -> None:
+    await _killed(lambda: place.asked >= 5)
+    assert not (place.run_folder / "probe/manifest.json").exists()
+    asked, in_flight = place.asked, 4
+    await place.run()
+    assert 1 + len(WORDS) <= place.asked <= 1 + len(WORDS) + in_flight
+    assert place.asked - asked <= len(WORDS) - 4 + in_flight
+
+
+@pytest.mark.slow
 async def test_killed_between_generation_and_capture_nothing_is_asked_again(place: Place) -> None:
-    command = [
-        sys.executable,
-        "-c",
-        "from inbond.cli.main import main; main()",
-        "run",
-        "recipe.yaml",
-        *ACCEPT,
-    ]
-    child = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
-    )
-    while not (place.run_folder / "data/answers/manifest.json").exists() and child.returncode is None:
-        await asyncio.sleep(0.002)
-    child.send_signal(signal.SIGKILL)
-    assert await child.wait() == -signal.SIGKILL
+    await _killed((place.run_folder / "data/answers/manifest.json").exists)
     assert not (place.run_folder / "targets/manifest.json").exists()
     asked = place.asked
     assert asked == 1 + len(WORDS)
@@ -313,6 +309,20 @@ async def test_killed_between_generation_and_capture_nothing_is_asked_again(plac
     await place.run()
     assert place.asked == asked
     assert place.facts("targets")["dropped"] == {}
+
+
+async def _killed(when: Callable[[], bool]) -> None:
+    """Runs in a process of its own, which is killed as soon as it can be seen that it is time."""
+    main = "from inbond.cli.main import main; main()"
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", main, "run", "recipe.yaml", *ACCEPT),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    while not when() and child.returncode is None:
+        await asyncio.sleep(0.002)
+    child.send_signal(signal.SIGKILL)
+    assert await child.wait() == -signal.SIGKILL
 
 
 QUESTIONS = [

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +19,8 @@ from inbond.engine.journal import Journal, Outcome
 from inbond.errors import InputError
 from inbond.ledger.manifest import Identity, Manifest
 from inbond.ledger.records import Row
+from inbond.losses.divergences import ForwardKL
+from inbond.losses.targets import TopK
 from inbond.recipes import answers, remote
 from inbond.recipes.models import TeacherSource, Weights
 from inbond.recipes.objective import alternatives, targets_in_words
@@ -213,6 +216,30 @@ def test_tokens_come_back_as_they_were_written(texts: list[str], own: list[bool]
         remote.HostScores(scores, sequences, {}).write(Path(folder))
         vocabulary = vocabulary_digest(TOKENIZER)
         assert remote.read(Path(folder), vocabulary) == (scores.identity, sequences)
+
+
+def test_the_end_of_an_answer_is_learnt_by_cross_entropy_alone() -> None:
+    pairs = [((Message("user", "a"),), reply("the river"))]
+    scores = RemoteScores.from_replies(TEACHER, TOKENIZER, pairs, 2)
+    [sequence] = scores.sequences
+    assert sequence is not None
+    said = scores.score([sequence], Keep(size=2))
+    end = TOKENIZER.eos_token_id
+    longer, more = remote.ended(sequence, said, end)
+    assert longer.ids == (*sequence.ids, end)
+    assert longer.labels == sequence.labels + 1 == len(more.ids_NK)
+    assert remote.ended(longer, more, end) == (longer, more)
+    assert remote.ended(sequence, said, None) == (sequence, said)
+
+    torch.manual_seed(0)
+    logits_NV = torch.randn(longer.labels, len(TOKENIZER), dtype=torch.float64)
+    targets = TopK.from_logp(torch.from_numpy(more.ids_NK), torch.from_numpy(more.logp_NK))
+    labels_N1 = torch.tensor(longer.ids[longer.prompt_length :]).unsqueeze(1)
+    one_N1 = torch.ones(longer.labels, 1, dtype=torch.float64)
+    value_N, _ = targets.fold(logits_NV, labels_N1, ForwardKL(), one_N1, torch.zeros_like(one_N1))
+    assert value_N[-1].abs() < 1e-9
+    assert logits_NV[-1].abs().max() < 1e-9
+    assert (value_N[:-1] > 0.1).all()
 
 
 def test_tokens_of_another_tokenizer_and_erased_ones_are_refused(tmp_path: Path) -> None:

@@ -299,15 +299,9 @@ def _taught(bench: Bench, targets: Artifact | None) -> list[tuple[TokenSequence,
     if not alternatives(bench.recipe):
         scores = load_targets(targets.folder, Expected.of(bench.local, keep, sequences))
         return list(zip(sequences, scores, strict=True))
-    from inbond.teachers.tokens import vocabulary_digest
-
-    vocabulary = vocabulary_digest(bench.tokenizer)
-    teacher, said = remote.read(targets.folder, vocabulary)
-    known = [one for one in said if one]
-    found = iter(load_targets(targets.folder, Expected(teacher, vocabulary, keep, known)))
-    return [
-        (one, next(found)) if one else (sequence, None) for one, sequence in zip(said, sequences, strict=True)
-    ]
+    learns_text = bench.recipe.train.ce > 0
+    said = remote.taught(targets.folder, bench.train_rows, bench.tokenizer, keep, ends=learns_text)
+    return [one or (sequence, None) for one, sequence in zip(said, sequences, strict=True)]
 
 
 def _objectives(bench: Bench) -> Objectives:

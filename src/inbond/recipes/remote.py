@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from inbond.digest import Digest
 from inbond.engine.erasure import TOKENS
 from inbond.engine.journal import Journal
@@ -22,8 +24,9 @@ from inbond.ledger.records import Row
 from inbond.recipes import answers
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.trail import Artifact
-from inbond.teachers.protocols import Reply, TokenSequence
+from inbond.teachers.protocols import Keep, Reply, Scores, TokenSequence
 from inbond.teachers.remote import RemoteScores
+from inbond.teachers.tokens import vocabulary_digest
 from inbond.types import Prompt, Record
 from inbond.workspace import write_json
 
@@ -126,6 +129,39 @@ def _erased(recipe: Recipe) -> InputError:
         fix="run it with --fresh, which asks the teacher again for what was erased; generate.retain_days "
         "erases only once they were captured",
     )
+
+
+def taught(
+    folder: Path, rows: Sequence[Row], tokenizer: Any, keep: Keep, *, ends: bool
+) -> list[tuple[TokenSequence, Scores] | None]:
+    """What was captured for each training record; None where nothing is known. With ``ends`` every whole
+    answer ends in the end-of-turn token. Raises InputError, TamperedError as ``read`` and
+    ``load_targets``."""
+    from inbond.train.capture import Expected, load_targets
+
+    vocabulary = vocabulary_digest(tokenizer)
+    teacher, sequences = read(folder, vocabulary)
+    known = [one for one in sequences if one]
+    scores = iter(load_targets(folder, Expected(teacher, vocabulary, keep, known)))
+    end = tokenizer.eos_token_id if ends else None
+    return [
+        ended(one, next(scores), None if row.finish == "length" else end) if one else None
+        for row, one in zip(rows, sequences, strict=True)
+    ]
+
+
+def ended(sequence: TokenSequence, scores: Scores, end: int | None) -> tuple[TokenSequence, Scores]:
+    """The same with ``end`` as one more label, unless it is None or there. A host that says nothing of the
+    token that ended an answer would never teach to stop. Nothing but itself is known of it, so that
+    cross-entropy learns it and no divergence does."""
+    if end is None or sequence.ids[-1] == end:
+        return sequence, scores
+    from inbond.losses.targets import ABSENT
+
+    size = scores.ids_NK.shape[1]
+    ids_NK = np.vstack([scores.ids_NK, np.arange(size, dtype=np.int32)])
+    logp_NK = np.vstack([scores.logp_NK, np.full(size, ABSENT, np.float32)])
+    return TokenSequence((*sequence.ids, end), sequence.prompt_length), Scores(ids_NK, logp_NK)
 
 
 def read(folder: Path, vocabulary: Digest) -> tuple[str, tuple[TokenSequence | None, ...]]:
