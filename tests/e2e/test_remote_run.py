@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ from tests.contract.scoring_host import ScoringHost
 from tests.tiny import make_model, make_tokenizer, save_tiny
 
 ACCEPT = ("--accept", "my own host")
-WORDS = ["river", "stone", "garden", "winter", "pencil", "market", "bridge", "window", "silver", "candle"]
+WORDS = ["river", "stone", "garden", "winter", "pencil", "market", "bridge", "window", "silver", "川"]
 EDGES = {"generality": {"action": "off"}, "diversity": {"action": "off"}, "capacity": {"action": "off"}}
 
 
@@ -252,15 +252,51 @@ async def test_what_cannot_be_told_is_for_a_person_who_has_seen_it(place: Place)
     assert (await place.command("verify"))["ok"]
 
 
-async def test_a_host_that_gives_fewer_alternatives_is_told_at_once(place: Place) -> None:
-    place.host.scoring.cut = 5
+@pytest.mark.parametrize("limit", [{"cut": 5}, {"cap": 5}], ids=["silently", "by a refusal"])
+async def test_a_host_that_gives_fewer_alternatives_is_told_at_once(place: Place, limit: Any) -> None:
+    place.host.scoring = replace(place.host.scoring, **limit)
     error = (await place.run(*ACCEPT, code=2))["error"]
     assert (error["expected"], error["found"]) == (
         f"20 alternatives a token from api:{place.mock.host}/m", "5 at most",
     )  # fmt: skip
     assert "capture.k=5" in error["fix"]
     assert place.asked == 2
-    await place.run("--set", "capture.k=5")
+    assert not (place.run_folder / "data").exists()
+
+
+async def test_a_smaller_number_that_is_named_is_used(place: Place) -> None:
+    place.host.scoring.cap = 5
+    await place.run(*ACCEPT, "--set", "capture.k=5")
+    assert place.facts("targets")["size"] == 5
+    assert place.asked == 1 + len(WORDS)
+
+
+async def test_the_first_question_is_tried_again_and_other_refusals_are_told(place: Place) -> None:
+    scoring, told = place.host, []
+
+    async def busy(mock: MockHost, request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+        if not told:
+            told.append(429)
+            return web.json_response(
+                {"error": {"message": "slowly"}}, status=429, headers={"Retry-After": "0"}
+            )
+        if len(told) == 1:
+            told.append(404)
+            return web.json_response({"error": {"message": "no model m, one of 5"}}, status=404)
+        return await scoring(mock, request, body)
+
+    place.mock.behaviour = busy
+    error = (await place.run(*ACCEPT, code=2))["error"]
+    assert told == [429, 404]
+    assert "no model m, one of 5" in error["found"]
+    assert place.asked == 2
+
+
+async def test_a_spend_cap_without_a_price_is_refused_before_the_probe(place: Place) -> None:
+    place.write(generate={"spend_cap_usd": 1.0})
+    error = (await place.run(*ACCEPT, code=2))["error"]
+    assert "a price for api:" in error["expected"]
+    assert place.asked == 0
 
 
 async def test_a_reference_with_another_tokenizer_is_refused_before_a_question(place: Place) -> None:
