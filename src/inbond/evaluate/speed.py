@@ -67,16 +67,24 @@ def decode_speeds(models: Sequence[Any], prompt: Sequence[int]) -> list[float]:
     return [statistics.median(speeds) for speeds in rounds]
 
 
-def peak_memory(folder: Path, prompt: Sequence[int]) -> int | None:
-    """Bytes of peak resident memory that loading the model and answering once adds to a fresh process.
+def peak_memory(folders: Sequence[Path], prompt: Sequence[int]) -> list[int | None]:
+    """For each model, bytes of peak resident memory that loading it and answering once adds to a fresh
+    process; all processes run at once, which makes none larger.
 
     None where the child process fails or the platform does not tell (Linux does).
     """
-    child = subprocess.run(
-        [sys.executable, "-c", _CHILD, str(folder), json.dumps(list(prompt))],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", _CHILD, str(folder), json.dumps(list(prompt))],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )
+        for folder in folders
+    ]  # fmt: skip
+    return [_last_number(child.communicate()[0]) for child in children]
+
+
+def _last_number(output: str) -> int | None:
     try:
-        return int(json.loads(child.stdout.splitlines()[-1]))
+        return int(json.loads(output.splitlines()[-1]))
     except (IndexError, ValueError):
         return None

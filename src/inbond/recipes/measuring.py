@@ -117,13 +117,14 @@ def _savings(
         measured["teacher"] = models["teacher"]
     speeds = speed.decode_speeds(list(measured.values()), prompt)
     bench.trail.watcher.advance("evaluate", 4, 4, "speed measured, memory next")
+    memory = speed.peak_memory([folders[name] for name in measured], prompt)
     return {
         name: {
             **asdict(speed.size(model, weight_files(folders[name]))),
             "tokens_per_s": tokens_per_s,
-            "memory_bytes": speed.peak_memory(folders[name], prompt),
+            "memory_bytes": memory_bytes,
         }
-        for (name, model), tokens_per_s in zip(measured.items(), speeds, strict=True)
+        for (name, model), tokens_per_s, memory_bytes in zip(measured.items(), speeds, memory, strict=True)
     }
 
 

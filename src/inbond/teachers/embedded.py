@@ -47,7 +47,7 @@ class Settings:
     means one for each core this process may use.
     """
 
-    parallel: int = 8
+    parallel: int = 16
     context: int = 1024
     threads: int | None = None
 

@@ -103,7 +103,8 @@ def train(
     _check(model, examples)
     accelerator = Accelerator()
     learnt = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(learnt, lr=plan.lr, weight_decay=plan.weight_decay)
+    fused = accelerator.device.type in ("cpu", "cuda")
+    optimizer = torch.optim.AdamW(learnt, lr=plan.lr, weight_decay=plan.weight_decay, fused=fused)
     state = TrainState(run, 0, 0.0, (), ())
     found = checkpoint.latest(folder, run)
     if found is not None and checkpoint.restore(found[0], model, optimizer):

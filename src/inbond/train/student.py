@@ -6,7 +6,8 @@ Legend: L layers, N label tokens, H hidden width, V vocabulary.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -47,28 +48,65 @@ def layer_importance(
     2403.03853, but by KL rather than by the cosine of hidden states.)
     """
     decoder, layers = model.get_decoder(), decoder_layers(model)
-    listed = {name: getattr(decoder.config, name) for name in _PER_LAYER if _lists(decoder.config, name)}
     weight_VH = head_weight(model, vocabulary)
-    importance = []
+    found: list[list[Tensor]] = [[] for _ in layers]
     with torch.inference_mode():
-        whole = [label_hidden(model, batch) for batch in batches]
-        try:
+        for number, batch in enumerate(batches):
+            whole_NH, inputs = _with_inputs(model, layers, batch)
             for dropped in range(len(layers)):
-                keep = [layer for layer in range(len(layers)) if layer != dropped]
-                decoder.layers = nn.ModuleList([layers[layer] for layer in keep])
-                for name, values in listed.items():  # the decoder looks its layers up by their place
-                    setattr(decoder.config, name, [values[layer] for layer in keep])
-                kl = [
-                    dense_divergence((hidden, weight_VH), (label_hidden(model, batch), weight_VH), CHUNK)[0]
-                    for hidden, batch in zip(whole, batches, strict=True)
-                ]
-                importance.append(torch.cat(kl).mean().item())
-                on_progress(dropped + 1, len(layers))
-        finally:
-            decoder.layers = layers
-            for name, values in listed.items():
-                setattr(decoder.config, name, values)
-    return importance
+                with _beginning_at(decoder, dropped + 1, inputs[dropped]):
+                    trial_NH = label_hidden(model, batch)
+                pair = (whole_NH, weight_VH), (trial_NH, weight_VH)
+                found[dropped].append(dense_divergence(*pair, CHUNK)[0])
+                on_progress(number * len(layers) + dropped + 1, len(batches) * len(layers))
+    return [torch.cat(kl).mean().item() for kl in found]
+
+
+def _with_inputs(model: Any, layers: nn.ModuleList, batch: Batch) -> tuple[Tensor, list[list[Tensor]]]:
+    """(hidden_NH, for each layer what it was given): a trial without a layer begins where that one would."""
+    inputs: list[list[Tensor]] = [[] for _ in layers]
+
+    def remember(place: int) -> Callable[..., None]:
+        return lambda _, args, kwargs: inputs[place].append(args[0] if args else kwargs["hidden_states"])
+
+    hooks = [
+        layer.register_forward_pre_hook(remember(place), with_kwargs=True)
+        for place, layer in enumerate(layers)
+    ]
+    try:
+        return label_hidden(model, batch), inputs
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+class _Replay(nn.Module):
+    """Stands for all layers up to a place: gives what the next one is to get, call by call."""
+
+    def __init__(self, like: nn.Module, given: Sequence[Tensor]) -> None:
+        super().__init__()
+        self._given = iter(given)
+        if hasattr(like, "attention_type"):  # some decoders choose a layer's mask by it
+            self.attention_type = like.attention_type
+
+    def forward(self, *_: Any, **__: Any) -> Tensor:
+        return next(self._given)
+
+
+@contextmanager
+def _beginning_at(decoder: Any, place: int, given: Sequence[Tensor]) -> Iterator[None]:
+    """The decoder with its layers from ``place`` on alone, the first of which gets ``given``."""
+    layers, config = decoder.layers, decoder.config
+    listed = {name: getattr(config, name) for name in _PER_LAYER if _lists(config, name)}
+    try:
+        decoder.layers = nn.ModuleList([_Replay(layers[place - 1], given), *layers[place:]])
+        for name, values in listed.items():  # the decoder looks its layers up by their place
+            setattr(config, name, [values[place - 1], *values[place:]])
+        yield
+    finally:
+        decoder.layers = layers
+        for name, values in listed.items():
+            setattr(config, name, values)
 
 
 def _lists(config: Any, name: str) -> bool:
