@@ -130,7 +130,7 @@ def stopped(recipe: Recipe, judged: Sequence[Judged], report: Path) -> InbondErr
 
 
 def _without_teacher(name: str) -> dict[str, Any]:
-    finding = "The teacher was only reached as text: there is nothing to compare the student with."
+    finding = "The teacher's weights are not on this machine: its student cannot be compared with it."
     verdict = Verdict(
         "cannot-tell",
         (Reason(f"{name}.no-teacher", finding, f"docs/gates.md#{name}"),),

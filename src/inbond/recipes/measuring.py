@@ -19,7 +19,7 @@ from inbond.workspace import write_json
 if TYPE_CHECKING:
     from inbond.evaluate.agreement import HeldOut
 
-EVALUATE_VERSION = 1
+EVALUATE_VERSION = 2
 EVALUATION = "evaluation.json"
 SAMPLES = "samples.json"
 """Text from the data, in a file of its own so that it can be erased."""

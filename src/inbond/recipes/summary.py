@@ -53,7 +53,7 @@ _WHY = {
     "duplicate": "another record says exactly the same",
     "near duplicate": "another record says nearly the same",
 }
-NO_WEIGHTS = "the teacher was only reached as text, so its probabilities are not known"
+NO_WEIGHTS = "the teacher's weights are not on this machine, so its whole distribution is not known"
 
 
 def metrics(finished: Finished) -> dict[str, Any]:
