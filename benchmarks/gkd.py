@@ -6,10 +6,14 @@ gradient checkpointing off; no logging, evaluation, saving or progress bar; scal
 its fused AdamW; token ids ready made, so that it need not tokenise; and batches of like length in the very
 order that Inbond reads them, so that it pads as little. It has no setting that would let it skip the
 logits of prompts, reuse a teacher's scores or share a prefix.
+
+``as_it_comes`` leaves two of these to its defaults, as most users will: gradient checkpointing, which is on,
+and the order, which is random, so that records of unlike length share a batch.
 """
 
 from __future__ import annotations
 
+import random
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
@@ -29,12 +33,20 @@ def in_order(sequences: Sequence[TokenSequence], plan: Plan) -> list[TokenSequen
     return [sequences[row] for step in steps for batch in step for row in batch]
 
 
+def at_random(sequences: Sequence[TokenSequence], plan: Plan) -> list[TokenSequence]:
+    """All sequences of all epochs, in an order that minds no length."""
+    draw = random.Random(plan.seed)
+    return [row for _ in range(plan.epochs) for row in draw.sample(sequences, len(sequences))]
+
+
 def trainer(
     setting: Setting,
     student: Any,
     plan: Plan,
     on_step: Callable[[int, Any], None],
     folder: Path | None = None,
+    *,
+    as_it_comes: bool = False,
 ) -> Any:
     """A trainer whose ``train()`` goes through ``plan``; ``on_step`` gets (steps done, model) after each.
 
@@ -58,7 +70,7 @@ def trainer(
             "input_ids": list(sequence.ids),
             "completion_mask": [0] * sequence.prompt_length + [1] * sequence.labels,
         }
-        for sequence in in_order(setting.train, plan)
+        for sequence in (at_random if as_it_comes else in_order)(setting.train, plan)
     ]
     arguments = GKDConfig(
         output_dir=str(folder or tempfile.gettempdir()),
@@ -77,7 +89,7 @@ def trainer(
         seed=plan.seed,
         bf16=False,
         use_cpu=True,
-        gradient_checkpointing=False,
+        gradient_checkpointing=as_it_comes,
         logging_strategy="no",
         eval_strategy="no",
         save_strategy="no",

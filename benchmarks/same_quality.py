@@ -25,7 +25,7 @@ from typing import Any
 
 from gkd import trainer
 from setting import Clock, Setting, capture, table, verdict
-from training_step import PLAN, examples
+from training_step import AS_IT_COMES, PLAN, TRL, examples
 
 from inbond.digest import of_value
 from inbond.evaluate import agreement
@@ -61,6 +61,10 @@ class Run:
             for point in self.points
         ]
 
+    def end(self) -> float:
+        """Held-out KL at the end."""
+        return self.points[-1].kl
+
     def first(self, target: float) -> float | None:
         """Seconds until the held-out KL was at most ``target``; None when it never was."""
         return next((point.seconds for point in self.points if point.kl <= target), None)
@@ -70,7 +74,7 @@ class _Reached(Exception):
     """Ends training that is as good as is wanted."""
 
 
-def theirs(setting: Setting, plan: Plan, held: HeldOut) -> Run:
+def theirs(setting: Setting, plan: Plan, held: HeldOut, *, as_it_comes: bool) -> Run:
     """TRL for all epochs of ``plan``, measured after each."""
     each, points = len(setting.train) // plan.batch, list[Point]()
     clock = Clock()
@@ -81,10 +85,10 @@ def theirs(setting: Setting, plan: Plan, held: HeldOut) -> Run:
             points.append(Point(done / each, seconds, clock.outside(lambda: _kl(held, model))))
 
     with tempfile.TemporaryDirectory() as folder:
-        made = trainer(setting, setting.student(), plan, on_step, Path(folder))
+        made = trainer(setting, setting.student(), plan, on_step, Path(folder), as_it_comes=as_it_comes)
         clock = Clock()
         made.train()
-    return Run("TRL GKDTrainer", plan.lr, tuple(points))
+    return Run(AS_IT_COMES if as_it_comes else TRL, plan.lr, tuple(points))
 
 
 def _kl(held: HeldOut, model: Any) -> float:
@@ -122,15 +126,26 @@ def compare(setting: Setting, plan: Plan, rates: Sequence[float], our_epochs: in
     held = agreement.prepare(
         setting.teacher.model, setting.held_out, vocabulary=setting.vocabulary, pad_id=setting.pad_id
     )
-    peers = [theirs(setting, replace(plan, lr=rate), held) for rate in rates]
-    best = min(peers, key=lambda run: run.points[-1].kl)
-    target, seconds = best.points[-1].kl, best.points[-1].seconds
+    peers = [
+        theirs(setting, replace(plan, lr=rate), held, as_it_comes=as_it_comes)
+        for rate in rates
+        for as_it_comes in (True, False)
+    ]
+    best = [min((run for run in peers if run.name == name), key=Run.end) for name in (AS_IT_COMES, TRL)]
+    target = min(run.end() for run in best)
     mine = [ours(setting, replace(plan, lr=rate, epochs=our_epochs), held, target) for rate in rates]
     rows = [row for run in (*peers, *mine) for row in run.rows()]
     print(table(["", "learning rate", "epochs", "seconds", "held-out KL"], rows))
-    times = [took for run in mine if (took := run.first(target)) is not None]
-    what = f"at least 3 times faster to a held-out KL of {target:.4f}"
+    for peer in best:
+        judge(peer, mine, our_epochs)
+
+
+def judge(peer: Run, mine: Sequence[Run], our_epochs: int) -> None:
+    """Says how much sooner one of ours was as good as ``peer`` in the end."""
+    what = f"at least 3 times faster than {peer.name} to its held-out KL of {peer.end():.4f}"
+    times = [took for run in mine if (took := run.first(peer.end())) is not None]
     if times:
+        seconds = peer.points[-1].seconds
         ratio = seconds / min(times)
         verdict(f"{what}: {ratio:.2f} ({seconds:.1f} s and {min(times):.1f} s)", ratio >= 3)
     else:

@@ -51,15 +51,16 @@ def test_the_loss_kernel() -> None:
 
 def test_the_training_step() -> None:
     text = run("training_step.py", "--rounds", 2, "--batch", 4)
-    assert len(goals(text)) == 2
+    assert len(goals(text)) == 4
     assert "inbond, sharing on" in text
 
 
 def test_wall_clock_to_the_same_quality() -> None:
     options = "--records", 32, "--held-out", 8, "--epochs", 2, "--batch", 8, "--our-epochs", 3
     text = run("same_quality.py", *options)
-    assert len(goals(text)) == 1
-    assert text.count("| TRL GKDTrainer |") == 2
+    assert len(goals(text)) == 2
+    assert text.count("| TRL GKDTrainer as it comes |") == 2
+    assert text.count("| TRL GKDTrainer at its best |") == 2
 
 
 def test_the_memory_of_a_step(tmp_path: Path) -> None:
