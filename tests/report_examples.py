@@ -11,6 +11,7 @@ from inbond.report.data import (
     DataFacts,
     DataSource,
     Dropped,
+    HostTargets,
     LearningFacts,
     LedgerFacts,
     Lineage,
@@ -370,6 +371,14 @@ def odd() -> ReportData:
         gates=quality.hostile_gates(HOSTILE),
         runs=quality.hostile_runs(HOSTILE),
         learning=LearningFacts(
-            HOSTILE[0], HOSTILE[1], float("nan"), float("inf"), None, None, None, HOSTILE[4]
+            HOSTILE[0],
+            HOSTILE[1],
+            float("nan"),
+            float("inf"),
+            None,
+            None,
+            None,
+            HOSTILE[4],
+            HostTargets({HOSTILE[0]: 3}, 1, float("nan")),
         ),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,12 +17,13 @@ from inbond.errors import DecisionNeededError, InputError, TeacherError
 from inbond.teachers.local import Local
 from inbond.teachers.mapping import Scored, map_reply
 from inbond.teachers.pieces import Pieces
-from inbond.teachers.probing import ProbeResult, asking, decide, probe_served, refuse, settle_size
+from inbond.teachers.probing import ProbeResult, decide, measure, probe_requests, refuse, settle_size
 from inbond.teachers.protocols import FAILURES, Keep, Reply, Request, Sampling, Scores
 from inbond.teachers.remote import RemoteScores
 from inbond.teachers.served import Served
 from inbond.types import Message, parse_model_name
 from tests.contract.mock_host import DONE, chunk, event, running, streaming
+from tests.contract.probed import probed
 from tests.contract.scoring_host import ScoringHost
 from tests.tiny import make_model, make_tokenizer
 
@@ -44,9 +44,7 @@ async def probe(host: ScoringHost, reference: Any = None, size: int = 20) -> Pro
     async with running(host) as mock:
         served = open_served(mock.host, size)
         try:
-            return await probe_served(
-                asking(served), served.identity, TOKENIZER, PROMPTS, HOW, size=size, reference=reference
-            )
+            return await probed(served, TOKENIZER, PROMPTS, HOW, size=size, reference=reference)
         finally:
             await served.close()
 
@@ -77,7 +75,7 @@ async def test_a_host_that_reports_something_else_is_refused_by_itself(warp: Any
     with pytest.raises(InputError, match=r"differ by \d\.\d+ \+- .* the limit is 0\.1") as caught:
         refuse(verdict)
     assert caught.value.expected == "log-probabilities that are the teacher's own, unchanged by sampling"
-    assert "train.kl=0 train.ce=1" in caught.value.fix
+    assert "or learn from its text alone (train.ce)" in caught.value.fix
 
 
 @pytest.mark.parametrize("warp", ["temperature", "top_p", "noise"])
@@ -95,9 +93,7 @@ async def test_other_weights_under_the_same_name_are_refused() -> None:
 async def test_too_little_to_tell_is_for_a_person() -> None:
     async with running(ScoringHost(MODEL, TOKENIZER)) as mock:
         served = open_served(mock.host)
-        result = await probe_served(
-            asking(served), served.identity, TOKENIZER, PROMPTS[:2], HOW, reference=LOCAL
-        )
+        result = await probed(served, TOKENIZER, PROMPTS[:2], HOW, reference=LOCAL)
         await served.close()
     verdict = decide(result)
     assert verdict.outcome == "cannot-tell"
@@ -180,7 +176,8 @@ async def test_kept_by_the_journal_and_asked_once(tmp_path: Path) -> None:
                 done = await complete_all(served, requests, journal, FailurePolicy(), run="r")
             return [one for one in done.outcomes if isinstance(one, Reply)]
 
-        result = await probe_served(ask, served.identity, TOKENIZER, PROMPTS, HOW, reference=LOCAL)
+        asked = probe_requests(served.identity, PROMPTS, HOW, alone=False)
+        result = measure(asked, await ask(asked), len(PROMPTS), TOKENIZER, 20, LOCAL)
         assert decide(result).outcome == "agree"
         assert host.calls == len(PROMPTS)
         requests = [Request(served.identity, prompt, HOW) for prompt in PROMPTS]
@@ -254,27 +251,3 @@ def test_anything_at_all_in_place_of_logprobs_is_an_error_or_a_drop(values: list
     else:
         assert scored in ("no-logprobs", "unknown-token", "text-differs", "special-token", "joined-tokens",
                           "not-probabilities", "contradiction")  # fmt: skip
-
-
-def test_asking_stops_what_is_in_flight_when_one_fails() -> None:
-    stopped: list[str] = []
-
-    class Failing:
-        identity, concurrency = "t", 3
-
-        async def complete(self, request: Request) -> Any:
-            if request.sample == 1:
-                raise TeacherError(expected="", found="", fix="", reason="unauthorised", retryable=False)
-            try:
-                await asyncio.sleep(30)
-            except asyncio.CancelledError:
-                stopped.append(request.id)
-                raise
-
-    async def run() -> None:
-        requests = [Request("t", "a", HOW, sample) for sample in range(3)]
-        with pytest.raises(TeacherError):
-            await asking(Failing())(requests)  # type: ignore[arg-type]
-
-    asyncio.run(run())
-    assert len(stopped) == 2

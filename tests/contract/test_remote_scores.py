@@ -17,13 +17,14 @@ from inbond.teachers.convert import converted
 from inbond.teachers.local import Local, load_model, load_tokenizer
 from inbond.teachers.mapping import Scored, map_reply
 from inbond.teachers.pieces import Pieces
-from inbond.teachers.probing import ProbeResult, asking, decide, probe_served, refuse, settle_size
+from inbond.teachers.probing import ProbeResult, decide, refuse, settle_size
 from inbond.teachers.protocols import Keep, Request, Sampling
 from inbond.teachers.remote import RemoteScores
 from inbond.teachers.served import Served
 from inbond.train.student import prune_layers
 from inbond.types import Message, Prompt, Verdict, parse_model_name
 from inbond.workspace import cache_folder
+from tests.contract.probed import probed
 
 pytestmark = pytest.mark.slow
 
@@ -72,9 +73,7 @@ async def probe(
     served: Served, local: Local, sampling: Sampling, *, reference: Local | None
 ) -> tuple[ProbeResult, Verdict]:
     prompts = [chat(text) for text in ASK]
-    result = await probe_served(
-        asking(served), served.identity, local.tokenizer, prompts, sampling, reference=reference
-    )
+    result = await probed(served, local.tokenizer, prompts, sampling, reference=reference)
     return result, decide(result)
 
 

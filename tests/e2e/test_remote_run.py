@@ -7,6 +7,7 @@ a process of its own.
 from __future__ import annotations
 
 import asyncio
+import html
 import json
 import signal
 import subprocess
@@ -142,6 +143,7 @@ async def test_a_run_learns_what_the_host_reports_and_needs_it_no_more(place: Pl
     assert captured["dropped"] == {}
     assert captured["records"] == len(rows)
     assert captured["label_tokens"] == 8 * len(rows)
+    _check_told(place)
     with Journal.open(Workspace(place.folder / "bond").journal) as journal:
         assert journal.erasable() == 0, "its text was erased"
 
@@ -158,6 +160,25 @@ async def test_a_run_learns_what_the_host_reports_and_needs_it_no_more(place: Pl
     assert place.asked == asked
     await place.run("--fresh")
     assert place.asked == asked + 1 + len(WORDS), "what was erased is asked again"
+
+
+def _check_told(place: Place) -> None:
+    """Report and card say what the probe found, what is missing, and what was not compared."""
+    page = html.unescape((place.run_folder / "report.html").read_text())
+    card = (place.run_folder / "student" / "README.md").read_text()
+    for text in (page, card):
+        assert "reports those of" in text
+        assert "0 of 8 replies dropped: none" in text
+        assert "against the weights here" in text
+    block = yaml.safe_load(card.split("---")[1])["inbond"]
+    assert [verdict.get("about") for verdict in block["verdicts"]] == [None, "host"]
+    assert block["verdicts"][1]["outcome"] == "agree"
+    assert "Agrees" in page
+    assert "Label tokens the host was silent on" in page
+    assert "used for the probe of its host alone" in page
+    assert "not on this machine" not in page
+    assert "the student alone, median of 3" in page
+    assert "held-out text went from" in page
 
 
 async def test_the_tokens_are_the_hosts_and_are_erased_with_the_text(place: Place) -> None:
@@ -211,7 +232,7 @@ async def test_a_host_that_disagrees_is_refused_before_anything_is_generated(pla
     error = (await place.run(*ACCEPT, code=2))["error"]
     assert error["expected"] == "log-probabilities that are the teacher's own, unchanged by sampling"
     assert "against the weights here (path:teacher" in error["found"]
-    assert "train.kl=0 train.ce=1" in error["fix"]
+    assert "learn from its text alone (train.ce)" in error["fix"]
     asked = place.asked
     assert asked == 1 + 8
     assert not (place.run_folder / "data").exists()
@@ -234,11 +255,13 @@ async def test_what_cannot_be_told_is_for_a_person_who_has_seen_it(place: Place)
     place.write(capture={"probe": 2})
     error = (await place.run(*ACCEPT, code=3))["error"]  # a reason given before it was known is none
     assert "3 answers and 32 tokens are needed" in error["found"]
-    assert "--accept REASON" in error["fix"]
+    assert '--accept "probe: REASON"' in error["fix"]
     assert (await place.run(code=3))["error"] == error
+    assert (await place.run("--accept", "just go on", code=3))["error"] == error, "it does not name the probe"
     assert (await place.run("--accept", " ", code=2))["error"]["found"] == "an empty one"
     asked = place.asked
-    await place.run("--accept", "it is the host in the next room")
+    assert (await place.run("--accept", "probe: ", code=2))["error"]["found"] == "an empty one"
+    await place.run("--accept", "probe: it is the host in the next room")
     with Ledger.open(Workspace(place.folder / "bond"), KeyStore.default()) as ledger:
         (event,) = ledger.events(ACCEPTED)
     verdict = json.loads((place.run_folder / "probe/probe.json").read_text())["verdict"]

@@ -258,7 +258,7 @@ def test_sentencepiece_with_bytes_to_fall_back_on() -> None:
 def test_a_tokenizer_of_another_family_is_an_input_error() -> None:
     tokenizer = Tokenizer(models.WordPiece({"[UNK]": 0, "a": 1}, unk_token="[UNK]"))
     tokenizer.decoder = decoders.WordPiece()
-    with pytest.raises(InputError, match="byte-level BPE or SentencePiece tokenizer.*train.kl=0 train.ce=1"):
+    with pytest.raises(InputError, match="byte-level BPE or SentencePiece tokenizer.*text alone .train.ce."):
         Pieces.of(PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="[UNK]"))
 
 

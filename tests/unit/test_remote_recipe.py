@@ -87,6 +87,12 @@ def test_targets_are_asked_for_only_when_something_learns_from_them() -> None:
          "set capture.targets=remote capture.k=20 to learn from what its host reports of its tokens, or "
          "train.kl=0 train.ce=1"),
         ({"capture": {"targets": "sampled"}}, "only the API", "= sampled", "capture.targets=remote"),
+        ({"capture": {"targets": "top-k"}, "train": {"kl": 0, "jsd": 1, "reverse_kl": 0.5}}, "only the API",
+         "weigh 1.5", "or train.reverse_kl=0 train.jsd=0 train.ce=1 to learn from its text alone"),
+        ({"capture": {"targets": "top-k"}, "train": {"ce": 0.5}}, "only the API", "weigh 1",
+         "or train.kl=0 to learn from its text alone"),
+        ({"capture": {"reference": "path:t"}, "student": {"init": "prune"}},
+         "since capture.reference serves to check api:127.0.0.1:1/m and nothing else", "init = prune", "set"),
         ({"capture": {"targets": "online"}}, "only the API", "= online", "capture.targets=remote"),
         ({"student": {"init": "prune"}}, "weights for the student to start from", "student.init = prune",
          "set student.init=model student.base=NAME"),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from inbond.report.card import render_card
-from inbond.report.data import CardFacts
+from inbond.report.data import CardFacts, LearningFacts, VerdictView
 from inbond.report.notice import render_notice
 from tests.report_examples import HOSTILE, demo, odd
 from tests.unit.test_report_page import poisoned
@@ -54,6 +54,20 @@ def test_the_hub_reads_what_we_meant() -> None:
         "root": demo().ledger.root,
         "key": demo().ledger.key,
     }
+
+
+def test_a_verdict_on_the_host_and_an_adapter_are_on_the_card() -> None:
+    reason = {"rule": "answers", "finding": "0 of 8 dropped", "source": "docs/remote.md", "outcome": "agree"}
+    verdict = {"outcome": "agree", "reasons": [reason], "facts": "sha256:ab", "decider": "remote-scores/1"}
+    host = VerdictView("Is the host to be believed?", verdict, about="host")
+    adapted = LearningFacts("KL", "top", adapter="LoRA of rank 8; merged into the weights")
+    card = render_card(replace(demo(), verdicts=(*demo().verdicts, host), learning=adapted))
+    assert "### Agrees: Is the host to be believed?" in card
+    assert "- Agrees: 0 of 8 dropped Source: docs/remote.md" in card
+    assert "- Learnt by: LoRA of rank 8; merged into the weights" in card
+    entries = front_matter(card)["inbond"]["verdicts"]
+    assert entries[-1] == {"about": "host", "outcome": "agree", "facts": "sha256:ab"}
+    assert "about" not in entries[0]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from inbond.report.data import CurvePoint, LearningFacts, LedgerFacts, Metrics, ReportData, SamplePair
+from inbond.report.data import (
+    CurvePoint,
+    HostTargets,
+    LearningFacts,
+    LedgerFacts,
+    Metrics,
+    ReportData,
+    SamplePair,
+    VerdictView,
+)
 from inbond.report.page import MOST_BYTES, render_page
 from inbond.report.provenance import is_web_address, learning_facts
 from tests.report_examples import HOSTILE, demo, odd, stopped
@@ -171,7 +180,7 @@ def test_how_it_learnt_is_said_and_what_is_not_known_is_not_a_zero() -> None:
     for text in ("sum of P (log P − log Q)", "98.4 bytes a label token", "28 tokens, computed once a batch"):
         assert text in words, text
     assert "108,354" in words
-    assert "486 tokens/s of labels" in words
+    assert "486 tokens/s of labels in the median step" in words
     bare = replace(demo(), learning=LearningFacts("", "", prefix_tokens_shared=0, adapter="LoRA, rank 8"))
     facts = dict(learning_facts(bare.learning or LearningFacts("", "")))
     assert facts == {
@@ -185,6 +194,50 @@ def test_how_it_learnt_is_said_and_what_is_not_known_is_not_a_zero() -> None:
     }
     page = " ".join(check(render_page(replace(demo(), learning=None))).texts)
     assert "How it learnt" in page
+
+
+def test_what_is_missing_of_a_hosts_targets_is_said() -> None:
+    host = HostTargets({"no-logprobs": 3, "text-differs": 1}, 1204, 0.0123)
+    data = replace(demo(), learning=LearningFacts("", "", host=host))
+    words = " ".join(check(render_page(data)).texts)
+    for text in ("Answers without targets 3 no-logprobs, 1 text-differs", "silent on 1,204", "tokens 1.2%"):
+        assert text in words, text
+    facts = dict(learning_facts(LearningFacts("", "", host=HostTargets({}, 0, 0.0))))
+    assert facts["Answers without targets"] == "none"
+    assert facts["Probability on unknown tokens"] == "0.0%"
+    assert "Answers without targets" not in render_page(demo())
+
+
+def test_a_verdict_on_the_host_is_shown_and_says_nothing_of_permission() -> None:
+    reasons = [
+        {
+            "rule": "answers",
+            "finding": "0 of 8 replies dropped",
+            "source": "docs/remote.md",
+            "outcome": "agree",
+        },
+        {
+            "rule": "cold",
+            "finding": "too little to tell",
+            "source": "docs/remote.md",
+            "outcome": "cannot-tell",
+        },
+    ]
+    verdict = {
+        "outcome": "cannot-tell",
+        "reasons": reasons,
+        "facts": "sha256:ab",
+        "decider": "remote-scores/1",
+    }
+    host = VerdictView("Is the host to be believed?", verdict, accepted="my own machine", about="host")
+    data = replace(demo(), verdicts=(*demo().verdicts, host))
+    page = render_page(data)
+    words = " ".join(check(page).texts)
+    for text in ("Is the host to be believed?", "Agrees", "too little to tell", "my own machine"):
+        assert text in words, text
+    assert "Yes, as asked, if you keep 3 obligations." in page[: page.index('<nav class="contents"')]
+    alone = replace(demo(), verdicts=(host,))
+    assert "No verdict was recorded, so nothing here says whether you may." in render_page(alone)
 
 
 def test_every_fact_is_on_the_page() -> None:

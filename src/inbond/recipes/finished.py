@@ -41,6 +41,11 @@ class Finished:
         """The quality gates with what the recipe does about them."""
         return read_judged(self.recipe, self.judged, self.trail.ledger)
 
+    @property
+    def probe(self) -> Artifact | None:
+        """The probe of the teacher's host; None when the student does not learn from what a host reports."""
+        return next((made for made in self.trail.artifacts if made.stage == "probe"), None)
+
 
 def label_of(name: ModelName) -> str:
     """The short name that people say."""
@@ -83,15 +88,14 @@ def lineage(finished: Finished) -> Lineage:
         nodes.append(LineageNode(f"own{number}", "data", own.file, f"weight {own.weight:g}", (own.licence,)))
         edges.append(LineageEdge(f"own{number}", "train", "data", "mixed in"))
     if finished.targets is not None:
-        tokens_seen = f"{finished.targets.facts['label_tokens']:,} tokens, top {recipe.capture.k}"
-        nodes.append(LineageNode("targets", "targets", "teacher targets", tokens_seen))
+        nodes.append(LineageNode("targets", "targets", "teacher targets", _kept_words(finished.targets)))
         edges += [
             LineageEdge("teacher", "targets", "outputs", "scored"),
             LineageEdge("train", "targets", "outputs", "records scored"),
             LineageEdge("targets", "student", "outputs", "learnt from"),
         ]
     if facts.base_is_teacher:
-        edges.append(LineageEdge("teacher", "student", "weights", "pruned from"))
+        edges.append(LineageEdge("teacher", "student", "weights", _start_words(recipe)))
     elif facts.base is not None:
         base = parse_model_name(facts.base.subject)
         nodes.append(
@@ -99,5 +103,19 @@ def lineage(finished: Finished) -> Lineage:
                 "base", "model", label_of(base), str(base), (facts.base.licence or "licence unknown",)
             )
         )
-        edges.append(LineageEdge("base", "student", "weights", "started from"))
+        edges.append(LineageEdge("base", "student", "weights", _start_words(recipe)))
     return Lineage(tuple(nodes), tuple(edges))
+
+
+def _kept_words(targets: Artifact) -> str:
+    """What is known of the teacher at each token, by what was captured and not by what was asked for."""
+    size, tokens = targets.facts["size"], f"{targets.facts['label_tokens']:,} tokens"
+    return (
+        f"{tokens}, {size} sampled a token" if targets.facts["kind"] == "sampled" else f"{tokens}, top {size}"
+    )
+
+
+def _start_words(recipe: Recipe) -> str:
+    """How the weights were taken over. Adapters are merged into them: the student is no adapter."""
+    verb = "pruned from" if recipe.student.init == "prune" else "started from"
+    return f"{verb}, LoRA merged in" if recipe.train.lora else verb

@@ -46,7 +46,7 @@ def _view(recipe: Recipe, gate: Judged, trained: Artifact) -> GateView:
             gate.name
         ](gate.found, recipe)
     if gate.found and gate.name == "capacity":
-        series = _curves(gate.found, trained)
+        series = _curves(gate.found, recipe, trained)
         kl = gate.found["held_out"]["kl"]
         headline = f"{_LIMITED[gate.limit or 'unclear']}; held-out KL {kl:.2f} nats a token"
     return GateView(
@@ -147,16 +147,25 @@ def _capacity(found: Mapping[str, Any], _recipe: Recipe) -> tuple[tuple[GateMeas
     return measures, how
 
 
-def _curves(found: Mapping[str, Any], trained: Artifact) -> tuple[Series, ...]:
+def _curves(found: Mapping[str, Any], recipe: Recipe, trained: Artifact) -> tuple[Series, ...]:
     """Held-out KL, KL on learnt records at the end, and the training loss where it is a KL too."""
     held_out = tuple((float(point["step"]), point["kl"]) for point in found["points"])
-    loss = json.loads((trained.folder / CURVE).read_bytes())
     end = float(found["steps"])
-    return (
+    drawn = (
         Series("held out", held_out, "held-out"),
         Series("learnt records", ((end, found["train"]["kl"]),), "train"),
-        Series("training loss", _smoothed([(p["step"], p["loss"]) for p in loss]), "before"),
     )
+    if not _loss_is_kl(recipe):
+        return drawn
+    loss = json.loads((trained.folder / CURVE).read_bytes())
+    return (*drawn, Series("training loss", _smoothed([(p["step"], p["loss"]) for p in loss]), "before"))
+
+
+def _loss_is_kl(recipe: Recipe) -> bool:
+    """Whether what was minimised is KL(teacher || student) at temperature 1 and nothing else: anything else
+    has no place on an axis of KL. Own data is learnt as text."""
+    train = recipe.train
+    return train.kl == train.divergence and not train.ce and train.temperature == 1 and not recipe.own_data
 
 
 def _smoothed(points: Sequence[tuple[float, float]], width: int = 8) -> tuple[tuple[float, float], ...]:

@@ -90,8 +90,8 @@ class TeacherSource:
             raise InputError(
                 expected="a teacher whose weights are on this machine, for its token probabilities",
                 found=str(self.name),
-                fix="set capture.targets=remote capture.k=20 to learn from what its host reports, or "
-                "train.kl=0 train.ce=1 to learn from its text alone",
+                fix="set capture.targets=remote capture.k=20 to learn from what its host reports, or learn "
+                "from its text alone (train.ce)",
             )
         return open_local(self.weights)
 
@@ -127,12 +127,7 @@ def find_weights(name: ModelName, workspace: Workspace) -> Weights:
     if name.scheme == "run":
         folder = student_folder(name, workspace)
         found = manifest.read(folder)
-        if found is None:
-            raise InputError(
-                expected=f"a finished run {name.name!r} in {workspace.home}",
-                found=f"no complete student at {folder}",
-                fix="run its recipe first, or name the workspace with --home",
-            )
+        assert found is not None, "a student's folder is complete"
         # By its bytes: the same recipe trained again has the same id and other weights.
         pinned = {file: digest for file, digest in found.files.items() if _decides(file)}
         return Weights(str(name), "folder", folder, of_value(pinned))

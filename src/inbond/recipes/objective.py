@@ -28,6 +28,12 @@ def alternatives(recipe: Recipe) -> int:
     return recipe.capture.k if wanted else 0
 
 
+def text_alone(settings: Train) -> str:
+    """What to set to learn from the teacher's text alone: the terms that need its probabilities to 0."""
+    off = [f"train.{name}=0" for name in DIVERGENCES if getattr(settings, name)]
+    return " ".join([*off, *([] if settings.ce else ["train.ce=1"])])
+
+
 def divergence(settings: Train) -> Divergence:
     """The recipe's divergences as one: their weights are shares, whose sum is each example's weight."""
     from inbond.losses import divergences as known

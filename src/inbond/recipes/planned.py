@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 from inbond.engine.filters import FilterConfig
-from inbond.errors import InputError
+from inbond.errors import InputError, need_extra
 from inbond.recipes.models import TeacherSource, Weights
-from inbond.recipes.objective import alternatives
-from inbond.recipes.recipe import Recipe
+from inbond.recipes.objective import alternatives, text_alone
+from inbond.recipes.recipe import Lora, Recipe
 from inbond.teachers.probing import MOST
+from inbond.types import ModelName
 
 
 @dataclass(frozen=True)
@@ -42,25 +44,29 @@ class Planned:
                 found=f"divergences weigh {recipe.train.divergence:g}, "
                 f"capture.targets = {recipe.capture.targets}",
                 fix=f"set capture.targets=remote capture.k={MOST} to learn from what its host reports of "
-                "its tokens, or train.kl=0 train.ce=1 to learn from its text alone",
+                f"its tokens, or {text_alone(recipe.train)} to learn from its text alone",
             )
         if recipe.student.init != "model":
             raise InputError(
-                expected=f"weights for the student to start from, since only the API of {name} is at hand",
+                expected=f"weights for the student to start from, since {_at_hand(recipe, name)}",
                 found=f"student.init = {recipe.student.init}",
                 fix="set student.init=model student.base=NAME",
             )
 
     def check_models(self) -> None:
-        """Looks into the models' folders: k, layers and tokenizers that cannot fit are an InputError now.
+        """Looks into the models' folders: k, draws, layers, adapters and tokenizers that cannot fit are an
+        InputError now, a package that adapters need a MissingExtraError.
 
         Called once, before the first question; a GGUF file is converted for it, which capture needs anyway.
         """
         self.filters.check()
+        start = self.base or self.teacher.weights
+        if self.recipe.train.lora is not None and start is not None:
+            _check_adapter(self.recipe.train.lora, start)
         if self.teacher.weights is None:
             return
         config = _config(self.teacher.weights)
-        _check_k(self.recipe, config)
+        _check_kept(self.recipe, config)
         if self.recipe.student.init == "prune" and "num_hidden_layers" in config:
             from inbond.train.student import check_layers
 
@@ -76,6 +82,12 @@ class Planned:
             check_same_tokens(
                 *(vocabulary_digest(load_tokenizer(w.folder())) for w in (self.teacher.weights, self.base))
             )
+
+
+def _at_hand(recipe: Recipe, name: ModelName) -> str:
+    if recipe.capture.reference is None:
+        return f"only the API of {name} is at hand"
+    return f"capture.reference serves to check {name} and nothing else"
 
 
 def _check_remote(recipe: Recipe, teacher: TeacherSource) -> None:
@@ -109,11 +121,39 @@ def _config(weights: Weights) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _check_k(recipe: Recipe, config: dict[str, Any]) -> None:
-    vocabulary = config.get("vocab_size")
-    if recipe.train.divergence > 0 and isinstance(vocabulary, int) and recipe.capture.k > vocabulary:
+def _check_kept(recipe: Recipe, config: dict[str, Any]) -> None:
+    """What is kept of a token cannot be more than there is; online targets keep nothing."""
+    vocabulary, targets = config.get("vocab_size"), recipe.capture.targets
+    if recipe.train.divergence == 0 or targets == "online" or not isinstance(vocabulary, int):
+        return
+    name, size = ("draws", recipe.capture.draws) if targets == "sampled" else ("k", recipe.capture.k)
+    if size > vocabulary:
         raise InputError(
-            expected=f"k from 1 to {vocabulary}, the teacher's vocabulary",
-            found=f"k = {recipe.capture.k}",
-            fix="set capture.k lower",
+            expected=f"{name} from 1 to {vocabulary}, the teacher's vocabulary",
+            found=f"{name} = {size}",
+            fix=f"set capture.{name} lower",
         )
+
+
+def _check_adapter(lora: Lora, start: Weights) -> None:
+    """Looks for the layers that are adapted in the student's architecture, without its weights."""
+    if find_spec("peft") is None:
+        raise need_extra("train", "peft")
+    from inbond.train import adapters
+
+    model = _architecture(start)
+    if model is not None:
+        adapters.check_targets(model, adapters.Lora(**lora.model_dump()))
+
+
+def _architecture(weights: Weights) -> Any | None:
+    """The model without its numbers; None when it cannot be made, which is said when it is loaded."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    try:
+        config = AutoConfig.from_pretrained(weights.folder(), trust_remote_code=False)
+        with torch.device("meta"):
+            return AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    except Exception:  # whatever readers of foreign files may raise
+        return None

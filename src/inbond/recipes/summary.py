@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
@@ -15,22 +13,19 @@ from inbond import __version__
 from inbond.ledger.attest import KeyStore
 from inbond.policy import weights
 from inbond.policy.facts import Facts
-from inbond.recipes import comparison
+from inbond.recipes import comparison, probing
 from inbond.recipes.finished import Finished, init_words, label_of, lineage
 from inbond.recipes.gate_views import gate_views
-from inbond.recipes.learning import CURVE
+from inbond.recipes.learnt import curves, learning
 from inbond.recipes.measuring import read_evaluation
-from inbond.recipes.objective import adapter_in_words, in_words, targets_in_words
 from inbond.recipes.reading import to_yaml
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.trail import Artifact
 from inbond.report.data import (
     CardFacts,
-    CurvePoint,
     DataFacts,
     DataSource,
     Dropped,
-    LearningFacts,
     LedgerFacts,
     Metrics,
     ModelFacts,
@@ -53,7 +48,11 @@ _WHY = {
     "duplicate": "another record says exactly the same",
     "near duplicate": "another record says nearly the same",
 }
-NO_WEIGHTS = "the teacher's weights are not on this machine, so its whole distribution is not known"
+_NO_WEIGHTS = "the teacher's weights are not on this machine, so its whole distribution is not known"
+_ONLY_PROBED = (
+    "the teacher answered through its API; the weights named as capture.reference were used for the probe "
+    "of its host alone, and nothing else was compared with them"
+)
 
 
 def metrics(finished: Finished) -> dict[str, Any]:
@@ -90,6 +89,7 @@ def result(finished: Finished, student: Artifact | None) -> dict[str, Any]:
             for view in gate_views(finished.recipe, finished.gates, finished.trained)
             if view.verdict
         },
+        "stopped_by": [gate.name for gate in finished.gates if gate.stops],
         "student": str(student.folder) if student else None,
         "metrics": metrics(finished),
         "seconds": {artifact.stage: artifact.seconds for artifact in artifacts},
@@ -102,10 +102,17 @@ def result(finished: Finished, student: Artifact | None) -> dict[str, Any]:
 
 def completed(finished: Finished, student: Artifact | None) -> dict[str, Any]:
     """The body of the event that ends the run."""
-    return comparison.completed(
+    return comparison.completed(_ended(finished, student))
+
+
+def _ended(finished: Finished, student: Artifact | None) -> comparison.Ended:
+    return comparison.Ended(
         finished.recipe,
         result(finished, student),
+        finished.answers,
+        finished.data.held_out,
         finished.decision.verdict.facts,
+        {gate.name: gate.verdict["facts"] for gate in finished.gates if gate.stops},
         student.id if student else None,
     )
 
@@ -121,39 +128,23 @@ def report_data(finished: Finished) -> ReportData:
         teacher=_teacher(finished, found["models"].get("teacher")),
         student=_student(finished, found["models"]["student"]),
         student_init=init_words(finished),
-        metrics=_metrics(found),
+        metrics=_metrics(finished, found),
         data=_data(finished),
         ledger=_ledger(finished),
-        verdicts=(_verdict(finished),),
-        curves=_curves(finished, found),
+        verdicts=_verdicts(finished),
+        curves=curves(finished.trained),
         samples=tuple(SamplePair(**sample) for sample in found["samples"]),
         stages=tuple(StageFacts(a.stage, a.seconds, a.id, a.status) for a in finished.trail.artifacts),
         lineage=lineage(finished),
-        speed_how="Greedy decoding of 24 tokens, batch 1, float32 under transformers, both models in turn, "
+        speed_how=f"Greedy decoding of 24 tokens, batch 1, float32 under transformers, {_whom(finished)}, "
         "median of 3; memory is what loading and answering once adds to a fresh process.",
         recipe_yaml=to_yaml(_without_items(recipe)),
         environment=_environment(),
         limits=_limits(finished),
         card=_card(finished),
         gates=gate_views(recipe, finished.gates, finished.trained),
-        runs=comparison.rows(recipe, result(finished, None), now, finished.trail.ledger),
-        learning=_learning(finished),
-    )
-
-
-def _learning(finished: Finished) -> LearningFacts:
-    recipe, targets, trained = finished.recipe, finished.targets, finished.trained.facts
-    size = targets.facts["bytes"] / targets.facts["label_tokens"] if targets is not None else None
-    seconds = trained["training_seconds"]
-    return LearningFacts(
-        in_words(recipe.train),
-        targets_in_words(recipe),
-        size,
-        recipe.train.temperature,
-        trained["prefix_tokens_shared"],
-        trained["label_tokens"],
-        trained["label_tokens"] / seconds if seconds else None,
-        adapter_in_words(recipe.train),
+        runs=comparison.rows(_ended(finished, None), now, finished.trail.ledger),
+        learning=learning(finished),
     )
 
 
@@ -172,9 +163,18 @@ def _teacher(finished: Finished, found: Mapping[str, Any] | None) -> ModelFacts:
         label_of(teacher.name),
         licence=finished.facts.weights.licence,
         channel=teacher.channel,
-        not_measured=None if found else "only its API is at hand",
+        not_measured=None if found else _why_not(finished),
         **_size(found),
     )
+
+
+def _why_not(finished: Finished) -> str:
+    """Why nothing was measured against the teacher."""
+    return _NO_WEIGHTS if finished.recipe.capture.reference is None else _ONLY_PROBED
+
+
+def _whom(finished: Finished) -> str:
+    return "the student alone" if finished.teacher.weights is None else "both models in turn"
 
 
 def _student(finished: Finished, found: Mapping[str, Any]) -> ModelFacts:
@@ -205,13 +205,15 @@ def _outgoing_licence(facts: Facts) -> str | None:
     return facts.base.licence if facts.base else None
 
 
-def _metrics(found: Mapping[str, Any]) -> Metrics:
+def _metrics(finished: Finished, found: Mapping[str, Any]) -> Metrics:
     before, after = found["agreement"]["before"], found["agreement"]["after"]
     if "kl" not in before:
-        loss = f"cross-entropy of its held-out text fell from {before['text_loss']:.3f} to "
+        loss = f"cross-entropy of its held-out text went from {before['text_loss']:.3f} to "
         loss += f"{after['text_loss']:.3f} nats a token"
         return Metrics(
-            held_out_tokens=found["held_out_tokens"], how=loss, not_measured=f"{NO_WEIGHTS}; {loss}"
+            held_out_tokens=found["held_out_tokens"],
+            how=loss,
+            not_measured=f"{_why_not(finished)}; {loss}",
         )
     return Metrics(
         before["kl"],
@@ -264,9 +266,10 @@ def _ledger(finished: Finished) -> LedgerFacts:
     return LedgerFacts(head.size, head.root, key, f"inbond verify run:{finished.recipe.name}")
 
 
-def _verdict(finished: Finished) -> VerdictView:
+def _verdicts(finished: Finished) -> tuple[VerdictView, ...]:
+    """On the teacher's terms, and on its host's word where the student learns from that."""
     decision = finished.decision
-    return VerdictView(
+    terms = VerdictView(
         f"May a student be made from {label_of(finished.teacher.name)} for "
         f"{finished.recipe.purpose.use} use, release: {finished.recipe.purpose.release}?",
         decision.verdict.to_json(),
@@ -274,16 +277,18 @@ def _verdict(finished: Finished) -> VerdictView:
         decision.missing,
         finished.accepted,
     )
+    return (terms, _host_verdict(finished, finished.probe)) if finished.probe else (terms,)
 
 
-def _curves(finished: Finished, found: Mapping[str, Any]) -> tuple[CurvePoint, ...]:
-    """Every step, and the held-out KL where it was measured: before the first step and after the last."""
-    points = [CurvePoint(**point) for point in json.loads((finished.trained.folder / CURVE).read_bytes())]
-    before, after = (found["agreement"][side].get("kl") for side in ("before", "after"))
-    if not points or before is None:
-        return tuple(points)
-    start = CurvePoint(0, 0.0, points[0].loss, held_out_kl=before)
-    return (start, *points[:-1], replace(points[-1], held_out_kl=after))
+def _host_verdict(finished: Finished, probe: Artifact) -> VerdictView:
+    verdict = probing.read_verdict(probe)
+    return VerdictView(
+        f"Are the log-probabilities that {finished.teacher.channel} reports those of "
+        f"{label_of(finished.teacher.name)}?",
+        verdict.to_json(),
+        accepted=probing.accepted(finished.trail, verdict),
+        about="host",
+    )
 
 
 def _environment() -> dict[str, str]:
@@ -324,7 +329,7 @@ def _card(finished: Finished) -> CardFacts:
         base_model=hub,
         base_model_relation="finetune" if hub else None,
         languages=finished.recipe.filters.languages,
-        tags=("knowledge-distillation", *(("pruned",) if facts.base_is_teacher else ())),
+        tags=("knowledge-distillation", *(("pruned",) if finished.recipe.student.init == "prune" else ())),
     )
 
 

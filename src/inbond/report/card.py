@@ -98,6 +98,7 @@ def _block(data: ReportData) -> dict[str, Any]:
         "edges": teacher_edges(data),
         "verdicts": [
             {
+                **({"about": view.about} if view.about != "terms" else {}),
                 "outcome": _short(wording.view_outcome(view)),
                 "facts": _short(str(view.verdict.get("facts") or "unknown")),
             }

@@ -103,6 +103,9 @@ class VerdictView:
     """What a person would have to find out or declare for a firmer answer."""
     accepted: str | None = None
     """The reason given with --accept by the person who decided, if one did."""
+    about: Literal["terms", "host"] = "terms"
+    """``terms``: what the teacher's terms allow, which decides whether the student may be used; ``host``:
+    whether what its host reports may be believed (outcome agree, disagree or cannot-tell)."""
 
 
 @dataclass(frozen=True)
@@ -195,6 +198,20 @@ class RunRow:
     """The student's tokens a second over its teacher's."""
     seconds: float | None = None
     """Of all stages together."""
+    held_out: str | None = None
+    """Digest of the text that KL was measured on: only runs with the same one compare."""
+
+
+@dataclass(frozen=True)
+class HostTargets:
+    """What is missing of targets that a teacher's host reported."""
+
+    dropped: Mapping[str, int]
+    """Answers without targets, by reason (``teachers.mapping``)."""
+    silent: int
+    """Label tokens of which the host said nothing: no divergence learns them."""
+    unknown_share: float
+    """Mean probability, 0..1, of alternatives that are not tokens of the student."""
 
 
 @dataclass(frozen=True)
@@ -213,8 +230,11 @@ class LearningFacts:
     label_tokens: int | None = None
     """Learnt from, repetitions included."""
     label_tokens_per_s: float | None = None
+    """Of the median step, measuring and saving left out."""
     adapter: str | None = None
     """The adapter in words; None when all weights were learnt."""
+    host: HostTargets | None = None
+    """None when the targets are not those that a host reported."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,15 @@ from markupsafe import Markup, escape
 from inbond.report import lineage as drawing
 from inbond.report import wording
 from inbond.report.blocks import Limits, Prepared, Table, table
-from inbond.report.data import DataFacts, LearningFacts, LedgerFacts, Lineage, ReportData, VerdictView
+from inbond.report.data import (
+    DataFacts,
+    HostTargets,
+    LearningFacts,
+    LedgerFacts,
+    Lineage,
+    ReportData,
+    VerdictView,
+)
 from inbond.report.text import clip, one_line, visible
 from inbond.report.wording import count
 
@@ -41,7 +49,7 @@ def _verdict(view: VerdictView, limits: Limits) -> dict[str, Any]:
         "tone": tone,
         "words": words,
         "accepted": view.accepted,
-        "reasons": _reasons(view.verdict.get("reasons"), limits),
+        "reasons": _reasons(view, limits),
         "obligations": _obligations(view.obligations, limits),
         "missing": [str(item) for item in view.missing[: limits.rows]],
         "decider": _text(view.verdict.get("decider")) or "unknown",
@@ -49,10 +57,23 @@ def _verdict(view: VerdictView, limits: Limits) -> dict[str, Any]:
     }
 
 
-def _reasons(reasons: object, limits: Limits) -> Table:
-    rows = [_reason(reason) for reason in _mappings(reasons)]
+def _reasons(view: VerdictView, limits: Limits) -> Table:
+    given = _mappings(view.verdict.get("reasons"))
+    if view.about == "host":
+        found = [(_outcome(each), _finding(each), _source(_text(each.get("source")), "")) for each in given]
+        return table("Reasons", ("Outcome", "Finding", "Source"), found, limits.rows, folds=True)
+    rows = [_reason(reason) for reason in given]
     columns = ("Edge", "Stance", "Finding", "Clause", "Source", "Read on", "Evidence")
     return table("Reasons", columns, rows, limits.rows, folds=True)
+
+
+def _outcome(reason: Mapping[str, Any]) -> str:
+    """What one reason of a verdict on a host comes to."""
+    return wording.outcome_words(_text(reason.get("outcome")) or "–")[1]
+
+
+def _finding(reason: Mapping[str, Any]) -> str:
+    return _text(reason.get("finding")) or _text(reason.get("rule")) or "–"
 
 
 def _mappings(value: object) -> list[Mapping[str, Any]]:
@@ -68,7 +89,7 @@ def _reason(reason: Mapping[str, Any]) -> tuple[object, ...]:
     return (
         Markup('<span class="tag {}">{}</span>').format(style, _shown(edge or "both")),
         _text(reason.get("stance")) or "–",
-        _text(reason.get("finding")) or _text(reason.get("rule")) or "–",
+        _finding(reason),
         _text(reason.get("clause")) or "–",
         _source(_text(reason.get("source")), _text(reason.get("version"))),
         _text(reason.get("read_on")) or "–",
@@ -142,24 +163,24 @@ def duty(obligation: Mapping[str, Any]) -> dict[str, str]:
 
 def findings(verdict: Mapping[str, Any]) -> list[tuple[str, str]]:
     """(what was found, the source of the rule) of each reason, for verdicts that are not about terms."""
-    return [
-        (_text(reason.get("finding")) or _text(reason.get("rule")) or "–", _text(reason.get("source")))
-        for reason in _mappings(verdict.get("reasons"))
-    ]
+    return [(_finding(reason), _text(reason.get("source"))) for reason in _mappings(verdict.get("reasons"))]
 
 
 def reason_texts(view: VerdictView) -> list[dict[str, str]]:
-    """The reasons of a verdict in words, for the card: edge, stance, finding, source."""
-    given = view.verdict.get("reasons")
+    """The reasons of a verdict in words, for the card: ground (edge and stance, or outcome), finding,
+    source."""
     return [
         {
-            "edge": _text(reason.get("edge")) or "both edges",
-            "stance": _text(reason.get("stance")) or "no stance",
-            "finding": _text(reason.get("finding")) or _text(reason.get("rule")) or "–",
+            "ground": _outcome(reason) if view.about == "host" else _ground(reason),
+            "finding": _finding(reason),
             "source": _text(reason.get("source")) or "–",
         }
-        for reason in _mappings(given)
+        for reason in _mappings(view.verdict.get("reasons"))
     ]
+
+
+def _ground(reason: Mapping[str, Any]) -> str:
+    return f"{_text(reason.get('edge')) or 'both edges'}, {_text(reason.get('stance')) or 'no stance'}"
 
 
 def material(facts: DataFacts, limits: Limits) -> dict[str, Any]:
@@ -261,14 +282,26 @@ def learning_facts(facts: LearningFacts) -> list[tuple[str, str]]:
     if shared:
         prefix = f"{wording.plural(shared, 'token')}, computed once a batch"
     rate = wording.known(facts.label_tokens_per_s)
+    pace = wording.NOT_MEASURED if rate is None else f"{wording.rate(rate)} of labels in the median step"
     return [
         ("Objective", facts.objective or "not recorded"),
         ("Teacher’s targets", targets),
         ("Temperature", wording.figure(facts.temperature).rstrip("0").rstrip(".")),
         ("Shared prefix", prefix),
         ("Label tokens learnt", count(facts.label_tokens)),
-        ("Speed of learning", wording.NOT_MEASURED if rate is None else f"{wording.rate(rate)} of labels"),
+        ("Speed of learning", pace),
         ("Adapter", facts.adapter or "none: all weights were learnt"),
+        *(_host_facts(facts.host) if facts.host is not None else ()),
+    ]
+
+
+def _host_facts(host: HostTargets) -> list[tuple[str, str]]:
+    """(label, words) of what is missing of a host's targets."""
+    dropped = ", ".join(f"{number:,} {reason}" for reason, number in host.dropped.items())
+    return [
+        ("Answers without targets", dropped or "none"),
+        ("Label tokens the host was silent on", count(host.silent)),
+        ("Probability on unknown tokens", wording.percent(host.unknown_share, 1)),
     ]
 
 

@@ -24,6 +24,8 @@ _OUTCOMES: dict[str, tuple[Tone, str]] = {
     "yes": ("good", "Yes"),
     "no": ("bad", "No"),
     "cannot-tell": ("care", "Cannot tell"),
+    "agree": ("good", "Agrees"),
+    "disagree": ("bad", "Disagrees"),
 }
 _SEVERITY: tuple[Tone, ...] = ("good", "plain", "care", "bad")
 _WHY_LENGTH = 160
@@ -153,9 +155,11 @@ def outcome_words(outcome: str) -> tuple[Tone, str]:
 
 
 def worst_verdict(verdicts: Sequence[VerdictView]) -> VerdictView | None:
-    """The one that decides what a reader may do: the sternest outcome, the first among equals."""
+    """The one that decides what a reader may do: the sternest outcome on terms, the first among equals."""
     return max(
-        verdicts, key=lambda view: (_SEVERITY.index(view_tone(view)), bool(view.obligations)), default=None
+        (view for view in verdicts if view.about == "terms"),
+        key=lambda view: (_SEVERITY.index(view_tone(view)), bool(view.obligations)),
+        default=None,
     )
 
 

@@ -104,7 +104,7 @@ def _unknown(tokenizer: Any, spec: str) -> InputError:
     return InputError(
         expected="a byte-level BPE or SentencePiece tokenizer, to find a host's tokens by their bytes",
         found=f"{type(tokenizer).__name__} with the decoder {spec:.120}",
-        fix="set train.kl=0 train.ce=1 to learn from the teacher's text alone",
+        fix="learn from the teacher's text alone (train.ce)",
     )
 
 

@@ -8,10 +8,9 @@ what it makes of a conversation; the verdict says so.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -34,10 +33,6 @@ FEWEST_TOKENS = {"local": 32, "repeat": 32, "cold": 6, "narrow": 6}
 """After greedy, other sampling goes another way within a few tokens, so fewer can be compared."""
 _DROPPED, _UNKNOWN, _UNLIKELY = 0.1, 0.01, 0.01
 _SOURCE = "docs/remote.md"
-
-Ask = Callable[[Sequence[Request]], Awaitable[Sequence[Reply]]]
-"""Asks all and returns their replies in the same order, or raises TeacherError. A recipe gives one that goes
-through the journal, so that what the probe paid for is kept."""
 
 
 @dataclass(frozen=True)
@@ -103,51 +98,12 @@ def _next_size(said: str, size: int) -> int:
     return max(smaller, default=size // 2)
 
 
-def asking(teacher: Completes) -> Ask:
-    """Asks directly, as many at once as the teacher allows; nothing is kept and nothing tried twice."""
-    turns = asyncio.Semaphore(teacher.concurrency)
-
-    async def one(request: Request) -> Reply:
-        async with turns:
-            return await teacher.complete(request)
-
-    async def ask(requests: Sequence[Request]) -> Sequence[Reply]:
-        calls = [asyncio.ensure_future(one(request)) for request in requests]
-        try:
-            return await asyncio.gather(*calls)
-        finally:  # when one fails the others must not go on unattended
-            for call in calls:
-                call.cancel()
-            await asyncio.gather(*calls, return_exceptions=True)
-
-    return ask
-
-
-async def probe_served(
-    ask: Ask,
-    teacher: str,
-    tokenizer: Any,
-    prompts: Sequence[Prompt],
-    sampling: Sampling,
-    *,
-    size: int = MOST,
-    reference: ScoresTokens | None = None,
-) -> ProbeResult:
-    """Asks ``prompts`` of the ``teacher`` (its identity) and measures the answers.
-
-    With a ``reference`` (the same teacher's weights here) the requests are those that generation will make
-    with ``sampling``, so that a journal answers them then. Without one every prompt is asked four times,
-    for at most 32 tokens. Raises what ``ask`` raises, and InputError as ``encode_prompt`` does.
-    """
-    assert prompts, "a probe asks something"
-    requests = probe_requests(teacher, prompts, sampling, alone=reference is None)
-    return measure(requests, await ask(requests), len(prompts), tokenizer, size, reference)
-
-
 def probe_requests(
     teacher: str, prompts: Sequence[Prompt], sampling: Sampling, *, alone: bool
 ) -> list[Request]:
-    """Every prompt as generation will ask it; or ``alone`` greedily twice, then in two other ways."""
+    """Every prompt as generation will ask it with ``sampling``, so that a journal answers it then; or
+    ``alone``, without weights to compare with, greedily twice, then in two other ways, for at most 32
+    tokens."""
     variants = [(sampling, 0)]
     if alone:
         greedy = Sampling(min(32, sampling.max_tokens), 0.0, 1.0, sampling.seed)
@@ -164,7 +120,9 @@ def measure(
     size: int,
     reference: ScoresTokens | None,
 ) -> ProbeResult:
-    """What the answers to ``probe_requests`` of that many prompts say."""
+    """What the answers to ``probe_requests`` of that many prompts say. ``reference`` is the same teacher's
+    weights here; None: it was asked ``alone``. Raises InputError as ``encode_prompt`` does."""
+    assert prompts, "a probe asks something"
     pieces = Pieces.of(tokenizer)
     mapped = [
         map_reply(pieces, tokenizer, request.prompt, reply, size)
@@ -316,11 +274,11 @@ def refuse(verdict: Verdict) -> None:
         raise InputError(
             expected="log-probabilities that are the teacher's own, unchanged by sampling",
             found=why,
-            fix="use another host or a teacher whose weights are here, or learn from its text alone with "
-            "train.kl=0 train.ce=1",
+            fix="use another host or a teacher whose weights are here, or learn from its text alone "
+            "(train.ce)",
         )
     raise DecisionNeededError(
         expected="a probe that can tell whether the host's log-probabilities are the teacher's own",
         found=why,
-        fix="probe more prompts, or accept them as they are with --accept REASON",
+        fix="probe more prompts, or accept them as they are with --accept \"probe: REASON\"",
     )

@@ -154,7 +154,7 @@ def _none_usable(teacher: str, dropped: Mapping[str, int]) -> InputError:
     return InputError(
         expected=f"answers of {teacher} whose tokens can be found in the student's tokenizer",
         found=f"none ({reasons})",
-        fix="use the teacher's own tokenizer for the student, or set train.kl=0 train.ce=1",
+        fix="use the teacher's own tokenizer for the student, or learn from its text alone (train.ce)",
     )
 
 
@@ -165,7 +165,7 @@ def fewer(teacher: str, asked: int, came: int) -> InputError:
         found=f"{came} at most",
         fix=f"set capture.k={came} and top_logprobs: {came} for this host in hosts.yaml"
         if came
-        else "this host gives no log-probabilities: set train.kl=0 train.ce=1",
+        else "this host gives no log-probabilities: learn from its text alone (train.ce)",
     )
 
 
