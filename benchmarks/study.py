@@ -58,8 +58,13 @@ TARGETS: dict[str, Keep | None] = {
     "top-64": Keep("top-k", 64),
     "top-12": Keep("top-k", 12),
     "sampled-10": Keep("sampled", 10),
+    "sampled-12": Keep("sampled", 12),
+    "steadied-10": Keep("sampled", 10),
+    "steadied-12": Keep("sampled", 12),
     "online": None,
 }
+TRUST = 0.5
+"""How far ``steadied`` believes its sample; ``sampled`` does wholly."""
 SIZES = (10, 14, 18)
 DEFAULT_ROWS = ("*/top-64/14", "kl/*/14", "kl/top-64/*")
 
@@ -186,6 +191,7 @@ class Study:
             targets = self.scores(replace(keep, seed=row.seed))
         learnt = [Example(*pair, weight, ce) for pair in zip(setting.train, targets, strict=True)]
         teacher = setting.teacher.model if keep is None else None
+        aim = Aim(divergence, trust=TRUST if row.targets.startswith("steadied") else 1.0)
         plan = Plan(**{**asdict(self.plan), "seed": row.seed, "measurements": POINTS})
 
         def measure(model: Any) -> dict[str, float]:
@@ -195,7 +201,7 @@ class Study:
         with tempfile.TemporaryDirectory() as folder:
             state = train(
                 setting.student(self.layers(row.layers)), learnt,
-                Objectives(Aim(divergence), setting.vocabulary, teacher), plan, pad_id=setting.pad_id,
+                Objectives(aim, setting.vocabulary, teacher), plan, pad_id=setting.pad_id,
                 run=self.digest(asdict(row)), folder=Path(folder), on_progress=lambda _: None,
                 measure=measure,
             )  # fmt: skip

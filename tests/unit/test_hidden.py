@@ -19,7 +19,7 @@ from torch.utils._pytree import tree_leaves
 from inbond.digest import of_bytes, of_file
 from inbond.losses import hidden
 from inbond.losses.batches import Batch, make_batch
-from inbond.losses.hidden import can_share, check_sharing, label_hidden
+from inbond.losses.hidden import can_share, check_sharing, label_hidden, prove
 from inbond.teachers.convert import converted
 from inbond.teachers.local import Local, load_model, load_tokenizer
 from inbond.teachers.protocols import Keep, TokenSequence
@@ -126,6 +126,7 @@ def test_hidden_states_and_gradients_are_those_of_whole_rows(
     model = make(family, changes).to(dtype).train()
     shared, whole = batch(), batch(share=False)
     assert can_share(model, shared.longest)
+    assert prove(model, shared), "tried once, before anything is counted"
     seen = Positions(model)
     torch.testing.assert_close(label_hidden(model, shared), label_hidden(model, whole), rtol=1e-5, atol=1e-5)
     assert seen.shapes == [(1, 40), (3, 8), (3, 48)]
@@ -267,8 +268,19 @@ class Wide(TorchDispatchMode):
         return made
 
 
+def test_an_architecture_that_only_seems_to_share_is_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the config says: the numbers of a first trial decide, once for each model."""
+    model, shared = make_model(V), batch()
+    monkeypatch.setattr(hidden, "_shared", lambda *_: hidden._whole(model, shared) + 1)
+    assert can_share(model, shared.longest)
+    assert not prove(model, shared)
+    torch.testing.assert_close(label_hidden(model, shared), hidden._whole(model, shared))
+    assert hidden.spared(model, shared) == 0
+
+
 def test_nothing_runs_twice_nor_at_a_last_token_nor_through_the_head() -> None:
     model = make_model(V)
+    prove(model, batch())
     seen = Positions(model)
     read: list[torch.Tensor] = []
     model.get_input_embeddings().register_forward_hook(lambda _, inputs, __: read.append(inputs[0]))
@@ -300,8 +312,10 @@ def test_the_rows_of_a_shared_prefix_are_never_copied_apart(monkeypatch: pytest.
         expand(cache, rows)
         seen.extend(layer.keys.stride()[:1] for layer in cache.layers)
 
+    model = make_model(V)
+    prove(model, batch())
     monkeypatch.setattr(hidden, "_expand", watch)
-    label_hidden(make_model(V), batch())
+    label_hidden(model, batch())
     assert seen == [(0,)] * 4
 
 

@@ -13,13 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from inbond.errors import InputError
 from inbond.losses.divergences import JSD, AdaptiveKL, ForwardKL, Mixture, ReverseKL
 from inbond.teachers.protocols import Keep, TokenSequence
-from inbond.train import adapters, checkpoint, health
+from inbond.train import adapters, checkpoint
 from inbond.train.adapters import Lora
 from inbond.train.examples import Aim, Example, Objectives
+from inbond.train.health import LossWatch
 from inbond.train.loop import measured_at
 from tests.tiny import make_model
 from tests.unit.test_training import PLAN, RUN, V, examples, fresh, gradients, teacher, train
@@ -218,23 +221,57 @@ def test_a_learning_rate_that_runs_away_is_stopped_and_the_last_good_checkpoint_
         train(tmp_path, plan)
     found = checkpoint.latest(tmp_path, RUN)
     assert found is not None
-    losses = [point.loss for point in found[1].curve]
-    assert health.is_sound(losses)
+    assert LossWatch(point.loss for point in found[1].curve).is_sound
     assert told.value.expected == "a loss that stays finite and falls"
     assert "with a learning rate of 30" in told.value.found
-    assert told.value.fix == f"set train.lr lower; the checkpoint of step {found[1].step} is kept"
+    kept = f"the checkpoint of step {found[1].step} is kept in {tmp_path} until it is trained again"
+    assert told.value.fix == f"set train.lr lower; {kept}"
 
 
 def test_a_noisy_or_warming_up_run_does_not_count_as_running_away() -> None:
     noise = np.random.default_rng(0)
     falling = [3.0 * 0.97**i + 0.3 for i in range(200)]
     for _ in range(50):
-        assert not health.runs_away((np.array(falling) * noise.lognormal(0, 0.4, 200)).tolist())
-    tiny = [0.02, *np.abs(noise.normal(0.03, 0.02, 100))]
-    assert not health.runs_away(tiny), "a student as good as its teacher wanders by hundredths"
-    assert health.runs_away([*falling, *[9.0] * 10])
-    assert not health.runs_away([*falling, 9.0]), "a single bad batch"
-    assert not health.is_sound([*falling, *[2.0] * 10])
+        assert not away(np.array(falling) * noise.lognormal(0, 0.4, 200))
+    assert not away([0.02, *np.abs(noise.normal(0.03, 0.02, 100))]), "as good as its teacher: hundredths"
+    assert away([*falling, *[9.0] * 10])
+    assert not away([*falling, 9.0]), "a single bad batch"
+    assert not LossWatch([*falling, *[2.0] * 10]).is_sound
+
+
+def test_a_loss_that_settles_where_an_unlearnt_student_began_has_run_away() -> None:
+    falling = np.linspace(11.5, 1.8, 40)
+    assert not away(falling)
+    assert away([*falling, *[9.0] * 30]), "better than the first step, and all that was learnt is lost"
+
+
+def away(losses: Any) -> bool:
+    """Whether the watch stopped it at any step."""
+    watch = LossWatch()
+    for loss in losses:
+        watch.note(float(loss))
+        if watch.runs_away:
+            return True
+    return False
+
+
+@given(st.lists(st.floats(0, 20), max_size=60), st.integers(0, 60))
+def test_a_watch_that_is_resumed_says_the_same(losses: list[float], cut: int) -> None:
+    whole, resumed = LossWatch(losses), LossWatch(losses[:cut])
+    for loss in losses[cut:]:
+        resumed.note(loss)
+    assert (whole.is_sound, whole.runs_away) == (resumed.is_sound, resumed.runs_away)
+
+
+def test_a_checkpoint_with_a_flipped_bit_is_not_resumed(tmp_path: Path) -> None:
+    train(tmp_path, replace(PLAN, checkpoint_seconds=1e-9))
+    (folder,) = tmp_path.glob("step-*")
+    for name in (checkpoint.MODEL, checkpoint.OPTIMIZER):
+        whole = (folder / name).read_bytes()
+        (folder / name).write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        assert checkpoint.latest(tmp_path, RUN) is None, name
+        (folder / name).write_bytes(whole)
+    assert checkpoint.latest(tmp_path, RUN) is not None
 
 
 def test_a_student_that_is_not_a_number_is_named(tmp_path: Path) -> None:

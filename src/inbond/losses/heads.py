@@ -57,7 +57,8 @@ def chunked_loss(hidden_NH: Tensor, weight_VH: Tensor, objective: Objective, chu
 
     Peak extra memory is one chunk of logits [chunk, V] and, where the head is learnt, one gradient of
     it [V, H], whatever N. Value and gradient are those of the unchunked computation, float32 or wider
-    inside whatever the inputs. Zero label tokens: a loss of 0 without gradient.
+    inside whatever the inputs (on a GPU, factors of products have the inputs' precision, sums are float32).
+    Zero label tokens: a loss of 0 without gradient.
     """
     loss: Tensor = _ChunkedLoss.apply(hidden_NH, weight_VH, objective, chunk)  # type: ignore[no-untyped-call]
     return loss

@@ -11,11 +11,15 @@ from __future__ import annotations
 
 import inspect
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 
 from inbond.losses.batches import Batch
+
+_PROVEN: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
+"""What ``prove`` found, for as long as the model lives."""
 
 
 def label_hidden(model: nn.Module, batch: Batch) -> Tensor:
@@ -24,9 +28,32 @@ def label_hidden(model: nn.Module, batch: Batch) -> Tensor:
     Sequences are padded on the right, so a causal model needs no attention mask: no real token ever
     sees the padding.
     """
-    if len(batch.prefix_P) and can_share(model, batch.longest):
-        return _shared(model, batch)
-    return _whole(model, batch)
+    return _shared(model, batch) if _is_shared(model, batch) else _whole(model, batch)
+
+
+def spared(model: nn.Module, batch: Batch) -> int:
+    """Input tokens that ``label_hidden`` computes once instead of again for each row."""
+    return len(batch.prefix_P) * (len(batch.ids_BT) - 1) if _is_shared(model, batch) else 0
+
+
+def _is_shared(model: nn.Module, batch: Batch) -> bool:
+    return bool(len(batch.prefix_P)) and can_share(model, batch.longest) and prove(model, batch)
+
+
+def prove(model: nn.Module, batch: Batch) -> bool:
+    """Tries sharing on a few rows of a model's first batch, and remembers: whatever ``can_share`` knows of an
+    architecture, the numbers decide. True when sharing changes no more than rounding does."""
+    if model not in _PROVEN:
+        few = _first_rows(batch, 4)
+        dtype = next(model.parameters()).dtype
+        _PROVEN[model] = check_sharing(model, few) <= max(1e-4, 8 * torch.finfo(dtype).eps)
+    return _PROVEN[model]
+
+
+def _first_rows(batch: Batch, rows: int) -> Batch:
+    lengths = batch.lengths[:rows]
+    labels_N = batch.labels_N[: sum(lengths)]
+    return Batch(batch.prefix_P, batch.ids_BT[:rows], batch.predicts_BT[:rows], labels_N, lengths)
 
 
 def can_share(model: Any, tokens: int) -> bool:
@@ -51,19 +78,13 @@ def can_share(model: Any, tokens: int) -> bool:
 def check_sharing(model: nn.Module, batch: Batch) -> float:
     """Largest difference that sharing the prefix makes to a hidden state, relative to the largest value of
     the same state: some 1e-6 in float32 where ``can_share`` is right. 0.0 where nothing is shared."""
+    if not len(batch.prefix_P) or not can_share(model, batch.longest):
+        return 0.0
     with torch.no_grad():
-        shared_NH, whole_NH = label_hidden(model, batch).double(), _whole(model, batch).double()
+        shared_NH, whole_NH = _shared(model, batch).double(), _whole(model, batch).double()
         if not len(whole_NH):
             return 0.0
         return float(((shared_NH - whole_NH).abs().amax(1) / whole_NH.abs().amax(1)).max())
-
-
-def shares_exactly(model: nn.Module, batch: Batch) -> bool:
-    """Whether the batch's prefix is shared at all, and that changes no more than rounding does."""
-    if not len(batch.prefix_P) or not can_share(model, batch.longest):
-        return False
-    dtype = next(model.parameters()).dtype
-    return check_sharing(model, batch) <= max(1e-4, 8 * torch.finfo(dtype).eps)
 
 
 def _whole(model: Any, batch: Batch) -> Tensor:

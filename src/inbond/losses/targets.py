@@ -14,8 +14,8 @@ from torch import Tensor
 
 from inbond.losses.divergences import Divergence, Events
 
-TAIL_FLOOR = 1e-7
-"""A tail is never believed to hold less: what float32 sums leave of 1 - sum p is no better than that."""
+TAIL_FLOOR = 1e-9
+"""A tail is never believed to hold less: what float32 log-probabilities leave of 1 - sum p is no better."""
 
 
 ABSENT = -1000.0
@@ -61,8 +61,8 @@ class TopK:
     @staticmethod
     def from_logp(ids_NK: Tensor, logp_NK: Tensor) -> TopK:
         """From natural log-probabilities that are normalised over the whole vocabulary."""
-        tail_N = (1.0 - logp_NK.exp().sum(1)).clamp_min_(TAIL_FLOOR)
-        return TopK(ids_NK.long(), logp_NK, tail_N)
+        tail_N = (1.0 - logp_NK.double().exp().sum(1)).clamp_min_(TAIL_FLOOR)
+        return TopK(ids_NK.long(), logp_NK, tail_N.to(logp_NK.dtype))
 
     def part(self, rows: slice) -> TopK:
         """See Targets."""
@@ -122,9 +122,10 @@ class Sampled:
         others for equal parts of the mass that those leave."""
         size = ids_NK.shape[1]
         sure_NK = torch.arange(size, device=ids_NK.device) < sure_N.unsqueeze(1)
-        own_NK = torch.where(sure_NK, logp_NK.exp(), 0.0)
+        own_NK = torch.where(sure_NK, logp_NK.double().exp(), 0.0)  # in double: 1 - sum p may be next to 0
         rest_N = (1.0 - own_NK.sum(1)).clamp_min_(0.0) / (size - sure_N).clamp_min(1)
-        return Sampled(ids_NK.long(), logp_NK, torch.where(sure_NK, own_NK, rest_N.unsqueeze(1)))
+        share_NK = torch.where(sure_NK, own_NK, rest_N.unsqueeze(1))
+        return Sampled(ids_NK.long(), logp_NK, share_NK.to(logp_NK.dtype))
 
     def part(self, rows: slice) -> Sampled:
         """See Targets."""
@@ -153,6 +154,50 @@ class Sampled:
         grad_NV = logits_NV.sub_(lse_N1).exp_().mul_(pull_N1 - weight_N1 * total_N1)
         grad_NV.scatter_add_(1, ids_NK, weight_N1 * slope_NK)
         return value_N, logq_label_N
+
+
+@dataclass(frozen=True)
+class Steadied:
+    """A fair sample trusted in part: trust * its divergence + (1 - trust) * that of ``known``, the tokens
+    that are sure with all others as one event.
+
+    The second has no noise and pulls the tail as a whole, not token by token; the first says what is in
+    the tail. Noise falls with trust squared, bias (towards the lower bound of ``TopK``) rises with 1 - trust.
+    """
+
+    sample: Sampled
+    known: TopK
+    trust: float
+
+    @staticmethod
+    def of(sample: Sampled, sure_N: Tensor, trust: float) -> Steadied:
+        """``sure_N`` as for ``Sampled.from_logp``."""
+        places_K = torch.arange(sample.ids_NK.shape[1], device=sure_N.device)
+        drawn_NK = places_K >= sure_N.unsqueeze(1)
+        known = TopK.from_logp(sample.ids_NK, sample.logp_NK.masked_fill(drawn_NK, ABSENT))
+        return Steadied(sample, known, trust)
+
+    def part(self, rows: slice) -> Steadied:
+        """See Targets."""
+        return Steadied(self.sample.part(rows), self.known.part(rows), self.trust)
+
+    def fold(
+        self,
+        logits_NV: Tensor,
+        labels_N1: Tensor,
+        divergence: Divergence,
+        weight_N1: Tensor,
+        pull_N1: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """See Targets."""
+        other_NV, none_N1 = logits_NV.clone(), torch.zeros_like(pull_N1)
+        rest = 1 - self.trust
+        sampled_N, logq_N = self.sample.fold(
+            logits_NV, labels_N1, divergence, weight_N1 * self.trust, pull_N1
+        )
+        known_N, _ = self.known.fold(other_NV, labels_N1, divergence, weight_N1 * rest, none_N1)
+        logits_NV.add_(other_NV)
+        return sampled_N * self.trust + known_N * rest, logq_N
 
 
 @dataclass(frozen=True)
@@ -221,7 +266,7 @@ def widened(matrix: Tensor) -> Tensor:
 
 def wide_product(left: Tensor, right: Tensor) -> Tensor:
     """left @ right, summed and kept in float32 or wider: logits rounded to bfloat16 move gradients by per
-    cents. On a GPU the factors have the precision of ``right``."""
+    cents. On a GPU both factors are rounded to the precision of ``right`` first."""
     wide = torch.promote_types(right.dtype, torch.float32)
     if right.is_cuda and right.dtype != wide:
         return torch.mm(left.to(right.dtype), right, out_dtype=wide)

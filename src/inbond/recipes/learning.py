@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from inbond.train.loop import Plan, TrainProgress
 
 START_VERSION = 1
-CAPTURE_VERSION = TRAIN_VERSION = 2
+CAPTURE_VERSION = TRAIN_VERSION = 3
 START, CURVE, MEASURED = "start.json", "curve.json", "held-out-curve.json"
 PROBE_BATCH = 16
 """Records that are probed at once; what is measured does not depend on it."""
@@ -173,7 +173,13 @@ def _choose_layers(bench: Bench) -> dict[str, Any]:
 
 
 def fresh_student(bench: Bench, begun: Artifact) -> Any:
-    """The student as it begins. The same every time it is made. Raises InputError."""
+    """The student as it begins, where models run. The same every time it is made. Raises InputError."""
+    from inbond.teachers.local import device
+
+    return _fresh(bench, begun).to(device())
+
+
+def _fresh(bench: Bench, begun: Artifact) -> Any:
     from inbond.train import student
 
     settings = bench.recipe.student
@@ -201,7 +207,7 @@ def train(bench: Bench, begun: Artifact, targets: Artifact | None) -> Artifact:
     recipe = bench.recipe
     settings = recipe.train.model_dump(exclude={"checkpoint_seconds"})
     settings |= {"teacher": bench.teacher.pinned, "targets": recipe.capture.targets}
-    settings |= recipe.gates.capacity.model_dump(include={"points", "records"})
+    settings |= _measurements(recipe)
     inputs = {"train": bench.data.train.id, "held_out": bench.data.held_out.id, "start": begun.id}
     if targets is not None:
         inputs["targets"] = targets.id
@@ -243,7 +249,7 @@ def train(bench: Bench, begun: Artifact, targets: Artifact | None) -> Artifact:
 def _held_out_kl(bench: Bench) -> Callable[[Any], Mapping[str, Any]] | None:
     """Measures KL on some held-out records while training; None where there is no teacher to compare with."""
     settings = bench.recipe.gates.capacity
-    if bench.teacher.weights is None:
+    if bench.teacher.weights is None or settings.action == "off":
         return None
     from inbond.evaluate import agreement
 
@@ -308,7 +314,9 @@ def _objectives(bench: Bench) -> Objectives:
     from inbond.train.examples import Aim, Objectives
 
     recipe = bench.recipe
-    aim = Aim(divergence(recipe.train), recipe.train.temperature, recipe.train.temperature_scale == "squared")
+    settings = recipe.train
+    squared = settings.temperature_scale == "squared"
+    aim = Aim(divergence(settings), settings.temperature, squared, settings.trust)
     online = recipe.capture.targets == "online" and recipe.train.divergence > 0
     return Objectives(aim, len(bench.tokenizer), bench.local.model if online else None)
 
@@ -324,7 +332,18 @@ def _plan(recipe: Recipe) -> Plan:
     from inbond.train.loop import Plan
 
     settings = recipe.train.model_dump(include=set(Plan.__dataclass_fields__))
-    return Plan(**settings, measurements=recipe.gates.capacity.points)
+    return Plan(**settings, measurements=_measurements(recipe)["points"])
+
+
+def _measurements(recipe: Recipe) -> dict[str, int]:
+    """How often held-out KL is measured while training, and on how many records; never where nothing judges
+    it."""
+    gate = recipe.gates.capacity
+    return (
+        {"points": 0, "records": 0}
+        if gate.action == "off"
+        else gate.model_dump(include={"points", "records"})
+    )
 
 
 def _meter(trail: Trail, stage: str, unit: str) -> Callable[[int, int], None]:

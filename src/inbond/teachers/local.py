@@ -44,11 +44,17 @@ def load_tokenizer(folder: Path) -> Any:
         ) from error
 
 
-def load_model(folder: Path, dtype: torch.dtype = torch.float32) -> Any:
-    """The causal language model in ``folder``, from safetensors, in evaluation mode.
+def device() -> torch.device:
+    """Where models run: the first CUDA device, else the processor. (Apple's have no float64, which intervals
+    and draws need.)"""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
-    Raises InputError when it cannot be loaded, or not whole: transformers itself would fill what is
-    missing with random numbers and go on.
+
+def load_model(folder: Path, dtype: torch.dtype = torch.float32) -> Any:
+    """The causal language model in ``folder``, from safetensors, in evaluation mode, on ``device()``.
+
+    Raises InputError when it cannot be loaded, or not whole (transformers itself would fill what is
+    missing with random numbers and go on), or holds what is no number.
     """
     transformers_logging.disable_progress_bar()
     try:
@@ -64,7 +70,14 @@ def load_model(folder: Path, dtype: torch.dtype = torch.float32) -> Any:
             found=f"{len(missing)} missing, such as {missing[0]}",
             fix="find the rest of its files, or correct config.json",
         )
-    return model.eval()
+    broken = next((name for name, x in model.named_parameters() if not bool(torch.isfinite(x).all())), None)
+    if broken is not None:
+        raise InputError(
+            expected=f"finite weights in {folder}",
+            found=f"NaN or infinity in {broken}",
+            fix="get the model again: its file is broken",
+        )
+    return model.to(device()).eval()
 
 
 def _unloadable(folder: Path, error: Exception) -> InputError:

@@ -1,13 +1,14 @@
 """Checkpoints: all that a resumed run needs to be the same run. Nothing is pickled.
 
-Format ``inbond.checkpoint/2``: a folder ``step-<n>`` with model.safetensors, optimizer.safetensors
-(AdamW's moments by parameter number) and state.json, written under another name and renamed when
-whole; older ones are removed after that.
+Format ``inbond.checkpoint/3``: a folder ``step-<n>`` with model.safetensors, optimizer.safetensors
+(AdamW's moments by parameter number) and state.json, which holds their digests, written under another name
+and renamed when whole and on the disk; older ones are removed after that.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -18,10 +19,11 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, load_model, save_file, save_model
 
-from inbond.digest import Digest
+from inbond.digest import Digest, of_file
 from inbond.workspace import PRIVATE_DIR, sync_folder, write_json, writing
 
-FORMAT = "inbond.checkpoint/2"
+FORMAT = "inbond.checkpoint/3"
+MODEL, OPTIMIZER = "model.safetensors", "optimizer.safetensors"
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
@@ -65,9 +67,10 @@ def save(folder: Path, model: Any, optimizer: torch.optim.Optimizer, state: Trai
         temporary = folder / f".{final.name}"
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
-        save_model(model, str(temporary / "model.safetensors"))
-        save_file(_moments(optimizer), str(temporary / "optimizer.safetensors"))
-        write_json(temporary / "state.json", {"format": FORMAT, **asdict(state)})
+        save_model(model, str(temporary / MODEL))
+        save_file(_moments(optimizer), str(temporary / OPTIMIZER))
+        digests = {name: _settled(temporary / name) for name in (MODEL, OPTIMIZER)}
+        write_json(temporary / "state.json", {"format": FORMAT, "digests": digests, **asdict(state)})
         shutil.rmtree(final, ignore_errors=True)
         temporary.rename(final)
         sync_folder(folder)
@@ -75,6 +78,13 @@ def save(folder: Path, model: Any, optimizer: torch.optim.Optimizer, state: Trai
             if other != final:
                 shutil.rmtree(other)
     return final
+
+
+def _settled(path: Path) -> Digest:
+    """The file's digest, once it is on the disk: the checkpoint before it is removed after that."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+    return of_file(path)
 
 
 def _moments(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
@@ -92,6 +102,8 @@ def latest(folder: Path, run: Digest) -> tuple[Path, TrainState] | None:
             value = json.loads((path / "state.json").read_bytes())
             if value.pop("format") != FORMAT or value["run"] != run:
                 continue
+            if any(of_file(path / name) != digest for name, digest in value.pop("digests").items()):
+                continue
             curve = tuple(CurvePoint(**point) for point in value.pop("curve"))
             measured = tuple(Measured(p["step"], p["found"]) for p in value.pop("measured"))
             return path, TrainState(**value, curve=curve, measured=measured)
@@ -103,8 +115,8 @@ def latest(folder: Path, run: Digest) -> tuple[Path, TrainState] | None:
 def restore(path: Path, model: Any, optimizer: torch.optim.Optimizer) -> bool:
     """Loads a checkpoint into model and optimiser; False when its tensors cannot be read."""
     try:
-        moments = load_file(str(path / "optimizer.safetensors"))
-        load_model(model, str(path / "model.safetensors"))
+        moments = load_file(str(path / OPTIMIZER))
+        load_model(model, str(path / MODEL))
     except (SafetensorError, OSError, RuntimeError):
         return False
     state = optimizer.state_dict()

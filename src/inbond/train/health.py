@@ -1,11 +1,10 @@
-"""When training has gone wrong: weights that are no numbers, a loss that runs away. Pure but for reading
-weights."""
+"""When training has gone wrong: weights that are no numbers, a loss that runs away."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from typing import Any
+from collections import deque
+from collections.abc import Iterable
+from typing import Any, final
 
 import torch
 
@@ -14,26 +13,53 @@ from inbond.errors import InputError
 WINDOW = 8
 """Steps whose mean loss counts: single steps jump."""
 FACTOR, MARGIN = 2.0, 0.5
-"""A run diverges when the window's mean is above FACTOR times the best one plus MARGIN nats a token."""
+"""A loss is far off above FACTOR times the best window's mean plus MARGIN nats a token; half-way to that it
+is unsound."""
+PATIENCE = 16
+"""Steps in a row that a loss may be unsound."""
 
 
-def runs_away(losses: Sequence[float]) -> bool:
-    """Whether the loss has left all that it had learnt: the last WINDOW steps are on average worse than the
-    very first step, and much worse than the best WINDOW steps before them. Two windows are needed, so that
-    warm-up is not mistaken for it."""
-    if len(losses) < 2 * WINDOW:
-        return False
-    means = [math.fsum(losses[i : i + WINDOW]) / WINDOW for i in range(0, len(losses) - WINDOW + 1)]
-    return means[-1] > max(losses[0], FACTOR * min(means) + MARGIN)
+@final
+class LossWatch:
+    """Follows the losses of a run, step by step."""
 
+    def __init__(self, losses: Iterable[float] = ()) -> None:
+        self._recent: deque[float] = deque(maxlen=WINDOW)
+        self._first: float | None = None
+        self._best = self._mean = float("inf")
+        self._steps = self._unsound = 0
+        for loss in losses:
+            self.note(loss)
 
-def is_sound(losses: Sequence[float]) -> bool:
-    """Whether a checkpoint taken now would be a good one: no rise above the best window that is half-way
-    to ``runs_away``."""
-    if len(losses) < 2 * WINDOW:
-        return True
-    means = [math.fsum(losses[i : i + WINDOW]) / WINDOW for i in range(0, len(losses) - WINDOW + 1)]
-    return means[-1] <= (1 + FACTOR) / 2 * min(means) + MARGIN / 2
+    def note(self, loss: float) -> None:
+        """The next step's loss."""
+        self._first = loss if self._first is None else self._first
+        self._recent.append(loss)
+        self._steps += 1
+        if len(self._recent) == WINDOW:
+            self._mean = sum(self._recent) / WINDOW
+            self._best = min(self._best, self._mean)
+        self._unsound = 0 if self.is_sound else self._unsound + 1
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether a checkpoint taken now would be a good one."""
+        return not self._told or self._mean <= (1 + FACTOR) / 2 * self._best + MARGIN / 2
+
+    @property
+    def runs_away(self) -> bool:
+        """Whether the run has left all that it had learnt: worse on average than at the very first step and
+        far off its best; or unsound for PATIENCE steps on end, which is where a loss settles that an
+        unlearnt student's first one hides."""
+        if not self._told or self._first is None:
+            return False
+        far = self._mean > max(self._first, FACTOR * self._best + MARGIN)
+        return far or self._unsound >= PATIENCE
+
+    @property
+    def _told(self) -> bool:
+        """Two windows are needed, so that warm-up is not mistaken for it."""
+        return self._steps >= 2 * WINDOW
 
 
 def check_weights(model: Any) -> None:

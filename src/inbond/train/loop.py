@@ -19,7 +19,7 @@ from inbond.digest import Digest
 from inbond.errors import InputError
 from inbond.losses.batches import epoch_batches, make_batch
 from inbond.losses.heads import chunked_loss, head_weight
-from inbond.losses.hidden import label_hidden, shares_exactly
+from inbond.losses.hidden import label_hidden, spared
 from inbond.train import checkpoint, health
 from inbond.train.checkpoint import CurvePoint, Measured, TrainState
 from inbond.train.examples import Example, Objectives
@@ -101,7 +101,8 @@ def train(
     teacher is not finite, or the loss runs away; then the last good checkpoint stays.
     """
     _check(model, examples)
-    accelerator = Accelerator()
+    accelerator = Accelerator(cpu=model.device.type != "cuda")
+    model.to(accelerator.device).train()
     learnt = [parameter for parameter in model.parameters() if parameter.requires_grad]
     fused = accelerator.device.type in ("cpu", "cuda")
     optimizer = torch.optim.AdamW(learnt, lr=plan.lr, weight_decay=plan.weight_decay, fused=fused)
@@ -110,11 +111,10 @@ def train(
     if found is not None and checkpoint.restore(found[0], model, optimizer):
         state = found[1]
     curve, measured, kept, shared = list(state.curve), list(state.measured), state.step, state.shared
-    model.to(accelerator.device).train()
+    watch = health.LossWatch(point.loss for point in curve)
 
     steps = step_plan([len(example.sequence.ids) for example in examples], plan)
     stops = measured_at(len(steps), plan.measurements) if measure is not None else set()
-    share = plan.share_prefix and _shares_exactly(model, examples, pad_id, accelerator.device)
     started = saved = time.monotonic() - state.seconds
     saved += state.seconds
     for number in range(state.step, len(steps) + 1):
@@ -134,7 +134,9 @@ def train(
         total, tokens = 0.0, 0
         for batch in filter(None, micro_batches):
             rows = [examples[row] for row in batch]
-            inputs = make_batch([row.sequence for row in rows], pad_id, accelerator.device, share=share)
+            inputs = make_batch(
+                [row.sequence for row in rows], pad_id, accelerator.device, share=plan.share_prefix
+            )
             objective = objectives.of(rows, inputs, weight)
             hidden_NH = label_hidden(model, inputs)
             head_VH = head_weight(model, objectives.vocabulary)
@@ -142,11 +144,11 @@ def train(
             accelerator.backward(loss)
             total += loss.item()
             tokens += hidden_NH.shape[0]
-            shared += len(inputs.prefix_P) * (len(rows) - 1)
+            shared += spared(model, inputs)
         total, tokens = _sum_over_processes(accelerator, learnt, total, tokens)
         norm = accelerator.clip_grad_norm_(learnt, GRADIENT_NORM)
         if not (math.isfinite(total) and math.isfinite(float(norm))):
-            raise health.diverged(f"NaN or infinity at step {number + 1}", plan.lr, _kept(kept))
+            raise health.diverged(f"NaN or infinity at step {number + 1}", plan.lr, _kept(folder, kept))
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 
@@ -154,24 +156,18 @@ def train(
         lr = optimizer.param_groups[0]["lr"]
         curve.append(CurvePoint(number + 1, now - started, total, lr, tokens / (now - begun)))
         on_progress(_progress(curve, len(steps)))
-        losses = [point.loss for point in curve]
-        if health.runs_away(losses):
-            rise = f"a loss of {losses[-1]:.2f} at step {number + 1}, after {min(losses):.2f} at its best,"
-            raise health.diverged(rise, plan.lr, _kept(kept))
+        watch.note(total)
+        if watch.runs_away:
+            best = min(point.loss for point in curve)
+            rise = f"a loss of {total:.2f} at step {number + 1}, after {best:.2f} at its best,"
+            raise health.diverged(rise, plan.lr, _kept(folder, kept))
         due = now - saved >= plan.checkpoint_seconds and accelerator.is_main_process
-        if due and health.is_sound(losses):
+        if due and watch.is_sound:
             state = TrainState(run, number + 1, now - started, tuple(curve), tuple(measured), shared)
             checkpoint.save(folder, model, optimizer, state)
             saved, kept = time.monotonic(), number + 1
     model.eval()
     return TrainState(run, len(steps), time.monotonic() - started, tuple(curve), tuple(measured), shared)
-
-
-def _shares_exactly(model: Any, examples: Sequence[Example], pad_id: int, device: torch.device) -> bool:
-    """Tries a shared prefix on a few examples: whatever ``can_share`` knows of an architecture, the numbers
-    decide."""
-    rows = [example.sequence for example in examples if example.sequence.labels][:4]
-    return bool(rows) and shares_exactly(model, make_batch(rows, pad_id, device))
 
 
 def _check(model: Any, examples: Sequence[Example]) -> None:
@@ -185,8 +181,10 @@ def _check(model: Any, examples: Sequence[Example]) -> None:
     health.check_weights(model)
 
 
-def _kept(step: int) -> str:
-    return f"the checkpoint of step {step} is kept" if step else "no checkpoint was due before it"
+def _kept(folder: Path, step: int) -> str:
+    if not step:
+        return "no checkpoint was due before it"
+    return f"the checkpoint of step {step} is kept in {folder} until it is trained again"
 
 
 def _sum_over_processes(

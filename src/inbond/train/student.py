@@ -64,6 +64,7 @@ def layer_importance(
 
 def _with_inputs(model: Any, layers: nn.ModuleList, batch: Batch) -> tuple[Tensor, list[list[Tensor]]]:
     """(hidden_NH, for each layer what it was given): a trial without a layer begins where that one would."""
+    label_hidden(model, batch)  # what is tried once a model must not be remembered
     inputs: list[list[Tensor]] = [[] for _ in layers]
 
     def remember(place: int) -> Callable[..., None]:
