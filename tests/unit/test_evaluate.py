@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from inbond.evaluate import agreement, samples, speed
+from inbond.evaluate.intervals import RecordSums
 from inbond.teachers.tokens import encode_record
 from inbond.types import Message, Record
 from tests.tiny import make_model, make_tokenizer, save_tiny
@@ -36,11 +37,29 @@ def written_out(teacher: torch.nn.Module, student: torch.nn.Module) -> tuple[flo
 
 def test_the_standard_error_takes_records_for_units() -> None:
     """Repeating each record's tokens adds nothing that was not known: the error stays as it is."""
-    values = torch.tensor([1.0, 2.0, 4.0, 3.0], dtype=torch.float64)
-    by_token = agreement._stderr_by_record(values, [1, 1, 1, 1])
-    assert by_token == pytest.approx(values.std().item() / 2)
-    assert agreement._stderr_by_record(values.repeat_interleave(5), [5] * 4) == pytest.approx(by_token)
-    assert agreement._stderr_by_record(values, [4]) == 0
+    values = (1.0, 2.0, 4.0, 3.0)
+    by_token = RecordSums(values, (0,) * 4, (1,) * 4).stderr
+    assert by_token == pytest.approx(torch.tensor(values).std().item() / 2)
+    repeated = RecordSums(tuple(5 * value for value in values), (0,) * 4, (5,) * 4)
+    assert repeated.stderr == pytest.approx(by_token)
+    assert RecordSums((10.0,), (0,), (4,)).stderr == 0
+
+
+def test_answers_to_one_prompt_count_as_one() -> None:
+    """Measuring every record twice under its prompt's name shows nothing new: the same error, not a smaller
+    one."""
+    teacher, student = make_model(V), make_model(V, layers=2, seed=1)
+    names, settings = [f"prompt {row}" for row in range(len(SEQUENCES))], {"vocabulary": V, "pad_id": 0}
+    once = agreement.measure(agreement.prepare(teacher, SEQUENCES, **settings), student)
+    twice = agreement.measure(
+        agreement.prepare(teacher, [*SEQUENCES, *SEQUENCES], **settings, units=[*names, *names]), student
+    )
+    assert len(twice.records) == len(SEQUENCES)
+    assert twice.records.tokens == tuple(2 * tokens for tokens in once.records.tokens)
+    assert twice.records.kl == pytest.approx([2 * kl for kl in once.records.kl], rel=1e-4)
+    assert twice.kl_stderr == pytest.approx(once.kl_stderr, rel=1e-4)
+    apart = agreement.measure(agreement.prepare(teacher, [*SEQUENCES, *SEQUENCES], **settings), student)
+    assert apart.kl_stderr < 0.8 * once.kl_stderr
 
 
 @pytest.mark.parametrize("padding", [0, 9])

@@ -48,6 +48,10 @@ def measured(before: float, after: float, **changes: Any) -> Generality:
         (9.0, 2.0, "cannot-tell", "blank-before"),
         (9.0, 12.0, "fail", "worse-outside"),
         (1e-4, 2e-3, "pass", "follows"),
+        (1e-9, 0.026, "pass", "follows"),
+        (1e-9, 0.046, "cannot-tell", "too-close"),
+        (1e-9, 0.09, "fail", "worse-outside"),
+        (0.04, 0.09, "fail", "worse-outside"),
     ],
 )
 def test_what_happened_outside_decides(before: float, after: float, outcome: str, rule: str) -> None:
@@ -66,6 +70,25 @@ def test_the_numbers_stand_in_the_reasons() -> None:
     assert "95% interval" in first
     assert "outside the student is farther from its teacher, KL outside / KL inside" in gap
     assert "a chance of about 2.5% at most" in rates
+
+
+def test_a_student_that_starts_as_its_teacher_is_held_against_the_floor() -> None:
+    """An adapter on the teacher itself begins at a KL of nothing: any ratio to that is huge."""
+    followed = measured(0.0, 0.026, before_inside=sums(0.0, seed=3), after_inside=sums(0.02, seed=4))
+    assert decide(followed, Limits()).outcome == "pass"
+    said = " ".join(reason.finding for reason in decide(followed, Limits()).reasons)
+    assert "at or below 0.05: the student follows its teacher there, however it began" in said
+    assert "e+0" not in said
+    worse = decide(measured(0.0, 0.3, before_inside=sums(0.0, seed=3)), Limits())
+    finding = worse.reasons[0].finding
+    assert worse.outcome == "fail"
+    assert "what it was counts as 0.05, so at most 0.05 nats are allowed" in finding
+    assert "e+0" not in " ".join(reason.finding for reason in worse.reasons)
+    kept = followed.to_json()
+    assert kept["change"] is kept["change_inside"] is kept["gap_before"] is None
+    assert kept["gap"] is not None
+    assert decide(followed, Limits(max_ratio=0.4)).outcome == "fail", "what is allowed is a multiple of it"
+    assert decide(measured(0.0, 0.09), Limits(max_ratio=3)).outcome == "pass"
 
 
 def test_a_student_from_scratch_is_judged_by_the_gap_or_not_at_all() -> None:
@@ -93,7 +116,7 @@ def test_too_few_records_cannot_tell() -> None:
     few = {side: sums(2.0, count=7) for side in ("before_outside", "after_outside")}
     verdict = decide(measured(1, 1, **few), Limits())
     assert verdict.outcome == "cannot-tell"
-    assert "There are 7 records outside and 40 inside" in verdict.reasons[0].finding
+    assert "There are 7 prompts outside and 40 inside" in verdict.reasons[0].finding
     assert measured(1, 1, **few).to_json()["change"] is None
 
 

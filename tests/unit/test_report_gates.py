@@ -79,7 +79,7 @@ def test_a_stopped_run_says_so_first_with_why_and_what_to_do() -> None:
     assert "Learn from several answers a prompt: generate.samples=4." in first
     assert "Ask for more varied prompts." not in first  # three are enough here; all are in the section
     assert "Ask for more varied prompts." in section(stopped())
-    assert "--accept REASON" in first
+    assert '--accept "diversity: REASON"' in first
     assert "There is no student to use: a quality gate kept it back. The terms alone: Yes, as asked" in first
     assert "It stopped this run." in section(stopped())
 

@@ -68,6 +68,20 @@ def test_this_run_may_be_the_best() -> None:
     )
 
 
+def test_only_runs_on_the_same_held_out_text_are_the_closest() -> None:
+    """The run with the lowest KL was measured on other text: that says nothing of this one."""
+    *others, ours = (replace(row, held_out="sha256:a") for row in examples.runs())
+    other = replace(others[2], kl_after=0.01, held_out="sha256:b")
+    found = part(*others[:2], other, ours)
+    said = words(found)
+    assert "1 of them measured KL on other held-out text, which does not compare." in said
+    assert "This one came closest to its teacher: KL 1.17" in said
+    assert "3. demo-20-layers" in said, "it stays in the table"
+    assert "3. demo-20-layers: 0.01" not in said, "and out of the picture"
+    alone = words(part(other, ours))
+    assert "This one came closest" in alone
+
+
 def test_runs_of_one_size_are_bars_and_runs_without_kl_no_picture() -> None:
     same = [replace(row, student_params=1_000_000) for row in examples.runs()]
     assert 'class="chart bars"' in part(*same)

@@ -19,7 +19,11 @@ def run(
         bool, typer.Option("--fresh", help="Make every artifact anew; answers received are not asked again.")
     ] = False,
     accept: Annotated[
-        str | None, typer.Option(help="Take a review upon yourself, with a reason; it is recorded.")
+        str | None,
+        typer.Option(
+            help="Take a review upon yourself, with a reason; or, by its name, a gate that stopped the last "
+            'run: "diversity: REASON". It is recorded.'
+        ),
     ] = None,
     print_recipe: Annotated[
         bool, typer.Option("--print-recipe", help="Print the recipe with every field, and stop.")

@@ -2,13 +2,82 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from inbond.evaluate.capacity import Capacity
+    from inbond.evaluate.diversity import Diversity
+    from inbond.evaluate.generality import Generality
 
 Limit = Literal["size", "data", "training", "none", "unclear"]
 Answer = Literal["yes", "no", "unclear"]
+
+
+@dataclass(frozen=True)
+class Learning:
+    """What the recipe did that advice can change. ``narrowing``: the terms of its objective that reward
+    saying only what the teacher is likeliest to say; ``temperature``: that of the answers learnt from."""
+
+    epochs: int
+    narrowing: tuple[str, ...]
+    temperature: float
+    samples: int
+
+
+def for_diversity(found: Diversity, outcome: str, how: Learning) -> tuple[str, ...]:
+    """Recipe fields to try for a student that is, or may be, narrower than its teacher."""
+    if outcome == "pass":
+        return ()
+    if outcome == "cannot-tell":
+        return (
+            f"gates.diversity.prompts: more than {found.prompts} (with held_out: a larger share, or more "
+            "prompts, so that there are as many); four times as many halve the intervals.",
+            f"gates.diversity.samples: more than {found.samples} answers to each; that helps less.",
+        )
+    advice = [
+        f"train.{name}: less of it, and train.kl instead, which covers all that the teacher says."
+        for name in how.narrowing
+    ]
+    if how.temperature < 1:
+        advice.append(
+            f"generate.temperature: nearer to 1 than {how.temperature:g}; answers drawn more freely, and "
+            f"generate.samples above {how.samples}, show the student more of what its teacher says."
+        )
+    elif how.samples == 1:
+        advice.append("generate.samples: 4; several answers to a prompt show that there is more than one.")
+    if how.epochs > 1:
+        advice.append(f"train.epochs: fewer than {how.epochs}; records learnt by heart leave one answer.")
+    return (*advice, "prompts: more, and more varied ones.")
+
+
+def for_generality(found: Generality, outcome: str, how: Learning) -> tuple[str, ...]:
+    """Recipe fields to try for a student that got, or may have got, worse outside its domain."""
+    if outcome == "pass":
+        return ()
+    if outcome == "cannot-tell" and not found.enough:
+        return (
+            "gates.generality.file: at least 8 prompts that are none of the domain; held_out: a larger "
+            "share, so that as many are held out.",
+        )
+    if outcome == "cannot-tell":
+        return (
+            "gates.generality.file: more prompts from outside than the "
+            f"{len(found.after_outside)} asked; four times as many halve the intervals.",
+            "gates.generality.max_gap: how far KL outside may lie above KL inside, for a student whose "
+            "start is nothing to compare with.",
+        )
+    advice: tuple[str, ...] = (
+        "prompts: add general ones, or own_data of other kinds, so that what lies outside is learnt as well.",
+    )
+    if how.epochs > 1:
+        advice += (f"train.epochs: fewer than {how.epochs}, or a lower train.lr, moves the student less.",)
+    larger = {
+        "prune": "student.layers: more; a larger student has room for both.",
+        "model": "student.base: a larger one, or train.lora: its first weights then stay as they are.",
+        "scratch": "student.config: a wider one; a larger student has room for both.",
+    }[found.start]
+    return (*advice, larger)
 
 
 def advise(found: Capacity, limit: Limit, training: Answer) -> tuple[str, ...]:
@@ -72,7 +141,7 @@ def _for_none(found: Capacity, _training: Answer) -> tuple[str, ...]:
 
 def _for_unclear(found: Capacity, training: Answer) -> tuple[str, ...]:
     advice: tuple[str, ...] = (
-        f"held_out: a larger share than the {len(found.held_out)} records measured; four times as many halve "
+        f"held_out: a larger share than the {len(found.held_out)} prompts measured; four times as many halve "
         "the intervals.",
     )
     if training == "unclear":

@@ -6,8 +6,7 @@ of the held-out records (not mean of means). No text of the training split takes
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,8 +26,9 @@ CHUNK = 256
 class Agreement:
     """KL in nats a token; agreement as a share; label tokens measured.
 
-    ``kl_stderr`` is the standard error of the KL with records as the units drawn (tokens of one
-    record are alike): the linearised error of a ratio of two sums. 0 for a single record.
+    ``records`` has the sums of each unit: of each record, or of all records of one prompt where ``prepare``
+    was told which those are. ``kl_stderr`` is the standard error of the KL with these units drawn (tokens
+    of one record are alike, and so are answers to one prompt). 0 for a single unit.
     """
 
     kl: float
@@ -42,23 +42,33 @@ class Agreement:
 class HeldOut:
     """Held-out batches and the teacher's hidden states [N, H] at their labels, computed once
     for all students that are compared with it. ``rows`` are the places, batch by batch, that the
-    sequences had when they were given."""
+    sequences had when they were given, ``units`` what each belongs to, in the order they were given."""
 
     batches: tuple[Batch, ...]
     teacher_NH: tuple[Tensor, ...]
     teacher_weight_VH: Tensor
     vocabulary: int
     rows: tuple[int, ...]
+    units: tuple[Hashable, ...]
 
 
 @torch.inference_mode()
-def prepare(teacher: Any, sequences: Sequence[Labelled], *, vocabulary: int, pad_id: int) -> HeldOut:
-    """Runs the teacher over the held-out sequences."""
+def prepare(
+    teacher: Any,
+    sequences: Sequence[Labelled],
+    *,
+    vocabulary: int,
+    pad_id: int,
+    units: Sequence[Hashable] | None = None,
+) -> HeldOut:
+    """Runs the teacher over the held-out sequences, of which there is at least one. ``units`` names what each
+    belongs to (its prompt); those with the same name count as one. None: each is a unit."""
+    assert sequences, "something to measure on"
     groups = by_length([len(sequence.ids) for sequence in sequences], BATCH)
     batches = tuple(make_batch([sequences[row] for row in rows], pad_id, teacher.device) for rows in groups)
     hidden = tuple(label_hidden(teacher, batch) for batch in batches)
     rows = tuple(row for group in groups for row in group)
-    return HeldOut(batches, hidden, head_weight(teacher, vocabulary), vocabulary, rows)
+    return HeldOut(batches, hidden, head_weight(teacher, vocabulary), vocabulary, rows, tuple(units or rows))
 
 
 @torch.inference_mode()
@@ -75,13 +85,8 @@ def measure(held_out: HeldOut, student: Any) -> Agreement:
         agree.append(agree_N)
     all_N, agree_N = torch.cat(kl).double(), torch.cat(agree)
     lengths = [length for batch in held_out.batches for length in batch.lengths]
-    return Agreement(
-        float(all_N.mean()),
-        _stderr_by_record(all_N, lengths),
-        float(agree_N.double().mean()),
-        len(all_N),
-        _sums(all_N, agree_N, lengths, held_out.rows),
-    )
+    records = _sums(all_N, agree_N, lengths, held_out.rows).by(held_out.units)
+    return Agreement(float(all_N.mean()), records.stderr, float(agree_N.double().mean()), len(all_N), records)
 
 
 def _sums(kl_N: Tensor, agree_N: Tensor, lengths: Sequence[int], rows: Sequence[int]) -> RecordSums:
@@ -91,13 +96,6 @@ def _sums(kl_N: Tensor, agree_N: Tensor, lengths: Sequence[int], rows: Sequence[
     ordered = [sums for _, sums in sorted(zip(rows, by_batch, strict=True))]
     kls, agreed, tokens = zip(*ordered, strict=True)
     return RecordSums(kls, agreed, tokens)
-
-
-def _stderr_by_record(values_N: Tensor, lengths: Sequence[int]) -> float:
-    if len(lengths) < 2:
-        return 0.0
-    off = torch.stack([part.sum() for part in torch.split(values_N - values_N.mean(), list(lengths))])
-    return math.sqrt(len(lengths) / (len(lengths) - 1)) * float(off.square().sum().sqrt()) / len(values_N)
 
 
 @torch.inference_mode()

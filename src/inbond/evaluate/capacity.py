@@ -49,9 +49,9 @@ class Point:
 
 @dataclass(frozen=True)
 class Capacity:
-    """What was measured. ``points`` rise and end with the end of training; they may be on fewer records than
-    ``held_out``, all held-out ones at the end. ``train``: about as many training records, at the end,
-    measured in the same way; ``examples``: the number of all training records."""
+    """What was measured, by prompt. ``points`` rise and end with the end of training; they may be on fewer
+    prompts than ``held_out``, all held-out ones at the end. ``train``: about as many training prompts, at
+    the end, measured in the same way; ``examples``: the number of all training records."""
 
     points: tuple[Point, ...]
     held_out: RecordSums
@@ -178,7 +178,7 @@ def diagnose(found: Capacity, limits: Limits) -> Diagnosis:
     if not found.enough:
         outcome = "pass" if limits.max_kl is None else "cannot-tell"
         verdict = Verdict(outcome, (_reason("too-few", _too_few(found)),), facts, DECIDER)
-        advice = ("held_out: a larger share, so that there are enough records to measure on.",)
+        advice = ("held_out: a larger share, so that there are enough prompts to measure on.",)
         return Diagnosis("unclear", verdict, advice)
     data, training = _data(found, limits), _training(found, limits)
     limit = _limit(found, limits, data, training)
@@ -254,9 +254,10 @@ def _data_words(found: Capacity, limits: Limits, data: Answer) -> str:
     finding = {"yes": "a gap", "no": "no large gap", "unclear": "too near to call"}[data]
     rose = " Held-out KL rose towards the end, as it does when records are learnt by heart." * _rose(found)
     return (
-        f"KL on {len(found.train)} training records is {found.train.mean_kl:.3f}, on {len(found.held_out)} "
-        f"held-out ones {found.held_out.mean_kl:.3f}: a ratio of {found.learnt.words()}; below "
-        f"{1 - limits.gap:g} counts as a gap that data could close: {finding}.{rose}"
+        f"KL on answers to {len(found.train)} training prompts is {found.train.mean_kl:.3f}, to "
+        f"{len(found.held_out)} held-out ones {found.held_out.mean_kl:.3f}: a ratio of "
+        f"{found.learnt.words()}; below {1 - limits.gap:g} counts as a gap that data could close: "
+        f"{finding}.{rose}"
     )
 
 
@@ -267,7 +268,7 @@ def _training_words(found: Capacity, limits: Limits, training: Answer) -> str:
     low, high = found.left.interval()
     judged = {"yes": "it was still falling", "no": "it was flat", "unclear": "too near to call"}[training]
     return (
-        f"From step {earlier.step} to {found.points[-1].step} KL on {len(found.last)} held-out records went "
+        f"From step {earlier.step} to {found.points[-1].step} KL on {len(found.last)} held-out prompts went "
         f"from {earlier.held_out.mean_kl:.3f} to {found.last.mean_kl:.3f}, a fall of "
         f"{1 - found.left.value:.1%} (95% interval {1 - high:.1%} to {1 - low:.1%}), while the learning rate "
         f"went from {earlier.lr:.2g} to {found.points[-1].lr:.2g}. At that pace per unit of rate another "
@@ -277,8 +278,8 @@ def _training_words(found: Capacity, limits: Limits, training: Answer) -> str:
 
 
 _RATES = (
-    "Each comparison uses a 95% interval over records: that data, or that training, is the limit is claimed "
-    "wrongly by the luck of the records with a chance of about 5% at most; size is what remains when both "
+    "Each comparison uses a 95% interval over prompts: that data, or that training, is the limit is claimed "
+    "wrongly by the luck of the prompts with a chance of about 5% at most; size is what remains when both "
     "are ruled out, and is not proven by it."
 )
 
@@ -286,7 +287,7 @@ _RATES = (
 def _too_few(found: Capacity) -> str:
     return (
         f"There are {min(len(found.last), len(found.held_out))} held-out and {len(found.train)} training "
-        f"records; an interval needs at least {LEAST_RECORDS} of each."
+        f"prompts; an interval needs at least {LEAST_RECORDS} of each."
     )
 
 

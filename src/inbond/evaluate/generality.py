@@ -25,9 +25,11 @@ from inbond.evaluate.intervals import (
 )
 from inbond.types import Reason, Verdict
 
-DECIDER = "inbond.generality/1"
+DECIDER = "inbond.generality/2"
 PROMPTS = "outside-prompts.jsonl"
 Start = Literal["prune", "model", "scratch"]
+FLOOR = 0.05
+"""Nats a token at or below which a student follows its teacher: a ratio to less than this means nothing."""
 _Outcome = Literal["pass", "fail", "cannot-tell"]
 _SOURCE = "docs/gates.md#generality"
 
@@ -50,20 +52,26 @@ def built_in_prompts() -> tuple[OutsidePrompt, ...]:
 class Limits:
     """``max_ratio``: the most that KL outside may be after training, as a multiple of what it was before.
     ``max_gap``: the most that it may be as a multiple of KL inside; None: only reported.
-    ``floor``: nats a token at or below which a student follows its teacher, however it began.
+    ``floor``: nats a token that KL before training counts as at the least. A student that began as its
+    teacher can only get worse; it may come to ``max_ratio`` times this.
     ``blank``: a student whose KL outside was above this share of ln(vocabulary) before training knew next
     to nothing (a uniform guess is at most 1): that it got better then shows nothing."""
 
     max_ratio: float = 1.0
     max_gap: float | None = None
-    floor: float = 0.01
+    floor: float = FLOOR
     blank: float = 0.5
+
+    @property
+    def allowed(self) -> float:
+        """Nats a token outside after training that any student may have, however it began."""
+        return self.max_ratio * self.floor
 
 
 @dataclass(frozen=True)
 class Generality:
-    """What was measured: per-record sums before and after training, outside (the same records twice) and
-    inside (held-out records of the domain, the same twice). ``areas``: one for each outside record.
+    """What was measured: sums by prompt before and after training, outside (the same prompts twice) and
+    inside (held-out prompts of the domain, the same twice). ``areas``: one for each prompt outside.
     ``vocabulary``: the number of real tokens."""
 
     before_outside: RecordSums
@@ -82,6 +90,12 @@ class Generality:
     @property
     def enough(self) -> bool:
         return min(len(self.after_outside), len(self.after_inside)) >= LEAST_RECORDS
+
+    @property
+    def began_near(self) -> bool:
+        """KL outside was below ``FLOOR`` before training (an adapter on the teacher itself): no ratio to it
+        is given, since any would be huge."""
+        return self.before_outside.mean_kl < FLOOR
 
     @cached_property
     def outside(self) -> Estimate:
@@ -120,14 +134,24 @@ class Generality:
         return sorted(found, key=lambda entry: entry["kl_before"] - entry["kl_after"])
 
     def to_json(self) -> dict[str, Any]:
-        """Means, agreement, ratios with 95% intervals (null with too few records), areas, all sums."""
+        """Means, agreement, ratios with 95% intervals (null with too few prompts, and over a KL before
+        training of less than ``FLOOR``), areas, all sums."""
         sides = ("before_outside", "after_outside", "before_inside", "after_inside")
-        ratios = ("change", "change_inside", "gap", "gap_before")
+        near_inside = self.before_inside.mean_kl < FLOOR
+        void = {
+            "change": self.began_near,
+            "change_inside": near_inside,
+            "gap": False,
+            "gap_before": near_inside,
+        }
         return {
             "start": self.start,
             "vocabulary": self.vocabulary,
             **{side: _side_json(getattr(self, side)) for side in sides},
-            **{name: getattr(self, name).to_json() if self.enough else None for name in ratios},
+            **{
+                name: getattr(self, name).to_json() if self.enough and not left else None
+                for name, left in void.items()
+            },
             "areas": self.by_area(),
         }
 
@@ -141,19 +165,18 @@ def _change(before: RecordSums, after: RecordSums) -> Estimate:
 
 
 def decide(found: Generality, limits: Limits) -> Verdict:
-    """fail: KL outside is above ``max_ratio`` times what it was, with the whole 95% interval (or the gap is
-    above ``max_gap``); pass: everything demanded lies within its limit, with the whole interval;
-    cannot-tell: anything else, a student that knew nothing before and has no ``max_gap`` among it."""
+    """fail: KL outside is above ``max_ratio`` times what it was, counted as ``floor`` where it was less, with
+    the whole 95% interval (or the gap is above ``max_gap``); pass: everything demanded lies within its
+    limit, with the whole interval; cannot-tell: anything else, a student that knew nothing before and has
+    no ``max_gap`` among it. A gap is not judged of a student that follows its teacher outside, surely at
+    or below ``floor``."""
     reasons: list[Reason] = []
     if not found.enough:
         outcomes: list[_Outcome] = ["cannot-tell"]
         reasons.append(_reason("too-few", _too_few(found)))
-    elif found.outside.interval()[1] <= limits.floor:
-        outcomes = ["pass"]
-        reasons.append(_reason("follows", _follows(found, limits)))
     else:
         outcomes = [_judge_change(found, limits, reasons)]
-        if limits.max_gap is not None:
+        if limits.max_gap is not None and found.outside.interval()[1] > limits.floor:
             outcomes.append(_judge_gap(found, limits.max_gap, reasons))
             if _was_blank(found, limits) and outcomes[0] != "fail":
                 outcomes = outcomes[1:]  # the gap alone can say something of such a student
@@ -171,19 +194,24 @@ def _was_blank(found: Generality, limits: Limits) -> bool:
 
 
 def _judge_change(found: Generality, limits: Limits, reasons: list[Reason]) -> _Outcome:
-    low, high = found.change.interval()
-    if low > limits.max_ratio:
-        reasons.append(_reason("worse-outside", _change_words(found, limits)))
+    (low, high), (least, most) = found.change.interval(), found.outside.interval()
+    words = _near_words(found, limits) if found.began_near else _change_words(found, limits)
+    if most <= limits.allowed:
+        reasons.append(_reason("follows", _follows(found, limits)))
+        return "pass"
+    if low > limits.max_ratio and least > limits.allowed:
+        reasons.append(_reason("worse-outside", words))
         return "fail"
     if _was_blank(found, limits):
         reasons.append(_reason("blank-before", _blank_words(found)))
         return "cannot-tell"
     if high <= limits.max_ratio:
-        reasons.append(_reason("kept-outside", _change_words(found, limits)))
+        reasons.append(_reason("kept-outside", words))
         return "pass"
-    reasons.append(
-        _reason("too-close", f"{_change_words(found, limits)} {found.change.needed(limits.max_ratio)}")
+    needed = (
+        found.outside.needed(limits.allowed) if found.began_near else found.change.needed(limits.max_ratio)
     )
+    reasons.append(_reason("too-close", f"{words} {needed}"))
     return "cannot-tell"
 
 
@@ -208,6 +236,16 @@ def _change_words(found: Generality, limits: Limits) -> str:
     )
 
 
+def _near_words(found: Generality, limits: Limits) -> str:
+    before, after = found.before_outside, found.after_outside
+    return (
+        f"On {len(after)} prompts outside the domain KL went from {before.mean_kl:.3f} to "
+        f"{found.outside.words()} nats a token; agreement from {before.agreement:.0%} to "
+        f"{after.agreement:.0%}. The student began so near to its teacher that no ratio to that means "
+        f"anything: what it was counts as {limits.floor:g}, so at most {limits.allowed:.3g} nats are allowed."
+    )
+
+
 def _blank_words(found: Generality) -> str:
     uniform = math.log(found.vocabulary)
     how = "starts from scratch" if found.start == "scratch" else "was cut too deep to know anything"
@@ -221,25 +259,29 @@ def _blank_words(found: Generality) -> str:
 
 def _gap_words(found: Generality) -> str:
     side = "farther from" if found.gap.value > 1 else "nearer to"
-    return (
+    now = (
         f"After training a token outside the domain costs {found.after_outside.mean_kl:.3f} nats, one "
         f"inside {found.after_inside.mean_kl:.3f}: outside the student is {side} its teacher, KL outside "
-        f"/ KL inside = {found.gap.words()}; before training it was {found.gap_before.words()}. Training "
-        f"brought KL inside to {found.change_inside.value:.2f} of what it was, outside to "
-        f"{found.change.value:.2f}."
+        f"/ KL inside = {found.gap.words()}"
+    )
+    if found.began_near or found.before_inside.mean_kl < FLOOR:
+        return f"{now}."
+    return (
+        f"{now}; before training it was {found.gap_before.words()}. Training brought KL inside to "
+        f"{found.change_inside.value:.2f} of what it was, outside to {found.change.value:.2f}."
     )
 
 
 def _follows(found: Generality, limits: Limits) -> str:
     return (
         f"KL outside is {found.outside.words()} nats a token on {len(found.after_outside)} prompts, at "
-        f"or below {limits.floor:g}: the student follows its teacher there, however it began."
+        f"or below {limits.allowed:.3g}: the student follows its teacher there, however it began."
     )
 
 
 def _too_few(found: Generality) -> str:
     return (
-        f"There are {len(found.after_outside)} records outside and {len(found.after_inside)} inside the "
+        f"There are {len(found.after_outside)} prompts outside and {len(found.after_inside)} inside the "
         f"domain; an interval needs at least {LEAST_RECORDS} of each."
     )
 

@@ -11,7 +11,7 @@ numbers always give the same interval. Legend: D draws, R records.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import Any
@@ -49,13 +49,36 @@ class RecordSums:
 
     @property
     def mean_kl(self) -> float:
-        """Nats a label token over all records."""
-        return sum(self.kl) / sum(self.tokens)
+        """Nats a label token over all records; NaN where there is no token."""
+        return _share(sum(self.kl), sum(self.tokens))
 
     @property
     def agreement(self) -> float:
-        """Share of label tokens with the same likeliest token."""
-        return sum(self.agreed) / sum(self.tokens)
+        """Share of label tokens with the same likeliest token; NaN where there is no token."""
+        return _share(sum(self.agreed), sum(self.tokens))
+
+    @property
+    def stderr(self) -> float:
+        """Standard error of ``mean_kl`` with records as the units drawn: the linearised error of a ratio of
+        two sums. 0 for a single record."""
+        if len(self) < 2:
+            return 0.0
+        mean = self.mean_kl
+        off = sum((kl - mean * tokens) ** 2 for kl, tokens in zip(self.kl, self.tokens, strict=True))
+        return math.sqrt(len(self) / (len(self) - 1) * off) / sum(self.tokens)
+
+    def by(self, units: Sequence[Hashable]) -> RecordSums:
+        """The records of one unit (a prompt that was answered several times) added together, since they are
+        alike: intervals then draw units. One name a record; units in the order they first come."""
+        assert len(units) == len(self), "a unit for each record"
+        places: dict[Hashable, list[int]] = {}
+        for place, unit in enumerate(units):
+            places.setdefault(unit, []).append(place)
+        return RecordSums(
+            tuple(math.fsum(self.kl[row] for row in rows) for rows in places.values()),
+            tuple(sum(self.agreed[row] for row in rows) for rows in places.values()),
+            tuple(sum(self.tokens[row] for row in rows) for rows in places.values()),
+        )
 
     def take(self, rows: Sequence[int]) -> RecordSums:
         """Some of the records, by their places."""
@@ -186,6 +209,10 @@ def _t_probability(t: float, freedom: int) -> float:
         middle = (low + high) / 2
         low, high = (middle, high) if t_quantile(middle, freedom) < t else (low, middle)
     return high
+
+
+def _share(over: float, under: float) -> float:
+    return over / under if under else math.nan
 
 
 def _widening(records: int) -> float:

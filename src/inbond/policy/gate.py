@@ -30,10 +30,16 @@ def accepted(decision: Decision, reason: str) -> dict[str, Any]:
     Only a review can be accepted: a denial is lifted by a written agreement, not by a reason.
     """
     assert decision.verdict.outcome == "review", "only a review can be accepted"
-    if not reason.strip():
-        raise InputError(
-            expected="a reason for accepting what the gate could not decide",
-            found="an empty one",
-            fix='--accept "who decided, and why"; it is recorded in the ledger',
-        )
-    return {"facts": decision.verdict.facts, "outcome": "review", "reason": reason.strip()}
+    given = reason_given(reason, "accepting what the gate could not decide")
+    return {"facts": decision.verdict.facts, "outcome": "review", "reason": given}
+
+
+def reason_given(reason: str, what: str, option: str = '--accept "REASON"') -> str:
+    """A person's reason for ``what``, without spaces around it. Raises InputError when there is none."""
+    if reason.strip():
+        return reason.strip()
+    raise InputError(
+        expected=f"a reason for {what}",
+        found="an empty one",
+        fix=f"{option}: who decided, and why; it is recorded in the ledger",
+    )

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inbond.errors import DecisionNeededError, DeniedError
+from inbond.errors import DecisionNeededError, DeniedError, InputError
+from inbond.ledger import manifest
 from inbond.ledger.ledger import Ledger
 from inbond.policy import gate, terms, weights
 from inbond.policy.decide import Decision, decide
 from inbond.policy.declared import find_licence
 from inbond.policy.facts import SELF_HOSTED, DataLicence, Facts, LicenceFinding
 from inbond.policy.licences import of_data
+from inbond.recipes.accepting import addressed, words
 from inbond.recipes.recipe import Recipe
 from inbond.types import ModelName, parse_model_name
 from inbond.workspace import Workspace, config_folder
+
+RESULT = "result.json"
+"""In a run's folder: what the run says of itself."""
 
 
 def facts_from_recipe(recipe: Recipe, workspace: Workspace) -> Facts:
@@ -58,8 +64,35 @@ def host_terms(channel: str) -> str | None:
 
 
 def student_folder(name: ModelName, workspace: Workspace) -> Path:
-    """Where the student of the run that a ``run:`` name means is kept."""
-    return workspace.run(name.name) / "student"
+    """The student of the run that a ``run:`` name means. Raises InputError when there is none, saying so
+    where the run's gates kept it in."""
+    folder = workspace.run(name.name) / "student"
+    if manifest.read(folder) is not None:
+        return folder
+    kept_in = _kept_in(folder.parent / RESULT)
+    if kept_in:
+        raise InputError(
+            expected=f"a student that the run {name.name!r} handed out",
+            found="its gates kept it in ("
+            + ", ".join(f"{name}: {outcome}" for name, outcome in kept_in.items())
+            + f"); {folder.parent / 'report.html'} says why",
+            fix="change its recipe as the report advises, or, to hand the student out all the same, run its "
+            f"recipe again with {words(list(kept_in))}",
+        )
+    raise InputError(
+        expected=f"a finished run {name.name!r} in {workspace.home}",
+        found=f"no complete student at {folder}",
+        fix="run its recipe first, or name the workspace with --home",
+    )
+
+
+def _kept_in(result: Path) -> dict[str, str]:
+    """The gates that stopped a run, with their outcomes; none for any other run."""
+    try:
+        kept = json.loads(result.read_bytes())
+        return {name: str(kept["gates"][name]["outcome"]) for name in kept["stopped_by"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def _prompts(recipe: Recipe) -> tuple[DataLicence, ...]:
@@ -94,15 +127,15 @@ def pass_gate(recipe: Recipe, workspace: Workspace, ledger: Ledger, accept: str 
         raise _denied(body["question"], findings)
     if decision.verdict.outcome != "review":
         return Passed(facts, decision, None)
-    if accept is not None:
-        accepted = gate.accepted(decision, accept)
-        ledger.record(gate.ACCEPTED, accepted)
-        return Passed(facts, decision, str(accepted["reason"]))
     earlier = [
         event.body["reason"]
         for event in ledger.events(gate.ACCEPTED)
         if event.body["facts"] == decision.verdict.facts
     ]
+    if accept is not None and not (earlier and addressed(accept)[0]):  # else it speaks of another gate
+        accepted = gate.accepted(decision, accept)
+        ledger.record(gate.ACCEPTED, accepted)
+        return Passed(facts, decision, str(accepted["reason"]))
     if not earlier:
         raise DecisionNeededError(
             expected="terms that Inbond can judge, or a person's decision",

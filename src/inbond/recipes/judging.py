@@ -5,28 +5,35 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from inbond.digest import of_value
-from inbond.errors import DecisionNeededError, DeniedError, InbondError, InputError
+from inbond.errors import DecisionNeededError, DeniedError, InbondError
 from inbond.ledger.ledger import Ledger
 from inbond.ledger.manifest import Identity
+from inbond.ledger.records import Row
+from inbond.recipes import comparison
+from inbond.recipes.accepting import STOPPING, reason_for, words
 from inbond.recipes.learning import CURVE, MEASURED, Bench, fresh_student
-from inbond.recipes.measuring import read_evaluation
+from inbond.recipes.measuring import prompts_of, read_evaluation
 from inbond.recipes.models import pad_id
-from inbond.recipes.outside import beyond, digest_of
+from inbond.recipes.outside import Outside, beyond, digest_of
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.trail import Artifact, Made
 from inbond.teachers.protocols import TokenSequence
 from inbond.types import Reason, Verdict
 from inbond.workspace import write_json
 
-JUDGE_VERSION = 1
+if TYPE_CHECKING:
+    from inbond.evaluate.advice import Learning
+    from inbond.evaluate.diversity import Answers
+
+JUDGE_VERSION = 2
 GATES = "gates.json"
 ACCEPTED = "judgement.accepted"
 NAMES = ("diversity", "generality", "capacity")
-_STOPPING = {"stop": ("fail",), "strict": ("fail", "cannot-tell")}
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,7 @@ class Judged:
 
     @property
     def stops(self) -> bool:
-        return self.accepted is None and self.outcome in _STOPPING.get(self.action, ())
+        return self.accepted is None and self.outcome in STOPPING.get(self.action, ())
 
 
 def judge(bench: Bench, begun: Artifact, trained: Artifact, evaluation: Artifact) -> Artifact:
@@ -66,10 +73,11 @@ def judge(bench: Bench, begun: Artifact, trained: Artifact, evaluation: Artifact
 
     def make(folder: Path) -> Made:
         verdicts = {}
-        models = _Models(bench, begun, trained) if bench.teacher.weights is not None else None
+        models = _Models(bench, begun, trained)
         for done, name in enumerate(asked):
             bench.trail.watcher.advance("judge", done, len(asked), f"{name} is measured")
-            verdicts[name] = _MEASURES[name](models, evaluation) if models else _without_teacher(name)
+            measure = _MEASURES[name] if bench.teacher.weights is not None else _without_teacher(name)
+            verdicts[name] = measure(models, evaluation)
         write_json(folder / GATES, verdicts)
         return Made({name: entry["verdict"]["outcome"] for name, entry in verdicts.items()})
 
@@ -77,27 +85,28 @@ def judge(bench: Bench, begun: Artifact, trained: Artifact, evaluation: Artifact
 
 
 def accept(ledger: Ledger, recipe: Recipe, judged: Artifact, reason: str) -> None:
-    """A person hands the student out in spite of its gates. Only verdicts that stood before this very run can
-    be accepted: nobody can take upon themselves what nobody has seen. Raises InputError without a reason."""
-    if judged.status == "made":
-        return
-    stopping = [gate for gate in read_judged(recipe, judged, ledger) if gate.stops]
-    if stopping and not reason.strip():
-        raise InputError(
-            expected="a reason for handing out a student that its gates keep in",
-            found="an empty one",
-            fix='--accept "who decided, and why"; it is recorded in the ledger and shown in the report',
-        )
-    for gate in stopping:
+    """A person hands the student out in spite of the gates that ``reason`` names. Only verdicts with which an
+    earlier run was stopped, report and all, can be accepted: nobody can take upon themselves what nobody has
+    seen. Raises InputError without a reason."""
+    shown = comparison.stopped_by(recipe.name, ledger)
+    for gate in read_judged(recipe, judged, ledger):
         facts = gate.verdict["facts"]
-        body = {"run": recipe.name, "gate": gate.name, "facts": facts, "outcome": gate.outcome}
-        ledger.record(ACCEPTED, {**body, "reason": reason.strip()})
+        if not gate.stops or shown.get(gate.name) != facts:
+            continue
+        given = reason_for(gate.name, reason, "handing out a student that its gates keep in")
+        if given is not None:
+            body = {"run": recipe.name, "gate": gate.name, "facts": facts, "outcome": gate.outcome}
+            ledger.record(ACCEPTED, {**body, "reason": given})
 
 
 def read_judged(recipe: Recipe, artifact: Artifact, ledger: Ledger) -> tuple[Judged, ...]:
     """The gates with what the recipe does about them, and which of them a person has accepted."""
     kept = json.loads((artifact.folder / GATES).read_bytes())
-    accepted = {event.body["facts"]: event.body["reason"] for event in ledger.events(ACCEPTED)}
+    accepted = {
+        (event.body["gate"], event.body["facts"]): event.body["reason"]
+        for event in ledger.events(ACCEPTED)
+        if event.body["run"] == recipe.name
+    }
     return tuple(
         Judged(
             name,
@@ -106,7 +115,7 @@ def read_judged(recipe: Recipe, artifact: Artifact, ledger: Ledger) -> tuple[Jud
             entry["found"],
             entry.get("limit"),
             tuple(entry.get("advice", ())),
-            accepted.get(entry["verdict"]["facts"]),
+            accepted.get((name, entry["verdict"]["facts"])),
         )
         for name, entry in kept.items()
     )
@@ -125,17 +134,25 @@ def stopped(recipe: Recipe, judged: Sequence[Judged], report: Path) -> InbondErr
     return kind(
         expected=f"a student of {recipe.name} that passes its gates",
         found=findings,
-        fix=f"{advice}read {report}; to hand the student out all the same, run it again with --accept REASON",
+        fix=f"{advice}read {report}; to hand the student out all the same, run it again with "
+        f"{words([gate.name for gate in stopping])}",
     )
 
 
-def _without_teacher(name: str) -> dict[str, Any]:
+def _without_teacher(name: str) -> _Measure:
     finding = "The teacher's weights are not on this machine: its student cannot be compared with it."
+    return lambda models, _: _not_measured(models, name, "no-teacher", finding)
+
+
+def _not_measured(models: _Models, gate: str, rule: str, finding: str) -> dict[str, Any]:
+    """Cannot tell, with nothing measured. The facts are those of this very student: another one's verdict is
+    not accepted with it."""
+    facts = {"gate": gate, "trained": models.trained.manifest.digest, "teacher": models.bench.teacher.pinned}
     verdict = Verdict(
         "cannot-tell",
-        (Reason(f"{name}.no-teacher", finding, f"docs/gates.md#{name}"),),
-        of_value({"teacher": None}),
-        f"inbond.{name}/1",
+        (Reason(f"{gate}.{rule}", finding, f"docs/gates.md#{gate}"),),
+        of_value({**facts, "rule": rule}),
+        f"inbond.{gate}/{JUDGE_VERSION}",
     )
     return {"verdict": verdict.to_json(), "found": {}}
 
@@ -147,60 +164,87 @@ def _sampling(recipe: Recipe) -> dict[str, float]:
 
 
 class _Models:
-    """The models that are compared, opened once."""
+    """The models that are compared, each opened once, when it is first needed."""
 
     def __init__(self, bench: Bench, begun: Artifact, trained: Artifact) -> None:
-        from inbond.teachers.local import load_model
-
         self.bench = bench
+        self.begun = begun
         self.trained = trained
-        self.teacher = bench.local.model
-        self.before = fresh_student(bench, begun).eval()
-        self.after = load_model(trained.folder)
 
     @property
-    def tokens(self) -> dict[str, int]:
+    def teacher(self) -> Any:
+        return self.bench.local.model
+
+    @cached_property
+    def before(self) -> Any:
+        return fresh_student(self.bench, self.begun).eval()
+
+    @cached_property
+    def after(self) -> Any:
+        from inbond.teachers.local import load_model
+
+        return load_model(self.trained.folder)
+
+    @property
+    def learning(self) -> Learning:
+        """What advice has to know of the recipe."""
+        from inbond.evaluate.advice import Learning
+
+        recipe = self.bench.recipe
+        narrowing = tuple(name for name in _NARROWING if getattr(recipe.train, name) > 0)
+        return Learning(recipe.train.epochs, narrowing, recipe.generate.temperature, recipe.generate.samples)
+
+    @property
+    def tokens(self) -> dict[str, Any]:
         return {"vocabulary": len(self.bench.tokenizer), "pad_id": pad_id(self.bench.tokenizer)}
 
 
+def distinct(rows: Sequence[Row]) -> list[Row]:
+    """The first row of each prompt: a prompt that was answered several times is asked once."""
+    return list({row.record.prompt_id: row for row in reversed(rows)}.values())[::-1]
+
+
 def _diversity(models: _Models, _evaluation: Artifact) -> dict[str, Any]:
-    from inbond.evaluate import diversity
-    from inbond.evaluate.samples import sample_answers
+    from inbond.evaluate import advice, diversity
 
     bench, settings = models.bench, models.bench.recipe.gates.diversity
-    held_out = bench.encode(bench.held_out[: settings.prompts])
+    held_out = bench.encode(distinct(bench.held_out)[: settings.prompts])
     prompts = [sequence.ids[: sequence.prompt_length] for sequence in held_out]
-    sampling = _sampling(bench.recipe)
-    teacher, student = (
-        sample_answers(
-            model,
-            bench.tokenizer,
-            prompts,
-            settings.samples,
-            max_new_tokens=settings.tokens,
-            temperature=sampling["temperature"],
-            top_p=sampling["top_p"],
-            seed=int(sampling["seed"]),
-        )
-        for model in (models.teacher, models.after)
-    )
-    found = diversity.measure(teacher, student, {**sampling, "max_new_tokens": settings.tokens})
+    teacher, student = (_sampled(bench, model, prompts) for model in (models.teacher, models.after))
+    sampling = {**_sampling(bench.recipe), "max_new_tokens": settings.tokens}
+    found = diversity.measure(teacher, student, sampling)
     verdict = diversity.decide(found, diversity.Limits(min_ratio=settings.min_ratio))
-    return {"verdict": verdict.to_json(), "found": found.to_json()}
+    advised = advice.for_diversity(found, verdict.outcome, models.learning)
+    return {"verdict": verdict.to_json(), "found": found.to_json(), "advice": list(advised)}
+
+
+def _sampled(bench: Bench, model: Any, prompts: Sequence[Sequence[int]]) -> Answers:
+    """What a model says to each prompt, as often as the gate asks."""
+    from inbond.evaluate.samples import sample_answers
+
+    settings, sampling = bench.recipe.gates.diversity, _sampling(bench.recipe)
+    return sample_answers(
+        model,
+        bench.tokenizer,
+        prompts,
+        settings.samples,
+        max_new_tokens=settings.tokens,
+        temperature=sampling["temperature"],
+        top_p=sampling["top_p"],
+        seed=int(sampling["seed"]),
+    )
 
 
 def _generality(models: _Models, evaluation: Artifact) -> dict[str, Any]:
-    from inbond.evaluate import agreement, generality
+    from inbond.evaluate import advice, agreement, generality
     from inbond.evaluate.intervals import RecordSums
-    from inbond.evaluate.samples import greedy_sequences
-    from inbond.teachers.tokens import encode_prompt
 
     bench, settings = models.bench, models.bench.recipe.gates.generality
-    outside = beyond(bench.outside, (row.record.prompt for row in (*bench.train_rows, *bench.held_out)))
-    prompts = [encode_prompt(bench.tokenizer, entry.prompt) for entry in outside]
-    answers = greedy_sequences(models.teacher, bench.tokenizer, prompts, settings.tokens)
-    sequences = [TokenSequence(*answer) for answer in answers]
-    held = agreement.prepare(models.teacher, sequences, **models.tokens)
+    outside = _answered(models)
+    if not outside:
+        finding = "Too few prompts: none is from outside the domain; each is near one of the run's own."
+        return _not_measured(models, "generality", "too-few", finding)
+    held = agreement.prepare(models.teacher, [sequence for _, sequence in outside], **models.tokens)
     before, after = (agreement.measure(held, model).records for model in (models.before, models.after))
     inside = read_evaluation(evaluation)["agreement"]
     found = generality.Generality(
@@ -210,10 +254,28 @@ def _generality(models: _Models, evaluation: Artifact) -> dict[str, Any]:
         RecordSums.from_json(inside["after"]["records"]),
         bench.recipe.student.init,
         models.tokens["vocabulary"],
-        tuple(entry.area for entry in outside),
+        tuple(entry.area for entry, _ in outside),
     )
-    limits = generality.Limits(max_ratio=settings.max_ratio, max_gap=settings.max_gap)
-    return {"verdict": generality.decide(found, limits).to_json(), "found": found.to_json()}
+    verdict = generality.decide(
+        found, generality.Limits(max_ratio=settings.max_ratio, max_gap=settings.max_gap)
+    )
+    advised = advice.for_generality(found, verdict.outcome, models.learning)
+    return {"verdict": verdict.to_json(), "found": found.to_json(), "advice": list(advised)}
+
+
+def _answered(models: _Models) -> list[tuple[Outside, TokenSequence]]:
+    """Prompts from outside the domain with the teacher's own greedy answers, where it says anything."""
+    from inbond.evaluate.samples import greedy_sequences
+    from inbond.teachers.tokens import encode_prompt
+
+    bench, tokens = models.bench, models.bench.recipe.gates.generality.tokens
+    outside = beyond(bench.outside, (row.record.prompt for row in (*bench.train_rows, *bench.held_out)))
+    if not outside:
+        return []
+    prompts = [encode_prompt(bench.tokenizer, entry.prompt) for entry in outside]
+    answers = greedy_sequences(models.teacher, bench.tokenizer, prompts, tokens)
+    found = ((entry, TokenSequence(*answer)) for entry, answer in zip(outside, answers, strict=True))
+    return [(entry, sequence) for entry, sequence in found if sequence.labels]
 
 
 def _capacity(models: _Models, evaluation: Artifact) -> dict[str, Any]:
@@ -222,13 +284,19 @@ def _capacity(models: _Models, evaluation: Artifact) -> dict[str, Any]:
 
     bench, settings = models.bench, models.bench.recipe.gates.capacity
     learnt = [row for row in bench.train_rows if row.parents][: settings.records]
-    held = agreement.prepare(models.teacher, bench.encode(learnt), **models.tokens)
+    if not learnt:
+        finding = "Too few records: no answer of the teacher was learnt, only own data."
+        return _not_measured(models, "capacity", "too-few", finding)
+    held = agreement.prepare(models.teacher, bench.encode(learnt), **models.tokens, units=prompts_of(learnt))
+    units = prompts_of(bench.held_out[: settings.records])
     curve = json.loads((models.trained.folder / CURVE).read_bytes())
     measured = json.loads((models.trained.folder / MEASURED).read_bytes())
     found = capacity.Capacity(
         points=tuple(
             capacity.Point(
-                point["step"], curve[max(point["step"] - 1, 0)]["lr"], RecordSums.from_json(point["found"])
+                point["step"],
+                curve[max(point["step"] - 1, 0)]["lr"],
+                RecordSums.from_json(point["found"]).by(units),
             )
             for point in measured
         ),
@@ -244,7 +312,9 @@ def _capacity(models: _Models, evaluation: Artifact) -> dict[str, Any]:
     return {**diagnosis.to_json(), "found": found.to_json()}
 
 
-_MEASURES: dict[str, Callable[[_Models, Artifact], dict[str, Any]]] = {
+_NARROWING = ("reverse_kl", "skew_reverse_kl")
+_Measure = Callable[[_Models, Artifact], dict[str, Any]]
+_MEASURES: dict[str, _Measure] = {
     "diversity": _diversity,
     "generality": _generality,
     "capacity": _capacity,

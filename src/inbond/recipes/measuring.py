@@ -8,7 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from inbond.digest import Digest
 from inbond.ledger.manifest import Identity
+from inbond.ledger.records import Row
 from inbond.recipes.learning import Bench, fresh_student
 from inbond.recipes.models import pad_id, weight_files
 from inbond.recipes.trail import Artifact, Made
@@ -19,7 +21,7 @@ from inbond.workspace import write_json
 if TYPE_CHECKING:
     from inbond.evaluate.agreement import HeldOut
 
-EVALUATE_VERSION = 2
+EVALUATE_VERSION = 3
 EVALUATION = "evaluation.json"
 SAMPLES = "samples.json"
 """Text from the data, in a file of its own so that it can be erased."""
@@ -56,6 +58,11 @@ def evaluate(bench: Bench, begun: Artifact, trained: Artifact) -> Artifact:
     return bench.trail.stage("evaluate", "evaluation", identity, make)
 
 
+def prompts_of(rows: Sequence[Row]) -> list[Digest]:
+    """What each row answers: answers to one prompt are alike, so intervals draw prompts."""
+    return [row.record.prompt_id for row in rows]
+
+
 def _agreement(bench: Bench, models: dict[str, Any], sequences: Sequence[TokenSequence]) -> dict[str, Any]:
     from inbond.evaluate import agreement
 
@@ -66,7 +73,8 @@ def _agreement(bench: Bench, models: dict[str, Any], sequences: Sequence[TokenSe
         if models["teacher"] is None:
             found[name] = {"text_loss": agreement.text_loss(models[name], sequences, **tokens)}
         else:
-            held = held or agreement.prepare(models["teacher"], sequences, **tokens)
+            units = prompts_of(bench.held_out)
+            held = held or agreement.prepare(models["teacher"], sequences, **tokens, units=units)
             found[name] = asdict(agreement.measure(held, models[name]))
         bench.trail.watcher.advance("evaluate", len(found), 4, f"{name} training compared with the teacher")
     return found

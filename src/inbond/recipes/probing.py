@@ -17,9 +17,9 @@ from inbond.digest import of_value
 from inbond.engine.completions import Failure
 from inbond.engine.journal import Journal
 from inbond.errors import DecisionNeededError, InputError, TeacherError
-from inbond.ledger.ledger import Ledger
 from inbond.ledger.manifest import Identity
 from inbond.recipes import answers
+from inbond.recipes.accepting import reason_for
 from inbond.recipes.models import open_local
 from inbond.recipes.objective import alternatives
 from inbond.recipes.planned import Planned
@@ -40,8 +40,9 @@ def probe(trail: Trail, plan: Planned, asked: Sequence[Prompt], accept: str | No
     from what a host reports.
 
     ``accept`` is the reason of a person who takes the host as it is; only what an earlier run could not
-    tell can be accepted. Raises InputError when the host is not to be believed, DecisionNeededError when
-    that cannot be told and nobody accepted it, TeacherError when it does not answer.
+    tell can be accepted, and only by a reason that names the probe. Raises InputError when the host is not
+    to be believed, DecisionNeededError when that cannot be told and nobody accepted it, TeacherError when
+    it does not answer.
     """
     recipe = plan.recipe
     if not alternatives(recipe):
@@ -200,26 +201,23 @@ def _settle(trail: Trail, artifact: Artifact, accept: str | None) -> None:
     except DecisionNeededError:
         if accept is not None and artifact.status == "found":
             _accept(trail, verdict, accept)
-        if accepted(trail.ledger, verdict) is None:
+        if accepted(trail, verdict) is None:
             raise
 
 
 def _accept(trail: Trail, verdict: Verdict, reason: str) -> None:
-    if not reason.strip():
-        raise InputError(
-            expected="a reason for learning from a host that could not be checked",
-            found="an empty one",
-            fix='--accept "who decided, and why"; it is recorded in the ledger',
-        )
-    body = {"run": trail.run, "facts": verdict.facts, "reason": reason.strip()}
-    if accepted(trail.ledger, verdict) != body["reason"]:
-        trail.ledger.record(ACCEPTED, body)
+    given = reason_for("probe", reason, "learning from a host that could not be checked")
+    if given is not None and accepted(trail, verdict) != given:
+        trail.ledger.record(ACCEPTED, {"run": trail.run, "facts": verdict.facts, "reason": given})
 
 
-def accepted(ledger: Ledger, verdict: Verdict) -> str | None:
-    """The last reason with which a person took a host that could not be checked; None: nobody has."""
+def accepted(trail: Trail, verdict: Verdict) -> str | None:
+    """The last reason with which a person took this run's host that could not be checked; None: nobody
+    has."""
     reasons = [
-        str(event.body["reason"]) for event in ledger.events(ACCEPTED) if event.body["facts"] == verdict.facts
+        str(event.body["reason"])
+        for event in trail.ledger.events(ACCEPTED)
+        if (event.body["run"], event.body["facts"]) == (trail.run, verdict.facts)
     ]
     return reasons[-1] if reasons else None
 

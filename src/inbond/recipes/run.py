@@ -14,7 +14,7 @@ from inbond.ledger.ledger import Ledger
 from inbond.ledger.manifest import Identity
 from inbond.recipes import answers, comparison, judging, learning, measuring, probing, summary
 from inbond.recipes.finished import Finished
-from inbond.recipes.gate import pass_gate
+from inbond.recipes.gate import RESULT, pass_gate
 from inbond.recipes.learning import Bench
 from inbond.recipes.models import Weights, find_teacher, find_weights, weight_files
 from inbond.recipes.objective import alternatives
@@ -30,14 +30,14 @@ from inbond.types import parse_model_name
 from inbond.workspace import Workspace, alone, write_bytes
 
 EXPORT_VERSION = 2
-RESULT, REPORT, NOTICE, STUDENT = "result.json", "report.html", "NOTICE", "student"
+REPORT, NOTICE, STUDENT = "report.html", "NOTICE", "student"
 
 
 @dataclass(frozen=True)
 class Options:
     """How to run. ``fresh`` makes every artifact anew (answers that were paid for are still not asked
-    again); ``accept`` is the reason with which a person takes upon themselves a review, or a gate's verdict
-    that an earlier run was stopped by."""
+    again); ``accept`` is the reason with which a person takes upon themselves a review, or, where it names
+    them (``diversity: REASON``), the verdicts of gates that an earlier run was stopped by."""
 
     fresh: bool = False
     accept: str | None = None
@@ -157,11 +157,13 @@ def _attest(finished: Finished, student: Artifact | None) -> dict[str, Any]:
     result_path, report_path = trail.folder / RESULT, trail.folder / REPORT
     result = summary.result(finished, student)
     written = trail.is_recorded(result_path) and trail.is_recorded(report_path)
-    if trail.all_found and written and _keeps(result_path, result):
+    completed = summary.completed(finished, student)
+    told = comparison.last(trail.run, trail.ledger) == completed  # not so after a kill just before it
+    if trail.all_found and written and told and _keeps(result_path, result):
         return result
     trail.write_file(result_path, (json.dumps(result, ensure_ascii=False, indent=2) + "\n").encode())
     trail.write_file(report_path, render_page(summary.report_data(finished)).encode())
-    trail.ledger.record(comparison.COMPLETED, summary.completed(finished, student))
+    trail.ledger.record(comparison.COMPLETED, completed)
     return result
 
 

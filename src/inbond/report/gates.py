@@ -115,6 +115,7 @@ def stop(views: Sequence[GateView]) -> dict[str, Any] | None:
         ],
         "advice": advice[:_MOST_ADVICE],
         "more": len(advice) > _MOST_ADVICE,
+        "names": ", ".join(view.name for view in stopping),
     }
 
 

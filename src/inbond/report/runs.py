@@ -22,19 +22,25 @@ Numbered = tuple[int, RunRow]
 def comparison(rows: Sequence[RunRow], limits: Limits) -> dict[str, Any]:
     """The runs, numbered from the oldest and shown from the newest; this one and the best always."""
     numbered = list(enumerate(sorted(rows, key=lambda row: row.completed), start=1))
-    best = _best(numbered)
+    measured = _measured(numbered)
+    best = min(measured, key=lambda each: each[1].kl_after or 0.0, default=None)
     shown = _chosen(numbered, best, min(_MOST_RUNS, limits.rows))
     return {
-        "sentence": _sentence(rows, best),
+        "sentence": _sentence(rows, best, len(_known(numbered)) - len(measured)),
         "table": _table(shown, len(rows) - len(shown)) if rows else None,
-        **_picture(shown),
+        **_picture([each for each in shown if each in measured]),
     }
 
 
-def _best(numbered: Sequence[Numbered]) -> Numbered | None:
-    """The one with the lowest known KL after training."""
-    measured = [each for each in numbered if known(each[1].kl_after) is not None]
-    return min(measured, key=lambda each: each[1].kl_after or 0.0, default=None)
+def _known(numbered: Sequence[Numbered]) -> list[Numbered]:
+    return [each for each in numbered if known(each[1].kl_after) is not None]
+
+
+def _measured(numbered: Sequence[Numbered]) -> list[Numbered]:
+    """Those whose KL is known, and on the same held-out text as this run's (the newest, where none is this
+    one): others do not compare."""
+    ours = next((row for _, row in numbered if row.current), numbered[-1][1] if numbered else None)
+    return [each for each in _known(numbered) if ours is not None and each[1].held_out == ours.held_out]
 
 
 def _chosen(numbered: Sequence[Numbered], best: Numbered | None, most: int) -> list[Numbered]:
@@ -46,13 +52,17 @@ def _chosen(numbered: Sequence[Numbered], best: Numbered | None, most: int) -> l
     return sorted(must + others, key=lambda each: -each[0])
 
 
-def _sentence(rows: Sequence[RunRow], best: Numbered | None) -> str:
+def _sentence(rows: Sequence[RunRow], best: Numbered | None, apart: int) -> str:
     if not rows:
         return "No other run was looked for."
     ours = next((row for row in rows if row.current), None)
     if len(rows) == 1 and ours is not None:
         return "This is the first run of this recipe: there is nothing to compare it with yet."
     begin = f"{wording.plural(len(rows), 'run')} of this recipe on the same teacher and prompts."
+    if apart:
+        begin += f" {apart} of them measured KL on other held-out text, which does not compare."
+    if best is None and apart:
+        return begin
     if best is None:
         return f"{begin} KL was not measured in any."
     least = f"{number(best[1].kl_after)} nats a token"
@@ -126,9 +136,9 @@ def _kl(row: RunRow) -> object:
     return Markup('{}<br><span class="soft small">from {}</span>').format(after, number(row.kl_before))
 
 
-def _picture(shown: Sequence[Numbered]) -> dict[str, Any]:
-    """KL against size where sizes differ, bars of KL where they do not; nothing for a single run."""
-    measured = [each for each in shown if known(each[1].kl_after) is not None]
+def _picture(measured: Sequence[Numbered]) -> dict[str, Any]:
+    """KL against size where sizes differ, bars of KL where they do not; nothing for a single run. All KL
+    of ``measured`` compares."""
     if len(measured) < 2:
         return {"figure": Markup(""), "figure_title": "", "figure_unit": ""}
     sizes = {row.student_params for _, row in measured if row.student_params is not None}
