@@ -26,6 +26,7 @@ from inbond.engine.journal import Journal
 from inbond.ledger.attest import KeyStore
 from inbond.ledger.ledger import Ledger
 from inbond.ledger.records import Row, read_rows
+from inbond.policy import gate
 from inbond.recipes import remote
 from inbond.recipes.probing import ACCEPTED
 from inbond.teachers.tokens import vocabulary_digest
@@ -264,6 +265,9 @@ async def test_what_cannot_be_told_is_for_a_person_who_has_seen_it(place: Place)
     await place.run("--accept", "probe: it is the host in the next room")
     with Ledger.open(Workspace(place.folder / "bond"), KeyStore.default()) as ledger:
         (event,) = ledger.events(ACCEPTED)
+        policy = [event.body["reason"] for event in ledger.events(gate.ACCEPTED)]
+    assert "just go on" in policy
+    assert not any("probe" in reason for reason in policy), "that one spoke of the probe alone"
     verdict = json.loads((place.run_folder / "probe/probe.json").read_text())["verdict"]
     assert event.body == {
         "run": "tiny",

@@ -166,6 +166,12 @@ def test_too_few_records_cannot_tell() -> None:
     assert "at least 8 of each" in diagnosis.verdict.reasons[0].finding
 
 
+def test_nothing_measured_cannot_tell() -> None:
+    found = replace(curve(2.0, 1.0, 1.0), train=RecordSums((), (), ()))
+    assert diagnose(found, Limits(max_kl=9.0)).verdict.outcome == "cannot-tell"
+    assert found.to_json()["train"]["kl"] is None
+
+
 def test_a_flat_end_counts_for_less_where_the_rate_had_sunk() -> None:
     """The same last third, once at a constant rate and once at the end of a cosine."""
     means = (2.0, 1.5, 1.2, 1.05, 1.0, 0.98)

@@ -120,6 +120,15 @@ def test_too_few_records_cannot_tell() -> None:
     assert measured(1, 1, **few).to_json()["change"] is None
 
 
+def test_nothing_measured_cannot_tell() -> None:
+    nothing = RecordSums((), (), ())
+    silent = RecordSums((0.0,) * 2, (0,) * 2, (0,) * 2)
+    for empty in (nothing, silent):
+        found = measured(1, 1, before_outside=empty, after_outside=empty)
+        assert decide(found, Limits(max_gap=2.0)).outcome == "cannot-tell"
+        assert found.to_json()["after_outside"]["mean_kl"] is None
+
+
 def test_pairing_sees_a_small_loss_among_very_different_prompts() -> None:
     """Records differ by a factor of two; training made each about 8% worse: paired, that is plain."""
     assert decide(measured(3.0, 3.24), Limits()).outcome == "fail"

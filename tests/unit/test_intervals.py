@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -117,3 +119,31 @@ def test_each_end_is_wrong_about_as_often_as_it_says(records: int, noise: float)
         below, above = below + (high < 0.8), above + (low > 0.8)
     assert max(below, above) / runs <= 0.055
     assert (below + above) / runs >= 0.01, "an interval that is never wrong is too wide"
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 50), st.integers(0, 9), st.integers(1, 9), st.integers(0, 4)), min_size=1
+    ),
+    st.randoms(),
+)
+def test_adding_by_unit_loses_nothing(
+    rows: list[tuple[float, int, int, int]], shuffle: random.Random
+) -> None:
+    """Totals stay, a unit has the sum of its records in whatever order, names of their own change nothing."""
+    kl, agreed, tokens, units = (tuple(column) for column in zip(*rows, strict=True))
+    found = RecordSums(kl, agreed, tokens)
+    together = found.by(units)
+    assert len(together) == len(set(units))
+    assert together.mean_kl == pytest.approx(found.mean_kl)
+    assert sum(together.tokens) == sum(tokens)
+    assert found.by(range(len(rows))) == found
+    order = list(range(len(rows)))
+    shuffle.shuffle(order)
+    again = found.take(order).by([units[place] for place in order])
+    assert again.stderr == pytest.approx(together.stderr, abs=1e-9)
+    assert sorted(again.tokens) == sorted(together.tokens)
+
+
+def test_nothing_has_no_mean() -> None:
+    assert RecordSums((), (), ()).means() == {"kl": None, "agreement": None}

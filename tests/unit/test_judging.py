@@ -144,6 +144,19 @@ def test_without_a_teacher_each_student_and_gate_has_facts_of_its_own(judged: Ar
     assert len({of_one, *(facts(*other) for other in others)}) == 4
 
 
+def test_a_student_of_own_data_alone_has_no_capacity_to_measure(judged: Artifact) -> None:
+    own = Row(Record("a", "b"), Origin("data:f", "own", "author", {}, None))
+    bench: Any = SimpleNamespace(
+        teacher=SimpleNamespace(pinned="t"), recipe=recipe(), train_rows=[own], outside=[], held_out=[own]
+    )
+    models = judging._Models(bench, judged, judged)
+    for name, measure in (("capacity", judging._capacity), ("generality", judging._generality)):
+        found = measure(models, judged)
+        assert found["verdict"]["outcome"] == "cannot-tell"
+        assert found["verdict"]["reasons"][0]["rule"] == f"{name}.too-few"
+        assert found["found"] == {}
+
+
 def test_each_prompt_is_asked_once() -> None:
     origin = Origin("t", "c", "author", {}, None)
     rows = [Row(Record(prompt, answer), origin) for prompt in "abc" for answer in "12"]

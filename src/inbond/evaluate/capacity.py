@@ -128,14 +128,13 @@ class Capacity:
                 {
                     "step": point.step,
                     "lr": point.lr,
-                    "kl": point.held_out.mean_kl,
-                    "agreement": point.held_out.agreement,
+                    **point.held_out.means(),
                     "records": point.held_out.to_json(),
                 }
                 for point in self.points
             ],
-            "held_out": {"kl": self.held_out.mean_kl, "records": self.held_out.to_json()},
-            "train": {"kl": self.train.mean_kl, "records": self.train.to_json()},
+            "held_out": {"kl": self.held_out.means()["kl"], "records": self.held_out.to_json()},
+            "train": {"kl": self.train.means()["kl"], "records": self.train.to_json()},
             "kl": self.kl.to_json() if self.enough else None,
             "learnt": self.learnt.to_json() if self.enough else None,
             "left": left.to_json() if left else None,

@@ -157,7 +157,8 @@ class Generality:
 
 
 def _side_json(sums: RecordSums) -> dict[str, Any]:
-    return {"mean_kl": sums.mean_kl, "agreement": sums.agreement, "records": sums.to_json()}
+    means = sums.means()
+    return {"mean_kl": means["kl"], "agreement": means["agreement"], "records": sums.to_json()}
 
 
 def _change(before: RecordSums, after: RecordSums) -> Estimate:

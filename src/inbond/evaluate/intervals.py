@@ -88,6 +88,11 @@ class RecordSums:
             tuple(self.tokens[row] for row in rows),
         )
 
+    def means(self) -> dict[str, float | None]:
+        """Mean KL and agreement, null where there is no token: JSON has no NaN."""
+        found = {"kl": self.mean_kl, "agreement": self.agreement}
+        return {name: None if math.isnan(value) else value for name, value in found.items()}
+
     def to_json(self) -> dict[str, Any]:
         return {"kl": list(self.kl), "agreed": list(self.agreed), "tokens": list(self.tokens)}
 
