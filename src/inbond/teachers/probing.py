@@ -280,5 +280,5 @@ def refuse(verdict: Verdict) -> None:
     raise DecisionNeededError(
         expected="a probe that can tell whether the host's log-probabilities are the teacher's own",
         found=why,
-        fix="probe more prompts, or accept them as they are with --accept \"probe: REASON\"",
+        fix='probe more prompts, or accept them as they are with --accept "probe: REASON"',
     )
