@@ -62,7 +62,7 @@ def test_a_recipe_is_frozen() -> None:
         ("prompts.items=[a]", "prompts in demo: exactly one of file, items and", "prompts =", "correct"),
         ("student.base=hf:a/b", "student in demo: base is for init: model", "student =", "correct student"),
         ("student={init: model}", "student in demo: init: model needs base", "student =", "correct student"),
-        ("train={kl: 0, ce: 0}", "train in demo: every term of the objective weighs 0", "train =", "correct train"),
+        ("train={kl: 0, ce: 0}", "train in demo: every term of the", "train =", "correct train"),
         ("own_data=[{}]", "own_data.0.file in demo", "nothing", "add own_data.0.file"),
         ("own_data=[{file: a, wait: 2}]", "only fields", "own_data.0.wait = 2", "did you mean 'weight'?"),
         ("x", "--set a.b=value", "'x'", "--set train.epochs=3"),
