@@ -27,13 +27,13 @@ from inbond.engine.filters import Candidate, FilterConfig
 from inbond.engine.journal import Journal
 from inbond.ledger.records import Row
 from inbond.recipes.answers import read_prompts, sampling
-from inbond.recipes.models import Weights, open_local, pad_id
+from inbond.recipes.models import Weights, open_local
 from inbond.recipes.reading import load
 from inbond.teachers import catalogue
 from inbond.teachers.embedded import Embedded
 from inbond.teachers.local import Local
 from inbond.teachers.protocols import Keep, Reply, Request, Scores, TokenSequence
-from inbond.teachers.tokens import encode_record
+from inbond.teachers.tokens import encode_record, pad_id
 from inbond.types import Origin, Record
 from inbond.workspace import cache_folder
 
@@ -139,20 +139,9 @@ def _passing(recipe: Any, requests: Sequence[Request], outcomes: Sequence[Any]) 
     return [candidate.row for candidate in filters.apply(map(Candidate, rows), config).kept]
 
 
-def split_scores(scores: Scores, sequences: Sequence[TokenSequence]) -> list[Scores]:
-    """One Scores a sequence, out of those of all."""
-    parts, start = [], 0
-    for sequence in sequences:
-        rows = slice(start, start + sequence.labels)
-        sure_N = None if scores.sure_N is None else scores.sure_N[rows]
-        parts.append(Scores(scores.ids_NK[rows], scores.logp_NK[rows], sure_N))
-        start += sequence.labels
-    return parts
-
-
 def capture(setting: Setting, keep: Keep) -> list[Scores]:
     """The teacher's targets for all training records, one Scores each."""
-    return split_scores(setting.teacher.score(setting.train, keep), setting.train)
+    return setting.teacher.score(setting.train, keep).split(row.labels for row in setting.train)
 
 
 class Clock:

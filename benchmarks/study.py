@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 import plot
-from setting import Setting, cache, split_scores, table
+from setting import Setting, cache, table
 
 from inbond.digest import Digest, of_value
 from inbond.evaluate import agreement
@@ -169,7 +169,8 @@ class Study:
                 write_bytes(path, file.read())
         with np.load(path) as held:
             sure_N = held.get("sure")
-            return split_scores(Scores(held["ids"], held["logp"], sure_N), self.setting.train)
+            captured = Scores(held["ids"], held["logp"], sure_N)
+            return captured.split(row.labels for row in self.setting.train)
 
     def result(self, row: Row) -> Result | None:
         """What is kept of a row, or None."""

@@ -73,6 +73,13 @@ def _message_from_json(value: Any) -> Message:
     )
 
 
+def without_system(prompt: Prompt) -> str:
+    """What is said in a prompt, a system message left out: it is often the same everywhere."""
+    if isinstance(prompt, str):
+        return prompt
+    return "\n".join(message.content for message in prompt if message.role != "system")
+
+
 @dataclass(frozen=True)
 class Record:
     """One example. Its id is the digest of its prompt and completion and of nothing else."""

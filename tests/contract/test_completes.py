@@ -21,6 +21,7 @@ from inbond.teachers.served import Served
 from inbond.types import Message, parse_model_name
 from inbond.workspace import cache_folder
 from tests.contract import mock_host
+from tests.real_model import server_here
 from tests.tiny import make_model, make_tokenizer
 
 KINDS = ["scripted", "served-mock", "served-llama", "embedded", "local"]
@@ -34,16 +35,8 @@ def chat(teacher: Completes, text: str = "Say hello.", *, sample: int = 0, **sam
 @pytest.fixture(scope="module")
 def llama_address(smollm2_gguf: Path) -> Any:
     """A real llama.cpp HTTP server on loopback."""
-    import xllamacpp
-
-    params = xllamacpp.CommonParams()
-    params.model.path = str(smollm2_gguf)
-    params.n_parallel, params.n_ctx, params.verbosity = 4, 4096, 0
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
-    params.fit_params = params.warmup = False
-    server = xllamacpp.Server(params)
-    yield server.listening_address.removeprefix("http://")
-    del server
+    with server_here(smollm2_gguf, parallel=4, context=4096) as address:
+        yield address
 
 
 @pytest.fixture(params=KINDS)

@@ -25,6 +25,7 @@ from inbond.train.student import prune_layers
 from inbond.types import Message, Prompt, Verdict, parse_model_name
 from inbond.workspace import cache_folder
 from tests.contract.probed import probed
+from tests.real_model import server_here
 
 pytestmark = pytest.mark.slow
 
@@ -39,16 +40,8 @@ def chat(text: str) -> Prompt:
 @pytest.fixture(scope="module")
 def llama_host(smollm2_gguf: Path) -> Any:
     """A real llama.cpp HTTP server on loopback."""
-    import xllamacpp
-
-    params = xllamacpp.CommonParams()
-    params.model.path = str(smollm2_gguf)
-    params.n_parallel, params.n_ctx, params.verbosity = 2, 2048, 0
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
-    params.fit_params = params.warmup = False
-    server = xllamacpp.Server(params)
-    yield server.listening_address.removeprefix("http://")
-    del server
+    with server_here(smollm2_gguf, parallel=2, context=2048) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

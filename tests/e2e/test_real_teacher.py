@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.real_model import save_pruned, server_apart
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -41,17 +43,6 @@ QUESTIONS = [
     "What is a river?", "Name three colours.", "Why do birds sing?", "How many days has a week?",
     "Tell me about Paris.", "Is ice cold?", "Who was Newton?", "Write a line of a poem.",
 ]  # fmt: skip
-SERVER = """
-import sys, time
-import xllamacpp
-params = xllamacpp.CommonParams()
-params.model.path = sys.argv[1]
-params.n_parallel, params.n_ctx, params.verbosity = 2, 1024, 0
-params.fit_params = params.warmup = False
-server = xllamacpp.Server(params)
-print(server.listening_address, flush=True)
-time.sleep(600)
-"""
 
 
 @pytest.mark.slow
@@ -59,17 +50,8 @@ def test_learning_from_a_served_teacher_by_text_alone(
     smollm2_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A real llama.cpp server behind an api: name; the student starts from other weights."""
-    from inbond.digest import of_file
-    from inbond.teachers.convert import converted
-    from inbond.train.student import prune_layers
-
-    _save_small(converted(smollm2_gguf, of_file(smollm2_gguf)), tmp_path / "small", prune_layers)
-    child = subprocess.Popen(
-        [sys.executable, "-c", SERVER, str(smollm2_gguf)], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert child.stdout is not None
-        address = child.stdout.readline().strip().removeprefix("http://")
+    save_pruned(smollm2_gguf, tmp_path / "small", [0, 1, 28, 29])
+    with server_apart(smollm2_gguf) as address:
         recipe = {
             "name": "served",
             "teacher": f"api:{address}/smollm2",
@@ -101,14 +83,3 @@ def test_learning_from_a_served_teacher_by_text_alone(
         assert result["metrics"]["text_loss_after"] < result["metrics"]["text_loss_before"]
         page = (tmp_path / "bond/runs/served/report.html").read_text()
         assert "not measured" in page
-    finally:
-        child.kill()
-        child.communicate()
-
-
-def _save_small(source: Path, target: Path, prune) -> None:  # type: ignore[no-untyped-def]
-    from inbond.teachers.local import load_model, load_tokenizer
-
-    prune(load_model(source), [0, 1, 28, 29]).save_pretrained(target)
-    load_tokenizer(source).save_pretrained(target)
-    (target / "README.md").write_text("---\nlicense: apache-2.0\n---\n")

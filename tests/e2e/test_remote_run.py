@@ -10,7 +10,6 @@ import asyncio
 import html
 import json
 import signal
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
@@ -33,6 +32,7 @@ from inbond.teachers.tokens import vocabulary_digest
 from inbond.workspace import Workspace
 from tests.contract.mock_host import MockHost, running
 from tests.contract.scoring_host import ScoringHost
+from tests.real_model import save_pruned, server_apart
 from tests.tiny import make_model, make_tokenizer, save_tiny
 
 ACCEPT = ("--accept", "my own host")
@@ -393,17 +393,6 @@ QUESTIONS = [
     "Tell me about Paris.", "Is ice cold?", "Who was Newton?", "Write a line of a poem.", "What is bread?",
     "Name a planet.", "What do bees make?", "Why is the sky blue?",
 ]  # fmt: skip
-SERVER = """
-import sys, time
-import xllamacpp
-params = xllamacpp.CommonParams()
-params.model.path = sys.argv[1]
-params.n_parallel, params.n_ctx, params.verbosity = 2, 1024, 0
-params.fit_params = params.warmup = False
-server = xllamacpp.Server(params)
-print(server.listening_address, flush=True)
-time.sleep(600)
-"""
 
 
 @pytest.mark.slow
@@ -411,14 +400,9 @@ async def test_the_real_thing(
     smollm2_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """llama.cpp serves the real small model, whose own file is the reference; eight of its layers learn."""
-    _save_small(smollm2_gguf, tmp_path / "small")
+    save_pruned(smollm2_gguf, tmp_path / "small", [0, 1, 2, 3, 26, 27, 28, 29])
     monkeypatch.chdir(tmp_path)
-    child = subprocess.Popen(
-        [sys.executable, "-c", SERVER, str(smollm2_gguf)], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert child.stdout is not None
-        address = child.stdout.readline().strip().removeprefix("http://")
+    with server_apart(smollm2_gguf) as address:
         place = Place(tmp_path, MockHost(None, host=address), None, capsys=capsys)  # type: ignore[arg-type]
         place.write(
             teacher=f"api:{address}/smollm2",
@@ -429,9 +413,6 @@ async def test_the_real_thing(
             train={"epochs": 2, "lr": 0.0005},
         )
         done = await place.run(*ACCEPT)
-    finally:
-        child.kill()
-        child.communicate()
     assert "probe: agree: 0 of 4 replies dropped" in place.said
     captured = place.facts("targets")
     assert captured["dropped"] == {}
@@ -439,15 +420,3 @@ async def test_the_real_thing(
     assert done["metrics"]["text_loss_after"] < 0.9 * done["metrics"]["text_loss_before"]
     assert await place.run() == done, "all is found, the host is gone"
     assert (await place.command("verify"))["ok"]
-
-
-def _save_small(gguf: Path, target: Path) -> None:
-    from inbond.digest import of_file
-    from inbond.teachers.convert import converted
-    from inbond.teachers.local import load_model, load_tokenizer
-    from inbond.train.student import prune_layers
-
-    source = converted(gguf, of_file(gguf))
-    prune_layers(load_model(source), [0, 1, 2, 3, 26, 27, 28, 29]).save_pretrained(target)
-    load_tokenizer(source).save_pretrained(target)
-    (target / "README.md").write_text("---\nlicense: apache-2.0\n---\n")

@@ -28,6 +28,7 @@ ALSO: dict[str, tuple[str, ...]] = {
     "ledger": ("policy",),
     "engine": ("teachers",),
     "train": ("teachers.protocols",),
+    "evaluate": ("teachers.tokens",),
 }
 ANYONE = ("__version__",)
 

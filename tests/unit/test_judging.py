@@ -22,6 +22,7 @@ from inbond.ledger.ledger import Ledger
 from inbond.ledger.manifest import Identity, Manifest
 from inbond.ledger.records import Row
 from inbond.recipes import comparison, judging
+from inbond.recipes.compared import Compared
 from inbond.recipes.comparison import COMPLETED, family
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.trail import Artifact
@@ -130,7 +131,7 @@ def test_without_a_teacher_each_student_and_gate_has_facts_of_its_own(judged: Ar
     def facts(gate: str, student: str, teacher: str) -> str:
         trained = replace(judged, manifest=Manifest(Identity("train", 1, {"s": student}, {}), {}))
         bench: Any = SimpleNamespace(teacher=SimpleNamespace(pinned=teacher, weights=None))
-        models = judging._Models(bench, judged, trained)
+        models = Compared(bench, judged, trained)
         found: str = judging._without_teacher(gate)(models, judged)["verdict"]["facts"]
         return found
 
@@ -149,7 +150,7 @@ def test_a_student_of_own_data_alone_has_no_capacity_to_measure(judged: Artifact
     bench: Any = SimpleNamespace(
         teacher=SimpleNamespace(pinned="t"), recipe=recipe(), train_rows=[own], outside=[], held_out=[own]
     )
-    models = judging._Models(bench, judged, judged)
+    models = Compared(bench, judged, judged)
     for name, measure in (("capacity", judging._capacity), ("generality", judging._generality)):
         found = measure(models, judged)
         assert found["verdict"]["outcome"] == "cannot-tell"

@@ -20,6 +20,7 @@ from inbond.evaluate.diversity import Answers
 from inbond.losses.batches import by_length
 from inbond.losses.heads import head_weight
 from inbond.losses.hidden import can_share
+from inbond.teachers.tokens import end_ids
 
 ROWS = 96
 """Rows decoded together: bounds the memory of keys, values and logits."""
@@ -149,7 +150,7 @@ def _decode(
 ) -> list[_Answer]:
     """``samples`` answers to each prompt, prompt by prompt. Prompts of like length run together."""
     assert all(len(prompt) for prompt in prompts), "a prompt token comes first"
-    weight_VH, ends = head_weight(model, len(tokenizer)), _end_tokens(model, tokenizer)
+    weight_VH, ends = head_weight(model, len(tokenizer)), end_ids(model, tokenizer)
     answers = [_Answer([]) for _ in range(len(prompts) * samples)]
     done = 0
     for places in by_length([len(prompt) for prompt in prompts], max(1, ROWS // samples)):
@@ -187,12 +188,6 @@ def _entropy(logits_BV: Tensor) -> Tensor:
     """Entropy [B] in nats at temperature 1."""
     logp_BV = logits_BV.log_softmax(1)
     return -(logp_BV.exp() * logp_BV).nan_to_num(0.0).sum(1)
-
-
-def _end_tokens(model: Any, tokenizer: Any) -> set[int]:
-    listed = getattr(model.generation_config, "eos_token_id", None)
-    ends = listed if isinstance(listed, (list, tuple)) else [listed]
-    return {end for end in (*ends, tokenizer.eos_token_id) if end is not None}
 
 
 class _Reads(Protocol):

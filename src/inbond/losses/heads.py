@@ -19,6 +19,11 @@ from inbond.losses.targets import wide_product, widened
 _UNPLAIN_HEADS = ("final_logit_softcapping", "logits_scaling", "logit_scale", "lm_head_multiplier")
 
 
+def broken_tensor(model: nn.Module) -> str | None:
+    """The name of the first parameter that is not finite; None when all are."""
+    return next((name for name, x in model.named_parameters() if not bool(torch.isfinite(x).all())), None)
+
+
 def head_weight(model: nn.Module, vocabulary: int) -> Tensor:
     """The head's first ``vocabulary`` rows [V, H]: rows that only pad the head never take part.
 

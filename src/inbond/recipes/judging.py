@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +15,9 @@ from inbond.ledger.manifest import Identity
 from inbond.ledger.records import Row
 from inbond.recipes import comparison
 from inbond.recipes.accepting import STOPPING, reason_for, words
-from inbond.recipes.learning import CURVE, MEASURED, Bench, fresh_student
+from inbond.recipes.compared import Compared
+from inbond.recipes.learning import CURVE, MEASURED, Bench
 from inbond.recipes.measuring import prompts_of, read_evaluation
-from inbond.recipes.models import pad_id
 from inbond.recipes.outside import Outside, beyond, digest_of
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.trail import Artifact, Made
@@ -58,14 +57,14 @@ class Judged:
         return self.accepted is None and self.outcome in STOPPING.get(self.action, ())
 
 
-def judge(bench: Bench, begun: Artifact, trained: Artifact, evaluation: Artifact) -> Artifact:
+def judge(models: Compared, evaluation: Artifact) -> Artifact:
     """Measures and decides every gate that is on. What follows from a verdict is no part of it: another
     action judges nothing anew."""
-    gates = bench.recipe.gates
+    bench, gates = models.bench, models.bench.recipe.gates
     settings = {name: getattr(gates, name).model_dump(mode="json") for name in NAMES}
     asked = {name: value for name, value in settings.items() if value.pop("action") != "off"}
     config = {"gates": asked, "teacher": bench.teacher.pinned, "sampling": _sampling(bench.recipe)}
-    inputs = {"trained": trained.id, "start": begun.id, "evaluation": evaluation.id}
+    inputs = {"trained": models.trained.id, "start": models.begun.id, "evaluation": evaluation.id}
     if "generality" in asked:
         asked["generality"].pop("file")  # by what is in it, not by where it lies
         inputs["outside"] = digest_of(bench.outside)
@@ -73,7 +72,6 @@ def judge(bench: Bench, begun: Artifact, trained: Artifact, evaluation: Artifact
 
     def make(folder: Path) -> Made:
         verdicts = {}
-        models = _Models(bench, begun, trained)
         for done, name in enumerate(asked):
             bench.trail.watcher.advance("judge", done, len(asked), f"{name} is measured")
             measure = _MEASURES[name] if bench.teacher.weights is not None else _without_teacher(name)
@@ -144,7 +142,7 @@ def _without_teacher(name: str) -> _Measure:
     return lambda models, _: _not_measured(models, name, "no-teacher", finding)
 
 
-def _not_measured(models: _Models, gate: str, rule: str, finding: str) -> dict[str, Any]:
+def _not_measured(models: Compared, gate: str, rule: str, finding: str) -> dict[str, Any]:
     """Cannot tell, with nothing measured. The facts are those of this very student: another one's verdict is
     not accepted with it."""
     facts = {"gate": gate, "trained": models.trained.manifest.digest, "teacher": models.bench.teacher.pinned}
@@ -163,40 +161,12 @@ def _sampling(recipe: Recipe) -> dict[str, float]:
     return {"temperature": warm, "top_p": recipe.generate.top_p, "seed": recipe.generate.seed}
 
 
-class _Models:
-    """The models that are compared, each opened once, when it is first needed."""
+def _learning(recipe: Recipe) -> Learning:
+    """What advice has to know of the recipe."""
+    from inbond.evaluate.advice import Learning
 
-    def __init__(self, bench: Bench, begun: Artifact, trained: Artifact) -> None:
-        self.bench = bench
-        self.begun = begun
-        self.trained = trained
-
-    @property
-    def teacher(self) -> Any:
-        return self.bench.local.model
-
-    @cached_property
-    def before(self) -> Any:
-        return fresh_student(self.bench, self.begun).eval()
-
-    @cached_property
-    def after(self) -> Any:
-        from inbond.teachers.local import load_model
-
-        return load_model(self.trained.folder)
-
-    @property
-    def learning(self) -> Learning:
-        """What advice has to know of the recipe."""
-        from inbond.evaluate.advice import Learning
-
-        recipe = self.bench.recipe
-        narrowing = tuple(name for name in _NARROWING if getattr(recipe.train, name) > 0)
-        return Learning(recipe.train.epochs, narrowing, recipe.generate.temperature, recipe.generate.samples)
-
-    @property
-    def tokens(self) -> dict[str, Any]:
-        return {"vocabulary": len(self.bench.tokenizer), "pad_id": pad_id(self.bench.tokenizer)}
+    narrowing = tuple(name for name in _NARROWING if getattr(recipe.train, name) > 0)
+    return Learning(recipe.train.epochs, narrowing, recipe.generate.temperature, recipe.generate.samples)
 
 
 def distinct(rows: Sequence[Row]) -> list[Row]:
@@ -204,7 +174,7 @@ def distinct(rows: Sequence[Row]) -> list[Row]:
     return list({row.record.prompt_id: row for row in reversed(rows)}.values())[::-1]
 
 
-def _diversity(models: _Models, _evaluation: Artifact) -> dict[str, Any]:
+def _diversity(models: Compared, _evaluation: Artifact) -> dict[str, Any]:
     from inbond.evaluate import advice, diversity
 
     bench, settings = models.bench, models.bench.recipe.gates.diversity
@@ -214,7 +184,7 @@ def _diversity(models: _Models, _evaluation: Artifact) -> dict[str, Any]:
     sampling = {**_sampling(bench.recipe), "max_new_tokens": settings.tokens}
     found = diversity.measure(teacher, student, sampling)
     verdict = diversity.decide(found, diversity.Limits(min_ratio=settings.min_ratio))
-    advised = advice.for_diversity(found, verdict.outcome, models.learning)
+    advised = advice.for_diversity(found, verdict.outcome, _learning(bench.recipe))
     return {"verdict": verdict.to_json(), "found": found.to_json(), "advice": list(advised)}
 
 
@@ -235,7 +205,7 @@ def _sampled(bench: Bench, model: Any, prompts: Sequence[Sequence[int]]) -> Answ
     )
 
 
-def _generality(models: _Models, evaluation: Artifact) -> dict[str, Any]:
+def _generality(models: Compared, evaluation: Artifact) -> dict[str, Any]:
     from inbond.evaluate import advice, agreement, generality
     from inbond.evaluate.intervals import RecordSums
 
@@ -244,7 +214,7 @@ def _generality(models: _Models, evaluation: Artifact) -> dict[str, Any]:
     if not outside:
         finding = "Too few prompts: none is from outside the domain; each is near one of the run's own."
         return _not_measured(models, "generality", "too-few", finding)
-    held = agreement.prepare(models.teacher, [sequence for _, sequence in outside], **models.tokens)
+    held = agreement.prepare(models.teacher, [sequence for _, sequence in outside], **bench.tokens)
     before, after = (agreement.measure(held, model).records for model in (models.before, models.after))
     inside = read_evaluation(evaluation)["agreement"]
     found = generality.Generality(
@@ -253,17 +223,17 @@ def _generality(models: _Models, evaluation: Artifact) -> dict[str, Any]:
         RecordSums.from_json(inside["before"]["records"]),
         RecordSums.from_json(inside["after"]["records"]),
         bench.recipe.student.init,
-        models.tokens["vocabulary"],
+        bench.tokens["vocabulary"],
         tuple(entry.area for entry, _ in outside),
     )
     verdict = generality.decide(
         found, generality.Limits(max_ratio=settings.max_ratio, max_gap=settings.max_gap)
     )
-    advised = advice.for_generality(found, verdict.outcome, models.learning)
+    advised = advice.for_generality(found, verdict.outcome, _learning(bench.recipe))
     return {"verdict": verdict.to_json(), "found": found.to_json(), "advice": list(advised)}
 
 
-def _answered(models: _Models) -> list[tuple[Outside, TokenSequence]]:
+def _answered(models: Compared) -> list[tuple[Outside, TokenSequence]]:
     """Prompts from outside the domain with the teacher's own greedy answers, where it says anything."""
     from inbond.evaluate.samples import greedy_sequences
     from inbond.teachers.tokens import encode_prompt
@@ -278,7 +248,7 @@ def _answered(models: _Models) -> list[tuple[Outside, TokenSequence]]:
     return [(entry, sequence) for entry, sequence in found if sequence.labels]
 
 
-def _capacity(models: _Models, evaluation: Artifact) -> dict[str, Any]:
+def _capacity(models: Compared, evaluation: Artifact) -> dict[str, Any]:
     from inbond.evaluate import agreement, capacity
     from inbond.evaluate.intervals import RecordSums
 
@@ -287,7 +257,7 @@ def _capacity(models: _Models, evaluation: Artifact) -> dict[str, Any]:
     if not learnt:
         finding = "Too few records: no answer of the teacher was learnt, only own data."
         return _not_measured(models, "capacity", "too-few", finding)
-    held = agreement.prepare(models.teacher, bench.encode(learnt), **models.tokens, units=prompts_of(learnt))
+    held = agreement.prepare(models.teacher, bench.encode(learnt), **bench.tokens, units=prompts_of(learnt))
     units = prompts_of(bench.held_out[: settings.records])
     curve = json.loads((models.trained.folder / CURVE).read_bytes())
     measured = json.loads((models.trained.folder / MEASURED).read_bytes())
@@ -313,7 +283,7 @@ def _capacity(models: _Models, evaluation: Artifact) -> dict[str, Any]:
 
 
 _NARROWING = ("reverse_kl", "skew_reverse_kl")
-_Measure = Callable[[_Models, Artifact], dict[str, Any]]
+_Measure = Callable[[Compared, Artifact], dict[str, Any]]
 _MEASURES: dict[str, _Measure] = {
     "diversity": _diversity,
     "generality": _generality,

@@ -18,7 +18,7 @@ from inbond.ledger.manifest import Identity
 from inbond.ledger.records import Row, read_rows
 from inbond.recipes import remote
 from inbond.recipes.answers import Datasets
-from inbond.recipes.models import TeacherSource, Weights, open_local, pad_id
+from inbond.recipes.models import TeacherSource, Weights, open_local
 from inbond.recipes.objective import alternatives, divergence, kept
 from inbond.recipes.outside import Outside
 from inbond.recipes.recipe import Recipe
@@ -82,6 +82,13 @@ class Bench:
                 fix="raise held_out, or add prompts",
             )
         return rows
+
+    @property
+    def tokens(self) -> dict[str, Any]:
+        """The size of the real vocabulary and the id that fills up batches."""
+        from inbond.teachers.tokens import pad_id
+
+        return {"vocabulary": len(self.tokenizer), "pad_id": pad_id(self.tokenizer)}
 
     def encode(self, rows: Sequence[Row]) -> list[TokenSequence]:
         """Rows as the models see them."""
@@ -163,7 +170,7 @@ def _choose_layers(bench: Bench) -> dict[str, Any]:
     student.check_layers(range(count), layers)
     probe = bench.encode(bench.train_rows[: settings.probe])
     batches = [
-        make_batch([probe[row] for row in rows], pad_id(bench.tokenizer), model.device)
+        make_batch([probe[row] for row in rows], bench.tokens["pad_id"], model.device)
         for rows in by_length([len(sequence.ids) for sequence in probe], PROBE_BATCH)
     ]
     show = _meter(bench.trail, "start", "layers/s")
@@ -224,7 +231,7 @@ def train(bench: Bench, begun: Artifact, targets: Artifact | None) -> Artifact:
             examples,
             _objectives(bench),
             _plan(recipe),
-            pad_id=pad_id(bench.tokenizer),
+            pad_id=bench.tokens["pad_id"],
             run=identity.id,
             folder=bench.trail.work / "checkpoints",
             on_progress=_training_meter(bench.trail),
@@ -256,8 +263,7 @@ def _held_out_kl(bench: Bench) -> Callable[[Any], Mapping[str, Any]] | None:
     held = agreement.prepare(
         bench.local.model,
         bench.encode(bench.held_out[: settings.records]),
-        vocabulary=len(bench.tokenizer),
-        pad_id=pad_id(bench.tokenizer),
+        **bench.tokens,
     )
     return lambda model: agreement.measure(held, model).records.to_json()
 

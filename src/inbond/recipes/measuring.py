@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from inbond.digest import Digest
 from inbond.ledger.manifest import Identity
 from inbond.ledger.records import Row
-from inbond.recipes.learning import Bench, fresh_student
-from inbond.recipes.models import pad_id, weight_files
+from inbond.recipes.compared import Compared
+from inbond.recipes.learning import Bench
+from inbond.recipes.models import weight_files
 from inbond.recipes.trail import Artifact, Made
 from inbond.teachers.protocols import TokenSequence
-from inbond.types import Record
+from inbond.types import without_system
 from inbond.workspace import write_json
 
 if TYPE_CHECKING:
@@ -27,8 +28,9 @@ SAMPLES = "samples.json"
 """Text from the data, in a file of its own so that it can be erased."""
 
 
-def evaluate(bench: Bench, begun: Artifact, trained: Artifact) -> Artifact:
+def evaluate(compared: Compared) -> Artifact:
     """Held-out agreement before and after, samples side by side, speed, memory and size."""
+    bench, begun, trained = compared.bench, compared.begun, compared.trained
     recipe = bench.recipe
     identity = Identity(
         "evaluate",
@@ -38,12 +40,10 @@ def evaluate(bench: Bench, begun: Artifact, trained: Artifact) -> Artifact:
     )
 
     def make(folder: Path) -> Made:
-        from inbond.teachers.local import load_model
-
         models = {
-            "teacher": bench.local.model if bench.teacher.weights is not None else None,
-            "before": fresh_student(bench, begun).eval(),
-            "after": load_model(trained.folder),
+            "teacher": compared.teacher if bench.teacher.weights is not None else None,
+            "before": compared.before,
+            "after": compared.after,
         }
         sequences = bench.encode(bench.held_out)
         found = {
@@ -69,12 +69,11 @@ def _agreement(bench: Bench, models: dict[str, Any], sequences: Sequence[TokenSe
     found: dict[str, Any] = {}
     held: HeldOut | None = None
     for name in ("before", "after"):
-        tokens = {"vocabulary": len(bench.tokenizer), "pad_id": pad_id(bench.tokenizer)}
         if models["teacher"] is None:
-            found[name] = {"text_loss": agreement.text_loss(models[name], sequences, **tokens)}
+            found[name] = {"text_loss": agreement.text_loss(models[name], sequences, **bench.tokens)}
         else:
             units = prompts_of(bench.held_out)
-            held = held or agreement.prepare(models["teacher"], sequences, **tokens, units=units)
+            held = held or agreement.prepare(models["teacher"], sequences, **bench.tokens, units=units)
             found[name] = asdict(agreement.measure(held, models[name]))
         bench.trail.watcher.advance("evaluate", len(found), 4, f"{name} training compared with the teacher")
     return found
@@ -98,18 +97,11 @@ def _samples(
     bench.trail.watcher.advance("evaluate", 3, 4, "samples written")
     return [
         {
-            "prompt": _shown(bench.held_out[i].record),
+            "prompt": without_system(bench.held_out[i].record.prompt),
             **{name: texts[place] for name, texts in answers.items()},
         }
         for place, i in enumerate(chosen)
     ]
-
-
-def _shown(record: Record) -> str:
-    """The prompt as a reader wants to see it: what was said, without the system message."""
-    if isinstance(record.prompt, str):
-        return record.prompt
-    return "\n".join(message.content for message in record.prompt if message.role != "system")
 
 
 def _savings(

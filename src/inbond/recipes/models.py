@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from inbond.digest import Digest, of_file, of_value
 from inbond.errors import InputError, need_extra
@@ -155,8 +155,3 @@ def _decides(name: str) -> bool:
 def weight_files(folder: Path) -> list[Path]:
     """The weight files of a model folder, sorted."""
     return sorted(folder.glob(_WEIGHTS))
-
-
-def pad_id(tokenizer: Any) -> int:
-    """The id that fills up batches; it is never learnt from."""
-    return int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0)

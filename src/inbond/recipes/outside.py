@@ -10,7 +10,7 @@ from inbond.digest import Digest, of_value
 from inbond.engine import prompts
 from inbond.engine.similar import Index, grams, sketch
 from inbond.recipes.recipe import Recipe
-from inbond.types import Prompt, prompt_to_json
+from inbond.types import Prompt, prompt_to_json, without_system
 
 NEAR = 0.7
 """Character n-gram similarity from which a prompt counts as one of the domain."""
@@ -46,12 +46,5 @@ def beyond(entries: Sequence[Outside], domain: Iterable[Prompt]) -> list[Outside
     """Those that are not near any prompt of the domain."""
     known = Index(NEAR)
     for prompt in domain:
-        known.add((sketch(grams(_said(prompt))),))
-    return [entry for entry in entries if not known.near((sketch(grams(_said(entry.prompt))),))]
-
-
-def _said(prompt: Prompt) -> str:
-    """What the user says: a system message that all share would make all alike."""
-    if isinstance(prompt, str):
-        return prompt
-    return "\n".join(message.content for message in prompt if message.role != "system")
+        known.add((sketch(grams(without_system(prompt))),))
+    return [entry for entry in entries if not known.near((sketch(grams(without_system(entry.prompt))),))]

@@ -13,6 +13,7 @@ from inbond.ledger.attest import KeyStore
 from inbond.ledger.ledger import Ledger
 from inbond.ledger.manifest import Identity
 from inbond.recipes import answers, comparison, judging, learning, measuring, probing, summary
+from inbond.recipes.compared import Compared
 from inbond.recipes.finished import Finished
 from inbond.recipes.gate import RESULT, pass_gate
 from inbond.recipes.learning import Bench
@@ -75,8 +76,9 @@ def run_recipe(
             answers.retain(trail, recipe)
         begun = learning.start(bench)
         trained = learning.train(bench, begun, targets)
-        evaluation = measuring.evaluate(bench, begun, trained)
-        judged = judging.judge(bench, begun, trained, evaluation)
+        compared = Compared(bench, begun, trained)
+        evaluation = measuring.evaluate(compared)
+        judged = judging.judge(compared, evaluation)
         if options.accept is not None:
             judging.accept(ledger, recipe, judged, options.accept)
         finished = Finished(

@@ -15,18 +15,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from inbond.digest import Digest
 from inbond.errors import InputError, TeacherError
 from inbond.losses.batches import by_length, make_batch
-from inbond.losses.heads import head_weight, logit_chunks
+from inbond.losses.heads import broken_tensor, head_weight, logit_chunks
 from inbond.losses.hidden import label_hidden
 from inbond.losses.sampling import MOST, draw, uniforms
 from inbond.teachers.protocols import FinishReason, Keep, Price, Reply, Request, Scores, TokenSequence
-from inbond.teachers.tokens import encode_prompt, vocabulary_digest
+from inbond.teachers.tokens import encode_prompt, end_ids, pad_id, vocabulary_digest
 
 CHUNK = 256
 """Label tokens whose logits exist at once."""
@@ -70,7 +69,7 @@ def load_model(folder: Path, dtype: torch.dtype = torch.float32) -> Any:
             found=f"{len(missing)} missing, such as {missing[0]}",
             fix="find the rest of its files, or correct config.json",
         )
-    broken = next((name for name, x in model.named_parameters() if not bool(torch.isfinite(x).all())), None)
+    broken = broken_tensor(model)
     if broken is not None:
         raise InputError(
             expected=f"finite weights in {folder}",
@@ -151,7 +150,7 @@ class Local:
             )
         answer = output[0, len(prompt_ids) :].tolist()
         finish: FinishReason = "stop" if len(answer) < sampling.max_tokens else "length"
-        if answer and answer[-1] in _end_ids(self.model, self.tokenizer):
+        if answer and answer[-1] in end_ids(self.model, self.tokenizer):
             answer, finish = answer[:-1], "stop"
         text = self.tokenizer.decode(answer, skip_special_tokens=True)
         cuts = [text.index(mark) for mark in sampling.stop if mark in text]
@@ -192,12 +191,6 @@ def _check_size(keep: Keep, vocabulary: int) -> None:
         )
 
 
-def _end_ids(model: nn.Module, tokenizer: Any) -> set[int]:
-    ends = getattr(model.generation_config, "eos_token_id", None)
-    listed = ends if isinstance(ends, list) else [ends]
-    return {end for end in (*listed, tokenizer.eos_token_id) if end is not None}
-
-
 def check_lengths(model: Any, sequences: Sequence[TokenSequence]) -> None:
     """Raises InputError when a sequence is longer than the model's context."""
     limit = getattr(model.config, "max_position_embeddings", None)
@@ -212,8 +205,7 @@ def check_lengths(model: Any, sequences: Sequence[TokenSequence]) -> None:
 
 def batch_hidden(model: Any, tokenizer: Any, sequences: Sequence[TokenSequence]) -> torch.Tensor:
     """Hidden states [N, H] at the label positions of one batch."""
-    pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
-    return label_hidden(model, make_batch(sequences, pad_id, model.device))
+    return label_hidden(model, make_batch(sequences, pad_id(tokenizer), model.device))
 
 
 def _nothing(keep: Keep) -> Scores:

@@ -6,9 +6,10 @@ implements one or both. Shapes: N label tokens of all sequences together, K kept
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -225,6 +226,15 @@ class Scores:
     ids_NK: npt.NDArray[np.int32]
     logp_NK: npt.NDArray[np.float32]
     sure_N: npt.NDArray[np.uint8] | None = None
+
+    def split(self, lengths: Iterable[int]) -> list[Scores]:
+        """One Scores for each of so many label tokens, in order."""
+        ends = np.cumsum([0, *lengths])
+        rows = [slice(start, end) for start, end in pairwise(ends)]
+        return [
+            Scores(self.ids_NK[row], self.logp_NK[row], None if self.sure_N is None else self.sure_N[row])
+            for row in rows
+        ]
 
 
 class ScoresTokens(Protocol):

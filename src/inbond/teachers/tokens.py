@@ -15,6 +15,18 @@ def vocabulary_digest(tokenizer: Any) -> Digest:
     return of_value(dict(sorted(tokenizer.get_vocab().items())))
 
 
+def pad_id(tokenizer: Any) -> int:
+    """The id that fills up batches; it is never learnt from."""
+    return int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0)
+
+
+def end_ids(model: Any, tokenizer: Any) -> set[int]:
+    """The ids that end an answer: those of the model's generation settings, and the tokenizer's own."""
+    listed = getattr(model.generation_config, "eos_token_id", None)
+    ends = listed if isinstance(listed, (list, tuple)) else [listed]
+    return {end for end in (*ends, tokenizer.eos_token_id) if end is not None}
+
+
 def encode_prompt(tokenizer: Any, prompt: Prompt) -> list[int]:
     """Token ids of a prompt as the model should see it, ending where the answer begins.
 

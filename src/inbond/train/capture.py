@@ -135,7 +135,8 @@ def load_targets(folder: Path, expected: Expected) -> list[Scores]:
         except FileNotFoundError as error:
             raise shards.broken(str(path), "none: it is missing") from error
         _check_about(sealed, expected, len(scores))
-        scores += _split(shards.decode(sealed))
+        shard = shards.decode(sealed)
+        scores += shard.scores.split(shard.lengths)
         number += 1
     return scores
 
@@ -168,17 +169,3 @@ def _check_about(sealed: shards.Sealed, expected: Expected, first: int) -> None:
 def _told(value: Any) -> str:
     pairs = value.items() if isinstance(value, Mapping) else ()
     return ", ".join(f"{key} {entry}" for key, entry in pairs) or str(value)
-
-
-def _split(shard: shards.Shard) -> list[Scores]:
-    """One Scores a sequence."""
-    ends = np.cumsum(shard.lengths)
-    whole = shard.scores
-    return [
-        Scores(
-            whole.ids_NK[start:end],
-            whole.logp_NK[start:end],
-            None if whole.sure_N is None else whole.sure_N[start:end],
-        )
-        for start, end in zip(ends - shard.lengths, ends, strict=True)
-    ]

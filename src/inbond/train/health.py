@@ -6,9 +6,8 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any, final
 
-import torch
-
 from inbond.errors import InputError
+from inbond.losses.heads import broken_tensor
 
 WINDOW = 8
 """Steps whose mean loss counts: single steps jump."""
@@ -64,13 +63,13 @@ class LossWatch:
 
 def check_weights(model: Any) -> None:
     """Raises InputError that names the first tensor of the student that is not finite."""
-    for name, value in model.named_parameters():
-        if not bool(torch.isfinite(value).all()):
-            raise InputError(
-                expected="a student whose weights are finite",
-                found=f"NaN or infinity in {name}",
-                fix="the weights it starts from are broken: check their file, or start from another model",
-            )
+    broken = broken_tensor(model)
+    if broken is not None:
+        raise InputError(
+            expected="a student whose weights are finite",
+            found=f"NaN or infinity in {broken}",
+            fix="the weights it starts from are broken: check their file, or start from another model",
+        )
 
 
 def diverged(found: str, lr: float, kept: str) -> InputError:

@@ -104,8 +104,7 @@ def train(
     accelerator = Accelerator(cpu=model.device.type != "cuda")
     model.to(accelerator.device).train()
     learnt = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    fused = accelerator.device.type in ("cpu", "cuda")
-    optimizer = torch.optim.AdamW(learnt, lr=plan.lr, weight_decay=plan.weight_decay, fused=fused)
+    optimizer = torch.optim.AdamW(learnt, lr=plan.lr, weight_decay=plan.weight_decay, fused=True)
     state = TrainState(run, 0, 0.0, (), ())
     found = checkpoint.latest(folder, run)
     if found is not None and checkpoint.restore(found[0], model, optimizer):
