@@ -56,15 +56,13 @@ OBJECTIVES: dict[str, tuple[float, float, Divergence]] = {
 """(weight of the divergence, weight of cross-entropy on the text, the divergence)."""
 TARGETS: dict[str, Keep | None] = {
     "top-64": Keep("top-k", 64),
-    "top-12": Keep("top-k", 12),
+    "top-256": Keep("top-k", 256),
+    "top-15": Keep("top-k", 15),
     "sampled-10": Keep("sampled", 10),
-    "sampled-12": Keep("sampled", 12),
-    "steadied-10": Keep("sampled", 10),
-    "steadied-12": Keep("sampled", 12),
+    "sampled-15": Keep("sampled", 15),
+    "sampled-64": Keep("sampled", 64),
     "online": None,
 }
-TRUST = 0.5
-"""How far ``steadied`` believes its sample; ``sampled`` does wholly."""
 SIZES = (10, 14, 18)
 DEFAULT_ROWS = ("*/top-64/14", "kl/*/14", "kl/top-64/*")
 
@@ -192,7 +190,7 @@ class Study:
             targets = self.scores(replace(keep, seed=row.seed))
         learnt = [Example(*pair, weight, ce) for pair in zip(setting.train, targets, strict=True)]
         teacher = setting.teacher.model if keep is None else None
-        aim = Aim(divergence, trust=TRUST if row.targets.startswith("steadied") else 1.0)
+        aim = Aim(divergence)
         plan = Plan(**{**asdict(self.plan), "seed": row.seed, "measurements": POINTS})
 
         def measure(model: Any) -> dict[str, float]:

@@ -58,6 +58,16 @@ def draw(logp_NV: Tensor, size: int, u_N: Tensor) -> tuple[Tensor, Tensor, Tenso
     return torch.cat(ids), torch.cat(logps), torch.cat(sures)
 
 
+def evened(logp_NK: Tensor, sure_N: Tensor) -> Tensor:
+    """Log-probabilities as ``draw`` gives them, those of a row's drawn tokens replaced by their mean.
+
+    They share evenly in what is left, so that forward KL on them is the same, and its gradient too.
+    """
+    drawn_NK = torch.arange(logp_NK.shape[1], device=logp_NK.device) >= sure_N.unsqueeze(1)
+    sum_N1 = torch.where(drawn_NK, logp_NK, 0.0).sum(1, keepdim=True)
+    return torch.where(drawn_NK, sum_N1 / drawn_NK.sum(1, keepdim=True).clamp_min(1), logp_NK)
+
+
 def _draw_rows(logp_NV: Tensor, size: int, u_N: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     top_NK, top_ids_NK = logp_NV.topk(size, dim=1)
     p_NV, top_p_NK = logp_NV.double().exp(), top_NK.double().exp()

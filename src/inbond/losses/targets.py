@@ -157,50 +157,6 @@ class Sampled:
 
 
 @dataclass(frozen=True)
-class Steadied:
-    """A fair sample trusted in part: trust * its divergence + (1 - trust) * that of ``known``, the tokens
-    that are sure with all others as one event.
-
-    The second has no noise and pulls the tail as a whole, not token by token; the first says what is in
-    the tail. Noise falls with trust squared, bias (towards the lower bound of ``TopK``) rises with 1 - trust.
-    """
-
-    sample: Sampled
-    known: TopK
-    trust: float
-
-    @staticmethod
-    def of(sample: Sampled, sure_N: Tensor, trust: float) -> Steadied:
-        """``sure_N`` as for ``Sampled.from_logp``."""
-        places_K = torch.arange(sample.ids_NK.shape[1], device=sure_N.device)
-        drawn_NK = places_K >= sure_N.unsqueeze(1)
-        known = TopK.from_logp(sample.ids_NK, sample.logp_NK.masked_fill(drawn_NK, ABSENT))
-        return Steadied(sample, known, trust)
-
-    def part(self, rows: slice) -> Steadied:
-        """See Targets."""
-        return Steadied(self.sample.part(rows), self.known.part(rows), self.trust)
-
-    def fold(
-        self,
-        logits_NV: Tensor,
-        labels_N1: Tensor,
-        divergence: Divergence,
-        weight_N1: Tensor,
-        pull_N1: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        """See Targets."""
-        other_NV, none_N1 = logits_NV.clone(), torch.zeros_like(pull_N1)
-        rest = 1 - self.trust
-        sampled_N, logq_N = self.sample.fold(
-            logits_NV, labels_N1, divergence, weight_N1 * self.trust, pull_N1
-        )
-        known_N, _ = self.known.fold(other_NV, labels_N1, divergence, weight_N1 * rest, none_N1)
-        logits_NV.add_(other_NV)
-        return sampled_N * self.trust + known_N * rest, logq_N
-
-
-@dataclass(frozen=True)
 class Dense:
     """The whole distribution: the teacher's logits [N, V], divided by ``temperature``."""
 

@@ -322,7 +322,7 @@ def _objectives(bench: Bench) -> Objectives:
     recipe = bench.recipe
     settings = recipe.train
     squared = settings.temperature_scale == "squared"
-    aim = Aim(divergence(settings), settings.temperature, squared, settings.trust)
+    aim = Aim(divergence(settings), settings.temperature, squared)
     online = recipe.capture.targets == "online" and recipe.train.divergence > 0
     return Objectives(aim, len(bench.tokenizer), bench.local.model if online else None)
 

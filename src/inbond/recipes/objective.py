@@ -18,7 +18,10 @@ def kept(recipe: Recipe) -> Keep:
     """What capture keeps of the teacher's distribution."""
     settings, temperature = recipe.capture, recipe.train.temperature
     if settings.targets == "sampled":
-        return Keep("sampled", settings.draws, temperature, settings.seed)
+        forward = recipe.train.kl == recipe.train.divergence
+        return Keep(
+            "sampled", settings.draws, temperature, settings.seed, drawn="mean" if forward else "each"
+        )
     return Keep("top-k", settings.k, temperature)
 
 

@@ -110,7 +110,7 @@ class Capture(_Part):
 
     targets: Literal["top-k", "sampled", "online", "remote"] = "top-k"
     k: _Positive = Field(64, description="top-k, remote: likeliest tokens kept at each label position")
-    draws: Annotated[int, Field(ge=1, le=255)] = Field(12, description="sampled: tokens kept at each of them")
+    draws: Annotated[int, Field(ge=1, le=255)] = Field(15, description="sampled: tokens kept at each of them")
     seed: int = Field(0, description="sampled: what the draw depends on")
     shard: _Positive = Field(256, description="records a shard")
     reference: _ModelText | None = Field(
@@ -193,10 +193,6 @@ class Train(_Part):
     )
     temperature_scale: Literal["none", "squared"] = Field(
         "none", description="squared: divergences times temperature^2 (Hinton); none: as TRL and Liger do"
-    )
-    trust: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.5,
-        description="sampled targets: share of the sample; the rest is its sure tokens and one tail event",
     )
     lora: Lora | None = Field(None, description="learn low-rank adapters; null: all weights")
     epochs: _Positive = 2

@@ -23,7 +23,7 @@ from inbond.errors import InputError, TeacherError
 from inbond.losses.batches import by_length, make_batch
 from inbond.losses.heads import broken_tensor, head_weight, logit_chunks
 from inbond.losses.hidden import label_hidden
-from inbond.losses.sampling import MOST, draw, uniforms
+from inbond.losses.sampling import MOST, draw, evened, uniforms
 from inbond.teachers.protocols import FinishReason, Keep, Price, Reply, Request, Scores, TokenSequence
 from inbond.teachers.tokens import encode_prompt, end_ids, pad_id, vocabulary_digest
 
@@ -227,6 +227,7 @@ def _kept(
         else:
             chunk_u_N = u_N[start : start + CHUNK].to(wide_NV.device)
             ids_NK, logp_NK, sure_N = draw(wide_NV.log_softmax(1), keep.size, chunk_u_N)
+            logp_NK = evened(logp_NK, sure_N) if keep.drawn == "mean" else logp_NK
         yield Scores(
             ids_NK.to(torch.int32).cpu().numpy(),
             logp_NK.cpu().numpy(),

@@ -198,17 +198,20 @@ class Keep:
 
     ``top-k``: the ``size`` likeliest tokens; a tail event holds the rest. ``sampled``: ``size`` tokens
     that stand for the whole distribution without bias (``losses.sampling``); ``seed`` decides the draw,
-    together with the sequence and the place in it, so that batches and shards do not.
+    together with the sequence and the place in it, so that batches and shards do not. ``drawn`` says what
+    is kept of how likely those tokens are that do not stand for themselves: each's log-probability, or of
+    a row only its mean, which is all that forward KL depends on.
     """
 
     kind: Literal["top-k", "sampled"] = "top-k"
     size: int = 64
     temperature: float = 1.0
     seed: int = 0
+    drawn: Literal["each", "mean"] = "each"
 
     def to_json(self) -> dict[str, Any]:
-        """A draw's seed is no part of what is not drawn."""
-        drawn = {"seed": self.seed} if self.kind == "sampled" else {}
+        """What concerns draws is no part of what is not drawn."""
+        drawn = {"seed": self.seed, "drawn": self.drawn} if self.kind == "sampled" else {}
         return {"kind": self.kind, "size": self.size, "temperature": self.temperature, **drawn}
 
 

@@ -17,7 +17,7 @@ from inbond.losses.divergences import Divergence, ForwardKL
 from inbond.losses.heads import head_weight
 from inbond.losses.hidden import label_hidden
 from inbond.losses.objectives import Distil
-from inbond.losses.targets import Online, Sampled, Steadied, Targets, TopK, widened
+from inbond.losses.targets import Online, Sampled, Targets, TopK, widened
 from inbond.teachers.protocols import Scores, TokenSequence
 
 
@@ -42,13 +42,11 @@ class Example:
 
 @dataclass(frozen=True)
 class Aim:
-    """What is minimised: see ``losses.objectives.Distil``. Targets were kept at the same temperature.
-    ``trust`` is how far a fair sample is believed, see ``losses.targets.Steadied``."""
+    """What is minimised: see ``losses.objectives.Distil``. Targets were kept at the same temperature."""
 
     divergence: Divergence = field(default_factory=ForwardKL)
     temperature: float = 1.0
     squared: bool = False
-    trust: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -85,8 +83,7 @@ class Objectives:
         if all(row.targets is None or row.targets.sure_N is None for row in rows):
             return TopK.from_logp(ids_NK, logp_NK)
         sure_N = torch.cat([_sure(score) for score in scores]).to(device)
-        sample = Sampled.from_logp(ids_NK, logp_NK, sure_N)
-        return sample if self.aim.trust == 1.0 else Steadied.of(sample, sure_N, self.aim.trust)
+        return Sampled.from_logp(ids_NK, logp_NK, sure_N)
 
     def _online(self, batch: Batch) -> Online:
         with torch.inference_mode():

@@ -100,9 +100,18 @@ def encode(scores: Scores, lengths: Sequence[int], about: Mapping[str, Any]) -> 
         "levels": (deepest_N[:, None] - levels_NK)[~drawn_NK],
     }
     if sampled:
-        streams |= {"sure": sure_N, "drawn": _levels(ordered_NK, DRAWN_STEP)[drawn_NK]}
+        streams |= {"sure": sure_N, **_drawn(ordered_NK, drawn_NK)}
     facts = {"about": about, "kind": "sampled" if sampled else "top-k", "kept": kept, "label_tokens": count}
     return _seal(facts, streams)
+
+
+def _drawn(logp_NK: Floats, drawn_NK: npt.NDArray[np.bool_]) -> dict[str, Integers]:
+    """The levels of drawn tokens: where those of each row are alike, one a row is enough."""
+    levels_NK = _levels(logp_NK, DRAWN_STEP)
+    level_N = np.where(drawn_NK, levels_NK, 0).max(1)
+    if (levels_NK == level_N[:, None])[drawn_NK].all():
+        return {"drawn-mean": level_N}
+    return {"drawn": levels_NK[drawn_NK]}
 
 
 def _table(ids_NK: Integers) -> tuple[Integers, Integers, Integers]:
@@ -238,8 +247,8 @@ def _decode(sealed: Sealed) -> Shard:
     levels_NK = np.where(drawn_NK, 0, streams["deepest"][:, None] - levels_NK)
     logp_NK = _with_mass(_logp(levels_NK, STEP), drawn_NK, _log_mass(streams["mass"]))
     if sampled:
-        levels_NK[drawn_NK] = streams["drawn"]
-        logp_NK[drawn_NK] = _logp(streams["drawn"], DRAWN_STEP)
+        levels_NK = np.where(drawn_NK, _drawn_levels(streams, drawn_NK), levels_NK)
+        logp_NK = np.where(drawn_NK, _logp(levels_NK, DRAWN_STEP), logp_NK)
     order_NK = np.lexsort((ids_NK, levels_NK, drawn_NK))
     narrow = np.int32 if ids_NK.max(initial=0) < 2**31 else np.int64
     scores = Scores(
@@ -248,6 +257,17 @@ def _decode(sealed: Sealed) -> Shard:
         sure_N.astype(np.uint8) if sampled else None,
     )
     return Shard(sealed.about, streams["lengths"], scores)
+
+
+def _drawn_levels(streams: Mapping[str, Integers], drawn_NK: npt.NDArray[np.bool_]) -> Integers:
+    """The level of each drawn token [N, K]; anything elsewhere."""
+    if "drawn-mean" in streams:
+        level_N = streams["drawn-mean"]
+        _expect(len(level_N) == len(drawn_NK))
+        return np.broadcast_to(level_N[:, None], drawn_NK.shape)
+    levels_NK = np.zeros(drawn_NK.shape, dtype=np.int64)
+    levels_NK[drawn_NK] = streams["drawn"]
+    return levels_NK
 
 
 def _with_mass(logp_NK: Floats, drawn_NK: npt.NDArray[np.bool_], log_mass_N: Floats) -> Floats:
