@@ -57,9 +57,9 @@ OBJECTIVES: dict[str, tuple[float, float, Divergence]] = {
 TARGETS: dict[str, Keep | None] = {
     "top-64": Keep("top-k", 64),
     "top-256": Keep("top-k", 256),
-    "top-15": Keep("top-k", 15),
+    "top-16": Keep("top-k", 16),
     "sampled-10": Keep("sampled", 10),
-    "sampled-15": Keep("sampled", 15),
+    "sampled-16": Keep("sampled", 16),
     "sampled-64": Keep("sampled", 64),
     "online": None,
 }

@@ -5,7 +5,7 @@ students (half of the teacher's layers, and the demo's choice) on the targets as
 and as they come back from a shard; label tokens coded and decoded a second on one core. Beside them the
 full forward KL, which a fair sample meets within its standard error and the tail bucket stays below.
 
-    python benchmarks/targets.py [--small] [--records 128] [--k 50] [--draws 10 15]
+    python benchmarks/targets.py [--small] [--records 256] [--k 50] [--draws 10 16]
 
 Legend: N label tokens, H hidden width, V vocabulary.
 """
@@ -147,9 +147,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--small", action="store_true", help="a tiny random model: figures mean nothing")
-    parser.add_argument("--records", type=int, default=128)
+    parser.add_argument("--records", type=int, default=256)
     parser.add_argument("--k", type=int, default=50)
-    parser.add_argument("--draws", type=int, nargs="*", default=[10, 15])
+    parser.add_argument("--draws", type=int, nargs="*", default=[10, 16])
     given = parser.parse_args()
     torch.set_num_threads(1)
     setting = (Setting.small if given.small else Setting.real)(given.records, 1)

@@ -110,7 +110,7 @@ class Capture(_Part):
 
     targets: Literal["top-k", "sampled", "online", "remote"] = "top-k"
     k: _Positive = Field(64, description="top-k, remote: likeliest tokens kept at each label position")
-    draws: Annotated[int, Field(ge=1, le=255)] = Field(15, description="sampled: tokens kept at each of them")
+    draws: Annotated[int, Field(ge=1, le=255)] = Field(16, description="sampled: tokens kept at each of them")
     seed: int = Field(0, description="sampled: what the draw depends on")
     shard: _Positive = Field(256, description="records a shard")
     reference: _ModelText | None = Field(
