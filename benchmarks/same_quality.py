@@ -8,8 +8,8 @@ best: the one with the lowest KL for TRL, the one that gets there first for Inbo
 
     python benchmarks/same_quality.py [--small] [--records 192] [--epochs 3] [--lr 5e-4 ...]
 
-Inbond's schedules span --our-epochs (default: as TRL's, and one more): with more it may still get there when its
-targets, a fair sample of 64 tokens a place, teach a little less than all of the distribution.
+Inbond's schedules span --our-epochs (default: as TRL's, and one more): with more it may still get there when
+its targets, a fair sample of 64 tokens a place, teach a little less than all of the distribution.
 """
 
 from __future__ import annotations
