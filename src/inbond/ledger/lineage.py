@@ -1,0 +1,241 @@
+"""The lineage graph: which models and data an artifact descends from, as pure values and pure queries.
+
+An edge says that its target was made with its source: of its ``weights`` (pruned, initialised, adapter,
+quantized, merged, finetuned), or of what it says or holds, ``outputs`` (generated: a model made data;
+trained-on: data made a model; derived: data made data). Where a graph comes from is the business of
+``recorded`` (a workspace) and ``declared`` (files of others); what part of a stage an ancestor has in it
+that of ``shares``. Nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal, final, get_args
+
+from inbond.digest import Digest
+from inbond.types import EdgeKind, Role
+
+NodeKind = Literal["model", "data"]
+Evidence = Literal["recorded", "declared", "receipt"]
+Unit = Literal["records", "tokens"]
+Relation = Literal[
+    "pruned", "initialised", "adapter", "quantized", "merged", "finetuned", "revision",
+    "trained-on", "generated", "derived", "scored", "prompted",
+]  # fmt: skip
+
+EVIDENCE: tuple[Evidence, ...] = get_args(Evidence)
+UNITS: tuple[Unit, ...] = get_args(Unit)
+RELATIONS: Mapping[Relation, EdgeKind] = {
+    "pruned": "weights", "initialised": "weights", "adapter": "weights", "quantized": "weights",
+    "merged": "weights", "finetuned": "weights", "revision": "weights",
+    "trained-on": "outputs", "generated": "outputs", "derived": "outputs", "scored": "outputs",
+    "prompted": "outputs",
+}  # fmt: skip
+"""What can make one artifact out of another, and over which kind of edge."""
+
+MOST_PATHS = 200
+
+
+@final
+@dataclass(frozen=True)
+class Node:
+    """A model or data. ``id`` is a model URI, ``run:name``, or ``data:name``.
+
+    ``complete``: every input it was made from is in the graph, as far as ``evidence`` goes. A node that is
+    not complete has an unknown. ``licence`` is an SPDX expression, None when nobody says. ``source`` is
+    where all this was read.
+    """
+
+    id: str
+    kind: NodeKind
+    licence: str | None = None
+    digests: frozenset[Digest] = frozenset()
+    evidence: Evidence = "declared"
+    source: str = ""
+    complete: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "kind": self.kind,
+            "licence": self.licence,
+            "digests": sorted(self.digests),
+            "evidence": self.evidence,
+            "source": self.source,
+            "complete": self.complete,
+        }
+
+
+@final
+@dataclass(frozen=True)
+class Part:
+    """A part of an edge's target that comes over this edge: ``share`` (0..1) of the ``unit`` of ``stage``.
+
+    For data, the stage is empty: the part is one of the data itself.
+    """
+
+    unit: Unit
+    share: float
+    stage: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        return {"unit": self.unit, "share": self.share, "stage": self.stage}
+
+
+@final
+@dataclass(frozen=True)
+class Edge:
+    """``source`` -> ``target``. ``roles`` are the roles in which a model made data (empty: not said);
+    ``stage`` the stage of the target's training; ``channel`` how the source was reached; ``parts`` what is
+    declared or was counted of how much; ``read`` where it was read."""
+
+    source: str
+    target: str
+    relation: Relation
+    roles: tuple[Role, ...] = ()
+    stage: str = ""
+    parts: tuple[Part, ...] = ()
+    channel: str | None = None
+    evidence: Evidence = "declared"
+    read: str = ""
+
+    @property
+    def kind(self) -> EdgeKind:
+        return RELATIONS[self.relation]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "source": self.source,
+            "target": self.target,
+            "kind": self.kind,
+            "relation": self.relation,
+            "roles": list(self.roles),
+            "stage": self.stage,
+            "parts": [part.to_json() for part in self.parts],
+            "channel": self.channel,
+            "evidence": self.evidence,
+            "read": self.read,
+        }
+
+
+@final
+@dataclass(frozen=True, order=True)
+class Unknown:
+    """Something that is not established about an artifact, as a sentence."""
+
+    about: str
+    what: str
+
+    def to_json(self) -> dict[str, str]:
+        return {"about": self.about, "what": self.what}
+
+
+Path = tuple[Edge, ...]
+"""Edges from an ancestor down to the target, each beginning where the one before ends."""
+
+
+@final
+@dataclass(frozen=True)
+class Paths:
+    """Simple paths, the shortest first. ``cut``: there are more than were asked for."""
+
+    paths: tuple[Path, ...]
+    cut: bool = False
+
+
+@final
+@dataclass(frozen=True)
+class Graph:
+    """Nodes by id, edges, and what is not known. Make it with ``weaving.build``, which checks it."""
+
+    nodes: Mapping[str, Node] = field(default_factory=dict)
+    edges: tuple[Edge, ...] = ()
+    unknowns: tuple[Unknown, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Other names of nodes: by digest the same artifact, whichever of them stands for both."""
+
+    @cached_property
+    def into(self) -> Mapping[str, tuple[Edge, ...]]:
+        """The edges that end in each node."""
+        found: dict[str, list[Edge]] = {id_: [] for id_ in self.nodes}
+        for edge in self.edges:
+            found[edge.target].append(edge)
+        return {id_: tuple(edges) for id_, edges in found.items()}
+
+    @cached_property
+    def out_of(self) -> Mapping[str, tuple[Edge, ...]]:
+        """The edges that begin in each node."""
+        found: dict[str, list[Edge]] = {id_: [] for id_ in self.nodes}
+        for edge in self.edges:
+            found[edge.source].append(edge)
+        return {id_: tuple(edges) for id_, edges in found.items()}
+
+    def find(self, name: str) -> Node | None:
+        """The node of exactly this name, or of an artifact that is known to be the same."""
+        return self.nodes.get(self.names.get(name, name))
+
+    def hops(self, target: str) -> dict[str, int]:
+        """Every ancestor of ``target`` with the number of edges on its shortest path, nearest first."""
+        found = {target: 0}
+        waiting = deque([target])
+        while waiting:
+            node = waiting.popleft()
+            for edge in self.into[node]:
+                if edge.source not in found:
+                    found[edge.source] = found[node] + 1
+                    waiting.append(edge.source)
+        del found[target]
+        return found
+
+    def by_weights(self, target: str) -> set[str]:
+        """Ancestors whose weights reached ``target`` over edges of weights alone."""
+        found: set[str] = set()
+        waiting = [target]
+        while waiting:
+            for edge in self.into[waiting.pop()]:
+                if edge.kind == "weights" and edge.source not in found:
+                    found.add(edge.source)
+                    waiting.append(edge.source)
+        return found
+
+    def paths(self, source: str, target: str, most: int = MOST_PATHS) -> Paths:
+        """Simple paths, at most ``most`` of them and a shortest one among them, shorter ones first. Each of
+        several edges between two nodes makes a path of its own."""
+        away = {target: 0, **self.hops(target)}
+        if source not in away or source == target:
+            return Paths(())
+
+        def onwards(node: str) -> list[Edge]:
+            """The nearest to the target last, where the stack takes from. Every way on leads there."""
+            following = [edge for edge in self.out_of[node] if edge.target in away]
+            return sorted(following, key=lambda edge: -away[edge.target])
+
+        found: list[Path] = []
+        stack: list[Path] = [(edge,) for edge in onwards(source)]
+        while stack and len(found) < most:
+            path = stack.pop()
+            if path[-1].target == target:
+                found.append(path)
+            else:
+                stack += [(*path, edge) for edge in onwards(path[-1].target)]
+        return Paths(tuple(sorted(found, key=len)), cut=bool(stack))
+
+    def within(self, target: str) -> Graph:
+        """The part of the graph that ``target`` descends from, with what is not known of it."""
+        kept = {target, *self.hops(target)}
+        return Graph(
+            {id_: node for id_, node in self.nodes.items() if id_ in kept},
+            tuple(edge for edge in self.edges if edge.target in kept),
+            tuple(unknown for unknown in self.unknowns if unknown.about in kept),
+            {name: id_ for name, id_ in self.names.items() if id_ in kept},
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "nodes": [node.to_json() for node in self.nodes.values()],
+            "edges": [edge.to_json() for edge in self.edges],
+            "unknowns": [unknown.to_json() for unknown in self.unknowns],
+        }

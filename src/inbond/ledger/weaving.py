@@ -1,0 +1,154 @@
+"""Weaves a lineage graph out of nodes and edges from several places, and refuses what cannot be one. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from inbond.errors import InputError
+from inbond.ledger.lineage import EVIDENCE, Edge, Graph, Node, Path, Unknown
+
+
+def build(nodes: Iterable[Node], edges: Iterable[Edge], unknowns: Iterable[Unknown] = ()) -> Graph:
+    """Joins nodes of one id, or that share a digest, and links revisions of one model.
+
+    Raises InputError, naming it, for an edge whose end is no node and for a cycle.
+    """
+    given = list(nodes)
+    names = _representatives(given)
+    joined: dict[str, Node] = {}
+    for node in given:
+        id_ = names.get(node.id, node.id)
+        joined[id_] = _join(joined[id_], node) if id_ in joined else _renamed(node, id_)
+    renamed = [_moved(edge, names) for edge in edges]
+    for edge in renamed:
+        _check_ends(edge, joined)
+    kept = dict.fromkeys(edge for edge in [*renamed, *_revisions(joined)] if edge.source != edge.target)
+    about = (Unknown(names.get(item.about, item.about), item.what) for item in unknowns)
+    graph = Graph(joined, tuple(kept), tuple(dict.fromkeys(about)), names)
+    _refuse_cycles(graph)
+    return graph
+
+
+def join(graphs: Iterable[Graph]) -> Graph:
+    """Several graphs as one, joined by names and digests. Raises as ``build``."""
+    parts = list(graphs)
+    return build(
+        (node for graph in parts for node in graph.nodes.values()),
+        (edge for graph in parts for edge in graph.edges),
+        (unknown for graph in parts for unknown in graph.unknowns),
+    )
+
+
+def _representatives(nodes: Sequence[Node]) -> dict[str, str]:
+    """For each id that is another's artifact too, the id that stands for both: what was recorded first,
+    then what comes first. Two artifacts are one when they share a digest."""
+    order = sorted(nodes, key=lambda node: EVIDENCE.index(node.evidence))
+    first: dict[str, str] = {}
+    stands: dict[str, str] = {}
+
+    def root(id_: str) -> str:
+        while stands.get(id_, id_) != id_:
+            id_ = stands[id_]
+        return id_
+
+    for node in order:
+        for digest in node.digests:
+            mine, other = root(node.id), root(first.setdefault(digest, node.id))
+            if mine != other:
+                stands[mine] = other
+    return {node.id: root(node.id) for node in nodes if root(node.id) != node.id}
+
+
+def _renamed(node: Node, id_: str) -> Node:
+    return node if node.id == id_ else replace(node, id=id_)
+
+
+def _join(one: Node, other: Node) -> Node:
+    """Recorded beats declared; two licences that differ are both kept, since both are claimed."""
+    if one.kind != other.kind:
+        raise InputError(
+            expected=f"{one.id} to be one thing",
+            found=" and ".join(f"{node.kind} ({node.source or 'no source'})" for node in (one, other)),
+            fix="correct the kind in one of the two files",
+        )
+    first, second = sorted((one, other), key=lambda node: EVIDENCE.index(node.evidence))
+    licences = list(dict.fromkeys(node.licence for node in (first, second) if node.licence))
+    licence = licences[0] if len(licences) == 1 else " AND ".join(f"({text})" for text in licences) or None
+    sources = dict.fromkeys(node.source for node in (first, second) if node.source)
+    return Node(
+        one.id,
+        one.kind,
+        licence,
+        one.digests | other.digests,
+        first.evidence,
+        "; ".join(sources),
+        one.complete or other.complete,
+    )
+
+
+def _moved(edge: Edge, names: Mapping[str, str]) -> Edge:
+    source, target = names.get(edge.source, edge.source), names.get(edge.target, edge.target)
+    return (
+        edge
+        if (source, target) == (edge.source, edge.target)
+        else replace(edge, source=source, target=target)
+    )
+
+
+def _check_ends(edge: Edge, nodes: Mapping[str, Node]) -> None:
+    for end in (edge.source, edge.target):
+        if end not in nodes:
+            raise InputError(
+                expected=f"both ends of {edge.source} -> {edge.target} to exist"
+                + (f" ({edge.read})" if edge.read else ""),
+                found=f"nothing is known of {end}",
+                fix=f"describe {end} as well, or correct its name",
+            )
+
+
+def _revisions(nodes: Mapping[str, Node]) -> list[Edge]:
+    """What is said of a model without a revision is taken to be said of its revisions."""
+    return [
+        Edge(bare, id_, "revision", evidence="declared", read="the name without its revision")
+        for id_ in nodes
+        if (bare := id_.rpartition("@")[0]) in nodes and id_.startswith("hf:")
+    ]
+
+
+def _refuse_cycles(graph: Graph) -> None:
+    cycle = find_cycle(graph)
+    if cycle is None:
+        return
+    where = dict.fromkeys(edge.read for edge in cycle if edge.read)
+    raise InputError(
+        expected="a lineage in which nothing descends from itself",
+        found="a cycle: " + " -> ".join([cycle[0].source, *(edge.target for edge in cycle)]),
+        fix="correct one of these edges" + (f"; they were read in {', '.join(where)}" if where else ""),
+    )
+
+
+def find_cycle(graph: Graph) -> Path | None:
+    """The edges of a cycle, or None."""
+    done: set[str] = set()
+    for start in graph.nodes:
+        if start in done:
+            continue
+        way: list[Edge] = []
+        on_way = {start}
+        stack = [iter(graph.out_of[start])]
+        while stack:
+            edge = next(stack[-1], None)
+            if edge is None:
+                stack.pop()
+                last = way.pop().target if way else start
+                on_way.discard(last)
+                done.add(last)
+            elif edge.target in on_way:
+                begin = next((n for n, passed in enumerate(way) if passed.source == edge.target), len(way))
+                return (*way[begin:], edge)
+            elif edge.target not in done:
+                way.append(edge)
+                on_way.add(edge.target)
+                stack.append(iter(graph.out_of[edge.target]))
+    return None
