@@ -1,7 +1,9 @@
 """The only place where bytes are hashed.
 
 A digest is written ``sha256:<64 hex digits>``. Files are hashed as they are, values as canonical
-JSON (RFC 8785), sets of records as a Merkle tree with the hashing of RFC 9162, section 2.1.
+JSON (RFC 8785), sets of records as a Merkle tree with the hashing of RFC 9162, section 2.1. Proofs that an
+entry is in a tree, and that a tree grew out of another, are lists of raw 32-byte hashes as that RFC orders
+them.
 """
 
 from __future__ import annotations
@@ -108,7 +110,94 @@ def merkle_root(leaves: Iterable[bytes]) -> Digest:
     if not level:
         return of_bytes(b"")
     while len(level) > 1:
-        paired = [node_hash(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
-        # An odd node rises unchanged: the same tree as the RFC's split at the largest power of two.
-        level = paired + list(level[len(paired) * 2 :])
+        level = _parents(level)
     return from_raw(level[0])
+
+
+def _parents(level: Sequence[bytes]) -> Sequence[bytes]:
+    """The level above. An odd node rises unchanged: the same tree as the RFC's split at the largest power
+    of two."""
+    paired = [node_hash(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
+    return paired + list(level[len(paired) * 2 :])
+
+
+def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
+    """RFC 9162, 2.1.3.1: what is needed besides entry ``index`` to get to the root, from the bottom up."""
+    assert 0 <= index < len(leaves), "the entry is in the tree"
+    return _way_up([leaf_hash(leaf) for leaf in leaves], index)
+
+
+def _way_up(level: Sequence[bytes], index: int) -> list[bytes]:
+    """The siblings on the way from a node of this level to the root."""
+    path = []
+    while len(level) > 1:
+        if index ^ 1 < len(level):
+            path.append(level[index ^ 1])
+        level, index = _parents(level), index >> 1
+    return path
+
+
+def consistency_proof(leaves: Sequence[bytes], first: int) -> list[bytes]:
+    """RFC 9162, 2.1.4.1: what shows that the tree over the first ``first`` entries grew into that over all.
+
+    Empty when ``first`` is 0 or all of them: nothing has to be shown.
+    """
+    assert 0 <= first <= len(leaves), "the earlier tree is no larger"
+    if first in (0, len(leaves)):
+        return []
+    level: Sequence[bytes] = [leaf_hash(leaf) for leaf in leaves]
+    index = first - 1
+    while index & 1:  # up to the largest whole subtree that ends where the earlier tree ends
+        level, index = _parents(level), index >> 1
+    whole = [] if index == 0 else [level[index]]  # the earlier root itself is known to whoever checks
+    return whole + _way_up(level, index)
+
+
+def proves_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes], root: Digest) -> bool:
+    """RFC 9162, 2.1.3.2: whether entry ``index`` of the ``size`` under ``root`` is ``leaf``."""
+    if not 0 <= index < size:
+        return False
+    found, left, last = leaf_hash(leaf), index, size - 1
+    for node in path:
+        if last == 0:
+            return False
+        if left & 1 or left == last:
+            found = node_hash(node, found)
+            while not left & 1 and left:
+                left, last = left >> 1, last >> 1
+        else:
+            found = node_hash(found, node)
+        left, last = left >> 1, last >> 1
+    return last == 0 and from_raw(found) == root
+
+
+def proves_consistency(
+    first: int, first_root: Digest, second: int, second_root: Digest, path: Sequence[bytes]
+) -> bool:
+    """RFC 9162, 2.1.4.2: whether the ``second`` entries under the one root begin with the ``first`` under
+    the other."""
+    if not 0 <= first <= second:
+        return False
+    if first == second:
+        return not path and first_root == second_root
+    if first == 0:
+        return not path and first_root == of_bytes(b"")
+    whole = first & (first - 1) == 0
+    nodes = [to_raw(first_root), *path] if whole else list(path)
+    if not nodes:
+        return False
+    left, last = first - 1, second - 1
+    while left & 1:
+        left, last = left >> 1, last >> 1
+    old = new = nodes[0]
+    for node in nodes[1:]:
+        if last == 0:
+            return False
+        if left & 1 or left == last:
+            old, new = node_hash(node, old), node_hash(node, new)
+            while not left & 1 and left:
+                left, last = left >> 1, last >> 1
+        else:
+            new = node_hash(new, node)
+        left, last = left >> 1, last >> 1
+    return last == 0 and from_raw(old) == first_root and from_raw(new) == second_root

@@ -195,3 +195,118 @@ def test_any_changed_leaf_changes_the_root(leaves: list[bytes], data: st.DataObj
 def test_inner_nodes_are_set_apart_from_leaves() -> None:
     left, right = digest.leaf_hash(b"a"), digest.leaf_hash(b"b")
     assert digest.node_hash(left, right) != digest.leaf_hash(left + right)
+
+
+# Proofs --------------------------------------------------------------------------------------------
+
+
+def _split(size: int) -> int:
+    k = 1
+    while k * 2 < size:
+        k *= 2
+    return k
+
+
+def _naive_path(index: int, leaves: list[bytes]) -> list[bytes]:
+    """RFC 9162, 2.1.3.1, word for word."""
+    if len(leaves) == 1:
+        return []
+    k = _split(len(leaves))
+    if index < k:
+        return [*_naive_path(index, leaves[:k]), _naive_root(leaves[k:])]
+    return [*_naive_path(index - k, leaves[k:]), _naive_root(leaves[:k])]
+
+
+def _naive_proof(first: int, leaves: list[bytes], known: bool = True) -> list[bytes]:
+    """RFC 9162, 2.1.4.1: SUBPROOF, word for word."""
+    if first == len(leaves):
+        return [] if known else [_naive_root(leaves)]
+    k = _split(len(leaves))
+    if first <= k:
+        return [*_naive_proof(first, leaves[:k], known), _naive_root(leaves[k:])]
+    return [*_naive_proof(first - k, leaves[k:], False), _naive_root(leaves[:k])]
+
+
+several = st.lists(st.binary(max_size=3), min_size=1, max_size=70)
+
+
+@given(leaves=several, data=st.data())
+def test_a_path_is_that_of_the_recursive_definition_and_leads_to_the_root(
+    leaves: list[bytes], data: st.DataObject
+) -> None:
+    index = data.draw(st.integers(0, len(leaves) - 1))
+    path = digest.inclusion_proof(leaves, index)
+    assert path == _naive_path(index, leaves)
+    root = digest.merkle_root(leaves)
+    assert digest.proves_inclusion(leaves[index], index, len(leaves), path, root)
+
+
+@given(leaves=several, data=st.data())
+def test_a_path_proves_no_other_entry_and_no_other_tree(leaves: list[bytes], data: st.DataObject) -> None:
+    index = data.draw(st.integers(0, len(leaves) - 1))
+    path, size, root = digest.inclusion_proof(leaves, index), len(leaves), digest.merkle_root(leaves)
+    leaf = leaves[index]
+    assert not digest.proves_inclusion(leaf + b"x", index, size, path, root)
+    assert not digest.proves_inclusion(leaf, index, size, [*path, bytes(32)], root)
+    assert not digest.proves_inclusion(leaf, index, size, path, digest.merkle_root([*leaves, b"more"]))
+    assert not digest.proves_inclusion(leaf, size, size, path, root)
+    assert not digest.proves_inclusion(leaf, -1, size, path, root)
+    if path:
+        where = data.draw(st.integers(0, len(path) - 1))
+        other = [*path[:where], digest.leaf_hash(path[where]), *path[where + 1 :]]
+        assert not digest.proves_inclusion(leaf, index, size, other, root)
+        assert not digest.proves_inclusion(leaf, index, size, path[:-1], root)
+
+
+@given(leaves=several, data=st.data())
+def test_a_consistency_proof_is_that_of_the_recursive_definition_and_holds(
+    leaves: list[bytes], data: st.DataObject
+) -> None:
+    first = data.draw(st.integers(0, len(leaves)))
+    path = digest.consistency_proof(leaves, first)
+    assert path == (_naive_proof(first, leaves) if first else [])
+    old, new = digest.merkle_root(leaves[:first]), digest.merkle_root(leaves)
+    assert digest.proves_consistency(first, old, len(leaves), new, path)
+
+
+@given(leaves=several, data=st.data())
+def test_no_consistency_proof_holds_for_a_history_that_was_changed(
+    leaves: list[bytes], data: st.DataObject
+) -> None:
+    first = data.draw(st.integers(1, len(leaves)))
+    old, size = digest.merkle_root(leaves[:first]), len(leaves)
+    where = data.draw(st.integers(0, first - 1))
+    changed = [*leaves[:where], leaves[where] + b"x", *leaves[where + 1 :]]
+    for path in (digest.consistency_proof(changed, first), digest.consistency_proof(leaves, first)):
+        assert not digest.proves_consistency(first, old, size, digest.merkle_root(changed), path)
+    assert not digest.proves_consistency(size + 1, old, size, digest.merkle_root(leaves), [])
+
+
+@given(junk=st.lists(st.binary(min_size=32, max_size=32), max_size=9), data=st.data())
+def test_made_up_hashes_prove_nothing(junk: list[bytes], data: st.DataObject) -> None:
+    size = data.draw(st.integers(0, 2**62))
+    index = data.draw(st.integers(-1, 2**62))
+    root, other = digest.of_bytes(b"root"), digest.of_bytes(b"other")
+    assert not digest.proves_inclusion(b"leaf", index, size, junk, root)
+    assert not digest.proves_consistency(index, other, size, root, junk)
+
+
+# certificate-transparency-go's expected proofs over its eight entries.
+CT_PATHS = [
+    (0, 1, []),
+    (0, 8, [
+        "96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7",
+        "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
+        "6b47aaf29ee3c2af9af889bc1fb9254dabd31177f16232dd6aab035ca39bf6e4",
+    ]),
+    (5, 8, [
+        "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
+        "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0",
+        "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
+    ]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("index", "size", "path"), CT_PATHS)
+def test_paths_are_those_of_known_vectors(index: int, size: int, path: list[str]) -> None:
+    assert [node.hex() for node in digest.inclusion_proof(CT_LEAVES[:size], index)] == path
