@@ -17,7 +17,9 @@ from typing import Any, TypeVar
 from inbond.policy.facts import COMPETES, RELEASES, SELF_HOSTED, USES, Facts, LicenceFinding
 from inbond.policy.licences import AllOf, AnyOf, Expression, parse
 from inbond.policy.stances import OUTCOMES, Outcome, weigh
-from inbond.policy.terms import Catalogue, Position, Terms, Topic, When
+from inbond.policy.obligations import When
+from inbond.policy.schema import Position, Terms, Topic
+from inbond.policy.terms import Catalogue
 from inbond.types import EdgeKind, Reason, Verdict
 
 VERSION = 1

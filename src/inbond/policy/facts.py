@@ -16,6 +16,8 @@ from inbond.digest import Digest, of_value
 Use = Literal["research", "internal", "commercial"]
 Release = Literal["none", "service", "weights"]
 Competes = Literal["yes", "no", "unknown"]
+StudentKind = Literal["general", "classifier", "embedding"]
+Modality = Literal["text", "image", "multimodal"]
 LicenceEvidence = Literal["digest", "declared", "none"]
 
 USES: tuple[Use, ...] = get_args(Use)

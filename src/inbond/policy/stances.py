@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from inbond.policy.facts import Facts
-from inbond.policy.terms import ObligationKind, Position
+from inbond.policy.obligations import ObligationKind
+from inbond.policy.schema import Position
 
 Outcome = Literal["permit", "permit-with-obligations", "review", "deny"]
 OUTCOMES: tuple[Outcome, ...] = ("permit", "permit-with-obligations", "review", "deny")

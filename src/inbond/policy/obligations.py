@@ -1,0 +1,131 @@
+"""What a text asks for, as typed data: one class a kind, told apart by the field ``kind``.
+
+A condition that a verdict turns on (a number of users, a country, a field of use, a name) is a value
+here and never a phrase to be searched. ``text`` is the sentence that a person reads. Nothing here
+decides: ``conditions`` does, given a plan.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from inbond.policy.facts import Modality
+from inbond.policy.places import COUNTRIES, GROUPS
+
+ObligationKind = Literal[
+    "name-prefix",
+    "display",
+    "notice",
+    "change-notice",
+    "licence-copy",
+    "pass-through",
+    "threshold",
+    "territory",
+    "field-of-use",
+    "non-commercial",
+    "no-compete",
+    "register",
+]
+KINDS: tuple[ObligationKind, ...] = get_args(ObligationKind)
+When = Literal["always", "offered", "distributed"]
+Metric = Literal["monthly-active-users", "monthly-revenue-usd", "annual-revenue-usd"]
+
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+Tag = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$")]
+
+
+class Strict(BaseModel):
+    """Frozen, and strict about names: a misspelt field must never be ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _Common(Strict):
+    """What every kind has. ``when``: always, once the model is offered as a service or handed out
+    (``offered``), or once its weights are handed out (``distributed``). ``only_for``: the text asks it
+    of models of that modality alone."""
+
+    text: Text
+    when: When
+    clause: Text
+    only_for: Modality | None = None
+
+
+class Plain(_Common):
+    """Kinds that need nothing but their sentence."""
+
+    kind: Literal["notice", "change-notice", "licence-copy", "non-commercial", "register"]
+
+
+class NamePrefix(_Common):
+    """The student's name must begin with ``prefix``, letter for letter."""
+
+    kind: Literal["name-prefix"]
+    prefix: Text
+
+
+class Display(_Common):
+    """Any one of the texts in ``show`` is to be shown where ``text`` says."""
+
+    kind: Literal["display"]
+    show: Annotated[tuple[Text, ...], Field(min_length=1)]
+
+
+class PassThrough(_Common):
+    """What whoever receives the student must be bound to: the text's use restrictions, the same licence
+    (share-alike), or, for a channel that serves the models of others, each model's own terms."""
+
+    kind: Literal["pass-through"]
+    what: Literal["use-restrictions", "licence", "model-terms"]
+
+
+class Threshold(_Common):
+    """Something follows once the plan's ``metric`` is above ``above`` (users, or US dollars)."""
+
+    kind: Literal["threshold"]
+    metric: Metric
+    above: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    then: Literal["obligation", "review", "deny"]
+
+
+class Territory(_Common):
+    """No rights in the places of ``excluded``, or only in those of ``only``: ISO 3166-1 codes of two
+    letters, or ``EU``."""
+
+    kind: Literal["territory"]
+    excluded: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    then: Literal["review", "deny"] = "deny"
+
+    @model_validator(mode="after")
+    def _one_list(self) -> Territory:
+        if bool(self.excluded) == bool(self.only):
+            raise ValueError("give either excluded or only")
+        for code in self.excluded + self.only:
+            if code not in COUNTRIES and code not in GROUPS:
+                raise ValueError(f"{code!r} is neither an ISO 3166-1 code of two letters nor EU")
+        return self
+
+
+class FieldOfUse(_Common):
+    """Fields that the text closes, as tags (``fields.SENSITIVE`` explains them). An empty list: it closes
+    some, and which has not been read."""
+
+    kind: Literal["field-of-use"]
+    forbidden: tuple[Tag, ...] = ()
+    then: Literal["review", "deny"] = "deny"
+
+
+class NoCompete(_Common):
+    """What may not be made: competing products or services, or competing models."""
+
+    kind: Literal["no-compete"]
+    scope: Literal["products-and-services", "models"]
+
+
+Obligation = Annotated[
+    Plain | NamePrefix | Display | PassThrough | Threshold | Territory | FieldOfUse | NoCompete,
+    Field(discriminator="kind"),
+]
