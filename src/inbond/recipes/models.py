@@ -9,13 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from inbond.digest import Digest, of_file, of_value
+from inbond.digest import Digest, of_file
 from inbond.errors import InputError, need_extra
-from inbond.ledger import manifest
+from inbond.ledger import manifest, pins
 from inbond.recipes.gate import student_folder
 from inbond.recipes.recipe import Recipe
 from inbond.teachers import catalogue
@@ -27,11 +26,6 @@ if TYPE_CHECKING:
     from inbond.teachers.local import Local
 
 Runtime = Literal["embedded", "local", "served"]
-_WEIGHTS = "*.safetensors"
-_PINNED = (
-    _WEIGHTS, "config.json", "generation_config.json", "tokenizer*", "chat_template*", "*.model",
-    "special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt", "*.tiktoken",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -129,8 +123,7 @@ def find_weights(name: ModelName, workspace: Workspace) -> Weights:
         found = manifest.read(folder)
         assert found is not None, "a student's folder is complete"
         # By its bytes: the same recipe trained again has the same id and other weights.
-        pinned = {file: digest for file, digest in found.files.items() if _decides(file)}
-        return Weights(str(name), "folder", folder, of_value(pinned))
+        return Weights(str(name), "folder", folder, pins.pin(found.files))
     resolved = catalogue.resolve(name, cache_folder(os.environ))
     digest = resolved.digest or _folder_digest(resolved.path)
     return Weights(str(name), resolved.kind, resolved.path, digest)
@@ -138,20 +131,16 @@ def find_weights(name: ModelName, workspace: Workspace) -> Weights:
 
 def _folder_digest(folder: Path) -> Digest:
     """Over all files that decide what the model says."""
-    files = sorted(path for path in folder.iterdir() if _decides(path.name) and path.is_file())
-    if not list(folder.glob(_WEIGHTS)):
+    files = sorted(path for path in folder.iterdir() if pins.decides(path.name) and path.is_file())
+    if not list(folder.glob(pins.WEIGHTS)):
         raise InputError(
             expected=f"weights in safetensors form in {folder}",
             found="none (other formats can run code and are not read)",
             fix="convert them to safetensors first",
         )
-    return of_value({path.name: of_file(path) for path in files})
-
-
-def _decides(name: str) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in _PINNED)
+    return pins.pin({path.name: of_file(path) for path in files})
 
 
 def weight_files(folder: Path) -> list[Path]:
     """The weight files of a model folder, sorted."""
-    return sorted(folder.glob(_WEIGHTS))
+    return sorted(folder.glob(pins.WEIGHTS))
