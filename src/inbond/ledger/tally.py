@@ -124,12 +124,14 @@ class Tracer:
         self._shape = _Shape.of(max(bits, 1))
         self._table = self._shape.table(max(bits, 1))
 
-    def words(self, chunks: Iterable[Chunk], parents: Sequence[Words]) -> Words:
-        """The words of a set whose parent sets have the words ``parents``. Raises TamperedError for a
-        parent that is not there."""
+    def words(self, chunks: Iterable[Chunk], parents: Sequence[Words], mark: int | None = None) -> Words:
+        """The words of a set whose parent sets have the words ``parents``; ``mark`` is a bit that all of
+        them get as well. Raises TamperedError for a parent that is not there."""
         above = _stacked(parents, self._shape)
-        found = [self._of_chunk(chunk, above) for chunk in chunks]
-        return _stacked(found, self._shape)
+        words = _stacked([self._of_chunk(chunk, above) for chunk in chunks], self._shape)
+        if mark is not None:
+            words |= self._table[:, mark, None]
+        return words
 
     def tally(self, chunks: Iterable[Chunk], parents: Sequence[Words]) -> Tally:
         """The tally of a set, as ``words``, without keeping the words of all of it."""
