@@ -1,8 +1,9 @@
-"""Keys and signatures: Ed25519, one key a user, kept under the configuration folder.
+"""Keys and signatures: Ed25519, one key a user in use, kept under the configuration folder.
 
 A signature is made over a short purpose, a zero byte and the raw 32 bytes of a digest, so that what
-was signed as an event can never be shown as a tree head, nor the other way round. A key's id is the
-digest of its raw 32-byte public key.
+was signed as an event can never be shown as a tree head, nor the other way round. Envelopes that other
+tools read are signed as DSSE says (github.com/secure-systems-lab/dsse, v1), over bytes that begin with
+``DSSEv1``: no purpose does. A key's id is the digest of its raw 32-byte public key.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Final, Literal, final
@@ -30,11 +32,18 @@ Purpose = Literal["inbond.event/1", "inbond.head/1"]
 
 ALGORITHM: Final = "ed25519"
 _PRIVATE_NAME: Final = "signing.pem"
+_RETIRED: Final = "signing-*.pem"
 _RAW = serialization.Encoding.Raw, serialization.PublicFormat.Raw
 
 
 def _message(purpose: Purpose, signed: Digest) -> bytes:
     return purpose.encode() + b"\x00" + digest.to_raw(signed)
+
+
+def envelope_message(payload_type: str, payload: bytes) -> bytes:
+    """What is signed of a DSSE envelope: its pre-authentication encoding, PAE."""
+    kind = payload_type.encode()
+    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
 
 
 @final
@@ -59,8 +68,15 @@ class PublicKey:
 
     def verifies(self, purpose: Purpose, signed: Digest, signature: bytes) -> bool:
         """Whether ``signature`` was made by this key, for this purpose, over this digest."""
+        return self._made(signature, _message(purpose, signed))
+
+    def verifies_envelope(self, payload_type: str, payload: bytes, signature: bytes) -> bool:
+        """Whether ``signature`` was made by this key over a DSSE envelope of this type and payload."""
+        return self._made(signature, envelope_message(payload_type, payload))
+
+    def _made(self, signature: bytes, message: bytes) -> bool:
         try:
-            self._key.verify(signature, _message(purpose, signed))
+            self._key.verify(signature, message)
         except InvalidSignature:
             return False
         return True
@@ -84,13 +100,28 @@ class Signer:
         """64 bytes, always the same for the same purpose and digest."""
         return self.private.sign(_message(purpose, signed))
 
+    def sign_envelope(self, payload_type: str, payload: bytes) -> bytes:
+        """64 bytes, the signature of a DSSE envelope."""
+        return self.private.sign(envelope_message(payload_type, payload))
+
+
+@final
+@dataclass(frozen=True)
+class Rotation:
+    """A change of keys. ``kept`` is the file that holds the old private key from now on."""
+
+    old: PublicKey
+    new: PublicKey
+    kept: Path
+
 
 @final
 class KeyStore:
-    """The folder that holds the user's signing key.
+    """The folder that holds the user's signing key, and those that it took over from.
 
-    The folder is 0700, the key file 0600. The key appears whole or not at all: processes that start
-    together take turns on a lock file and end up with one key; a crash leaves none, or a whole one.
+    The folder is 0700, key files 0600. The key appears whole or not at all: processes that start
+    together take turns on a lock file and end up with one key; a crash leaves none, or a whole one. A
+    crash while keys are changed leaves the old one in use, or the new one with the old one kept.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -113,9 +144,45 @@ class KeyStore:
         return _read_private(path)
 
     def public_keys(self) -> tuple[PublicKey, ...]:
-        """The public halves of the keys that are there; makes none. Raises InputError as ``signer``."""
+        """The public half of the key in use, if there is one; makes none. Raises InputError as ``signer``."""
         path = self.folder / _PRIVATE_NAME
         return (_read_private(path).public,) if path.exists() else ()
+
+    def retired(self) -> tuple[Signer, ...]:
+        """The kept keys that signed before the one in use, the latest first. They sign nothing but the
+        introduction of the key in use. Raises InputError as ``signer``, for each of them."""
+        in_use = {key.id for key in self.public_keys()}
+        kept = [_read_private(path) for path in sorted(self.folder.glob(_RETIRED), reverse=True)]
+        return tuple(signer for signer in kept if signer.public.id not in in_use)
+
+    def rotate(self) -> Rotation:
+        """Makes a new key and keeps the old one as ``signing-<time>.pem``, to introduce the new one with.
+
+        Raises InputError when there is no key to change, UnwritableError.
+        """
+        path = self.folder / _PRIVATE_NAME
+        if not path.exists():
+            raise InputError(
+                expected=f"a signing key at {path} to change for a new one",
+                found="none",
+                fix="inbond keys show makes one; if yours was lost, that is how a new one begins",
+            )
+        with _locked(self.folder / ".lock"):
+            self._sweep()
+            old = _read_private(path)
+            kept = self.folder / f"signing-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}.pem"
+            write_bytes(kept, path.read_bytes(), PRIVATE_FILE)
+            new = Signer(Ed25519PrivateKey.generate())
+            write_bytes(path, _encode_private(new.private), PRIVATE_FILE)
+        return Rotation(old.public, new.public, kept)
+
+    def _sweep(self) -> None:
+        """Removes what a kill left half-done: a file half-written, a copy of the key that is still in use."""
+        in_use = (self.folder / _PRIVATE_NAME).read_bytes()
+        copies = [path for path in self.folder.glob(_RETIRED) if path.read_bytes() == in_use]
+        with writing(self.folder):
+            for left in [*self.folder.glob(".signing*.pem.*"), *copies]:
+                left.unlink()
 
     def _make(self, path: Path) -> None:
         with writing(self.folder):

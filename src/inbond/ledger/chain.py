@@ -64,6 +64,33 @@ def introduced_key(event: Event) -> PublicKey | None:
     return key if event.body == events.introduction(key) else None
 
 
+def is_introduction(entry: Entry) -> bool:
+    """Whether an entry brings a key. Raises TamperedError when it cannot be read."""
+    return introduced_key(events.decode(entry.text)) is not None
+
+
+def vouched_for(entries: Iterable[Entry], pinned: PublicKey | None) -> dict[Digest, PublicKey]:
+    """The keys that a ledger's introductions bring, in the ledger's order and without its other events: the
+    pinned one and those that it introduced, directly or through others; without a pin all of them.
+
+    What cannot be read, or is not signed by a key that stands already, brings none.
+    """
+    keys = {pinned.id: pinned} if pinned else {}
+    for entry in entries:
+        try:
+            event = events.decode(entry.text)
+        except TamperedError:
+            continue
+        brought = introduced_key(event)
+        if brought is None:
+            continue
+        itself = brought if pinned is None and brought.id == event.key else None
+        by = keys.get(event.key) or itself
+        if by is not None and by.verifies(events.FORMAT, event.digest, entry.signature):
+            keys.setdefault(brought.id, brought)
+    return keys
+
+
 @final
 class ChainCheck:
     """Goes through a ledger entry by entry, keeps every problem, and goes on after each."""
@@ -101,6 +128,11 @@ class ChainCheck:
             )
         self._check_signature(event, entry.signature)
         return event
+
+    @property
+    def untrusted(self) -> bool:
+        """Whether something was signed by a key that the pinned one does not vouch for."""
+        return bool(self._untrusted_seen)
 
     def _gap(self, found: int, expected: int) -> None:
         if found < expected:
@@ -187,8 +219,8 @@ def head_from_json(value: Any) -> TreeHead:
     try:
         if set(value) != _HEAD_FIELDS or value["format"] != HEAD_FORMAT:
             raise ValueError(f"fields {sorted(value)}, format {value.get('format')!r}")
-        if isinstance(value["size"], bool) or not isinstance(value["size"], int) or value["size"] < 0:
-            raise ValueError(f"size {value['size']!r}")
+        if type(value["size"]) is not int or not 0 <= value["size"] < 2**53:
+            raise ValueError(f"size {value['size']!r:.80}")
         digest.to_raw(value["root"])
         if not isinstance(value["at"], str) or not re.fullmatch(r"[0-9T:.Z-]{20,27}", value["at"]):
             raise ValueError(f"at {value['at']!r}")
@@ -198,6 +230,8 @@ def head_from_json(value: Any) -> TreeHead:
             return TreeHead(value["size"], value["root"], value["at"])
         digest.to_raw(value["key"])
         signature = base64.b64decode(value["signature"], validate=True)
+        if base64.b64encode(signature).decode() != value["signature"]:
+            raise ValueError("base64 with bits to spare")
     except (ValueError, TypeError, KeyError, AttributeError, binascii.Error) as error:
         raise InputError(
             expected=f"a tree head of format {HEAD_FORMAT}",

@@ -7,6 +7,7 @@ Text and signature are all that a store keeps (an ``Entry``); everything else fo
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -41,6 +42,28 @@ class Entry:
     @property
     def digest(self) -> Digest:
         return of_bytes(self.text)
+
+    def to_json(self) -> dict[str, str]:
+        """As it is handed to others, without the ledger around it: ``entry_from_json`` reads it."""
+        return {"event": self.text.decode(), "signature": base64.b64encode(self.signature).decode()}
+
+
+def entry_from_json(value: Any) -> Entry:
+    """Reads an entry from outside a ledger; its position is the one that it names itself.
+
+    Raises InputError when it has not this form, TamperedError as ``decode``.
+    """
+    try:
+        text, signature = value["event"].encode(), base64.b64decode(value["signature"], validate=True)
+        if base64.b64encode(signature).decode() != value["signature"]:
+            raise ValueError("base64 with bits to spare")
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InputError(
+            expected='an event {"event": its text, "signature": base64}',
+            found=f"{value!r:.80}",
+            fix="get the file again from where it came from",
+        ) from error
+    return Entry(decode(text).seq, text, signature)
 
 
 @final

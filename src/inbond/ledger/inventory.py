@@ -2,7 +2,8 @@
 
 Four kinds of event speak of files. Later ones overrule earlier ones about the same path:
 
-- ``stage.completed`` {run, stage, artifact, manifest, folder, records_root or null}: a whole artifact;
+- ``stage.completed`` {run, stage, artifact, manifest, folder, records_root or null, and where the artifact
+  was handed out with signed statements: attestation}: a whole artifact;
 - ``stage.discarded`` {folder}: it, an artifact or a single file, is no longer expected there (it is about
   to be made anew);
 - ``file.written`` {path, digest}: a single file;
@@ -24,7 +25,7 @@ import pyarrow as pa
 from inbond import digest
 from inbond.digest import Digest
 from inbond.errors import InputError, TamperedError
-from inbond.ledger import events, manifest, records
+from inbond.ledger import envelope, events, manifest, records
 from inbond.ledger.events import Event
 from inbond.ledger.manifest import Manifest
 
@@ -39,6 +40,8 @@ class ArtifactClaim:
     artifact: Digest
     manifest: Digest
     records_root: Digest | None
+    attestation: Digest | None = None
+    """Of the signed statements that lie beside the manifest, which they cover; so it cannot list them."""
 
 
 @final
@@ -79,32 +82,33 @@ class Inventory:
 
     def _completed(self, event: Event) -> None:
         body = event.body
-        root = body["records_root"]
+        root, statements = body["records_root"], body.get("attestation")
         claim = ArtifactClaim(
             event.name,
-            _relative(body["folder"]),
+            relative_path(body["folder"]),
             _digest(body["artifact"]),
             _digest(body["manifest"]),
             None if root is None else _digest(root),
+            None if statements is None else _digest(statements),
         )
         self._forget_erasures(claim.folder)
         self.artifacts[claim.folder] = claim
 
     def _discarded(self, event: Event) -> None:
-        folder = _relative(event.body["folder"])
+        folder = relative_path(event.body["folder"])
         self._forget_erasures(folder)
         self.artifacts.pop(folder, None)
         self.files.pop(folder, None)
 
     def _written(self, event: Event) -> None:
-        claim = FileClaim(event.name, _relative(event.body["path"]), _digest(event.body["digest"]))
+        claim = FileClaim(event.name, relative_path(event.body["path"]), _digest(event.body["digest"]))
         self.erased.pop(claim.path, None)
         self.files[claim.path] = claim
 
     def _erased(self, event: Event) -> None:
-        folder = _relative(event.body["folder"])
+        folder = relative_path(event.body["folder"])
         for name in event.body["files"]:
-            self.erased[f"{folder}/{_relative(name)}"] = event.name
+            self.erased[f"{folder}/{relative_path(name)}"] = event.name
 
     def _forget_erasures(self, folder: str) -> None:
         self.erased = {path: by for path, by in self.erased.items() if not is_within(path, folder)}
@@ -119,7 +123,7 @@ def gather(told: Iterable[Event]) -> Inventory:
     return inventory
 
 
-def _relative(path: Any) -> str:
+def relative_path(path: Any) -> str:
     """A relative path that stays inside. Raises InputError: a ledger from elsewhere may say anything."""
     if isinstance(path, str) and path and "\x00" not in path:
         parts = PurePosixPath(path)
@@ -168,7 +172,16 @@ def check_artifact(location: Path, claim: ArtifactClaim, inventory: Inventory, f
         for name, expected in kept.files.items()
         if not _check_listed(location, claim, name, expected, inventory, findings)
     }
-    for name in _unlisted(location, claim.folder, kept, inventory):
+    if claim.attestation is not None:
+        _check_bytes(
+            location / envelope.NAME,
+            f"{claim.folder}/{envelope.NAME}",
+            claim.attestation,
+            claim.event,
+            inventory,
+            findings,
+        )
+    for name in _unlisted(location, claim, kept, inventory):
         findings.problems.append(f"{claim.folder}/{name}: the manifest does not list this file")
     if claim.records_root is not None:
         _check_records(location, claim, claim.records_root, records.LINEAGE not in changed, findings)
@@ -202,7 +215,7 @@ def _check_listed(
     location: Path, claim: ArtifactClaim, name: str, expected: Any, inventory: Inventory, findings: Findings
 ) -> bool:
     try:
-        path = _relative(name)
+        path = relative_path(name)
         wanted = _digest(expected)
     except InputError as error:
         findings.problems.append(f"{claim.folder}/{manifest.NAME}: it lists {error.found}")
@@ -238,21 +251,22 @@ def _check_bytes(
     return found == expected
 
 
-def _unlisted(location: Path, folder: str, kept: Manifest, inventory: Inventory) -> list[str]:
+def _unlisted(location: Path, claim: ArtifactClaim, kept: Manifest, inventory: Inventory) -> list[str]:
     """Files that are there though nothing speaks of them. Artifacts inside this one have their own say."""
+    folder = claim.folder
+    spoken_of = {manifest.NAME, *kept.files, *((envelope.NAME,) if claim.attestation else ())}
 
     def known(name: str) -> bool:
-        path = f"{folder}/{name}"
-        return name in kept.files or name == manifest.NAME or path in inventory.files
+        return name in spoken_of or f"{folder}/{name}" in inventory.files
 
     inner = [other for other in inventory.artifacts if other != folder and is_within(other, folder)]
     names = (
-        name for name in _walk(location) if not any(is_within(f"{folder}/{name}", other) for other in inner)
+        name for name in walk(location) if not any(is_within(f"{folder}/{name}", other) for other in inner)
     )
     return sorted(name for name in names if not known(name))
 
 
-def _walk(folder: Path) -> Iterator[str]:
+def walk(folder: Path) -> Iterator[str]:
     """Everything below a folder that is not a folder, symbolic links included, never followed."""
     for root, folders, names in os.walk(folder):
         links = [name for name in folders if os.path.islink(os.path.join(root, name))]

@@ -1,21 +1,24 @@
 """The ledger as recipes see it: record an event, read them back, take a tree head.
 
 Every call is durable when it returns. The user's public key enters the ledger in an event of its own
-before the first event that it signs, so that a copied workspace verifies anywhere, offline.
+before the first event that it signs, so that a copied workspace verifies anywhere, offline. A key that
+took over from another is introduced by that other, as long as its file is at hand; else by itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self, final
 
 from inbond import digest
+from inbond.digest import Digest
 from inbond.errors import InputError
-from inbond.ledger import chain, events
-from inbond.ledger.attest import KeyStore, PublicKey, Signer
+from inbond.ledger import chain, envelope, events
+from inbond.ledger.attest import KeyStore, Signer
 from inbond.ledger.chain import TreeHead
+from inbond.ledger.envelope import Envelope
 from inbond.ledger.events import Entry, Event
 from inbond.ledger.sqlite import SqliteStore
 from inbond.ledger.store import EventStore
@@ -69,22 +72,46 @@ class Ledger:
             return []
         signer = self._signer or self._keys.signer()
         self._signer = signer
-        new_key = not self._introduced and not self._knows(signer.public)
-        if new_key:
-            wanted.insert(0, (events.KEY_INTRODUCED, events.introduction(signer.public)))
+        signed = [(kind, body, signer) for kind, body in wanted]
+        voucher = None if self._introduced else self._voucher(signer)
+        if voucher is not None:
+            signed.insert(0, (events.KEY_INTRODUCED, events.introduction(signer.public), voucher))
+        made = self._append(signed)
+        self._introduced = True
+        return made[len(signed) - len(wanted) :]
+
+    def _append(self, signed: Sequence[tuple[str, Mapping[str, Any], Signer]]) -> list[Event]:
         made: list[Event] = []
 
         def build(last: Entry | None) -> list[Entry]:
             entries: list[Entry] = []
-            for kind, body in wanted:
-                event, last = chain.next_entry(last, at=now(), kind=kind, body=body, signer=signer)
+            for kind, body, by in signed:
+                event, last = chain.next_entry(last, at=now(), kind=kind, body=body, signer=by)
                 made.append(event)
                 entries.append(last)
             return entries
 
         self._store.append(build)
-        self._introduced = True
-        return made[1:] if new_key else made
+        return made
+
+    def introduce(self) -> Event | None:
+        """Lets the key that the user's key took over from bring it in now, and not with the next event. None
+        when the ledger knows it, or no key at hand that could. Raises as ``record_many``."""
+        signer = self._keys.signer()
+        voucher = self._voucher(signer)
+        if voucher is None or voucher is signer:
+            return None
+        return self._append([(events.KEY_INTRODUCED, events.introduction(signer.public), voucher)])[0]
+
+    def introductions(self) -> list[Entry]:
+        """The events that brought keys into the ledger, for others to check signatures by."""
+        return [entry for entry in self._store.read() if chain.is_introduction(entry)]
+
+    def seal(self, statement: Mapping[str, Any]) -> Envelope:
+        """The statement in an envelope that the user's key signs. Raises as ``head``."""
+        if self._signer is None:
+            self._signer = self._keys.signer()
+        return envelope.seal(statement, self._signer)
 
     def events(self, kind: str | None = None) -> Iterator[Event]:
         """All events in order, or those of one kind. Raises TamperedError at one that cannot be read;
@@ -112,14 +139,18 @@ class Ledger:
     ) -> None:
         self.close()
 
-    def _knows(self, key: PublicKey) -> bool:
-        """Whether the ledger holds the key already. Most often it is the first event's."""
+    def _voucher(self, signer: Signer) -> Signer | None:
+        """Who introduces this key: None when the ledger knows it, else the latest key before it that the
+        ledger knows, else nobody but itself."""
+        known: set[Digest] = set()
         for entry in self._store.read():
-            event = events.decode(entry.text)
-            brought = chain.introduced_key(event)
-            if brought is not None and brought.id == key.id:
-                return True
-        return False
+            brought = chain.introduced_key(events.decode(entry.text))
+            if brought is not None:
+                known.add(brought.id)
+                if brought.id == signer.public.id:  # most often it is the first event's
+                    return None
+        before = self._keys.retired() if known else ()
+        return next((old for old in before if old.public.id in known), signer)
 
 
 def raw_digests(store: EventStore) -> list[bytes]:

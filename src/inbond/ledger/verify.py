@@ -32,6 +32,11 @@ _UNPINNED = (
     "was changed since signing, not who signed; give a public key with --key to check who"
 )
 
+_UNVOUCHED = (
+    "a key that no earlier one vouches for: the owner may have lost the old key, or somebody else wrote "
+    "here; ask the owner for the new public key, and compare with a tree head that you kept (docs/keys.md)"
+)
+
 
 @final
 @dataclass(frozen=True)
@@ -132,6 +137,8 @@ def verify_target(target: Target, trust: Trust) -> VerifyReport:
         f"{event.name}: key {event.key} introduces itself; no earlier key vouches for it"
         for event in check.self_introduced[1:]
     ]
+    if check.self_introduced[1:] or check.untrusted:
+        notes.append(_UNVOUCHED)
     head_problems: list[str] = []
     if trust.head is not None:
         known = [*check.keys.values(), *([trust.key] if trust.key else [])]
