@@ -113,14 +113,15 @@ def test_a_permit_needs_no_acceptance(capsys: pytest.CaptureFixture[str]) -> Non
 def test_a_denial_cannot_be_accepted(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from inbond.policy import terms
+    from inbond.policy import library, terms
 
     text = (Path(terms.__file__).parent / "terms" / "mit.toml").read_text(encoding="utf-8")
     denied = re.sub(r'(\[outputs\]\nstance = )"silent"', r'\1"prohibited"', text).replace(
         '"MIT"', '"Apache-2.0"'
     )
     catalogue = terms.catalogue_of([("denied.toml", denied.encode())])
-    monkeypatch.setattr(terms, "shipped", lambda: catalogue)
+    known = library.shipped()
+    monkeypatch.setattr(library, "shipped", lambda: library.Library(catalogue, known.models, known.hosts))
     assert check("--teacher", DEMO, "--home", "home", "--accept", "please") == 4
     out = capsys.readouterr().out
     assert out.startswith("DENIED\n")

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inbond.digest import of_value
 from inbond.errors import InputError
 from inbond.policy import gate
 from inbond.policy.decide import decide
-from inbond.policy.facts import DataLicence, Facts, LicenceFinding
+from inbond.policy.facts import Agreement, DataLicence, Facts, LicenceFinding
 from inbond.policy.stances import OUTCOMES
 from inbond.policy.terms import Catalogue, catalogue_of, shipped
 
@@ -34,6 +35,12 @@ def plan(licence: str | None = "Apache-2.0", base: str = "teacher", **changes) -
     """A student pruned from a self-hosted teacher, commercial, weights released, unless changed."""
     other = None if base in ("teacher", "scratch") else under(base, OTHER)
     return replace(Facts(TEACHER, under(licence), base == "teacher", other), **changes)
+
+
+AGREEMENT = Agreement(
+    ("Maker Inc.", "We"), TEACHER, ("commercial",), ("weights",), ("outputs", "derived_weights"), (),
+    "2026-01-01", None, of_value("signed"), True,
+)  # fmt: skip
 
 
 def outcome(facts: Facts, catalogue: Catalogue | None = None) -> str:
@@ -89,7 +96,7 @@ CASES = [
     ),
     ("A teacher under a text that is not on file is a person's decision.", plan("GPL-3.0-only"), "review"),
     ("A licence field that says only 'other' is a person's decision.", plan("other"), "review"),
-    ("A licence field that says llama3.1 is a person's decision.", plan("llama3.1"), "review"),
+    ("A licence field that says llama9 is a person's decision.", plan("llama9"), "review"),
     ("What is not a licence expression is a person's decision.", plan("MIT, or so"), "review"),
     (
         "Apache-2.0 with an exception is another text, and a person's decision.",
@@ -149,8 +156,8 @@ CASES = [
         "review",
     ),
     (
-        "Data under CC-BY-NC-4.0 is a person's decision while that text is not on file.",
-        plan(data=(DataLicence("hf:x/alpaca", "CC-BY-NC-4.0"),)),
+        "Data under a text that is not on file is a person's decision.",
+        plan(data=(DataLicence("hf:x/alpaca", "CC-BY-NC-SA-2.0-FR"),)),
         "review",
     ),
     (
@@ -274,8 +281,19 @@ obligations = [{obligations}]
     return catalogue_of([("t.toml", text.encode())])
 
 
-def duty(kind: str, when: str = "distributed") -> str:
-    return f'{{kind = "{kind}", text = "Do it.", when = "{when}", clause = "1"}}'
+FIELDS = {
+    "display": ', show = ["X"]',
+    "name-prefix": ', prefix = "X"',
+    "threshold": ', metric = "monthly-active-users", above = 100, then = "deny"',
+    "territory": ', excluded = ["EU"]',
+    "no-compete": ', scope = "models"',
+    "field-of-use": ', forbidden = ["medical"]',
+}
+
+
+def duty(kind: str, when: str = "distributed", more: str = "") -> str:
+    more = more or FIELDS.get(kind, "")
+    return f'{{kind = "{kind}", text = "Do it.", when = "{when}", clause = "1"{more}}}'
 
 
 @pytest.mark.parametrize(
@@ -315,12 +333,17 @@ def duty(kind: str, when: str = "distributed") -> str:
             {},
             "permit-with-obligations",
         ),
-        ("A territory is a person's decision.", catalogue("conditional", duty("territory")), {}, "review"),
         (
-            "A name prefix is a person's decision.",
-            catalogue("conditional", duty("name-prefix")),
+            "A territory that the plan does not name is a person's decision.",
+            catalogue("conditional", duty("territory")),
             {},
             "review",
+        ),
+        (
+            "A name prefix is an obligation.",
+            catalogue("conditional", duty("name-prefix")),
+            {},
+            "permit-with-obligations",
         ),
         (
             "Non-commercial terms deny commercial use.",
@@ -366,7 +389,7 @@ def test_stance(sentence: str, terms: Catalogue, changes: dict, expected: str) -
 
 def test_a_hosts_terms_join_those_of_the_weights() -> None:
     api = catalogue("prohibited", kind="service")
-    both = Catalogue({**shipped().terms, **api.terms}, api.digest)
+    both = Catalogue({**shipped().terms, **api.terms}, api.digest, {}, {})
     facts = plan(base="scratch", channel="api.maker.com", host_terms="T")
     assert outcome(facts, both) == "deny"
     assert [r.rule for r in decide(facts, both).verdict.reasons] == ["weights-licence", "channel-terms"]
@@ -374,7 +397,7 @@ def test_a_hosts_terms_join_those_of_the_weights() -> None:
 
 
 def test_a_choice_escapes_a_prohibition_only_into_a_text_that_is_known() -> None:
-    terms = Catalogue({**shipped().terms, **catalogue("prohibited").terms}, shipped().digest)
+    terms = Catalogue({**shipped().terms, **catalogue("prohibited").terms}, shipped().digest, {}, {})
     assert outcome(plan("T OR MIT", base="scratch"), terms) == "permit"
     assert outcome(plan("T AND MIT", base="scratch"), terms) == "deny"
     assert outcome(plan("T OR LicenseRef-x", base="scratch"), terms) == "review"
@@ -396,7 +419,7 @@ UNKNOWN = st.sampled_from(
         "unknown",
         "NOASSERTION",
         "LicenseRef-x",
-        "llama3.1",
+        "llama9",
         "MIT OR other",
         "other AND MIT",
         "((",
@@ -481,6 +504,12 @@ def test_every_field_of_the_plan_is_in_its_digest() -> None:
         {"domains": ("x",)},
         {"competes": "no"},
         {"date": "2026-01-01"},
+        {"host_models": "own"},
+        {"kind": "classifier"},
+        {"mau": 1},
+        {"revenue_usd": 1.0},
+        {"territory": "JP"},
+        {"agreements": (AGREEMENT,)},
         {"base_is_teacher": False, "base": under("MIT", OTHER)},
     ]
     digests = [plan().digest, *(replace(plan(), **change).digest for change in changes)]

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import typer
 
 from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, open_workspace
+from inbond.cli.planning import PlanOptions, facts_from_options
 from inbond.errors import InputError
-from inbond.policy import gate, terms, weights
+from inbond.policy import gate, library
 from inbond.policy.decide import Decision, decide
-from inbond.policy.declared import find_licence
-from inbond.policy.facts import SELF_HOSTED, Competes, DataLicence, Facts, LicenceFinding, Release, Use
-from inbond.policy.licences import of_data
-from inbond.types import ModelName, parse_model_name
+from inbond.policy.facts import SELF_HOSTED, Facts
+from inbond.policy.terms import Catalogue
+from inbond.workspace import config_folder
 
 _EXIT = {"permit": 0, "permit-with-obligations": 0, "review": 3, "deny": 4}
 _HEADLINE = {
@@ -58,13 +58,25 @@ def check(
     ] = None,
     use: Annotated[str, typer.Option(help="research, internal or commercial.")] = "commercial",
     release: Annotated[str, typer.Option(help="none, service or weights.")] = "weights",
-    name: Annotated[str | None, typer.Option(help="The student's name.")] = None,
-    domain: Annotated[list[str] | None, typer.Option(help="A field of use. May be repeated.")] = None,
+    kind: Annotated[str, typer.Option(help="The student: general, classifier or embedding.")] = "general",
+    name: Annotated[str | None, typer.Option(help="The name it is handed out under.")] = None,
+    domain: Annotated[
+        list[str] | None, typer.Option(help="A field of use, such as medical. May be repeated.")
+    ] = None,
     competes: Annotated[
         str, typer.Option(help="Does the student compete with its teacher's provider? yes, no or unknown.")
     ] = "unknown",
+    mau: Annotated[float | None, typer.Option(help="Your monthly active users.")] = None,
+    revenue: Annotated[float | None, typer.Option(help="Your revenue in US dollars a year.")] = None,
+    territory: Annotated[
+        str | None, typer.Option(help="The country the plan is for, as two letters: JP, DE.")
+    ] = None,
     on: Annotated[
         str | None, typer.Option("--date", help="The plan's date, YYYY-MM-DD. Default: now.")
+    ] = None,
+    agreement: Annotated[
+        list[Path] | None,
+        typer.Option(help="A file that describes a written agreement with the other side. May be repeated."),
     ] = None,
     accept: Annotated[
         str | None, typer.Option(help="Take a review upon yourself, with a reason; it is recorded.")
@@ -85,131 +97,56 @@ def check(
             found="both" if recipe else "neither",
             fix="for example inbond check demo",
         )
+    known = library.load(config_folder(os.environ))
     if teacher is None:
         from inbond.recipes.gate import facts_from_recipe
         from inbond.recipes.reading import load
 
         assert recipe is not None, "one of the two is given"
-        planned = facts_from_recipe(load(recipe)[0], open_workspace(home))
-        return check_facts(planned, Output(as_json, quiet), home, accept)
-    facts = facts_from_options(
-        teacher=teacher,
-        channel=channel,
-        base=base,
-        data=data or [],
-        use=use,
-        release=release,
-        name=name,
-        domains=domain or [],
-        competes=competes,
-        on=on,
-    )
-    return check_facts(facts, Output(as_json, quiet), home, accept)
+        planned = facts_from_recipe(*load(recipe), open_workspace(home))
+        return check_facts(planned, known.terms, Output(as_json, quiet), home, accept)
+    options = PlanOptions(
+        teacher, channel, base, data or (), use, release, kind, name, domain or (), competes, mau, revenue,
+        territory, on, agreement or (),
+    )  # fmt: skip
+    facts = facts_from_options(options, known)
+    return check_facts(facts, known.terms, Output(as_json, quiet), home, accept)
 
 
-def check_facts(facts: Facts, out: Output, home: Path | None, accept: str | None) -> int:
-    """Judges, prints, records an acceptance if there is one, and returns the exit code."""
-    decision = decide(facts, terms.shipped())
+def check_facts(
+    facts: Facts, catalogue: Catalogue, out: Output, home: Path | None, accept: str | None
+) -> int:
+    """Judges, prints, records an acceptance if there is one, and returns the exit code. A decision under
+    a written agreement is recorded too."""
+    decision = decide(facts, catalogue)
     value, text = decision.to_json(), render(facts, decision)
     code = _EXIT[decision.verdict.outcome]
     if accept is not None and decision.verdict.outcome == "review":
-        value["accepted"] = _record(facts, decision, accept, home)
+        value["accepted"] = _record_acceptance(facts, decision, accept, home)
         text += f'\n\nAccepted and recorded in the ledger: "{accept.strip()}"'
         code = 0
     elif accept is not None and decision.verdict.outcome == "deny":
         text += "\n\nA denial cannot be accepted away: it takes a written agreement with the other side."
+    elif any(reason.rule == "agreement" for reason in decision.verdict.reasons):
+        value["event"] = _record(home, [(gate.DECIDED, gate.decided(facts, decision))])
+        text += "\n\nRecorded in the ledger with the agreement."
     out.result(value, text)
     return code
 
 
-def _record(facts: Facts, decision: Decision, reason: str, home: Path | None) -> dict[str, Any]:
+def _record_acceptance(facts: Facts, decision: Decision, reason: str, home: Path | None) -> dict[str, Any]:
+    body = gate.accepted(decision, reason)
+    event = _record(home, [(gate.DECIDED, gate.decided(facts, decision)), (gate.ACCEPTED, body)])
+    return {"reason": body["reason"], "event": event}
+
+
+def _record(home: Path | None, bodies: Sequence[tuple[str, dict[str, Any]]]) -> str:
+    """Signs events into the ledger; the digest of the last."""
     from inbond.ledger.attest import KeyStore
     from inbond.ledger.ledger import Ledger
 
-    body = gate.accepted(decision, reason)
     with Ledger.open(open_workspace(home), KeyStore.default()) as ledger:
-        events = ledger.record_many([(gate.DECIDED, gate.decided(facts, decision)), (gate.ACCEPTED, body)])
-    return {"reason": body["reason"], "event": events[-1].digest}
-
-
-# From options to facts ------------------------------------------------------------------------------
-
-
-def facts_from_options(
-    *,
-    teacher: str,
-    channel: str | None,
-    base: str | None,
-    data: Sequence[str],
-    use: str,
-    release: str,
-    name: str | None,
-    domains: Sequence[str],
-    competes: str,
-    on: str | None,
-) -> Facts:
-    """The plan that the options describe. Raises InputError for an option that cannot be read."""
-    from inbond.recipes.gate import host_terms  # here: it brings all of recipes to the start of every verb
-
-    model = parse_model_name(teacher)
-    found = find_licence(model, weights.shipped())
-    from_teacher, other = _base(base, model)
-    host = (channel or model.channel).lower()
-    return Facts(
-        teacher=teacher,
-        weights=found,
-        base_is_teacher=from_teacher,
-        base=other,
-        channel=host,
-        host_terms=host_terms(host),
-        data=tuple(_data(item) for item in data),
-        use=_one_of("--use", use, get_args(Use)),
-        release=_one_of("--release", release, get_args(Release)),
-        name=name,
-        domains=tuple(domains),
-        competes=_one_of("--competes", competes, get_args(Competes)),
-        date=_date(on),
-    )
-
-
-def _base(base: str | None, teacher: ModelName) -> tuple[bool, LicenceFinding | None]:
-    if base == "teacher" or base == str(teacher) or (base is None and teacher.self_hosted):
-        return True, None
-    if base in (None, "none"):
-        return False, None
-    return False, find_licence(parse_model_name(base), weights.shipped())
-
-
-def _data(text: str) -> DataLicence:
-    uri, equals, licence = text.rpartition("=")
-    if not equals or not uri or not licence:
-        raise InputError(
-            expected="--data URI=LICENCE",
-            found=repr(text),
-            fix="for example --data prompts.jsonl=MIT, or --data prompts.jsonl=own when it is yours",
-        )
-    return DataLicence(uri, of_data(licence))
-
-
-def _one_of(option: str, value: str, allowed: Sequence[Any]) -> Any:
-    if value not in allowed:
-        raise InputError(
-            expected=f"{option} to be one of {', '.join(allowed)}",
-            found=repr(value),
-            fix="choose one of them",
-        )
-    return value
-
-
-def _date(text: str | None) -> str | None:
-    if text is None:
-        return None
-    try:
-        return date.fromisoformat(text).isoformat()
-    except ValueError as error:
-        raise InputError(
-            expected="--date as YYYY-MM-DD", found=repr(text), fix="for example --date 2026-11-21"
-        ) from error
+        return ledger.record_many(list(bodies))[-1].digest
 
 
 # For a person ---------------------------------------------------------------------------------------

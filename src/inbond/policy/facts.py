@@ -17,12 +17,14 @@ Use = Literal["research", "internal", "commercial"]
 Release = Literal["none", "service", "weights"]
 Competes = Literal["yes", "no", "unknown"]
 StudentKind = Literal["general", "classifier", "embedding"]
-Modality = Literal["text", "image", "multimodal"]
+Modality = Literal["text", "multimodal"]
+Topic = Literal["outputs", "derived_weights", "training_data"]
 LicenceEvidence = Literal["digest", "declared", "none"]
 
 USES: tuple[Use, ...] = get_args(Use)
 RELEASES: tuple[Release, ...] = get_args(Release)
 COMPETES: tuple[Competes, ...] = get_args(Competes)
+KINDS: tuple[StudentKind, ...] = get_args(StudentKind)
 
 SELF_HOSTED = "self-hosted"
 
@@ -34,7 +36,7 @@ class LicenceFinding:
     ``digest``: the file's bytes are those of a model in our registry. ``declared``: a card, a file's
     metadata or an exact name in our registry says so. ``none``: nothing says so, or what says so
     disagrees; then ``licence`` is None. ``bases`` are the weights that these descend from as far as
-    they are declared: their licences reach this artifact too.
+    they are declared: their licences reach this artifact too. ``modality`` is None when not known.
     """
 
     subject: str
@@ -42,15 +44,7 @@ class LicenceFinding:
     evidence: LicenceEvidence
     source: str
     bases: tuple[LicenceFinding, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "subject": self.subject,
-            "licence": self.licence,
-            "evidence": self.evidence,
-            "source": self.source,
-            "bases": [base.to_json() for base in self.bases],
-        }
+    modality: Modality | None = None
 
 
 @dataclass(frozen=True)
@@ -62,14 +56,39 @@ class DataLicence:
 
 
 @dataclass(frozen=True)
+class Agreement:
+    """A written agreement with whoever grants the terms of ``teacher``: what it allows, and when.
+
+    ``terms`` are the ids of the texts that it stands in for; empty: the channel's terms for a teacher
+    behind a host, else the one licence of the weights. ``document`` is the digest of what was signed.
+    Dates are ISO 8601; ``ends`` is None for no end. ``in_force`` says whether the day on which the plan
+    is judged lies between them.
+    """
+
+    parties: tuple[str, ...]
+    teacher: str
+    uses: tuple[Use, ...]
+    releases: tuple[Release, ...]
+    topics: tuple[Topic, ...]
+    terms: tuple[str, ...]
+    starts: str
+    ends: str | None
+    document: Digest
+    in_force: bool
+
+
+@dataclass(frozen=True)
 class Facts:
     """One planned distillation.
 
     ``host_terms`` is the id of the terms that ``channel`` puts on top of the weights' licence: None
-    for a self-hosted teacher, and for a host whose terms we do not know. The student's weights start
-    from the teacher (``base_is_teacher``: pruned from it, or initialised with it), from another model
-    (``base``), or from scratch (neither). Defaults are the most demanding plan: commercial use,
-    weights released, the teacher's outputs trained on. ``date`` (ISO 8601) is None for "now".
+    for a self-hosted teacher, and for a host whose terms we do not know; ``host_models`` says whether
+    that host serves its provider's own models alone, so that its terms are the whole story of an
+    ``api:`` name. The student's weights start from the teacher (``base_is_teacher``: pruned from it, or
+    initialised with it), from another model (``base``), or from scratch (neither). Defaults are the
+    most demanding plan: commercial use, weights released, the teacher's outputs trained on, a model for
+    general use. ``mau`` are monthly active users, ``revenue_usd`` US dollars a year, ``territory`` an
+    ISO 3166-1 code of two letters. ``date`` (ISO 8601) is None for "now".
     """
 
     teacher: str
@@ -78,27 +97,41 @@ class Facts:
     base: LicenceFinding | None = None
     channel: str = SELF_HOSTED
     host_terms: str | None = None
+    host_models: Literal["own", "any"] = "any"
     outputs_used: bool = True
     data: tuple[DataLicence, ...] = ()
     use: Use = "commercial"
     release: Release = "weights"
+    kind: StudentKind = "general"
     name: str | None = None
     domains: tuple[str, ...] = ()
     competes: Competes = "unknown"
+    mau: int | None = None
+    revenue_usd: float | None = None
+    territory: str | None = None
     date: str | None = None
+    agreements: tuple[Agreement, ...] = ()
 
     def __post_init__(self) -> None:
         assert not (self.base_is_teacher and self.base), "a student has one base: the teacher or another"
 
+    @property
+    def start(self) -> LicenceFinding | None:
+        """The weights that the student starts from; None for a student from scratch."""
+        return self.weights if self.base_is_teacher else self.base
+
     def to_json(self) -> dict[str, Any]:
         """Every field; what the digest is made over."""
-        values = asdict(self)
-        values["weights"] = self.weights.to_json()
-        values["base"] = self.base.to_json() if self.base else None
-        values["data"] = [asdict(item) for item in self.data]
-        values["domains"] = list(self.domains)
+        values: dict[str, Any] = _listed(asdict(self))
         return values
 
     @cached_property
     def digest(self) -> Digest:
         return of_value(self.to_json())
+
+
+def _listed(value: Any) -> Any:
+    """Tuples as the lists that JSON has: what is read back is then equal to what was written."""
+    if isinstance(value, dict):
+        return {key: _listed(item) for key, item in value.items()}
+    return [_listed(item) for item in value] if isinstance(value, (list, tuple)) else value

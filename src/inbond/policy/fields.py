@@ -29,8 +29,10 @@ SENSITIVE: Mapping[str, str] = {
     "adult-content": "sexual content",
     "gambling": "gambling",
 }
-ORDINARY: frozenset[str] = frozenset(
-    "general coding customer-support translation summarisation search writing office retail logistics "
-    "manufacturing games travel agriculture mathematics".split()
-)
+_ORDINARY = """
+general coding customer-support translation summarisation search writing office retail logistics
+manufacturing games travel agriculture mathematics
+"""
+
+ORDINARY: frozenset[str] = frozenset(_ORDINARY.split())
 """Fields that no text we know of closes."""

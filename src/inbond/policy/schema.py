@@ -11,13 +11,13 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, StringConstraints
 
-from inbond.policy.facts import Release, StudentKind, Use
+from inbond.policy.facts import Release, StudentKind, Topic, Use
 from inbond.policy.obligations import Obligation, PassThrough, Strict, Text
 
 Stance = Literal[
     "express", "silent", "unclear", "conditional", "competing-only", "non-commercial", "prohibited"
 ]
-Topic = Literal["outputs", "derived_weights", "training_data"]
+
 TOPICS: tuple[Topic, ...] = get_args(Topic)
 
 _Hash = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]

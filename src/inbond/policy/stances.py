@@ -1,64 +1,69 @@
-"""From a text's stance and a plan to an outcome: the heart of the gate, one small rule a stance. Pure."""
+"""From a text's stance and a plan to an outcome: the heart of the gate, one small rule a stance. Pure.
+
+The conditions that come with a stance are weighed apart, in ``conditions``; the worse of both stands.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from inbond.policy.facts import Facts
-from inbond.policy.obligations import ObligationKind
-from inbond.policy.schema import Position
+from inbond.policy.schema import Reading
 
 Outcome = Literal["permit", "permit-with-obligations", "review", "deny"]
 OUTCOMES: tuple[Outcome, ...] = ("permit", "permit-with-obligations", "review", "deny")
 
-Weighed = tuple[Outcome, str, tuple[str, ...]]
-"""The outcome, the sentence that says why, and what is missing for a better one."""
 
-_NOT_JUDGED: tuple[ObligationKind, ...] = ("name-prefix", "territory", "field-of-use")
-"""Conditions that need facts these rules do not weigh yet: a person must."""
+class Weighed(NamedTuple):
+    """The outcome, the sentence that says why, and what is missing for a better one."""
+
+    outcome: Outcome
+    sentence: str
+    missing: tuple[str, ...] = ()
 
 
-def weigh(position: Position, facts: Facts, *, anything_due: bool) -> Weighed:
-    """What a text's stance means for a plan; ``anything_due`` says whether it triggers an obligation."""
-    kept: Outcome = "permit-with-obligations" if anything_due else "permit"
-    match position.stance:
+def worst(*outcomes: Outcome) -> Outcome:
+    """The least favourable of them."""
+    return max(outcomes, key=OUTCOMES.index)
+
+
+def weigh(reading: Reading, facts: Facts, conditions: Outcome) -> Weighed:
+    """What a text's stance means for a plan whose ``conditions`` were weighed already."""
+    match reading.stance:
         case "express":
-            return "permit", "It is expressly allowed.", ()
+            return Weighed("permit", "It is expressly allowed.")
         case "silent":
-            return "permit", "Silence is not permission in writing, but nothing in it forbids this.", ()
+            return Weighed("permit", "Silence is not permission in writing, but nothing in it forbids this.")
         case "prohibited":
-            return "deny", "This is forbidden.", ()
+            return Weighed("deny", "This is forbidden.")
         case "conditional":
-            return _weigh_conditions(position, kept)
+            return _weigh_conditions(conditions)
         case "non-commercial":
-            return _weigh_use(facts, kept)
+            return _weigh_use(facts, conditions)
         case "competing-only":
             return _weigh_competition(facts)
         case "unclear":
-            return "review", "What it means here is unclear.", ("a person's reading of that clause",)
+            missing = ("a person's reading of that clause",)
+            return Weighed(worst("review", conditions), "What it means here is unclear.", missing)
 
 
-def _weigh_conditions(position: Position, kept: Outcome) -> Weighed:
-    open_ = sorted({item.kind for item in position.obligations if item.kind in _NOT_JUDGED})
-    if open_:
-        kinds = ", ".join(open_)
-        return (
-            "review",
-            f"It sets conditions that a person must weigh ({kinds}).",
-            (f"whether {kinds} is met",),
-        )
-    if kept == "permit":
-        return kept, "Nothing is due under this plan; the conditions begin when it is released further.", ()
-    return kept, "Allowed when the obligations are kept.", ()
+def _weigh_conditions(conditions: Outcome) -> Weighed:
+    if conditions == "permit":
+        sentence = "Nothing is due under this plan; the conditions begin when it is released further."
+    elif conditions == "permit-with-obligations":
+        sentence = "Allowed when the obligations are kept."
+    else:
+        sentence = "It is allowed on conditions only."
+    return Weighed(conditions, sentence)
 
 
-def _weigh_use(facts: Facts, kept: Outcome) -> Weighed:
+def _weigh_use(facts: Facts, conditions: Outcome) -> Weighed:
     if facts.use == "commercial":
-        return "deny", "Commercial use is not allowed.", ()
+        return Weighed("deny", "Commercial use is not allowed.")
     if facts.use == "research":
-        return kept, "Research is allowed when the obligations are kept.", ()
-    return (
-        "review",
+        return Weighed(conditions, "Research is allowed when the obligations are kept.")
+    return Weighed(
+        worst("review", conditions),
         "Whether internal use counts as commercial is unclear.",
         ("whether the use is commercial",),
     )
@@ -66,7 +71,7 @@ def _weigh_use(facts: Facts, kept: Outcome) -> Weighed:
 
 def _weigh_competition(facts: Facts) -> Weighed:
     if facts.competes == "yes":
-        return "deny", "A competing model may not be trained on it.", ()
+        return Weighed("deny", "A competing model may not be trained on it, and this one competes.")
     said = "is not said" if facts.competes == "unknown" else "is only declared not to be so"
-    finding = f"Competing models are forbidden, and whether this one competes {said}."
-    return "review", finding, ("a person's finding on whether the model competes",)
+    sentence = f"What competes is forbidden, and whether this model competes {said}."
+    return Weighed("review", sentence, ("a person's finding on whether the model competes",))

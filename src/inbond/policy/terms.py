@@ -68,12 +68,12 @@ def _spread(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-def catalogue_of(files: Iterable[tuple[str, bytes]]) -> Catalogue:
-    """Builds a catalogue from (file name, bytes). Raises InputError as ``parse_terms`` does, and when
-    two files claim one id or one name."""
-    terms: dict[str, Terms] = {}
-    names: dict[str, str] = {}
-    owner: dict[str, str] = {}
+def catalogue_of(files: Iterable[tuple[str, bytes]], below: Catalogue | None = None) -> Catalogue:
+    """Builds a catalogue from (file name, bytes), on top of the one ``below``. Raises InputError as
+    ``parse_terms`` does, and when two files claim one id or one name."""
+    terms: dict[str, Terms] = dict(below.terms) if below else {}
+    names: dict[str, str] = dict(below.names) if below else {}
+    owner: dict[str, str] = dict(below.owners) if below else {}
     for file, data in files:
         read = parse_terms(file, data)
         for field, claimed in (("id", (read.id,)), ("names", read.names)):

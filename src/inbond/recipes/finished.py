@@ -49,7 +49,7 @@ class Finished:
 
 def label_of(name: ModelName) -> str:
     """The short name that people say."""
-    known = weights.shipped().named(name)
+    known = weights.shipped().exactly(name)
     return known.title if known else (name.file or name.name).rsplit("/", 1)[-1]
 
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from inbond.errors import DecisionNeededError, DeniedError, InputError
 from inbond.ledger import manifest
 from inbond.ledger.ledger import Ledger
-from inbond.policy import gate, terms, weights
+from inbond.policy import gate, library
+from inbond.policy.agreements import read_agreement
 from inbond.policy.decide import Decision, decide
 from inbond.policy.declared import find_licence
-from inbond.policy.facts import SELF_HOSTED, DataLicence, Facts, LicenceFinding
+from inbond.policy.facts import SELF_HOSTED, Agreement, DataLicence, Facts, LicenceFinding
+from inbond.policy.library import Library
 from inbond.policy.licences import of_data
 from inbond.recipes.accepting import addressed, words
 from inbond.recipes.recipe import Recipe
@@ -25,42 +29,72 @@ RESULT = "result.json"
 """In a run's folder: what the run says of itself."""
 
 
-def facts_from_recipe(recipe: Recipe, workspace: Workspace) -> Facts:
-    """The plan that a recipe describes, with the licences found on this machine. Raises InputError."""
+def facts_from_recipe(recipe: Recipe, folder: Path, workspace: Workspace) -> Facts:
+    """The plan that a recipe describes, with the licences found on this machine. Its agreements' paths
+    start at ``folder``. Raises InputError."""
     teacher = parse_model_name(recipe.teacher)
     base = parse_model_name(recipe.student.base) if recipe.student.base else None
-    channel = (recipe.channel or teacher.channel).lower()
     own = tuple(DataLicence(data.file, of_data(data.licence)) for data in recipe.own_data)
+    known, purpose = my_library(), recipe.purpose
+    channel = channel_of(recipe.channel or teacher.channel, known)
     return Facts(
         teacher=recipe.teacher,
         weights=licence_of(teacher, workspace),
         base_is_teacher=recipe.student.init == "prune" or (base is not None and base == teacher),
         base=licence_of(base, workspace) if base is not None and base != teacher else None,
-        channel=channel,
-        host_terms=host_terms(channel),
+        channel=channel.name,
+        host_terms=channel.terms,
+        host_models=channel.models,
         data=(*_prompts(recipe), *own),
-        use=recipe.purpose.use,
-        release=recipe.purpose.release,
-        name=recipe.name,
-        domains=recipe.purpose.domains,
-        competes=recipe.purpose.competes,
+        use=purpose.use,
+        release=purpose.release,
+        kind=purpose.kind,
+        name=purpose.name or recipe.name,
+        domains=purpose.domains,
+        competes=purpose.competes,
+        mau=purpose.mau,
+        revenue_usd=purpose.revenue_usd,
+        territory=purpose.territory,
+        agreements=agreements_of([folder / path for path in purpose.agreements], None),
     )
+
+
+def my_library() -> Library:
+    """The terms, models and hosts that ship, and those of the user's config folder. Raises InputError."""
+    return library.load(config_folder(os.environ))
 
 
 def licence_of(name: ModelName, workspace: Workspace) -> LicenceFinding:
     """A model's licence; an earlier run's student is read from its folder in this workspace."""
     if name.scheme == "run":
         name = parse_model_name(f"path:{student_folder(name, workspace)}")
-    return find_licence(name, weights.shipped())
+    return find_licence(name, my_library().models)
 
 
-def host_terms(channel: str) -> str | None:
-    """The id of the terms of a teacher's host, as the user's hosts file names it. Raises InputError."""
-    if channel == SELF_HOSTED:
-        return None
+@dataclass(frozen=True)
+class Channel:
+    """How a teacher is reached, the id of the terms that this puts on top, and whose models are there."""
+
+    name: str
+    terms: str | None
+    models: Literal["own", "any"]
+
+
+def channel_of(channel: str, known: Library) -> Channel:
+    """The terms of a teacher's host: as shipped, or as the user's hosts file has them. Raises InputError."""
+    name = channel.lower()
+    if name == SELF_HOSTED:
+        return Channel(name, None, "any")
     from inbond.teachers.hosts import terms_of
 
-    return terms_of(channel, config_folder(os.environ))
+    terms, row = known.host(name, terms_of(name, config_folder(os.environ)))
+    return Channel(name, terms, row.models if row is not None else "any")
+
+
+def agreements_of(paths: Sequence[Path], on: str | None) -> tuple[Agreement, ...]:
+    """The agreements in these files, as they stand on the day ``on`` (None: today). Raises InputError."""
+    day = date.fromisoformat(on) if on is not None else datetime.now(UTC).date()
+    return tuple(read_agreement(path, day) for path in paths)
 
 
 def student_folder(name: ModelName, workspace: Workspace) -> Path:
@@ -112,13 +146,15 @@ class Passed:
     accepted: str | None
 
 
-def pass_gate(recipe: Recipe, workspace: Workspace, ledger: Ledger, accept: str | None) -> Passed:
+def pass_gate(
+    recipe: Recipe, folder: Path, workspace: Workspace, ledger: Ledger, accept: str | None
+) -> Passed:
     """Decides and records it.
 
     Raises DeniedError, or DecisionNeededError when a person must decide and none has.
     """
-    facts = facts_from_recipe(recipe, workspace)
-    decision = decide(facts, terms.shipped())
+    facts = facts_from_recipe(recipe, folder, workspace)
+    decision = decide(facts, my_library().terms)
     body = {"run": recipe.name, **gate.decided(facts, decision)}
     if not _recorded(ledger, gate.DECIDED, body):
         ledger.record(gate.DECIDED, body)
@@ -149,7 +185,8 @@ def _denied(question: str, found: str) -> DeniedError:
     return DeniedError(
         expected=f"{question}: a plan that the terms allow",
         found=found,
-        fix="choose another teacher, use or release; a denial is lifted only by an agreement",
+        fix="choose another teacher, use or release; a denial is lifted only by a written agreement "
+        "(purpose.agreements)",
     )
 
 

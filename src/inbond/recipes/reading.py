@@ -168,7 +168,9 @@ def rooted(recipe: Recipe, folder: Path) -> Recipe:
     if gates.generality.file is not None:
         outside = {"file": str(folder / gates.generality.file)}
         gates = gates.model_copy(update={"generality": gates.generality.model_copy(update=outside)})
-    return recipe.model_copy(update={"prompts": prompts, "own_data": own, "gates": gates})
+    agreements = tuple(str(folder / path) for path in recipe.purpose.agreements)
+    purpose = recipe.purpose.model_copy(update={"agreements": agreements})
+    return recipe.model_copy(update={"purpose": purpose, "prompts": prompts, "own_data": own, "gates": gates})
 
 
 def schema() -> str:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from inbond.policy.places import COUNTRIES
 from inbond.types import parse_model_name
 
 _Share = Annotated[float, Field(ge=0, le=1)]
@@ -21,6 +22,13 @@ def _readable(name: str) -> str:
     return name
 
 
+def _a_country(code: str) -> str:
+    if code not in COUNTRIES:
+        raise ValueError(f"{code!r} is not an ISO 3166-1 code of two letters such as JP, DE or GB")
+    return code
+
+
+_Country = Annotated[str, AfterValidator(_a_country)]
 _ModelText = Annotated[str, AfterValidator(_readable)]
 
 
@@ -35,8 +43,16 @@ class Purpose(_Part):
 
     use: Literal["research", "internal", "commercial"] = "commercial"
     release: Literal["none", "service", "weights"] = "weights"
+    kind: Literal["general", "classifier", "embedding"] = "general"
+    name: str | None = Field(None, description="the name it is handed out under; null: the recipe's name")
     competes: Literal["yes", "no", "unknown"] = "unknown"
-    domains: tuple[str, ...] = ()
+    domains: tuple[str, ...] = Field(
+        (), description="fields of use, such as medical; docs/terms.md lists them"
+    )
+    mau: Annotated[int, Field(ge=0, le=10**12)] | None = Field(None, description="monthly active users")
+    revenue_usd: Annotated[float, Field(ge=0, le=1e15)] | None = Field(None, description="US dollars a year")
+    territory: _Country | None = Field(None, description="where: ISO 3166-1 code of two letters, such as JP")
+    agreements: tuple[str, ...] = Field((), description="files; relative to the recipe's own folder")
 
 
 class Prompts(_Part):

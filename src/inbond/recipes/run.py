@@ -55,7 +55,7 @@ def run_recipe(
     asked, own = answers.read_prompts(recipe, folder), answers.read_own(recipe, folder)
     outside = read_outside(recipe, folder)
     with Ledger.open(workspace, KeyStore.default()) as ledger, alone(workspace, recipe.name):
-        gate = pass_gate(recipe, workspace, ledger, options.accept)
+        gate = pass_gate(recipe, folder, workspace, ledger, options.accept)
         watcher.say(f"gate: {gate.decision.verdict.outcome}")
         teacher = find_teacher(recipe, workspace)
         base, reference = (

@@ -337,5 +337,5 @@ def _hub_id(name: ModelName) -> str | None:
     """The Hub's id of a model, when the name is one or our registry knows it under one."""
     if name.scheme == "hf":
         return name.name
-    known = weights.shipped().named(name)
+    known = weights.shipped().exactly(name)
     return known.original.removeprefix("hf:") if known and known.original else None

@@ -1,0 +1,107 @@
+"""What one source says about one edge of a plan, and how several are put together. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from inbond.policy.facts import Modality, Topic
+from inbond.policy.stances import OUTCOMES, Outcome
+from inbond.types import EdgeKind, Reason
+
+_Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True)
+class Due:
+    """An obligation that this plan triggers. ``source`` is the JSON's ``from``."""
+
+    kind: str
+    text: str
+    when: str
+    source: str
+
+    def to_json(self) -> dict[str, str]:
+        return {"kind": self.kind, "text": self.text, "when": self.when, "from": self.source}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What one source says about one edge. ``known`` is false when its terms were not found."""
+
+    outcome: Outcome
+    reasons: tuple[Reason, ...] = ()
+    obligations: tuple[Due, ...] = ()
+    missing: tuple[str, ...] = ()
+    known: bool = True
+
+
+@dataclass(frozen=True)
+class Question:
+    """Whose terms are read, on which edge and topic, and how we know that they apply.
+
+    ``subject`` is what the sentence names, ``artifact`` the model or data that an agreement would have
+    to name. ``sole``: no other text grants the same thing, so an agreement needs not name this one.
+    """
+
+    subject: str
+    artifact: str
+    edge: EdgeKind
+    topic: Topic
+    rule: str
+    how: str
+    modality: Modality | None = None
+    sole: bool = True
+
+
+def all_of(parts: Sequence[Judgement]) -> Judgement:
+    """All apply: the worst outcome, and every reason, obligation and gap once."""
+    if not parts:
+        return unknown(
+            "outputs",
+            "nothing-to-judge",
+            "The plan names no weights, no outputs and no data to make the student from.",
+            "what the student is made from",
+        )
+    return Judgement(
+        max((part.outcome for part in parts), key=OUTCOMES.index),
+        _once(reason for part in parts for reason in part.reasons),
+        _once(due for part in parts for due in part.obligations),
+        _once(item for part in parts for item in part.missing),
+        all(part.known for part in parts),
+    )
+
+
+def any_of(parts: Sequence[Judgement]) -> Judgement:
+    """A choice: the mildest stands, but only when every option is a text we know."""
+    if not all(part.known for part in parts):
+        return all_of([part for part in parts if not part.known])
+    return min(parts, key=lambda part: (OUTCOMES.index(part.outcome), len(part.obligations)))
+
+
+def unknown(edge: EdgeKind, rule: str, finding: str, settles: str) -> Judgement:
+    """The default: a review that says what is unknown and what would settle it."""
+    detail = {
+        "stance": "unclear",
+        "edge": edge,
+        "clause": None,
+        "version": None,
+        "read_on": None,
+        "evidence": None,
+    }
+    reason = Reason(rule, finding + settle((settles,)), "nothing on file", detail)
+    return Judgement("review", (reason,), (), (settles,), known=False)
+
+
+def settle(missing: Sequence[str]) -> str:
+    """The sentence that says what would settle a question; none where nothing is missing."""
+    return f" To settle it: {'; '.join(missing)}." if missing else ""
+
+
+def _once(items: Iterable[_Item]) -> tuple[_Item, ...]:
+    kept: list[_Item] = []
+    for item in items:
+        if item not in kept:
+            kept.append(item)
+    return tuple(kept)
