@@ -11,8 +11,9 @@ from typing import Any
 
 from inbond.ledger.attest import KeyStore
 from inbond.ledger.ledger import Ledger
-from inbond.ledger.manifest import Identity
+from inbond.ledger.manifest import Identity, Manifest
 from inbond.recipes import answers, comparison, judging, learning, measuring, probing, summary
+from inbond.recipes.attesting import attestation
 from inbond.recipes.compared import Compared
 from inbond.recipes.finished import Finished
 from inbond.recipes.gate import RESULT, pass_gate
@@ -30,7 +31,7 @@ from inbond.report.page import render_page
 from inbond.types import parse_model_name
 from inbond.workspace import Workspace, alone, write_bytes
 
-EXPORT_VERSION = 2
+EXPORT_VERSION = 3
 REPORT, NOTICE, STUDENT = "report.html", "NOTICE", "student"
 
 
@@ -98,7 +99,8 @@ def _named(name: str | None, workspace: Workspace) -> Weights | None:
 
 
 def _export(finished: Finished) -> Artifact:
-    """The student's folder: weights, tokenizer, card, and the licence and notice that go with them."""
+    """The student's folder: weights, tokenizer, card, the licence and notice that go with them, and signed
+    statements about all of these."""
     identity = Identity(
         "export",
         EXPORT_VERSION,
@@ -131,7 +133,10 @@ def _export(finished: Finished) -> Artifact:
             write_bytes(folder / NOTICE, "\n".join(filter(None, notices)).encode())
         return Made({"weights": [path.name for path in weight_files(folder)]})
 
-    return finished.trail.stage("export", STUDENT, identity, make)
+    def attest(student: Manifest) -> bytes:
+        return attestation(finished, student)
+
+    return finished.trail.stage("export", STUDENT, identity, make, attest=attest)
 
 
 def _link(source: Path, target: Path) -> None:

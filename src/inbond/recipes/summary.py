@@ -138,7 +138,7 @@ def report_data(finished: Finished) -> ReportData:
         lineage=lineage(finished),
         speed_how=f"Greedy decoding of 24 tokens, batch 1, float32 under transformers, {_whom(finished)}, "
         "median of 3; memory is what loading and answering once adds to a fresh process.",
-        recipe_yaml=to_yaml(_without_items(recipe)),
+        recipe_yaml=to_yaml(without_items(recipe)),
         environment=_environment(),
         limits=_limits(finished),
         card=_card(finished),
@@ -148,8 +148,8 @@ def report_data(finished: Finished) -> ReportData:
     )
 
 
-def _without_items(recipe: Recipe) -> Recipe:
-    """The recipe as the report shows it: prompts are data, and data can be erased."""
+def without_items(recipe: Recipe) -> Recipe:
+    """The recipe as others are shown it: prompts are data, and data can be erased."""
     if recipe.prompts.items is None:
         return recipe
     told = f"({len(recipe.prompts.items)} prompts, not shown)"

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from inbond.digest import Digest, of_bytes, of_file
 from inbond.errors import TamperedError
-from inbond.ledger import events, manifest
+from inbond.ledger import envelope, events, manifest
 from inbond.ledger.inventory import Inventory, gather
 from inbond.ledger.ledger import Ledger
 from inbond.ledger.manifest import Identity, Manifest
@@ -53,6 +53,10 @@ class Artifact:
     @property
     def seconds(self) -> float:
         return float(self.facts["seconds"])
+
+
+Attest = Callable[[Manifest], bytes]
+"""Given a whole artifact's manifest, signed statements about it as ``ledger.envelope`` lays them out."""
 
 
 class Trail:
@@ -92,10 +96,12 @@ class Trail:
         make: Callable[[Path], Made],
         *,
         resumable: bool = False,
+        attest: Attest | None = None,
     ) -> Artifact:
         """The artifact at ``place`` below the run's folder, made unless it is complete.
 
         ``make`` fills the folder it is given: empty, or for a ``resumable`` stage as a crash left it.
+        ``attest`` is for an artifact that is handed out: its statements cover all files, the manifest too.
         Raises what ``make`` raises, UnwritableError, TamperedError when a manifest was changed.
         """
         folder = self.folder / place
@@ -106,7 +112,7 @@ class Trail:
         else:
             self.watcher.begin(stage)
             keep = resumable and found is None and not self._anew
-            artifact = self._make(stage, folder, identity, make, keep=keep)
+            artifact = self._make(stage, folder, identity, make, keep=keep, attest=attest)
         self.watcher.end(stage, artifact.seconds, made=artifact.status == "made")
         self.artifacts.append(artifact)
         return artifact
@@ -125,7 +131,14 @@ class Trail:
             )
 
     def _make(
-        self, stage: str, folder: Path, identity: Identity, make: Callable[[Path], Made], *, keep: bool
+        self,
+        stage: str,
+        folder: Path,
+        identity: Identity,
+        make: Callable[[Path], Made],
+        *,
+        keep: bool,
+        attest: Attest | None,
     ) -> Artifact:
         started = time.monotonic()
         with writing(folder):
@@ -134,6 +147,8 @@ class Trail:
             made = make(folder)
             facts = {**made.facts, "seconds": round(time.monotonic() - started, 3)}
             whole = Manifest(identity, manifest.digest_files(folder), made.records_root, facts)
+            if attest is not None:
+                write_bytes(folder / envelope.NAME, attest(whole))
             manifest.write(folder, whole)
         artifact = Artifact(stage, folder, whole, "made")
         self._record(artifact)
@@ -150,7 +165,7 @@ class Trail:
             left.unlink()
 
     def _record(self, artifact: Artifact) -> None:
-        body = {
+        body: dict[str, Any] = {
             "run": self.run,
             "stage": artifact.stage,
             "artifact": artifact.id,
@@ -158,6 +173,9 @@ class Trail:
             "folder": self._relative(artifact.folder),
             "records_root": artifact.manifest.records_root,
         }
+        statements = artifact.folder / envelope.NAME
+        if envelope.NAME not in artifact.manifest.files and statements.is_file():
+            body["attestation"] = of_file(statements)
         self.ledger.record(events.STAGE_COMPLETED, body)
 
     def _relative(self, path: Path) -> str:
