@@ -13,10 +13,12 @@ def register(app: typer.Typer) -> None:
     from inbond.cli.check import check
     from inbond.cli.erase import erase
     from inbond.cli.run import run
+    from inbond.cli.trace import trace
     from inbond.cli.verify import verify
 
     app.command()(run)
     app.command()(check)
+    app.command()(trace)
     app.command()(verify)
     app.command()(erase)
     app.add_typer(models.app, name="models")

@@ -133,7 +133,7 @@ class Unknown:
         return {"about": self.about, "what": self.what}
 
 
-Path = tuple[Edge, ...]
+Way = tuple[Edge, ...]
 """Edges from an ancestor down to the target, each beginning where the one before ends."""
 
 
@@ -142,7 +142,7 @@ Path = tuple[Edge, ...]
 class Paths:
     """Simple paths, the shortest first. ``cut``: there are more than were asked for."""
 
-    paths: tuple[Path, ...]
+    paths: tuple[Way, ...]
     cut: bool = False
 
 
@@ -213,8 +213,8 @@ class Graph:
             following = [edge for edge in self.out_of[node] if edge.target in away]
             return sorted(following, key=lambda edge: -away[edge.target])
 
-        found: list[Path] = []
-        stack: list[Path] = [(edge,) for edge in onwards(source)]
+        found: list[Way] = []
+        stack: list[Way] = [(edge,) for edge in onwards(source)]
         while stack and len(found) < most:
             path = stack.pop()
             if path[-1].target == target:

@@ -6,16 +6,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from inbond.errors import InputError
-from inbond.ledger.lineage import EVIDENCE, Edge, Graph, Node, Path, Unknown
+from inbond.ledger.lineage import EVIDENCE, Edge, Graph, Node, Unknown, Way
 
 
-def build(nodes: Iterable[Node], edges: Iterable[Edge], unknowns: Iterable[Unknown] = ()) -> Graph:
-    """Joins nodes of one id, or that share a digest, and links revisions of one model.
+def build(
+    nodes: Iterable[Node],
+    edges: Iterable[Edge],
+    unknowns: Iterable[Unknown] = (),
+    names: Mapping[str, str] | None = None,
+) -> Graph:
+    """Joins nodes of one id, or that share a digest, and links revisions of one model. ``names`` are other
+    names that were found before.
 
     Raises InputError, naming it, for an edge whose end is no node and for a cycle.
     """
     given = list(nodes)
-    names = _representatives(given)
+    found = _representatives(given)
+    names = {**{name: found.get(id_, id_) for name, id_ in (names or {}).items()}, **found}
     joined: dict[str, Node] = {}
     for node in given:
         id_ = names.get(node.id, node.id)
@@ -37,6 +44,7 @@ def join(graphs: Iterable[Graph]) -> Graph:
         (node for graph in parts for node in graph.nodes.values()),
         (edge for graph in parts for edge in graph.edges),
         (unknown for graph in parts for unknown in graph.unknowns),
+        {name: id_ for graph in parts for name, id_ in graph.names.items()},
     )
 
 
@@ -128,7 +136,7 @@ def _refuse_cycles(graph: Graph) -> None:
     )
 
 
-def find_cycle(graph: Graph) -> Path | None:
+def find_cycle(graph: Graph) -> Way | None:
     """The edges of a cycle, or None."""
     done: set[str] = set()
     for start in graph.nodes:

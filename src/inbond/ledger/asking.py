@@ -1,0 +1,73 @@
+"""Puts a question about lineage to a workspace: what was recorded there and what was declared, as one graph.
+
+Reads only what the question needs: of all record sets, those that the target descends from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import final
+
+from inbond.ledger import declaration, recorded
+from inbond.ledger.duties import Duty, enrich
+from inbond.ledger.events import Event
+from inbond.ledger.lineage import Graph
+from inbond.ledger.recorded import Workbook
+from inbond.ledger.sets import Counted, count
+from inbond.ledger.trace import Known, Trace, find_target, trace
+from inbond.ledger.weaving import build, join
+from inbond.policy.library import Library
+from inbond.workspace import Workspace
+
+
+@final
+@dataclass(frozen=True)
+class Lineage:
+    """All that a workspace knows of lineage. ``book`` is what was recorded, artifact by artifact."""
+
+    graph: Graph
+    book: Workbook
+    library: Library
+
+    def ask(self, target: str, asked: str | None = None) -> Trace:
+        """Traces a target, and in it a name. Raises InputError when the target is unknown, TamperedError
+        when a record set cannot be read."""
+        id_ = find_target(target, self.graph)
+        return trace(Known(self.graph, self.library, self.counted(id_), self._duties()), id_, asked)
+
+    def counted(self, target: str) -> dict[str, Counted]:
+        """The tallies of the recorded data behind a target, by the node of the data; for a target that is
+        data, of itself."""
+        wanted = {target, *self.graph.hops(target)}
+        found = {}
+        for kept in self.book.artifacts.values():
+            data = self.graph.names.get(recorded.data_id(kept), recorded.data_id(kept))
+            learnt = any(edge.relation == "trained-on" for edge in self.graph.out_of.get(data, ()))
+            if data in wanted and (learnt or data == target) and kept.manifest.id in self.book.makers:
+                found[data] = count(kept, self.book)
+        return found
+
+    def _duties(self) -> list[Duty]:
+        """What the recorded verdicts on runs ask for."""
+        return [
+            Duty(
+                str(due.get("kind")), str(due.get("text")), str(due.get("when")), str(due.get("from")),
+                run.model, "direct",
+            )
+            for run in self.book.runs.values()
+            for due in run.verdict.get("obligations", [])
+        ]  # fmt: skip
+
+
+def read(workspace: Workspace, events: Iterable[Event], library: Library) -> Lineage:
+    """Reads a workspace's lineage. ``events`` are its ledger's, whole and in order.
+
+    Raises TamperedError when something recorded was changed, InputError when what was declared cannot be
+    joined with it: a cycle, or an end that does not exist.
+    """
+    told = list(events)
+    book = recorded.read(workspace, told)
+    own = build(book.nodes, book.edges, book.unknowns)
+    others = [item.graph for item in declaration.in_force(told)]
+    return Lineage(enrich(join([own, *others]), library), book, library)

@@ -1,0 +1,291 @@
+"""Is this model distilled from that one, by how much, and what follows? It can be cannot-tell. Pure.
+
+``no`` needs a graph in which nothing is left open; a lineage that nobody described is no proof of absence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, final
+
+from inbond.errors import InputError
+from inbond.ledger import duties
+from inbond.ledger.duties import Duty
+from inbond.ledger.lineage import Evidence, Graph, Node, Paths, Unknown, Way
+from inbond.ledger.naming import matching
+from inbond.ledger.sets import Counted
+from inbond.ledger.shares import Share, Sharing, Stage
+from inbond.policy.library import Library
+from inbond.types import ROLES, EdgeKind, Role
+
+Outcome = Literal["yes", "no", "cannot-tell"]
+
+
+@final
+@dataclass(frozen=True)
+class Known:
+    """All that a trace is given: the graph, the recorded sets that were tallied (by the node of the data),
+    the obligations that recorded verdicts named, and the terms on file."""
+
+    graph: Graph
+    library: Library
+    counted: Mapping[str, Counted] = field(default_factory=dict)
+    recorded_duties: Sequence[Duty] = ()
+
+
+@final
+@dataclass(frozen=True)
+class Ancestor:
+    """One model or data that the target descends from. ``edge`` is weights where its weights reached the
+    target over edges of weights alone; ``asked``: it is one that the question named."""
+
+    node: Node
+    edge: EdgeKind
+    evidence: Evidence
+    hops: int
+    paths: Paths
+    roles: tuple[Role, ...]
+    shares: tuple[Share, ...]
+    stance: str | None
+    asked: bool
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "id": self.node.id,
+            "kind": self.node.kind,
+            "licence": self.node.licence,
+            "edge": self.edge,
+            "evidence": self.evidence,
+            "hops": self.hops,
+            "paths": [_path_json(path) for path in self.paths.paths],
+            "paths_cut": self.paths.cut,
+            "roles": list(self.roles),
+            "shares": [share.to_json() for share in self.shares],
+            "stance": self.stance,
+            "asked": self.asked,
+        }
+
+
+@final
+@dataclass(frozen=True)
+class Trace:
+    """The answer with its evidence."""
+
+    target: str
+    outcome: Outcome
+    sentence: str
+    ancestors: tuple[Ancestor, ...]
+    obligations: tuple[Duty, ...]
+    unknowns: tuple[Unknown, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that ``inbond trace --json`` prints."""
+        return {
+            "target": self.target,
+            "answer": {"outcome": self.outcome, "sentence": self.sentence},
+            "ancestors": [ancestor.to_json() for ancestor in self.ancestors],
+            "obligations": [duty.to_json() for duty in self.obligations],
+            "unknowns": [unknown.to_json() for unknown in self.unknowns],
+        }
+
+
+def find_target(name: str, graph: Graph) -> str:
+    """The node that a person means. Raises InputError when it is none, or more than one."""
+    node = graph.find(name)
+    if node is not None:
+        return node.id
+    found = matching(name, graph, graph.nodes)
+    if len(found) == 1:
+        return found[0]
+    raise InputError(
+        expected="a model or data whose lineage is known",
+        found=f"{name!r}, which is "
+        + (f"one of {', '.join(sorted(found)[:8])}" if found else "not among it"),
+        fix="say which one" if found else _import_it(graph),
+    )
+
+
+def _import_it(graph: Graph) -> str:
+    models = [id_ for id_, node in graph.nodes.items() if node.kind == "model"]
+    known = f"known are {', '.join(sorted(models)[:8])}; " if models else ""
+    return f"{known}inbond import FILE reads what a card, a file or a BOM says of its lineage"
+
+
+def trace(known: Known, target: str, asked: str | None = None) -> Trace:
+    """Everything that ``target``, a node's id, descends from; ``asked`` is a name to look for among it."""
+    graph = known.graph.within(target)
+    sharing = Sharing(graph, {data: found for data, found in known.counted.items() if data in graph.nodes})
+    stages = sharing.stages(target)
+    hops = graph.hops(target)
+    named = set(matching(asked, graph, [target, *hops])) if asked else set()
+    by_weights = graph.by_weights(target)
+    ancestors = []
+    for id_, count in hops.items():
+        node = graph.nodes[id_]
+        paths = graph.paths(id_, target)
+        topic = duties.topic_of(node, by_weights=id_ in by_weights)
+        ancestors.append(
+            Ancestor(
+                node,
+                "weights" if id_ in by_weights else "outputs",
+                _evidence(paths.paths),
+                count,
+                paths,
+                _roles(graph, id_),
+                tuple(sharing.shares(id_, stages)),
+                duties.stance(node, topic, known.library),
+                id_ in named,
+            )
+        )
+    ancestors.sort(key=lambda ancestor: (not ancestor.asked, ancestor.hops, ancestor.node.id))
+    unknowns = tuple(dict.fromkeys([*_open_ends(graph), *graph.unknowns, *_uncounted(sharing, stages)]))
+    outcome, sentence = _answer(target, asked, named, ancestors, unknowns)
+    owed = tuple(dict.fromkeys(_duties(known, graph, target, ancestors)))
+    return Trace(target, outcome, sentence, tuple(ancestors), owed, unknowns)
+
+
+def _path_json(path: Way) -> dict[str, Any]:
+    return {
+        "hops": len(path),
+        "kinds": [edge.kind for edge in path],
+        "nodes": [path[0].source, *(edge.target for edge in path)],
+        "edges": [edge.to_json() for edge in path],
+    }
+
+
+def _evidence(paths: Sequence[Way]) -> Evidence:
+    """Recorded when one whole path is; a chain is as good as its weakest edge."""
+    return (
+        "recorded" if any(all(edge.evidence == "recorded" for edge in path) for path in paths) else "declared"
+    )
+
+
+def _roles(graph: Graph, id_: str) -> tuple[Role, ...]:
+    said = {role for edge in graph.out_of[id_] for role in edge.roles}
+    return tuple(role for role in ROLES if role in said)
+
+
+def _open_ends(graph: Graph) -> Iterator[Unknown]:
+    """What is not closed: an artifact of which nobody says that all its inputs are known."""
+    for node in graph.nodes.values():
+        if node.complete:
+            continue
+        inputs = list(
+            dict.fromkeys(edge.source for edge in graph.into[node.id] if edge.relation != "revision")
+        )
+        if inputs:
+            yield Unknown(node.id, f"whether it was made from anything but {', '.join(inputs)}")
+        elif node.kind == "model":
+            yield Unknown(node.id, "what it was made from and trained on")
+        else:
+            yield Unknown(node.id, "who or what wrote it")
+
+
+def _uncounted(sharing: Sharing, stages: Sequence[Stage]) -> Iterator[Unknown]:
+    for counted in sharing.counted.values():
+        yield from counted.unknowns
+    for stage in stages:
+        yield from sharing.unknowns(stage)
+
+
+def _duties(known: Known, graph: Graph, target: str, ancestors: Sequence[Ancestor]) -> Iterator[Duty]:
+    mine = {target, *(ancestor.node.id for ancestor in ancestors)}
+    yield from (duty for duty in known.recorded_duties if duty.ancestor in mine)
+    for ancestor in ancestors:
+        node = ancestor.node
+        topic = duties.topic_of(node, by_weights=ancestor.edge == "weights")
+        reach = duties.reach_of(graph, node.id, target)
+        yield from duties.duties(node, topic, reach, known.library)
+        if ancestor.edge == "weights" and _speaks(graph, node.id, target):
+            yield from duties.duties(node, "outputs", reach, known.library)
+
+
+def _speaks(graph: Graph, id_: str, target: str) -> bool:
+    """Whether what a model says reached the target too."""
+    above = {target, *graph.hops(target)}
+    return any(edge.kind == "outputs" and edge.target in above for edge in graph.out_of[id_])
+
+
+# The sentence ---------------------------------------------------------------------------------------
+
+
+def _answer(
+    target: str,
+    asked: str | None,
+    named: set[str],
+    ancestors: Sequence[Ancestor],
+    unknowns: Sequence[Unknown],
+) -> tuple[Outcome, str]:
+    if asked is None:
+        return _overview(target, ancestors, unknowns)
+    if target in named:
+        return "yes", f"Yes: {target} is itself the model that {asked} names."
+    found = [ancestor for ancestor in ancestors if ancestor.asked]
+    if found:
+        others = len(found) - 1
+        more = f" (and from {others} more of that name)" if others else ""
+        return "yes", f"Yes: {target} descends from {found[0].node.id}{more}{_how(found[0])}"
+    if unknowns:
+        rest = f", and {len(unknowns) - 1} more" if len(unknowns) > 1 else ""
+        return "cannot-tell", (
+            f"Cannot tell: nothing known says that {target} descends from {asked}, but not everything "
+            f"is known: {unknowns[0].what} ({unknowns[0].about}){rest}."
+        )
+    return "no", f"No: everything that {target} was made from is known, and nothing of it is {asked}."
+
+
+def _overview(target: str, ancestors: Sequence[Ancestor], unknowns: Sequence[Unknown]) -> tuple[Outcome, str]:
+    models = [ancestor for ancestor in ancestors if ancestor.node.kind == "model"]
+    if models:
+        names = ", ".join(f"{ancestor.node.id} ({ancestor.edge})" for ancestor in models[:4])
+        more = f" and {len(models) - 4} more" if len(models) > 4 else ""
+        count = f"{len(models)} model{'s' if len(models) > 1 else ''}"
+        return "yes", f"Yes: {target} descends from {count}: {names}{more}."
+    if unknowns:
+        what = f"{unknowns[0].what} ({unknowns[0].about})"
+        return (
+            "cannot-tell",
+            f"Cannot tell what models {target} descends from: not everything is known: {what}.",
+        )
+    return "no", f"No: {target} descends from no other model."
+
+
+def _how(ancestor: Ancestor) -> str:
+    hops = f" through {ancestor.hops} hop{'s' if ancestor.hops != 1 else ''}"
+    if ancestor.edge == "weights":
+        hops += ", by its weights"
+    parts = [_part(share) for share in ancestor.shares if ancestor.node.kind == "model"]
+    said = "; ".join(part for part in parts if part)
+    if not said and ancestor.edge == "outputs":
+        said = "how much of its training that touched is not established"
+    return f"{hops}{'; ' + said if said else ''}." + (
+        "" if ancestor.evidence == "recorded" else " That is as declared, not as recorded."
+    )
+
+
+def _part(share: Share) -> str:
+    """What an ancestor did in a stage: it wrote, it touched; in the units that are established."""
+    touched, authored = share.touch.touched.exact, share.touch.authored.exact
+    where = f"the {share.unit} of {share.stage.words}"
+    if touched is None:
+        return ""
+    roles = [role for role, found in share.touch.by_role.items() if found.high > 0]
+    if authored == touched:
+        return f"it wrote {_percent(touched)} of {where}"
+    as_ = f" as {' and '.join(roles)}" if roles else ""
+    wrote = (
+        ""
+        if authored is None
+        else ("and wrote none of them" if not authored else f"and wrote {_percent(authored)}")
+    )
+    return f"it touched {_percent(touched)} of {where}{as_}{', ' + wrote if wrote else ''}"
+
+
+def _percent(part: float) -> str:
+    text = f"{part:.1%}"
+    if part and text == "0.0%":
+        return "less than 0.1%"
+    if part < 1 and text == "100.0%":
+        return "more than 99.9%"
+    return text.replace(".0%", "%")
