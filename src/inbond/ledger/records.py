@@ -28,7 +28,7 @@ from inbond.workspace import replacing, write_json
 
 TEXT, LINEAGE, ORIGINS = "records.jsonl", "lineage.parquet", "origins.json"
 _BATCH_ROWS = 65_536
-_SCHEMA = pa.schema(
+SCHEMA = pa.schema(
     [
         ("id", pa.binary(32)),
         ("origin", pa.int16()),
@@ -72,8 +72,8 @@ class _Columns:
             self.ids, self.origins, self.parents, self.prompt_tokens, self.completion_tokens, self.weights,
             self.finishes,
         )  # fmt: skip
-        arrays = [pa.array(column, type_) for column, type_ in zip(columns, _SCHEMA.types, strict=True)]
-        return pa.record_batch(arrays, schema=_SCHEMA)
+        arrays = [pa.array(column, type_) for column, type_ in zip(columns, SCHEMA.types, strict=True)]
+        return pa.record_batch(arrays, schema=SCHEMA)
 
 
 def write_rows(folder: Path, rows: Sequence[Row] | Iterator[Row]) -> Digest:
@@ -86,7 +86,7 @@ def write_rows(folder: Path, rows: Sequence[Row] | Iterator[Row]) -> Digest:
     with (
         replacing(folder / LINEAGE) as lineage_path,
         replacing(folder / TEXT) as text_path,
-        pq.ParquetWriter(lineage_path, _SCHEMA, compression="zstd") as lineage,
+        pq.ParquetWriter(lineage_path, SCHEMA, compression="zstd") as lineage,
         text_path.open("wb") as text,
     ):
         for row in rows:
