@@ -95,7 +95,7 @@ def _diversity(found: Mapping[str, Any], recipe: Recipe) -> tuple[tuple[GateMeas
 def _generality(found: Mapping[str, Any], recipe: Recipe) -> tuple[tuple[GateMeasure, ...], str]:
     def measure(label: str, side: str, ratio: str, limit: float | None) -> GateMeasure:
         before, after = (found[f"{when}_{side}"]["mean_kl"] for when in ("before", "after"))
-        note = f"{len(found[f'after_{side}']['records']['kl'])} records"
+        note = f"{len(found[f'after_{side}']['records']['kl'])} prompts"
         return GateMeasure(
             label, None, before, after, *_ratio(found[ratio]), "nats a token", note, limit, "above"
         )
@@ -108,7 +108,7 @@ def _generality(found: Mapping[str, Any], recipe: Recipe) -> tuple[tuple[GateMea
     )
     how = (
         "The teacher's own greedy answers to prompts outside the domain, none near a prompt of the run; "
-        "forward KL over the whole vocabulary before and after training; paired bootstrap over records."
+        "forward KL over the whole vocabulary before and after training; paired bootstrap over prompts."
     )
     return measures, how
 
@@ -140,9 +140,9 @@ def _capacity(found: Mapping[str, Any], _recipe: Recipe) -> tuple[tuple[GateMeas
         measure("KL at the end ÷ a third before", "left", "1: it fell no more"),
     )
     how = (
-        f"Held-out KL on {len(found['points'][-1]['records']['kl'])} records at {len(found['points'])} "
-        f"points of training, and at the end on {len(found['train']['records']['kl'])} learnt records; "
-        "bootstrap over records."
+        f"Held-out KL on {len(found['points'][-1]['records']['kl'])} prompts at {len(found['points'])} "
+        f"points of training, and at the end on {len(found['train']['records']['kl'])} learnt ones; "
+        "bootstrap over prompts."
     )
     return measures, how
 
