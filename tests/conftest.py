@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
@@ -12,6 +13,9 @@ from hypothesis import settings
 from inbond.ledger.attest import KeyStore
 from inbond.ledger.ledger import Ledger
 from inbond.workspace import Workspace
+
+if TYPE_CHECKING:
+    from tests.postgres_server import Server
 
 # At home every run tries other examples; what decides a landing must not be a matter of luck.
 settings.register_profile("home", deadline=None)
@@ -23,7 +27,18 @@ settings.load_profile("ci" if os.environ.get("CI") else "home")
 def _own_config(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys and hosts files of a test live in a folder of its own."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
-    monkeypatch.delenv("INBOND_HOME", raising=False)
+    for name in ("INBOND_HOME", "INBOND_LEDGER"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A real PostgreSQL server; each test takes a new database of it."""
+    from tests.postgres_server import Server
+
+    running = Server()
+    yield running
+    running.remove()
 
 
 @pytest.fixture

@@ -35,6 +35,11 @@ class Workspace:
         return self.home / "ledger.db"
 
     @property
+    def membership(self) -> Path:
+        """Instead of a ledger: which shared one the workspace writes to."""
+        return self.home / "ledger.json"
+
+    @property
     def journal(self) -> Path:
         return self.home / "journal.db"
 

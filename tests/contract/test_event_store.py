@@ -12,22 +12,27 @@ from inbond.ledger.attest import KeyStore
 from inbond.ledger.chain import ChainCheck
 from inbond.ledger.events import Entry
 from inbond.ledger.ledger import Ledger
+from inbond.ledger.postgres import PostgresStore
 from inbond.ledger.sqlite import SqliteStore
 from inbond.ledger.store import EventStore
 from tests.contract.memory_store import MemoryStore
 
 
-def _sqlite(tmp_path: Path) -> EventStore:
-    return SqliteStore.open(tmp_path / "ledger.db")
+def _sqlite(request: pytest.FixtureRequest) -> EventStore:
+    return SqliteStore.open(request.getfixturevalue("tmp_path") / "ledger.db")
 
 
-def _memory(_tmp_path: Path) -> EventStore:
+def _postgres(request: pytest.FixtureRequest) -> EventStore:
+    return PostgresStore.open(request.getfixturevalue("server").new_database())
+
+
+def _memory(_request: pytest.FixtureRequest) -> EventStore:
     return MemoryStore()
 
 
-@pytest.fixture(params=[_sqlite, _memory], ids=["sqlite", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EventStore]:
-    made = request.param(tmp_path)
+@pytest.fixture(params=[_sqlite, _postgres, _memory], ids=["sqlite", "postgres", "memory"])
+def store(request: pytest.FixtureRequest) -> Iterator[EventStore]:
+    made = request.param(request)
     yield made
     made.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from inbond.cli.output import HomeOption, JsonOption, Output, open_workspace
+from inbond.ledger import membership
 from inbond.ledger.attest import ALGORITHM, KeyStore
 from inbond.ledger.ledger import Ledger
 
@@ -51,10 +52,10 @@ def rotate(home: HomeOption = None, as_json: JsonOption = False) -> None:
     workspace, output, keys = open_workspace(home), Output(as_json, quiet=False), KeyStore.default()
     changed = keys.rotate()
     introduced = None
-    if workspace.ledger.is_file():
+    if membership.begun(workspace):
         with Ledger.open(workspace, keys) as ledger:
             introduced = ledger.introduce()
-    where = None if introduced is None else str(workspace.ledger)
+    where = None if introduced is None else str(membership.place(workspace))
     output.result(
         {"old": changed.old.id, "new": changed.new.id, "kept": str(changed.kept), "introduced": where},
         f"new key: {changed.new.id}\nold key: {changed.old.id}, kept in {changed.kept}\n"

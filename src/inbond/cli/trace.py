@@ -11,10 +11,9 @@ from typing import Annotated
 import typer
 
 from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, open_workspace
-from inbond.ledger import events
+from inbond.ledger import membership
 from inbond.ledger.asking import Lineage, read
 from inbond.ledger.events import Event
-from inbond.ledger.sqlite import SqliteStore
 from inbond.ledger.trace import Ancestor, Trace
 from inbond.policy import library
 from inbond.workspace import Workspace, config_folder
@@ -58,10 +57,11 @@ def open_lineage(workspace: Workspace) -> Lineage:
 def recorded_events(workspace: Workspace) -> list[Event]:
     """The events of a workspace's ledger, none where there is no ledger. Makes nothing. Raises
     TamperedError for an event that cannot be read."""
-    if not workspace.ledger.exists():
+    if not membership.begun(workspace):
         return []
-    with contextlib.closing(SqliteStore.open_existing(workspace.ledger)) as store:
-        return [events.decode(entry.text) for entry in store.read()]
+    reading = membership.open_to_read(workspace, os.environ)
+    with contextlib.closing(reading.store):
+        return list(reading.events())
 
 
 # For a person ---------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import typer
 from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, open_workspace
 from inbond.digest import Digest, to_raw
 from inbond.errors import InputError
+from inbond.ledger import membership
 from inbond.ledger.attest import KeyStore, PublicKey, Signer, read_public_key
 from inbond.ledger.attested import check_folder, is_attested
 from inbond.ledger.chain import TreeHead, head_from_json
@@ -105,7 +106,7 @@ def _standing_alone(
     read = _read_proof(path)
     if read is not None:
         return check(read, key=key, head=head, record=record)
-    lies_in_one = any(Workspace(folder).ledger.is_file() for folder in path.resolve().parents)
+    lies_in_one = any(membership.begun(Workspace(folder)) for folder in path.resolve().parents)
     if home is None and is_attested(path) and not lies_in_one:
         if record is not None:
             raise _needs_ledger("--record")

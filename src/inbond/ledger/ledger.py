@@ -7,6 +7,8 @@ took over from another is introduced by that other, as long as its file is at ha
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
@@ -15,11 +17,14 @@ from typing import Any, Self, final
 from inbond import digest
 from inbond.digest import Digest
 from inbond.errors import InputError
-from inbond.ledger import chain, envelope, events
+from inbond.ledger import chain, envelope, events, membership
+from inbond.ledger.address import Address
 from inbond.ledger.attest import KeyStore, Signer
 from inbond.ledger.chain import TreeHead
 from inbond.ledger.envelope import Envelope
 from inbond.ledger.events import Entry, Event
+from inbond.ledger.membership import Membership
+from inbond.ledger.postgres import PostgresStore
 from inbond.ledger.sqlite import SqliteStore
 from inbond.ledger.store import EventStore
 from inbond.workspace import Workspace
@@ -34,18 +39,22 @@ def now() -> str:
 class Ledger:
     """An open ledger. Safe to share between threads; other processes may append at the same time."""
 
-    def __init__(self, store: EventStore, keys: KeyStore) -> None:
+    def __init__(self, store: EventStore, keys: KeyStore, workspace: str | None = None) -> None:
+        """``workspace`` is its id in a ledger that it shares with others, None in one of its own."""
         self._store = store
         self._keys = keys
+        self._workspace = workspace
         self._signer: Signer | None = None
         self._introduced = False
 
     @classmethod
     def open(cls, workspace: Workspace, keys: KeyStore) -> Ledger:
-        """Opens the workspace's ledger, made now if there is none; the key is made at the first event.
+        """Opens the workspace's ledger, made now if there is none; the key is made at the first event. A new
+        workspace joins the shared ledger that INBOND_LEDGER names, if it does.
 
         Raises UnwritableError, InputError when a newer version wrote it or the keys would lie inside
-        the workspace, TamperedError when it is not a database.
+        the workspace, TamperedError when it is not a database; for a shared ledger also as
+        ``membership.find_address`` and ``membership.check``.
         """
         if keys.folder.resolve().is_relative_to(workspace.home.resolve()):
             raise InputError(
@@ -54,7 +63,31 @@ class Ledger:
                 fix="set XDG_CONFIG_HOME, or --home, to another folder",
             )
         workspace.create()
-        return cls(SqliteStore.open(workspace.ledger), keys)
+        address = membership.find_address(workspace, os.environ)
+        if address is None:
+            return cls(SqliteStore.open(workspace.ledger), keys)
+        with contextlib.ExitStack() as opened:
+            store = PostgresStore.open(address)
+            opened.callback(store.close)
+            with membership.joining(workspace):
+                member = membership.read(workspace)
+                if member is None:
+                    ledger = cls._join(workspace, address, store, keys)
+                else:
+                    membership.check(store, member, address)
+                    ledger = cls(store, keys, member.workspace)
+            opened.pop_all()
+        return ledger
+
+    @classmethod
+    def _join(cls, workspace: Workspace, address: Address, store: EventStore, keys: KeyStore) -> Ledger:
+        """A kill before the membership is kept leaves an event of a workspace that never was."""
+        ledger = cls(store, keys, membership.new_id())
+        assert ledger._workspace is not None
+        event = ledger.record(membership.JOINED, {"name": workspace.home.resolve().name})
+        joined = Membership(str(address), ledger._workspace, event.seq, event.digest)
+        membership.write(workspace, joined)
+        return ledger
 
     def record(self, kind: str, body: Mapping[str, Any]) -> Event:
         """Appends one event and returns it. Raises as ``record_many``."""
@@ -72,19 +105,20 @@ class Ledger:
             return []
         signer = self._signer or self._keys.signer()
         self._signer = signer
-        signed = [(kind, body, signer) for kind, body in wanted]
+        signed = [(kind, membership.stamped(body, self._workspace), signer) for kind, body in wanted]
         voucher = None if self._introduced else self._voucher(signer)
         if voucher is not None:
             signed.insert(0, (events.KEY_INTRODUCED, events.introduction(signer.public), voucher))
         made = self._append(signed)
         self._introduced = True
-        return made[len(signed) - len(wanted) :]
+        return [membership.unstamped(event) for event in made[len(signed) - len(wanted) :]]
 
     def _append(self, signed: Sequence[tuple[str, Mapping[str, Any], Signer]]) -> list[Event]:
         made: list[Event] = []
 
         def build(last: Entry | None) -> list[Entry]:
             entries: list[Entry] = []
+            made.clear()
             for kind, body, by in signed:
                 event, last = chain.next_entry(last, at=now(), kind=kind, body=body, signer=by)
                 made.append(event)
@@ -114,12 +148,12 @@ class Ledger:
         return envelope.seal(statement, self._signer)
 
     def events(self, kind: str | None = None) -> Iterator[Event]:
-        """All events in order, or those of one kind. Raises TamperedError at one that cannot be read;
-        links and signatures are checked by ``verify``, not here."""
+        """All events of the workspace in order, or those of one kind. Raises TamperedError at one that cannot
+        be read; links and signatures are checked by ``verify``, not here."""
         for entry in self._store.read():
             event = events.decode(entry.text)
-            if kind is None or event.kind == kind:
-                yield event
+            if (kind is None or event.kind == kind) and membership.is_of(event, self._workspace):
+                yield membership.unstamped(event)
 
     def head(self) -> TreeHead:
         """The signed head over all events of now. Raises as ``record_many``."""

@@ -6,6 +6,7 @@ Only what verifies is proven: whoever calls this has verified the target before.
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -13,12 +14,11 @@ from typing import Final
 from inbond import digest
 from inbond.digest import Digest
 from inbond.errors import InputError
-from inbond.ledger import chain, events, inventory, manifest, proof, records
+from inbond.ledger import chain, events, inventory, manifest, membership, proof, records
 from inbond.ledger.chain import TreeHead
 from inbond.ledger.events import Entry
 from inbond.ledger.inventory import ArtifactClaim
 from inbond.ledger.proof import Member, Proof
-from inbond.ledger.sqlite import SqliteStore
 from inbond.ledger.verify import Target, VerifyReport
 
 _MOST_NAMED: Final = 10
@@ -32,13 +32,15 @@ def prove(target: Target, report: VerifyReport, *, record: Digest | None, earlie
     InputError when the target holds no such record, or several artifacts do, or there is nothing to prove.
     """
     assert report.ok, "only what verifies is proven"
-    with contextlib.closing(SqliteStore.open_existing(target.workspace.ledger)) as store:
+    reading = membership.open_to_read(target.workspace, os.environ)
+    with contextlib.closing(reading.store) as store:
         entries = [entry for entry in store.read() if entry.position < report.head.size]
+    mine = [entry for entry in entries if reading.concerns(events.decode(entry.text))]
     keys = tuple(entry for entry in entries if chain.is_introduction(entry))
     before = None if earlier is None else proof.grown(entries, earlier)
-    claim, found = _claimed(target, entries), None
+    claim, found = _claimed(target, mine), None
     if record is not None:
-        claim, found = _holding(target, entries, record)
+        claim, found = _holding(target, mine, record)
     if claim is None:
         if before is None:
             raise InputError(
@@ -47,7 +49,7 @@ def prove(target: Target, report: VerifyReport, *, record: Digest | None, earlie
                 fix="name an artifact's folder, such as bond/runs/demo/student",
             )
         return Proof(report.head, keys, earlier=before)
-    placed = proof.place(entries, _position(entries, claim))
+    placed = proof.place(entries, _position(mine, claim))
     return Proof(report.head, keys, placed, found, before)
 
 

@@ -19,7 +19,7 @@ class EventStore(Protocol):
     """An append-only sequence of entries, shared by processes and threads."""
 
     def append(self, build: Build) -> Sequence[Entry]:
-        """Calls ``build`` once inside a write transaction, keeps what it returns, and returns it.
+        """Calls ``build`` inside a write transaction, keeps what it returns, and returns it.
 
         All or nothing: when this returns, all entries survive a crash of process and machine; when
         it raises, or the process dies before it returns, either all are kept or none. Others who
@@ -27,8 +27,12 @@ class EventStore(Protocol):
         and nothing is kept. ``build`` may not use the store, and what it returns must follow on
         without a gap (asserted).
 
+        ``build`` is called once, but by a store over a network again when the connection was lost and
+        nothing of what it made before was kept. Where that cannot be found out, as the store stays out
+        of reach, InputError says that it is not known.
+
         Raises UnwritableError when the system refuses to write, InputError when others hold the
-        store for too long, TamperedError when the store is damaged.
+        store for too long or it cannot be reached, TamperedError when the store is damaged.
         """
 
     def read(self, start: int = 0) -> Iterator[Entry]:
@@ -36,6 +40,7 @@ class EventStore(Protocol):
 
         Raises TamperedError, perhaps after some entries, when the store is damaged; an entry that is
         there but malformed is handed out as it is. Keeps no one from appending, this one included.
+        Raises InputError when the store cannot be reached, as ``last`` does.
         """
 
     def last(self) -> Entry | None:

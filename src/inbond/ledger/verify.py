@@ -11,6 +11,7 @@ that stands a tree head that somebody else kept (``head``), and a public key got
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +20,11 @@ from typing import Any, final
 from inbond import digest
 from inbond.digest import Digest
 from inbond.errors import InputError, TamperedError, UnwritableError
-from inbond.ledger import chain, inventory, manifest
+from inbond.ledger import chain, inventory, manifest, membership
 from inbond.ledger.attest import PublicKey, Signer
 from inbond.ledger.chain import ChainCheck, TreeHead
 from inbond.ledger.inventory import Findings, Inventory
 from inbond.ledger.ledger import now
-from inbond.ledger.sqlite import SqliteStore
 from inbond.workspace import Workspace
 
 _UNPINNED = (
@@ -113,7 +113,7 @@ def find_target(text: str | None, workspace: Workspace) -> Target:
         return Target(workspace, f"runs/{text.removeprefix('run:')}")
     path = Path(text).resolve()
     for folder in (path, *path.parents):
-        if Workspace(folder).ledger.is_file():
+        if membership.begun(Workspace(folder)):
             within = path.relative_to(folder).as_posix()
             return Target(Workspace(folder), None if within == "." else within)
     if (path / manifest.NAME).is_file():
@@ -160,20 +160,21 @@ def verify_workspace(
 
 def _read_ledger(workspace: Workspace, check: ChainCheck, found: Inventory) -> list[str]:
     problems: list[str] = []
+    name = "ledger" if workspace.membership.exists() else workspace.ledger.name
     try:
-        store = SqliteStore.open_existing(workspace.ledger)
+        reading = membership.open_to_read(workspace, os.environ)
     except TamperedError as error:
-        return [f"ledger.db: {error.found}"]
-    with contextlib.closing(store):
-        problems += store.damage()
+        return [f"{name}: {error.found}"]
+    with contextlib.closing(reading.store) as store:
         try:
+            problems += store.damage()
             for entry in store.read():
                 event = check.add(entry)
-                if event is not None:
-                    found.add(event)
+                if event is not None and reading.concerns(event):
+                    found.add(membership.unstamped(event))
         except (TamperedError, UnwritableError) as error:
             # It could be opened: a refusal of the system to read on means that the file is not whole.
-            problems.append(f"ledger.db: {error.found}")
+            problems.append(f"{name}: {error.found}")
     return problems
 
 
@@ -190,7 +191,7 @@ def _check_files(target: Target, found: Inventory, findings: Findings, *, intact
     files = [claim for claim in found.files.values() if _concerns(target.within, claim.path)]
     if target.within is not None and not artifacts and not files and intact:
         raise InputError(
-            expected=f"events about {target.within} in {target.workspace.ledger}",
+            expected=f"events about {target.within} in {membership.place(target.workspace)}",
             found=f"none; it speaks of {', '.join(_known(found)) or 'no files'}",
             fix="name one of these, or leave TARGET out to verify the whole workspace",
         )

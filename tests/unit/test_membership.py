@@ -1,0 +1,252 @@
+"""Several workspaces, one shared ledger: joining, telling events apart, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from inbond import digest
+from inbond.errors import InbondError, InputError, TamperedError
+from inbond.ledger import membership
+from inbond.ledger.address import Address
+from inbond.ledger.attest import KeyStore
+from inbond.ledger.events import Event
+from inbond.ledger.ledger import Ledger
+from inbond.ledger.membership import Membership
+from inbond.ledger.verify import Target, Trust, VerifyReport, find_target, verify_target, verify_workspace
+from inbond.workspace import Workspace
+from tests.ledger_samples import make_workspace
+from tests.postgres_server import Server
+
+
+@pytest.fixture
+def address(server: Server, monkeypatch: pytest.MonkeyPatch) -> Address:
+    """A new database, named by INBOND_LEDGER with a password that must never turn up anywhere."""
+    made = server.new_database()
+    monkeypatch.setenv("INBOND_LEDGER", url(made))
+    return made
+
+
+def url(address: Address) -> str:
+    return f"postgresql://postgres:geheim@{address.host}:{address.port}/{address.database}"
+
+
+def begin(home: Path, keys: str = "keys") -> Workspace:
+    """A workspace with a small run in it, as a recipe leaves one."""
+    return make_workspace(home, KeyStore(home.parent / keys))
+
+
+def refusal(work: object) -> InbondError:
+    assert callable(work)
+    with pytest.raises(InbondError) as caught:
+        work()
+    assert "geheim" not in str(caught.value)
+    return caught.value
+
+
+def own(workspace: Workspace, keys: Path) -> list[Event]:
+    with Ledger.open(workspace, KeyStore(keys)) as ledger:
+        return list(ledger.events())
+
+
+def test_a_new_workspace_joins_and_says_so_in_both_places(address: Address, tmp_path: Path) -> None:
+    workspace = begin(tmp_path / "bond")
+    kept = json.loads(workspace.membership.read_text())
+    assert kept["format"] == "inbond.membership/1"
+    assert kept["ledger"] == f"postgresql://127.0.0.1:{address.port}/{address.database}"
+    assert workspace.membership.stat().st_mode & 0o777 == 0o600
+    assert not workspace.ledger.exists()
+    events = own(workspace, tmp_path / "keys")
+    assert [event.kind for event in events[:3]] == ["key.introduced", "workspace.joined", "run.started"]
+    assert dict(events[1].body) == {"name": "bond"}
+    assert (events[1].seq, events[1].digest) == (kept["position"], kept["digest"])
+
+
+def test_the_password_is_nowhere(address: Address, server: Server, tmp_path: Path) -> None:
+    workspace = begin(tmp_path / "bond")
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert workspace.membership in files
+    assert [path for path in files if b"geheim" in path.read_bytes()] == []
+    texts = server.run("SELECT convert_from(text, 'UTF8') FROM inbond.events", database=address.database)
+    assert texts
+    assert "geheim" not in str(texts)
+
+
+@pytest.mark.usefixtures("address")
+def test_two_workspaces_with_a_run_of_one_name_do_not_meet(tmp_path: Path) -> None:
+    first, second = begin(tmp_path / "a" / "bond"), begin(tmp_path / "b" / "bond")
+    assert verify_workspace(first).ok
+    assert verify_workspace(second).ok
+    mine = own(first, tmp_path / "a" / "keys")
+    theirs = own(second, tmp_path / "b" / "keys")
+    assert {event.seq for event in mine if event.kind != "key.introduced"}.isdisjoint(
+        event.seq for event in theirs if event.kind != "key.introduced"
+    )
+    assert [event.kind for event in mine].count("stage.completed") == 2
+    assert all("workspace" not in event.body for event in (*mine, *theirs))
+    (second.run("demo") / "result.json").write_text("{}")
+    assert verify_workspace(first).ok
+    report = verify_workspace(second)
+    assert [problem.split(":")[0] for problem in report.problems] == ["runs/demo/result.json"]
+    assert report.checked.events == verify_workspace(first).checked.events == 12
+
+
+@pytest.mark.usefixtures("address")
+def test_one_head_stands_for_all_workspaces(tmp_path: Path) -> None:
+    first = begin(tmp_path / "a" / "bond")
+    head = verify_workspace(first).head
+    second = begin(tmp_path / "b" / "bond")
+    assert verify_workspace(second, head=head).ok
+    assert verify_workspace(second).head.size == 2 * head.size
+
+
+@pytest.mark.usefixtures("address")
+def test_what_is_recorded_is_handed_out_as_it_was_given(tmp_path: Path) -> None:
+    with Ledger.open(Workspace(tmp_path / "bond"), KeyStore(tmp_path / "keys")) as ledger:
+        made = ledger.record_many([("a.b", {"名": "値"}), ("a.c", {})])
+        assert [dict(event.body) for event in made] == [{"名": "値"}, {}]
+        assert list(ledger.events("a.b")) == made[:1]
+        assert ledger.head().size == 4
+
+
+@pytest.mark.usefixtures("address")
+def test_the_variable_is_needed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace = begin(tmp_path / "bond")
+    monkeypatch.delenv("INBOND_LEDGER")
+    monkeypatch.setenv("PGUSER", "postgres")
+    assert verify_workspace(workspace).ok
+    with Ledger.open(workspace, KeyStore(tmp_path / "keys")) as ledger:
+        ledger.record("a.b", {})
+    assert not workspace.ledger.exists()
+    assert verify_workspace(workspace).checked.events == 7
+
+
+@pytest.mark.usefixtures("address")
+def test_another_database_is_not_taken_for_the_one_that_was_joined(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = begin(tmp_path / "bond")
+    other = server.new_database()
+    monkeypatch.setenv("INBOND_LEDGER", url(other))
+    begin(tmp_path / "other" / "bond")  # a ledger of the very same shape
+    error = refusal(lambda: Ledger.open(workspace, KeyStore(tmp_path / "keys")))
+    assert isinstance(error, TamperedError)
+    assert error.expected == f"the ledger at {other} to be the one that this workspace joined"
+    assert error.found.startswith("another one, or one that was changed: event 1 is not sha256:")
+    report = verify_workspace(workspace)
+    assert not report.ok
+    assert report.problems[0] == f"ledger: {error.found}"
+    empty = server.new_database()
+    monkeypatch.setenv("INBOND_LEDGER", url(empty))
+    missing = refusal(lambda: Ledger.open(workspace, KeyStore(tmp_path / "keys")))
+    assert missing.found.endswith("event 1 is missing")
+
+
+def test_a_workspace_with_a_ledger_of_its_own_keeps_it(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = begin(tmp_path / "bond")
+    monkeypatch.setenv("INBOND_LEDGER", url(server.new_database()))
+    assert refusal(lambda: Ledger.open(workspace, KeyStore(tmp_path / "keys"))).to_json() == {
+        "expected": "a new workspace, to share the ledger that INBOND_LEDGER names",
+        "found": f"a ledger of its own at {workspace.ledger}",
+        "fix": "unset INBOND_LEDGER to go on with that one, or begin another workspace with --home",
+    }
+    assert verify_workspace(workspace).ok
+    assert not workspace.membership.exists()
+
+
+@pytest.mark.usefixtures("address")
+def test_two_ledgers_in_one_workspace_are_refused(tmp_path: Path) -> None:
+    workspace = begin(tmp_path / "bond")
+    workspace.ledger.touch()
+    for work in (
+        lambda: Ledger.open(workspace, KeyStore(tmp_path / "keys")),
+        lambda: verify_workspace(workspace),
+    ):
+        error = refusal(work)
+        assert isinstance(error, InputError)
+        assert error.found == "ledger.json, which names a shared one, and ledger.db"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"format": "inbond.membership/2"}, {"workspace": "../x"}, {"workspace": 7}, {"position": -1},
+        {"position": True}, {"digest": "sha256:0"}, {"ledger": "mysql://db/t"}, {"ledger": None}, {"more": 1},
+    ],
+)  # fmt: skip
+def test_a_membership_that_is_none_is_named(tmp_path: Path, change: dict[str, object]) -> None:
+    workspace = Workspace(tmp_path)
+    member = Membership("postgresql://db/team", "0" * 16, 1, digest.of_bytes(b""))
+    membership.write(workspace, member)
+    assert membership.read(workspace) == member
+    value = json.loads(workspace.membership.read_text()) | change
+    workspace.membership.write_text(json.dumps(value))
+    error = refusal(lambda: membership.read(workspace))
+    assert error.expected == f"a membership of format inbond.membership/1 at {workspace.membership}"
+    for text in ("", "[]", "null", "[" * 100_000, "\x00"):
+        workspace.membership.write_text(text)
+        assert isinstance(refusal(lambda: membership.read(workspace)), InputError)
+
+
+@pytest.mark.usefixtures("address")
+def test_a_target_inside_a_member_is_found(tmp_path: Path) -> None:
+    workspace = begin(tmp_path / "bond")
+    target = find_target(str(workspace.run("demo") / "data"), Workspace(tmp_path / "none"))
+    assert target == Target(workspace, "runs/demo/data")
+    assert verify_target(target, Trust()).checked.artifacts == 1
+
+
+@pytest.mark.usefixtures("address")
+def test_the_chain_alone_is_checked_without_a_workspace(tmp_path: Path) -> None:
+    begin(tmp_path / "bond")
+    report: VerifyReport = verify_workspace(Workspace(tmp_path / "empty"))
+    assert report.ok
+    assert (report.checked.events, report.checked.files) == (6, 0)
+    assert not (tmp_path / "empty").exists()
+
+
+@pytest.mark.usefixtures("address")
+def test_processes_that_begin_a_workspace_together_join_once(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from inbond.ledger.attest import KeyStore\nfrom inbond.ledger.ledger import Ledger\n"
+        "from inbond.workspace import Workspace\n"
+        "with Ledger.open(Workspace(Path(sys.argv[1])), KeyStore(Path(sys.argv[2]))) as ledger:\n"
+        "    ledger.record('a.b', {})\n"
+    )
+    arguments = [sys.executable, "-c", code, str(tmp_path / "bond"), str(tmp_path / "keys")]
+    children = [subprocess.Popen(arguments) for _ in range(4)]
+    assert [child.wait(60) for child in children] == [0, 0, 0, 0]
+    kinds = [event.kind for event in own(Workspace(tmp_path / "bond"), tmp_path / "keys")]
+    assert kinds.count("workspace.joined") == 1
+    assert kinds.count("a.b") == 4
+
+
+def test_a_shared_ledger_that_was_changed_is_told(address: Address, server: Server, tmp_path: Path) -> None:
+    workspace = begin(tmp_path / "bond")
+    for statement in (
+        "ALTER TABLE inbond.events DISABLE TRIGGER no_change",
+        "UPDATE inbond.events SET text = "
+        "convert_to(replace(convert_from(text, 'UTF8'), 'demo', 'memo'), 'UTF8') WHERE seq = 2",
+    ):
+        server.run(statement, database=address.database)
+    report = verify_workspace(workspace)
+    assert report.problems[0] == "ledger: its table or its append-only triggers were altered"
+    assert "event 2 (run.started): its signature does not fit what it says" in report.problems
+
+
+@pytest.mark.usefixtures("address")
+def test_without_the_driver_the_extra_is_named(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['pg8000'] = None\n"
+        "from inbond.cli.main import main; sys.argv = ['inbond', 'verify', '--home', 'none']; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "pip install 'inbond[ledger]'" in done.stderr
