@@ -106,12 +106,14 @@ def _ancestor(ancestor: Ancestor, *, paths: bool) -> Iterator[str]:
     for share in ancestor.shares:
         parts = [("wrote", share.touch.authored.exact), ("touched", share.touch.touched.exact)]
         said = ", ".join(f"{verb} {part:.4g}" for verb, part in parts if part is not None)
-        yield from _item(f"{share.unit} of {share.stage.words}: {said or 'part not established'}", deep=True)
-    for path in ancestor.paths.paths[:_MOST] if paths else ():
-        yield from _item(
-            "".join(f"{edge.source} -{edge.relation}-> " for edge in path) + path[-1].target, deep=True
-        )
-    if paths and (ancestor.paths.cut or len(ancestor.paths.paths) > _MOST):
+        yield from _item(f"{share.unit} in {share.stage.words}: {said or 'part not established'}", deep=True)
+    ways = dict.fromkeys(
+        "".join(f"{edge.source} -{edge.relation}-> " for edge in path) + path[-1].target
+        for path in ancestor.paths.paths
+    )
+    for way in list(ways)[:_MOST] if paths else ():
+        yield from _item(way, deep=True)
+    if paths and (ancestor.paths.cut or len(ways) > _MOST):
         yield "      ... there are more ways"
 
 

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import final
 
-from inbond.ledger import declaration, recorded
+from inbond.ledger import recorded
+from inbond.ledger.declaration import Declared, in_force
 from inbond.ledger.duties import Duty, enrich
 from inbond.ledger.events import Event
 from inbond.ledger.lineage import Graph
@@ -60,8 +61,11 @@ class Lineage:
         ]  # fmt: skip
 
 
-def read(workspace: Workspace, events: Iterable[Event], library: Library) -> Lineage:
-    """Reads a workspace's lineage. ``events`` are its ledger's, whole and in order.
+def read(
+    workspace: Workspace, events: Iterable[Event], library: Library, more: Iterable[Declared] = ()
+) -> Lineage:
+    """Reads a workspace's lineage. ``events`` are its ledger's, whole and in order; ``more`` is what is not
+    yet in the ledger.
 
     Raises TamperedError when something recorded was changed, InputError when what was declared cannot be
     joined with it: a cycle, or an end that does not exist.
@@ -69,5 +73,6 @@ def read(workspace: Workspace, events: Iterable[Event], library: Library) -> Lin
     told = list(events)
     book = recorded.read(workspace, told)
     own = build(book.nodes, book.edges, book.unknowns)
-    others = [item.graph for item in declaration.in_force(told)]
-    return Lineage(enrich(join([own, *others]), library), book, library)
+    declared = {(item.form, item.read, item.subject): item for item in (*in_force(told), *more)}
+    graph = join([own, *(item.graph for item in declared.values())])
+    return Lineage(enrich(graph, library), book, library)

@@ -33,6 +33,7 @@ from inbond.ledger.lineage import RELATIONS, NodeKind, Part, Relation, Unit
 from inbond.types import Role
 
 FORMAT = "inbond.lineage/1"
+FORM = "lineage-file"
 
 
 class _Strict(BaseModel):
@@ -136,7 +137,7 @@ def parse(read: str, data: bytes, digest: Digest) -> Declared:
         if item.about not in draft.nodes:
             raise _missing(read, item.about, "an open question is about it")
         draft.unknown(item.about, draft.text(item.what, "an open question"))
-    return draft.declared("lineage-file", "", digest)
+    return draft.declared(FORM, "", digest)
 
 
 def _values(read: str, data: bytes) -> Any:

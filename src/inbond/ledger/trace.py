@@ -267,7 +267,7 @@ def _how(ancestor: Ancestor) -> str:
 def _part(share: Share) -> str:
     """What an ancestor did in a stage: it wrote, it touched; in the units that are established."""
     touched, authored = share.touch.touched.exact, share.touch.authored.exact
-    where = f"the {share.unit} of {share.stage.words}"
+    where = f"the {share.unit} in {share.stage.words}"
     if touched is None:
         return ""
     roles = [role for role, found in share.touch.by_role.items() if found.high > 0]
