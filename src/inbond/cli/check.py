@@ -167,15 +167,21 @@ def render(facts: Facts, decision: Decision) -> str:
         lines += _field("", reason.finding)
     if not facts.base_is_teacher and facts.base is None:
         lines += _field("Weights", "no edge: the student starts from scratch")
-    if decision.obligations:
-        lines += ["", "What you must do"]
-    for due in decision.obligations:
-        lines += _item(f"{due.text} [{due.kind}; {due.when}; {due.source}]")
+    lines += _duties(decision)
     if verdict.outcome == "review":
         lines += ["", 'If you decide it yourself: --accept "who, and why" (recorded in the ledger).']
     read = sorted({str(r.detail["read_on"]) for r in verdict.reasons if r.detail["read_on"]})
     when = f"Terms as read on {', '.join(read)}. " if read else ""
     return "\n".join([*lines, "", f"{when}A reading of published text, not legal advice."])
+
+
+def _duties(decision: Decision) -> list[str]:
+    """What to do; under a denial there is nothing to be kept."""
+    heading = "What you would have to do" if decision.verdict.outcome == "review" else "What you must do"
+    if not decision.obligations or decision.verdict.outcome == "deny":
+        return []
+    items = (_item(f"{due.text} [{due.kind}; {due.when}; {due.source}]") for due in decision.obligations)
+    return ["", heading, *(line for item in items for line in item)]
 
 
 def _channel_text(facts: Facts) -> str:

@@ -40,7 +40,7 @@ def judge_terms(id_: str, kind: str, question: Question, facts: Facts, catalogue
         return unknown(
             edge,
             question.rule,
-            f"{subject} is under {terms.id} ({question.how}); what that text says of "
+            f"{subject} is under the {terms.title} ({question.how}); what that text says of "
             f"{TOPIC_TEXT[question.topic]} has not been read.",
             f"a reading of {terms.id} on {TOPIC_TEXT[question.topic]}",
         )
@@ -48,7 +48,7 @@ def judge_terms(id_: str, kind: str, question: Question, facts: Facts, catalogue
         return unknown(
             edge,
             question.rule,
-            f"{subject} is under {terms.id}, in force from {terms.effective}; "
+            f"{subject} is under the {terms.title}, in force from {terms.effective}; "
             f"the plan's date is {facts.date!r}.",
             "a date (YYYY-MM-DD) on which these terms are in force, or the terms in force on that date",
         )
@@ -110,7 +110,9 @@ def _judge_reading(terms: Terms, reading: Reading, question: Question, facts: Fa
     weighed = weigh(reading, facts, conditions)
     missing = (*(gap for _, done in applied for gap in done.missing), *weighed.missing)
     sentences = [reading.finding, *(done.finding for _, done in applied), weighed.sentence]
-    finding = f"{question.subject} is under {terms.id} ({question.how}). {' '.join(filter(None, sentences))}"
+    finding = (
+        f"{question.subject} is under the {terms.title} ({question.how}). {' '.join(filter(None, sentences))}"
+    )
     lifted = None
     if weighed.outcome in ("review", "deny"):
         lifted, note = _agreement(terms, question, facts)
