@@ -88,7 +88,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def test_commands_do_what_the_page_shows(
     demo: tuple[Path, Path], path: Path, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(demo[1]))
+    shutil.copytree(demo[1], tmp_path / "keys")  # a page may change them
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "keys"))
     monkeypatch.setenv("COLUMNS", "100")
     folder = tmp_path / "here"
     shutil.copytree(demo[0], folder, copy_function=_link)

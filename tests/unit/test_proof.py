@@ -46,7 +46,7 @@ def workspace(tmp_path: Path, keys: KeyStore) -> Workspace:
 def made(workspace: Workspace, keys: KeyStore, target: str | None = "run:demo", **wanted: Any) -> Proof:
     """What ``verify TARGET --save-proof`` makes."""
     found = find_target(target, workspace)
-    report = verify_target(found, Trust(signer=keys.signer()))
+    report = verify_target(found, Trust(signers=(keys.signer(), *keys.retired())))
     return prove(found, report, record=wanted.get("record"), earlier=wanted.get("earlier"))
 
 
@@ -164,6 +164,23 @@ def test_a_key_that_changed_is_followed_from_the_one_given(
     assert check(kept, key=public).ok
     assert check(kept, key=keys.signer().public).ok
     assert not check(replace(kept, keys=()), key=public).ok, "without the introduction nobody knows"
+
+
+def test_a_ledger_that_has_not_heard_of_the_new_key_has_heads_of_the_old_one(
+    workspace: Workspace, keys: KeyStore, public: PublicKey
+) -> None:
+    keys.rotate()
+    kept = made(workspace, keys, "run:demo/student")
+    assert kept.head.key == public.id
+    assert check(kept, key=public).ok
+
+
+def test_a_stranger_cannot_vouch_for_a_ledger(workspace: Workspace, tmp_path: Path) -> None:
+    stranger = KeyStore(tmp_path / "stranger")
+    with pytest.raises(InputError) as caught:
+        made(workspace, stranger, "run:demo/student")
+    assert caught.value.found == stranger.signer().public.id
+    assert caught.value.fix == "ask the ledger's owner for the proof"
 
 
 @pytest.mark.parametrize(

@@ -472,7 +472,7 @@ def test_a_saved_head_finds_a_cut(workspace: Workspace) -> None:
 
 
 def test_a_saved_head_finds_re_signing_with_the_same_key(workspace: Workspace, keys: KeyStore) -> None:
-    saved = verify_target(find_target(None, workspace), Trust(signer=keys.signer())).head
+    saved = verify_target(find_target(None, workspace), Trust(signers=(keys.signer(),))).head
     assert saved.key == keys.signer().public.id
 
     def change(number: int, body: Any) -> Any:
@@ -488,7 +488,7 @@ def test_a_saved_head_finds_re_signing_with_the_same_key(workspace: Workspace, k
 
 def test_what_does_not_verify_gets_no_signed_head(workspace: Workspace, keys: KeyStore) -> None:
     (workspace.run("demo") / "result.json").unlink()
-    head = verify_target(find_target(None, workspace), Trust(signer=keys.signer())).head
+    head = verify_target(find_target(None, workspace), Trust(signers=(keys.signer(),))).head
     assert head == TreeHead(5, head.root, head.at)
 
 

@@ -85,7 +85,7 @@ def verify(
     found = find_target(target, open_workspace(home))
     if record is not None and save_proof is None:
         raise _needs_proof()
-    report = verify_target(found, Trust(pinned, kept, _own_signer_if_any()))
+    report = verify_target(found, Trust(pinned, kept, _own_signers()))
     _save_head(save_head, report.head if report.ok else None, output)
     if save_proof is not None and report.ok:
         made = prove(found, report, record=wanted, earlier=kept)
@@ -153,10 +153,11 @@ def _save_head(path: Path | None, head: TreeHead | None, output: Output) -> None
         output.say(f"{path} was not written: only a ledger that verifies has a head worth keeping")
 
 
-def _own_signer_if_any() -> Signer | None:
-    """Verifying must work on a machine without keys, and make none."""
+def _own_signers() -> tuple[Signer, ...]:
+    """Verifying must work on a machine without keys, and make none. A ledger that has not heard of the key in
+    use yet knows one before it."""
     keys = KeyStore.default()
-    return keys.signer() if keys.public_keys() else None
+    return (keys.signer(), *keys.retired()) if keys.public_keys() else ()
 
 
 def _read_head(path: Path) -> TreeHead:

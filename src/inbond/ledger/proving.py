@@ -29,7 +29,8 @@ def prove(target: Target, report: VerifyReport, *, record: Digest | None, earlie
     that today's ledger grew from the head ``earlier``.
 
     ``report`` is that of verifying the target, and ok: its head is the one that is proven against. Raises
-    InputError when the target holds no such record, or several artifacts do, or there is nothing to prove.
+    InputError when the target holds no such record, or several artifacts do, or there is nothing to prove, or
+    the head is not signed by a key that the ledger knows.
     """
     assert report.ok, "only what verifies is proven"
     reading = membership.open_to_read(target.workspace, os.environ)
@@ -37,6 +38,12 @@ def prove(target: Target, report: VerifyReport, *, record: Digest | None, earlie
         entries = [entry for entry in store.read() if entry.position < report.head.size]
     mine = [entry for entry in entries if reading.concerns(events.decode(entry.text))]
     keys = tuple(entry for entry in entries if chain.is_introduction(entry))
+    if report.head.key not in chain.vouched_for(keys, None):
+        raise InputError(
+            expected="a key on this machine that the ledger knows, to sign its head with",
+            found=str(report.head.key or "no key at all"),
+            fix="ask the ledger's owner for the proof",
+        )
     before = None if earlier is None else proof.grown(entries, earlier)
     claim, found = _claimed(target, mine), None
     if record is not None:

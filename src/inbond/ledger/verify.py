@@ -84,11 +84,12 @@ class VerifyReport:
 @final
 @dataclass(frozen=True)
 class Trust:
-    """What the verifier brings along: a public key, a head saved earlier, a key to sign today's head."""
+    """What the verifier brings along: a public key, a head saved earlier, keys to sign today's head with: the
+    first that the ledger knows does, else the first."""
 
     key: PublicKey | None = None
     head: TreeHead | None = None
-    signer: Signer | None = None
+    signers: tuple[Signer, ...] = ()
 
 
 @final
@@ -141,12 +142,14 @@ def verify_target(target: Target, trust: Trust) -> VerifyReport:
         notes.append(_UNVOUCHED)
     head_problems: list[str] = []
     if trust.head is not None:
-        known = [*check.keys.values(), *([trust.key] if trust.key else [])]
-        head_problems, head_notes = chain.check_head(trust.head, check.digests, known)
+        may_sign = [*check.keys.values(), *([trust.key] if trust.key else [])]
+        head_problems, head_notes = chain.check_head(trust.head, check.digests, may_sign)
         notes += head_notes
     all_problems = (*problems, *check.problems, *found.problems, *head_problems, *findings.problems)
     # A head is a promise: only what verifies gets signed.
-    head = chain.make_head(check.digests, now(), None if all_problems else trust.signer)
+    known = (signer for signer in trust.signers if signer.public.id in check.keys)
+    by = next(known, trust.signers[0] if trust.signers else None)
+    head = chain.make_head(check.digests, now(), None if all_problems else by)
     checked = Checked(len(check.digests), findings.artifacts, findings.files, findings.records)
     return VerifyReport(all_problems, (*notes, *findings.notes), head, checked)
 
