@@ -134,3 +134,78 @@ def test_a_kill_while_a_file_is_rewritten_leaves_what_verifies(
     assert begin(workspace, ledger).is_recorded(path)
     assert of_bytes(b'{"new": 1}') in {event.body["digest"] for event in ledger.events("file.written")}
     assert ok(workspace)
+
+
+# Statements ----------------------------------------------------------------------------------------
+
+
+def hand_out(trail: Trail) -> Artifact:
+    """A stage whose artifact brings statements; here they only name the manifest that they cover."""
+
+    def make(folder: Path) -> Made:
+        (folder / "loaf").write_text("warm")
+        return Made()
+
+    def attest(whole: Manifest) -> bytes:
+        assert not (trail.folder / "given" / manifest.NAME).exists(), "the manifest is written last"
+        return whole.digest.encode()
+
+    return trail.stage("hand out", "given", IDENTITY, make, attest=attest)
+
+
+def test_statements_cover_the_manifest_and_the_ledger_covers_them(
+    workspace: Workspace, ledger: Ledger
+) -> None:
+    given = hand_out(begin(workspace, ledger))
+    path = given.folder / "attestation.jsonl"
+    assert path.read_text() == given.manifest.digest
+    assert path.name not in given.manifest.files
+    assert ok(workspace)
+    path.write_text("changed")
+    assert (
+        verify_workspace(workspace)
+        .problems[0]
+        .startswith("runs/demo/given/attestation.jsonl: it was changed; event 1 (stage.completed) recorded")
+    )
+    path.unlink()
+    assert verify_workspace(workspace).problems == (
+        "runs/demo/given/attestation.jsonl: it is missing; event 1 (stage.completed) recorded it",
+    )
+
+
+def test_a_kill_between_statements_and_manifest_makes_both_anew(workspace: Workspace, ledger: Ledger) -> None:
+    folder = workspace.run("demo") / "given"
+    folder.mkdir(parents=True)
+    (folder / "loaf").write_text("half")
+    (folder / "attestation.jsonl").write_text("of another attempt")
+    given = hand_out(begin(workspace, ledger))
+    assert given.status == "made"
+    assert (folder / "attestation.jsonl").read_text() == given.manifest.digest
+    assert ok(workspace)
+
+
+def test_a_kill_between_manifest_and_event_loses_no_statements(
+    workspace: Workspace, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trail, "_record", killed)
+        with pytest.raises(KeyboardInterrupt):
+            hand_out(begin(workspace, ledger))
+    assert ok(workspace)
+    assert hand_out(begin(workspace, ledger)).status == "found"
+    assert ok(workspace)
+    (event,) = ledger.events("stage.completed")
+    assert "attestation" in event.body
+
+
+def test_statements_that_nobody_recorded_are_no_part_of_an_artifact(
+    workspace: Workspace, ledger: Ledger
+) -> None:
+    bake(begin(workspace, ledger))
+    (workspace.run("demo") / "bread" / "attestation.jsonl").write_text("slipped in")
+    assert verify_workspace(workspace).problems == (
+        "runs/demo/bread/attestation.jsonl: the manifest does not list this file",
+    )
