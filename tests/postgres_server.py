@@ -31,7 +31,7 @@ shared_buffers = 16MB
 max_connections = 40
 listen_addresses = '127.0.0.1'
 max_wal_senders = 0
-wal_level = minimal
+wal_level = replica
 """
 
 

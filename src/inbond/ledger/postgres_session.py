@@ -115,6 +115,8 @@ class Session:
         finally:
             if self._connection is None:
                 plain.close()
+        # The driver keeps a socket of its own where it encrypts.
+        self._connection._usock.settimeout(ANSWER_S)
         return self._connection
 
     def _explained(self, error: Exception) -> Exception:
@@ -150,7 +152,6 @@ def _dial(address: Address) -> socket.socket:
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     except (OSError, UnicodeError) as error:
         raise LostError(_words(error)) from error
-    plain.settimeout(ANSWER_S)
     return plain
 
 
