@@ -1,0 +1,177 @@
+"""Zero false permits: whatever is unknown, invented or taken away, the gate never says yes for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inbond.digest import of_value
+from inbond.policy.decide import decide
+from inbond.policy.facts import Agreement, DataLicence, Facts, LicenceFinding
+from inbond.policy.library import shipped
+from inbond.policy.places import COUNTRIES
+from inbond.policy.schema import TOPICS
+from inbond.policy.stances import OUTCOMES
+
+LICENCES = sorted(id_ for id_, terms in shipped().terms.terms.items() if terms.kind == "licence")
+SERVICES = sorted(id_ for id_, terms in shipped().terms.terms.items() if terms.kind == "service")
+PERMITTED = ("permit", "permit-with-obligations")
+
+licence = st.sampled_from([*LICENCES, *shipped().terms.names])
+expression = st.one_of(
+    licence,
+    st.tuples(licence, licence).map(" AND ".join),
+    st.tuples(licence, licence).map(" OR ".join),
+)
+strange = st.sampled_from(
+    [None, "other", "NOASSERTION", "LicenseRef-x", "Llama3.1", "MIT+", "((", "proprietary"]
+)
+yes_no = st.sampled_from(["yes", "no", "unknown"])
+
+
+def under(subject: str, text: str | None, bases: tuple[LicenceFinding, ...] = ()) -> LicenceFinding:
+    modality = (None, "text", "multimodal")[len(subject + (text or "")) % 3]
+    return LicenceFinding(subject, text, "declared" if text else "none", "its card", bases, modality)
+
+
+@st.composite
+def agreements(draw: st.DrawFn) -> Agreement:
+    return Agreement(
+        ("Us", *draw(st.lists(st.sampled_from(["Meta", "OpenAI", "Google", "Alibaba"]), max_size=2))),
+        draw(st.sampled_from(["t", "b", "d"])),
+        ("research", "internal", "commercial"),
+        ("none", "service", "weights"),
+        TOPICS,
+        draw(st.sampled_from([(), tuple(LICENCES), tuple(SERVICES)])),
+        "2026-01-01",
+        draw(st.sampled_from([None, "2026-12-31"])),
+        of_value("signed"),
+        draw(st.booleans()),
+    )
+
+
+@st.composite
+def plans(draw: st.DrawFn, weights=expression, base=expression, data=expression) -> Facts:
+    start = draw(st.sampled_from(["teacher", "other", "scratch"]))
+    hosted = draw(st.booleans())
+    deeper = tuple(under("d", draw(base)) for _ in range(draw(st.integers(0, 1))))
+    return Facts(
+        "t",
+        under("t", draw(weights), deeper),
+        start == "teacher",
+        under("b", draw(base)) if start == "other" else None,
+        channel="api.example.com" if hosted else "self-hosted",
+        host_terms=draw(st.sampled_from(SERVICES)) if hosted else None,
+        host_models=draw(st.sampled_from(["own", "any"])),
+        data=tuple(DataLicence("d", draw(data)) for _ in range(draw(st.integers(0, 1)))),
+        use=draw(st.sampled_from(["research", "internal", "commercial"])),
+        release=draw(st.sampled_from(["none", "service", "weights"])),
+        kind=draw(st.sampled_from(["general", "classifier", "embedding"])),
+        name=draw(st.sampled_from([None, "Llama-x", "x"])),
+        domains=tuple(draw(st.lists(st.sampled_from(["medical", "military", "coding", "zzz"]), max_size=2))),
+        competes=draw(yes_no),
+        mau=draw(st.sampled_from([None, 0, 10**9])),
+        revenue_usd=draw(st.sampled_from([None, 0.0, 1e9])),
+        territory=draw(st.sampled_from([None, "DE", "KR", "US"])),
+        agreements=tuple(draw(st.lists(agreements(), max_size=1))),
+    )
+
+
+def outcome(facts: Facts) -> str:
+    return decide(facts, shipped().terms).verdict.outcome
+
+
+@given(plans(weights=strange))
+def test_unknown_weights_never_permit(facts: Facts) -> None:
+    assert outcome(facts) not in PERMITTED
+
+
+@given(plans(), strange)
+def test_an_unknown_licence_anywhere_never_permits(facts: Facts, text: str | None) -> None:
+    unknown = under("u", text)
+    assert outcome(replace(facts, base_is_teacher=False, base=unknown)) not in PERMITTED
+    assert outcome(replace(facts, weights=replace(facts.weights, bases=(unknown,)))) not in PERMITTED
+    assert outcome(replace(facts, data=(DataLicence("u", text),))) not in PERMITTED
+
+
+@given(plans(), st.one_of(st.none(), st.sampled_from([*LICENCES, "nobody's"]), st.text(max_size=9)))
+def test_an_unknown_host_never_permits(facts: Facts, terms: str | None) -> None:
+    if terms not in SERVICES:
+        assert outcome(replace(facts, channel="h.example", host_terms=terms)) not in PERMITTED
+
+
+@given(plans())
+def test_a_permit_needs_every_licence_and_every_host(facts: Facts) -> None:
+    """Taking away what is known of any of them turns no review or denial into a permit, and every permit
+    into a review."""
+    weights, base = under("t", None), under("b", None)
+    taken = [replace(facts, weights=weights), replace(facts, territory=None)]
+    taken += [replace(facts, base=base)] if facts.base else []
+    taken += [replace(facts, host_terms=None)] if facts.host_terms else []
+    taken += [replace(facts, data=(DataLicence("d", None),))] if facts.data else []
+    taken += [replace(facts, agreements=()), replace(facts, competes="unknown")]
+    for less in taken:
+        assert outcome(facts) in PERMITTED or outcome(less) not in PERMITTED
+
+
+@given(plans(), yes_no)
+def test_an_own_word_on_competition_never_permits_a_general_model(facts: Facts, competes: str) -> None:
+    facts = replace(facts, kind="general", agreements=(), competes=competes)
+    judged = decide(facts, shipped().terms).verdict
+    if any(reason.detail["stance"] == "competing-only" for reason in judged.reasons):
+        assert judged.outcome not in PERMITTED
+
+
+@given(plans())
+def test_only_an_agreement_in_force_lifts_a_denial(facts: Facts) -> None:
+    without = outcome(replace(facts, agreements=()))
+    if outcome(facts) in PERMITTED and without not in PERMITTED:
+        [agreement] = facts.agreements
+        assert agreement.in_force
+        assert outcome(replace(facts, agreements=(replace(agreement, in_force=False),))) == without
+
+
+@given(plans(), plans())
+def test_more_to_judge_never_makes_it_milder(facts: Facts, other: Facts) -> None:
+    more = replace(facts, data=facts.data + other.data)
+    assert OUTCOMES.index(outcome(more)) >= OUTCOMES.index(outcome(facts))
+
+
+@given(plans())
+def test_the_same_facts_get_the_same_verdict_in_full(facts: Facts) -> None:
+    once, again = (decide(each, shipped().terms) for each in (facts, replace(facts)))
+    assert once == again
+    assert once.to_json()["facts"] == facts.digest
+    for reason in once.verdict.reasons:
+        assert set(reason.to_json()) >= {"stance", "edge", "clause", "version", "read_on", "evidence"}
+
+
+@given(plans(), st.text(max_size=4))
+def test_a_country_that_does_not_exist_never_permits(facts: Facts, code: str) -> None:
+    if code not in COUNTRIES:
+        assert outcome(replace(facts, territory=code)) not in PERMITTED
+
+
+@pytest.mark.parametrize("field", ["mau", "revenue_usd"])
+def test_a_negative_number_never_permits(field: str) -> None:
+    facts = Facts("t", under("t", "MIT"), False)
+    assert outcome(facts) == "permit"
+    assert outcome(replace(facts, **{field: -1})) == "review"
+
+
+@given(plans(), st.sampled_from(["mau", "revenue_usd"]))
+def test_more_users_or_revenue_never_make_it_milder(facts: Facts, field: str) -> None:
+    few, many = (outcome(replace(facts, **{field: amount})) for amount in (1, 10**12))
+    assert OUTCOMES.index(many) >= OUTCOMES.index(few)
+
+
+@given(plans())
+def test_more_release_never_makes_it_milder(facts: Facts) -> None:
+    ranks = [
+        OUTCOMES.index(outcome(replace(facts, agreements=(), release=r)))
+        for r in ("none", "service", "weights")
+    ]
+    assert ranks == sorted(ranks)
