@@ -24,11 +24,12 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from inbond.digest import Digest
 from inbond.errors import InputError
 from inbond.policy.facts import Agreement, Facts, Release, Topic, Use
+from inbond.policy.faults import first_fault
 from inbond.policy.judgement import Question
 from inbond.policy.schema import Terms
 
@@ -76,7 +77,7 @@ def parse_agreement(file: str, data: bytes, on: date) -> Agreement:
         raise InputError(
             expected=f"an agreement in {file}: parties, teacher, from, digest and a scope of use, release "
             "and topics, in TOML or JSON",
-            found=_first(error),
+            found=first_fault(error),
             fix="correct that field; docs/terms.md shows an agreement",
         ) from error
     if read.ends is not None and read.ends < read.starts:
@@ -142,11 +143,3 @@ def _within(day: date, starts: date, ends: date | None) -> bool:
 def _values(data: bytes) -> Any:
     text = data.decode("utf-8-sig")
     return json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
-
-
-def _first(error: Exception) -> str:
-    if not isinstance(error, ValidationError):
-        return str(error)
-    first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"]) or "the whole"
-    return f"{field}: {first['msg']}"

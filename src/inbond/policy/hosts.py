@@ -18,6 +18,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from inbond.errors import InputError
+from inbond.policy.faults import first_fault
 
 _Name = Annotated[str, StringConstraints(pattern=r"^([a-z0-9-]+|\*)(\.([a-z0-9-]+|\*))+$")]
 
@@ -60,7 +61,7 @@ def parse_hosts(file: str, data: bytes) -> Hosts:
         rows = _File.model_validate(tomllib.loads(data.decode("utf-8"))).host
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
         raise InputError(
-            expected=f"a registry of hosts in {file}", found=str(error), fix="correct the field it names"
+            expected=f"a registry of hosts in {file}", found=first_fault(error), fix="correct it"
         ) from error
     exact: dict[str, HostRow] = {}
     patterns: dict[str, HostRow] = {}

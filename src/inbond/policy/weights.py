@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from inbond.digest import Digest
 from inbond.errors import InputError
 from inbond.policy.facts import LicenceFinding, Modality
+from inbond.policy.faults import first_fault
 from inbond.policy.licences import normalise
 from inbond.types import ModelName, parse_model_name
 
@@ -143,7 +144,7 @@ def _read(file: str, data: bytes) -> tuple[Model, ...]:
             _row_key(text)
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError, InputError) as error:
         raise InputError(
-            expected=f"a registry of models in {file}", found=str(error), fix="correct the field it names"
+            expected=f"a registry of models in {file}", found=first_fault(error), fix="correct it"
         ) from error
     return models
 

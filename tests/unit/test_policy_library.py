@@ -1,0 +1,391 @@
+"""What this machine knows: registries of models and hosts, agreements, and the files a user adds."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import date
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inbond.errors import InputError
+from inbond.policy import hosts, library, terms, weights
+from inbond.policy.agreements import parse_agreement, read_agreement
+from inbond.policy.licences import ids, normalise, parse
+from inbond.policy.schema import TOPICS
+from inbond.types import parse_model_name
+from tests.unit.test_policy_terms import DUTY, GOOD
+
+DOC = Path(__file__).parents[2] / "docs" / "terms-contributing.md"
+ROW = (
+    '[[model]]\ntitle="{}"\nlicence="{}"\nnames={}\nsource="s"\nread_on=2026-01-01\nevidence="F"\nbases={}\n'
+)
+
+
+def row(title: str, licence: str, names: list[str], bases: list[str] | None = None) -> bytes:
+    return ROW.format(title, licence, json.dumps(names), json.dumps(bases or [])).encode()
+
+
+# What ships holds together ------------------------------------------------------------------------------
+
+
+def test_every_shipped_id_is_spelt_as_expressions_spell_it() -> None:
+    for id_ in terms.shipped().terms:
+        assert normalise(id_) == id_
+
+
+def test_every_exception_names_texts_that_are_on_file() -> None:
+    for text in terms.shipped().terms.values():
+        for topic in TOPICS:
+            position = text.position(topic)
+            for exemption in position.exceptions if position else ():
+                assert all(id_ in terms.shipped().terms for id_ in exemption.based_on)
+
+
+def test_every_model_has_a_licence_that_can_be_read_and_bases_that_are_known() -> None:
+    registry = weights.shipped()
+    for model in {id(m): m for m in (*registry.by_name.values(), *registry.by_prefix.values())}.values():
+        expression = parse(model.licence)
+        assert expression is not None
+        assert all(
+            re.fullmatch(r"LicenseRef-[\w.-]+", i) or i in terms.shipped().terms for i in ids(expression)
+        )
+        assert all(registry.named(parse_model_name(base)) for base in model.bases)
+
+
+def test_every_listed_hosts_terms_are_a_services() -> None:
+    known = hosts.shipped()
+    assert len(known.exact) >= 17
+    for entry in (*known.exact.values(), *(entry for _, entry in known.patterns)):
+        text = terms.shipped().get(entry.terms)
+        assert text is None or text.kind == "service"
+
+
+# Models -------------------------------------------------------------------------------------------------
+
+
+def test_the_longest_name_that_fits_decides() -> None:
+    registry = weights.registry_of(
+        [("m.toml", row("all", "MIT", ["hf:o/a*"]) + row("some", "Apache-2.0", ["hf:o/ab*", "hf:o/abcd"]))]
+    )
+    found = {
+        name: (model := registry.named(parse_model_name(f"hf:o/{name}"))) and model.title
+        for name in ("a", "ax", "ab", "abc", "abcd", "b", "A")
+    }
+    assert found == {
+        "a": "all",
+        "ax": "all",
+        "ab": "some",
+        "abc": "some",
+        "abcd": "some",
+        "b": None,
+        "A": None,
+    }
+    assert registry.exactly(parse_model_name("hf:o/abc")) is None
+    assert registry.exactly(parse_model_name("hf:o/abcd")) is not None
+
+
+def test_a_revision_is_known_only_as_such() -> None:
+    registry = weights.registry_of(
+        [("m.toml", row("m", "MIT", ["hf:o/m*"]) + row("old", "ODbL-1.0", ["hf:o/m@v1"]))]
+    )
+    assert registry.named(parse_model_name("hf:o/m@v1")).title == "old"  # type: ignore[union-attr]
+    assert registry.named(parse_model_name("hf:o/m@v2")) is None
+    assert registry.named(parse_model_name("hf:o/m@main")).title == "m"  # type: ignore[union-attr]
+
+
+def test_a_name_behind_a_host_can_be_registered() -> None:
+    registry = weights.registry_of([("m.toml", row("m", "MIT", ["api:openrouter.ai/deepseek/*"]))])
+    assert registry.named(parse_model_name("api:OpenRouter.ai/deepseek/r1")) is not None
+    assert registry.named(parse_model_name("api:openrouter.ai/deepseek-x/r1")) is None
+    assert registry.named(parse_model_name("api:openrouter.ai.example/deepseek/r1")) is None
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (row("m", "MIT", ["hf:o/*/x"]), "'hf:o/*/x' instead of a model name like hf:org/name"),
+        (row("m", "MIT", ["hf:*"]), "hf:org/name"),
+        (row("m", "MIT", ["run:x*"]), "names such as hf:org/name, hf:org/begin*"),
+        (row("m", "MIT", ["path:x"]), "names such as hf:org/name, hf:org/begin*"),
+        (row("m", "MIT", ["hf:o/m@v*"]), "names such as hf:org/name, hf:org/begin*"),
+        (row("m", "MIT", [], ["nonsense"]), "one of hf:org/name"),
+        (row("m", "MIT", []) + b"colour = 1\n", "colour"),
+        (
+            row("a", "MIT", ["hf:o/a"], ["hf:o/b"]) + row("b", "MIT", ["hf:o/b"], ["hf:o/a"]),
+            "hf:o/b <- hf:o/a",
+        ),
+        (row("a", "MIT", ["hf:o/a*"], ["hf:o/ab"]), "descend from themselves"),
+    ],
+)
+def test_a_bad_registry_is_refused(data: bytes, text: str) -> None:
+    with pytest.raises(InputError) as caught:
+        weights.parse_registry("m.toml", data)
+    assert text in str(caught.value)
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_make_the_readers_fail_otherwise(data: bytes) -> None:
+    for read in (
+        lambda: weights.parse_registry("m.toml", data),
+        lambda: hosts.parse_hosts("h.toml", data),
+        lambda: parse_agreement("a.toml", data, date(2026, 1, 1)),
+    ):
+        with pytest.raises(InputError):
+            read()
+
+
+# Hosts --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("channel", "known"),
+    [
+        ("api.openai.com", True), ("API.openai.COM", True), ("api.openai.com:443", True),
+        ("api.openai.com:444", False), ("api.openai.com.", False), ("api.openai.com.evil.example", False),
+        ("evilapi.openai.com", False), ("openai.com", False), ("api-openai.com", False), ("", False),
+        ("bedrock-runtime.us-east-1.amazonaws.com", True), ("bedrock-runtime.amazonaws.com", False),
+        ("bedrock-runtime.a.b.amazonaws.com", False), ("bedrock-runtimeXus-east-1.amazonaws.com", False),
+        ("bedrock-runtime.us-east-1.amazonaws.com.cn", False), ("bedrock-runtime.é.amazonaws.com", False),
+        ("api.оpenai.com", False),
+    ],
+)  # fmt: skip
+def test_a_host_is_known_by_its_whole_name(channel: str, known: bool) -> None:
+    assert (hosts.shipped().find(channel) is not None) == known
+
+
+def test_a_host_may_not_be_listed_twice() -> None:
+    entry = '[[host]]\nhosts=["a.example"]\nterms="{}"\nmodels="own"\nread_on=2026-01-01\n'
+    with pytest.raises(InputError, match=r"each host once in h\.toml; found a\.example"):
+        hosts.parse_hosts("h.toml", (entry.format("x") + entry.format("y")).encode())
+
+
+# A user's own files -------------------------------------------------------------------------------------
+
+
+def write(config: Path, name: str, text: str | bytes) -> Path:
+    path = config / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def test_nothing_added_is_what_ships(tmp_path: Path) -> None:
+    assert library.load(tmp_path / "none") is library.shipped()
+
+
+def test_a_users_terms_and_models_are_added(tmp_path: Path) -> None:
+    write(tmp_path, "terms/ours.toml", GOOD.replace('"T-1"', '"LicenseRef-ours"'))
+    write(tmp_path, "models.toml", row("ours", "LicenseRef-ours", ["hf:ours/m*"]))
+    known = library.load(tmp_path)
+    assert known.terms.get("LicenseRef-ours") is not None
+    assert known.terms.get("MIT") is not None
+    assert known.terms.digest != library.shipped().terms.digest
+    assert known.models.named(parse_model_name("hf:ours/m1")) is not None
+    assert known.models.named(parse_model_name("hf:Qwen/Qwen3-8B")) is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        (
+            "terms/a.toml",
+            GOOD.replace('"T-1"', '"MIT"'),
+            ["field id: both mit.toml and", "terms/a.toml claim it"],
+        ),
+        (
+            "terms/a.toml",
+            GOOD.replace('title = "T"', 'title = "T"\nnames = ["llama3.1"]'),
+            ["field names: both llama-3.1.toml and", "terms/a.toml claim it"],
+        ),
+        (
+            "terms/a.toml",
+            GOOD.replace('title = "T"', 'title = "T"\nnames = ["Apache-2.0"]'),
+            ["field names: both apache-2.0.toml and"],
+        ),
+        ("terms/a.toml", GOOD.replace('"T-1"', '"llama3.1"'), ["field id: both llama-3.1.toml and"]),
+        ("models.toml", row("x", "MIT", ["hf:Qwen/Qwen2.5-72B*"]), ["models/qwen.toml and", "models.toml"]),
+        (
+            "models.toml",
+            row("x", "MIT", ["hf:Qwen/Qwen2.5-72B-Instruct"]),
+            ["under LicenseRef-scancode-qwen-2024"],
+        ),
+        ("models.toml", b"[[model]]\nlicence = 1\n", ["a registry of models in"]),
+    ],
+)
+def test_a_user_may_not_change_what_ships(
+    tmp_path: Path, name: str, text: str | bytes, words: list[str]
+) -> None:
+    write(tmp_path, name, text)
+    with pytest.raises(InputError) as caught:
+        library.load(tmp_path)
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+def test_a_hosts_file_may_not_change_a_listed_hosts_terms() -> None:
+    known = library.shipped()
+    assert known.host("h.example", "LicenseRef-theirs") == ("LicenseRef-theirs", None)
+    assert known.host("h.example", None) == (None, None)
+    id_, entry = known.host("api.openai.com", None)
+    assert entry is not None
+    assert known.host("api.openai.com", id_) == (id_, entry)
+    with pytest.raises(InputError) as caught:
+        known.host("api.openai.com", "LicenseRef-inbond-deepseek-open-platform-2026-04-29")
+    assert "api.openai.com under LicenseRef-inbond-openai-api-2026-01-01" in str(caught.value)
+    assert "in hosts.yaml" in str(caught.value)
+
+
+# Agreements ---------------------------------------------------------------------------------------------
+
+AGREED = """
+parties = ["Example Inc.", "うちの会社"]
+teacher = "api:api.example.com/m"
+from = 2026-01-01
+until = 2026-12-31
+digest = "sha256:{}"
+[scope]
+use = ["commercial"]
+release = ["weights"]
+topics = ["outputs"]
+""".format("0" * 64)
+
+
+@pytest.mark.parametrize(
+    ("day", "in_force"),
+    [("2025-12-31", False), ("2026-01-01", True), ("2026-12-31", True), ("2027-01-01", False)],
+)
+def test_an_agreement_holds_from_its_first_to_its_last_day(tmp_path: Path, day: str, in_force: bool) -> None:
+    path = write(tmp_path, "a.toml", AGREED)
+    read = read_agreement(path, date.fromisoformat(day))
+    assert read.in_force == in_force
+    assert read.parties == ("Example Inc.", "うちの会社")
+    assert (read.starts, read.ends) == ("2026-01-01", "2026-12-31")
+
+
+def test_an_agreement_may_be_json_and_without_end() -> None:
+    value = {
+        "parties": ["A", "B"], "teacher": "hf:a/b", "from": "2026-01-01", "digest": "sha256:" + "0" * 64,
+        "scope": {"use": ["research"], "release": ["none"], "topics": ["outputs"]},
+    }  # fmt: skip
+    read = parse_agreement("a.json", json.dumps(value).encode(), date(2099, 1, 1))
+    assert read.in_force
+    assert read.ends is None
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda t: t.replace('"commercial"', '"everything"'), "scope.use.0"),
+        (lambda t: t.replace('release = ["weights"]', "release = []"), "scope.release"),
+        (lambda t: t.replace('topics = ["outputs"]', ""), "scope.topics"),
+        (lambda t: t.replace('parties = ["Example Inc.", "うちの会社"]', 'parties = ["Us"]'), "parties"),
+        (lambda t: t.replace("sha256:", "md5:"), "digest"),
+        (
+            lambda t: t.replace("until = 2026-12-31", "until = 2025-12-31"),
+            "an agreement that ends after it starts",
+        ),
+        (lambda t: t.replace("from = 2026-01-01", 'from = "soon"'), "from"),
+        (lambda t: t + 'note = "x"\n', "scope.note"),
+        (lambda t: "{" + t, "Expecting"),
+    ],
+)
+def test_a_bad_agreement_is_refused_by_file_and_field(change, text: str) -> None:
+    parse_agreement("a.toml", AGREED.encode(), date(2026, 1, 1))
+    with pytest.raises(InputError) as caught:
+        parse_agreement("a.toml", change(AGREED).encode(), date(2026, 1, 1))
+    assert text in str(caught.value)
+    assert "a.toml" in str(caught.value)
+
+
+def test_an_agreement_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="No such file"):
+        read_agreement(tmp_path / "a.toml", date(2026, 1, 1))
+
+
+# The schema ---------------------------------------------------------------------------------------------
+
+
+EXCEPTION = """
+[[outputs.exceptions]]
+kinds = ["classifier"]
+stance = "{}"
+clause = "{}"
+finding = "F."
+"""
+
+
+def with_duty(kind: str, more: str) -> str:
+    return GOOD.replace('"silent"', '"conditional"') + DUTY.format(kind=kind) + more
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            with_duty("threshold", 'metric = "users"\nabove = 1\nthen = "deny"\n'),
+            "outputs.obligations.0.metric",
+        ),
+        (with_duty("threshold", 'metric = "annual-revenue-usd"\nabove = 0\nthen = "deny"\n'), ".above"),
+        (with_duty("threshold", 'metric = "annual-revenue-usd"\nabove = 1\nthen = "x"\n'), ".then"),
+        (with_duty("territory", ""), "give either excluded or only"),
+        (with_duty("territory", 'excluded = ["EU"]\nonly = ["JP"]\n'), "give either excluded or only"),
+        (with_duty("territory", 'excluded = ["UK"]\n'), "'UK' is neither an ISO 3166-1 code"),
+        (with_duty("name-prefix", ""), "outputs.obligations.0.prefix"),
+        (with_duty("display", "show = []\n"), "outputs.obligations.0.show"),
+        (with_duty("pass-through", 'what = "x"\n'), "outputs.obligations.0.what"),
+        (with_duty("notice", 'prefix = "x"\n'), "unknown field outputs.obligations.0.prefix"),
+        (with_duty("field-of-use", 'forbidden = ["Not A Tag"]\n'), "outputs.obligations.0.forbidden.0"),
+        (GOOD.replace('title = "T"', 'title = "T"\nnames = ["other"]'), "which cards write for many texts"),
+        (GOOD.replace('title = "T"', 'title = "T"\nquoted_by = 3'), "quoted_by only beside evidence S"),
+        (
+            GOOD + '[[outputs.exceptions]]\nstance = "unclear"\nclause = "1"\nfinding = "F."\n',
+            "field outputs.exceptions.0: none of based_on, kinds, uses, releases",
+        ),
+        (
+            GOOD + EXCEPTION.format("conditional", 1),
+            "field outputs.exceptions.0: stance conditional without an obligation",
+        ),
+        (
+            GOOD + EXCEPTION.format("express", 2),
+            "field outputs.exceptions.0: clause '2' is not among them",
+        ),
+        (GOOD + "shared = 1\n", "outputs.shared"),
+        ("shared = 1\n" + GOOD, "unknown field shared"),
+        ("shared = []\n" + GOOD.replace("[outputs]", "[training_data]"), "unknown field shared"),
+    ],
+)
+def test_what_the_schema_refuses(text: str, words: str) -> None:
+    with pytest.raises(InputError) as caught:
+        terms.parse_terms("t.toml", text.encode())
+    assert words in str(caught.value), str(caught.value)
+    assert "t.toml" in str(caught.value)
+
+
+def test_shared_obligations_are_those_of_both_edges() -> None:
+    both = GOOD.replace('"silent"', '"conditional"')
+    both += '[derived_weights]\nstance = "conditional"\nclause = "1"\nfinding = "F."\n'
+    both += DUTY.format(kind="notice").replace("outputs.obligations", "shared")
+    read = terms.parse_terms("t.toml", both.encode())
+    assert read.outputs is not None
+    assert read.derived_weights is not None
+    assert read.outputs.obligations == read.derived_weights.obligations != ()
+
+
+@pytest.mark.parametrize(
+    ("what", "outgoing"), [("licence", "same"), ("use-restrictions", "restrictions"), ("model-terms", "any")]
+)
+def test_what_passes_through_bounds_the_outgoing_licence(what: str, outgoing: str) -> None:
+    read = terms.parse_terms("t.toml", with_duty("pass-through", f'what = "{what}"\n').encode())
+    assert read.outputs is not None
+    assert read.outputs.outgoing == outgoing
+
+
+def test_the_contributors_example_is_a_terms_file() -> None:
+    [example] = re.findall(r"```toml\n(.*?)```", DOC.read_text("utf-8"), re.S)
+    read = terms.parse_terms("example.toml", example.encode())
+    assert read.outputs is not None
+    assert read.outputs.stance == "competing-only"
+    assert [item.kinds for item in read.outputs.exceptions] == [("classifier", "embedding")]
