@@ -105,6 +105,22 @@ def test_the_page_says_what_works(server: Server, tmp_path: Path) -> None:
     assert inbond("verify", "--home", "annas", cwd=tmp_path, **anna)["ok"]
 
 
+def test_the_benchmark_of_appending_measures_both_stores(server: Server) -> None:
+    made = server.new_database()
+    url = f"postgresql://postgres@{made.host}:{made.port}/{made.database}"
+    script = PAGE.parents[1] / "benchmarks" / "append.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "--events", "300", "--batch", "100", "--singles", "5", "--ledger", url],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert [line.split(" in batches")[0] for line in done.stdout.splitlines()] == [
+        "SQLite: 300 events",
+        "PostgreSQL: 300 events",
+    ]
+    # the key, one before the clock starts, the batches and the single ones
+    assert server.run("SELECT count(*) FROM inbond.events", database=made.database) == [[307]]
+
+
 @pytest.mark.slow
 def test_a_run_that_is_killed_goes_on_and_verifies(address: Address, tmp_path: Path) -> None:
     place = Place(tmp_path)

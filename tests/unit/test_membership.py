@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from inbond import digest
 from inbond.errors import InbondError, InputError, TamperedError
 from inbond.ledger import membership
 from inbond.ledger.address import Address
 from inbond.ledger.attest import KeyStore
-from inbond.ledger.events import Event
+from inbond.ledger.events import Entry, Event, encode
 from inbond.ledger.ledger import Ledger
 from inbond.ledger.membership import Membership
+from inbond.ledger.postgres import PostgresStore
 from inbond.ledger.verify import Target, Trust, VerifyReport, find_target, verify_target, verify_workspace
 from inbond.workspace import Workspace
 from tests.ledger_samples import make_workspace
@@ -111,6 +115,49 @@ def test_what_is_recorded_is_handed_out_as_it_was_given(tmp_path: Path) -> None:
         assert [dict(event.body) for event in made] == [{"名": "値"}, {}]
         assert list(ledger.events("a.b")) == made[:1]
         assert ledger.head().size == 4
+
+
+@pytest.mark.usefixtures("address")
+def test_what_was_read_once_is_not_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    real = PostgresStore.read
+
+    def read(self: PostgresStore, start: int = 0) -> Iterator[Entry]:
+        asked.append(start)
+        return real(self, start)
+
+    with (
+        Ledger.open(Workspace(tmp_path / "a"), KeyStore(tmp_path / "keys")) as ledger,
+        Ledger.open(Workspace(tmp_path / "b"), KeyStore(tmp_path / "keys")) as other,
+    ):
+        ledger.record("a.b", {"n": 1})
+        other.record("a.b", {"n": 2})
+        monkeypatch.setattr(PostgresStore, "read", read)
+        assert [event.body["n"] for event in ledger.events("a.b")] == [1]
+        other.record("a.b", {"n": 3})
+        ledger.record("a.b", {"n": 4})
+        assert [event.body["n"] for event in ledger.events("a.b")] == [1, 4]
+        assert [event.body["n"] for event in ledger.events("a.b")] == [1, 4]
+    assert asked == [0, 5, 7]
+
+
+@given(body=st.dictionaries(st.text(), st.text()), own=st.booleans(), introduces=st.booleans())
+def test_no_event_of_the_workspace_is_passed_over_unread(
+    body: dict[str, str], own: bool, introduces: bool
+) -> None:
+    body.pop("workspace", None)
+    mine, theirs = "0123456789abcdef", "fedcba9876543210"
+    kind = "key.introduced" if introduces else "a.b"
+    stamped = body if introduces else membership.stamped(body, mine if own else theirs)
+    signed = digest.of_bytes(b"")
+    try:
+        text = encode(0, "2026-11-22T00:00:00.000000Z", kind, stamped, None, signed)
+    except InputError:
+        assume(False)
+    entry = Entry(0, text, b"")
+    assert membership.may_be_of(entry, mine) == (own or introduces)
+    assert bool(list(membership.events_of([entry], mine))) == (own or introduces)
+    assert membership.may_be_of(entry, None)
 
 
 @pytest.mark.usefixtures("address")

@@ -34,6 +34,7 @@ from inbond.ledger.attest import PublicKey, Signer
 from inbond.ledger.events import Entry, Event
 
 HEAD_FORMAT: Final = "inbond.head/1"
+_INTRODUCTION: Final = f'"kind":"{events.KEY_INTRODUCED}"'.encode()
 
 
 def next_entry(
@@ -64,9 +65,17 @@ def introduced_key(event: Event) -> PublicKey | None:
     return key if event.body == events.introduction(key) else None
 
 
+def brought_key(entry: Entry) -> PublicKey | None:
+    """The key that an entry brings, None for most. Raises TamperedError for one of that kind that cannot be
+    read; canonical JSON writes a kind in one way, so that the others need not be."""
+    if _INTRODUCTION not in entry.text:
+        return None
+    return introduced_key(events.decode(entry.text))
+
+
 def is_introduction(entry: Entry) -> bool:
-    """Whether an entry brings a key. Raises TamperedError when it cannot be read."""
-    return introduced_key(events.decode(entry.text)) is not None
+    """Whether an entry brings a key. Raises as ``brought_key``."""
+    return brought_key(entry) is not None
 
 
 def vouched_for(entries: Iterable[Entry], pinned: PublicKey | None) -> dict[Digest, PublicKey]:

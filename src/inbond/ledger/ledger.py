@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
@@ -46,6 +47,9 @@ class Ledger:
         self._workspace = workspace
         self._signer: Signer | None = None
         self._introduced = False
+        self._turn = threading.Lock()
+        self._kept: list[Entry] = []
+        self._read_to = 0
 
     @classmethod
     def open(cls, workspace: Workspace, keys: KeyStore) -> Ledger:
@@ -150,10 +154,20 @@ class Ledger:
     def events(self, kind: str | None = None) -> Iterator[Event]:
         """All events of the workspace in order, or those of one kind. Raises TamperedError at one that cannot
         be read; links and signatures are checked by ``verify``, not here."""
-        for entry in self._store.read():
-            event = events.decode(entry.text)
-            if (kind is None or event.kind == kind) and membership.is_of(event, self._workspace):
-                yield membership.unstamped(event)
+        entries = self._store.read() if self._workspace is None else self._mine()
+        for event in membership.events_of(entries, self._workspace):
+            if kind is None or event.kind == kind:
+                yield event
+
+    def _mine(self) -> list[Entry]:
+        """The workspace's entries in a shared ledger, which holds many others and is far away: what was
+        read once is kept, and only what is new is asked for."""
+        with self._turn:
+            for entry in self._store.read(self._read_to):
+                self._read_to = entry.position + 1
+                if membership.may_be_of(entry, self._workspace):
+                    self._kept.append(entry)
+            return list(self._kept)
 
     def head(self) -> TreeHead:
         """The signed head over all events of now. Raises as ``record_many``."""
@@ -178,7 +192,7 @@ class Ledger:
         ledger knows, else nobody but itself."""
         known: set[Digest] = set()
         for entry in self._store.read():
-            brought = chain.introduced_key(events.decode(entry.text))
+            brought = chain.brought_key(entry)
             if brought is not None:
                 known.add(brought.id)
                 if brought.id == signer.public.id:  # most often it is the first event's

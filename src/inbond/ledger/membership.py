@@ -18,7 +18,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Protocol, final
@@ -27,7 +27,7 @@ from inbond import digest
 from inbond.digest import Digest
 from inbond.errors import InputError, TamperedError
 from inbond.ledger.address import Address, parse
-from inbond.ledger.events import KEY_INTRODUCED, Event, decode
+from inbond.ledger.events import KEY_INTRODUCED, Entry, Event, decode
 from inbond.ledger.postgres import PostgresStore
 from inbond.ledger.sqlite import SqliteStore
 from inbond.ledger.store import EventStore
@@ -37,6 +37,7 @@ ENVIRONMENT: Final = "INBOND_LEDGER"
 JOINED: Final = "workspace.joined"
 FORMAT: Final = "inbond.membership/1"
 _FIELD: Final = "workspace"
+_INTRODUCTION: Final = f'"kind":"{KEY_INTRODUCED}"'.encode()
 _FIELDS = {"format", "ledger", "workspace", "position", "digest"}
 
 
@@ -69,14 +70,15 @@ class Reading:
 
     def concerns(self, event: Event) -> bool:
         """Whether the event is about this workspace."""
-        return is_of(event, self.member.workspace if self.member else None)
+        return is_of(event, self._workspace)
 
     def events(self) -> Iterator[Event]:
         """The workspace's events in order. Raises TamperedError at one that cannot be read."""
-        for entry in self.store.read():
-            event = decode(entry.text)
-            if self.concerns(event):
-                yield unstamped(event)
+        return events_of(self.store.read(), self._workspace)
+
+    @property
+    def _workspace(self) -> str | None:
+        return self.member.workspace if self.member else None
 
 
 def begun(workspace: Workspace) -> bool:
@@ -223,6 +225,23 @@ def unstamped(event: Event) -> Event:
     if _FIELD not in event.body:
         return event
     return replace(event, body={name: value for name, value in event.body.items() if name != _FIELD})
+
+
+def events_of(entries: Iterable[Entry], workspace: str | None) -> Iterator[Event]:
+    """The events of one workspace among these. Raises TamperedError at one that cannot be read."""
+    for entry in entries:
+        if may_be_of(entry, workspace):
+            event = decode(entry.text)
+            if is_of(event, workspace):
+                yield unstamped(event)
+
+
+def may_be_of(entry: Entry, workspace: str | None) -> bool:
+    """False only where ``is_of`` would be, without reading the event: others' events are many. Canonical
+    JSON writes a field in one way."""
+    if workspace is None:
+        return True
+    return f'"{_FIELD}":"{workspace}"'.encode() in entry.text or _INTRODUCTION in entry.text
 
 
 def is_of(event: Event, workspace: str | None) -> bool:
