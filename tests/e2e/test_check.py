@@ -6,17 +6,20 @@ import json
 import os
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from inbond.cli.main import run
 from inbond.ledger.attest import KeyStore
 from inbond.ledger.ledger import Ledger
+from inbond.policy import library, terms
 from inbond.workspace import Workspace, config_folder
 
 DEMO = "hf:HuggingFaceTB/SmolLM2-135M-Instruct"
-DOCS = Path(__file__).parents[2] / "docs" / "check.md"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.fixture(autouse=True)
@@ -113,8 +116,6 @@ def test_a_permit_needs_no_acceptance(capsys: pytest.CaptureFixture[str]) -> Non
 def test_a_denial_cannot_be_accepted(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from inbond.policy import library, terms
-
     text = (Path(terms.__file__).parent / "terms" / "mit.toml").read_text(encoding="utf-8")
     denied = re.sub(r'(\[outputs\]\nstance = )"silent"', r'\1"prohibited"', text).replace(
         '"MIT"', '"Apache-2.0"'
@@ -165,6 +166,16 @@ def test_the_hosts_file_names_a_hosts_terms(capsys: pytest.CaptureFixture[str]) 
         (["--teacher", DEMO, "--data", "x"], "'x'", "--data URI=LICENCE"),
         (["--teacher", DEMO, "--data", "=MIT"], "'=MIT'", "--data URI=LICENCE"),
         (["--teacher", DEMO, "--date", "21.11.2026"], "'21.11.2026'", "--date as YYYY-MM-DD"),
+        (["--teacher", DEMO, "--kind", "bot"], "'bot'", "--kind to be one of general, classifier, embedding"),
+        (["--teacher", DEMO, "--mau", "-5"], "-5", "--mau as a number from 0"),
+        (["--teacher", DEMO, "--revenue", "nan"], "nan", "--revenue as a number from 0"),
+        (["--teacher", DEMO, "--territory", "UK"], "'UK'", "--territory as an ISO 3166-1 code"),
+        (["--teacher", DEMO, "--territory", "EU"], "'EU'", "--territory as an ISO 3166-1 code"),
+        (
+            ["--teacher", DEMO, "--agreement", "no.toml"],
+            "No such file",
+            "an agreement that can be read",
+        ),
         (["--teacher", DEMO, "--base", "x"], "'x'", "one of hf:org/name"),
         (["--teacher", "path:nowhere"], "No such file or directory", "weights that can be read at nowhere"),
     ],
@@ -179,14 +190,114 @@ def test_mistakes_are_explained(
     assert value["error"]["fix"]
 
 
-def test_the_documents_commands_print_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
-    text = DOCS.read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", ["check.md", "terms.md"])
+def test_the_documents_commands_print_what_it_says(page: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (DOCS / page).read_text(encoding="utf-8")
     blocks = re.findall(r"```console\n(.*?)```", text, re.DOTALL)
     assert blocks
-    for block in blocks:
-        command, _, printed = block.partition("\n")
-        assert command.startswith("$ inbond check ")
-        run(shlex.split(command.removeprefix("$ inbond ")))
+    for command, printed in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", "".join(blocks), re.MULTILINE):
+        if command.startswith("inbond check "):
+            run(shlex.split(command.removeprefix("inbond ")))
+        else:
+            subprocess.run(command, shell=True, check=True)
         shown = capsys.readouterr().out
         for line in printed.splitlines():
             assert line.strip() in ("", "...") or line in shown, line
+
+
+AGREEMENT = """
+parties = ["OpenAI OpCo, LLC", "うちの会社"]
+teacher = "api:api.openai.com/gpt-4o"
+from = 2026-01-01
+digest = "sha256:{}"
+[scope]
+use = ["commercial"]
+release = ["weights"]
+topics = ["outputs"]
+""".format("0" * 64)
+
+
+def test_an_agreement_lifts_a_denial_and_is_recorded(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("a.toml").write_text(AGREEMENT, encoding="utf-8")
+    options = ["--teacher", "api:api.openai.com/gpt-4o", "--competes", "yes", "--home", "home"]
+    assert answer(capsys, *options)[0] == 4
+    assert not Path("home").exists()
+    code, value = answer(capsys, *options, "--agreement", "a.toml")
+    assert code == 0
+    assert value["outcome"] == "permit-with-obligations"
+    assert [reason["rule"] for reason in value["reasons"]] == ["agreement"]
+    assert [due["kind"] for due in value["obligations"]] == ["agreement"]
+    [(kind, body)] = [event for event in events("home") if event[0].startswith("gate.")]
+    assert kind == "gate.decided"
+    assert body["plan"]["agreements"][0]["parties"] == ["OpenAI OpCo, LLC", "うちの会社"]
+    assert body["plan"]["agreements"][0]["document"] == "sha256:" + "0" * 64
+    assert body["verdict"]["outcome"] == "permit-with-obligations"
+
+
+def test_an_agreement_that_does_not_fit_lifts_nothing_and_is_not_recorded(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("a.toml").write_text(AGREEMENT, encoding="utf-8")
+    code = check(
+        "--teacher", "api:api.openai.com/gpt-4o", "--competes", "yes", "--use", "research",
+        "--agreement", "a.toml", "--home", "home",
+    )  # fmt: skip
+    out = capsys.readouterr().out
+    assert code == 4
+    assert out.startswith("DENIED\n")
+    assert "does not lift this: it covers" in " ".join(out.split())
+    assert "What you must do" not in out
+    assert not Path("home").exists()
+
+
+def test_a_users_own_texts_and_models_are_judged(capsys: pytest.CaptureFixture[str]) -> None:
+    folder = config_folder(os.environ)
+    (folder / "terms").mkdir(parents=True)
+    shipped = Path(terms.__file__).parent / "terms" / "mit.toml"
+    ours = shipped.read_text("utf-8").replace('id = "MIT"', 'id = "LicenseRef-ours"')
+    (folder / "terms" / "ours.toml").write_text(ours)
+    (folder / "models.toml").write_text(
+        '[[model]]\ntitle = "Ours"\nlicence = "LicenseRef-ours"\nnames = ["hf:ours/m*"]\n'
+        'source = "its licence"\nread_on = 2026-11-21\nevidence = "F"\n'
+    )
+    code, value = answer(capsys, "--teacher", "hf:ours/m1", "--base", "none")
+    assert (code, value["reasons"][0]["source"]) == (0, "LicenseRef-ours")
+    (folder / "terms" / "ours.toml").write_text(shipped.read_text("utf-8"))
+    code, value = answer(capsys, "--teacher", DEMO)
+    assert code == 2
+    assert "both mit.toml and" in value["error"]["found"]
+    assert str(folder / "terms" / "ours.toml") in value["error"]["found"]
+
+
+def test_a_hosts_file_may_not_soften_a_listed_host(capsys: pytest.CaptureFixture[str]) -> None:
+    folder = config_folder(os.environ)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "hosts.yaml").write_text(
+        "api.openai.com:\n  terms: LicenseRef-inbond-deepseek-open-platform-2026-04-29\n"
+    )
+    code, value = answer(capsys, "--teacher", "api:api.openai.com/gpt-4o")
+    assert code == 2
+    assert "api.openai.com under LicenseRef-inbond-openai-api-2026-01-01" in value["error"]["expected"]
+
+
+def test_an_earlier_runs_student_is_looked_up_in_its_workspace(capsys: pytest.CaptureFixture[str]) -> None:
+    code, value = answer(capsys, "--teacher", "run:nothing", "--home", "home")
+    assert code == 2
+    assert "a finished run 'nothing' in home" in value["error"]["expected"]
+
+
+def test_a_recipe_says_the_same_as_the_options(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("a.toml").write_text(AGREEMENT, encoding="utf-8")
+    recipe = {
+        "name": "r", "teacher": "api:api.openai.com/gpt-4o", "prompts": {"items": ["a"]},
+        "student": {"init": "model", "base": DEMO},
+        "purpose": {
+            "competes": "yes", "name": "Falcon", "territory": "JP", "mau": 5, "agreements": ["a.toml"],
+        },
+    }  # fmt: skip
+    Path("r.yaml").write_text(yaml.safe_dump(recipe))
+    code, value = answer(capsys, "r.yaml", "--home", "home")
+    assert code == 0
+    plan = next(body["plan"] for kind, body in events("home") if kind == "gate.decided")
+    assert (plan["name"], plan["territory"], plan["mau"], plan["kind"]) == ("Falcon", "JP", 5, "general")
+    assert any(reason["rule"] == "agreement" for reason in value["reasons"])

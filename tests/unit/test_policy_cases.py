@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -14,9 +15,12 @@ from inbond.policy.decide import Decision, decide
 from inbond.policy.facts import Facts, LicenceFinding
 from inbond.policy.library import shipped
 from inbond.policy.licences import normalise
-from tests.unit.policy_cases import CASES, Case
+from inbond.workspace import Workspace
+from tests.unit import policy_cases, policy_cases_texts
+from tests.unit.policy_cases import Case
 
 TODAY = date(2026, 11, 21)
+CASES = (*policy_cases.CASES, *policy_cases_texts.CASES)
 
 
 def facts_of(case: Case) -> Facts:
@@ -27,7 +31,9 @@ def facts_of(case: Case) -> Facts:
     if folder is not None:
         plan |= {"teacher": "hf:a/folder", "base": "none"}
     known = {"mau": "mau", "revenue_usd": "revenue", "date": "on"}
-    facts = facts_from_options(PlanOptions(**{known.get(k, k): v for k, v in plan.items()}), shipped())
+    facts = facts_from_options(
+        PlanOptions(**{known.get(k, k): v for k, v in plan.items()}), shipped(), Workspace(Path("none"))
+    )
     if folder is not None:
         found = LicenceFinding(
             teacher, normalise(folder) if folder else None, "declared" if folder else "none", "its card"

@@ -9,6 +9,7 @@ import pytest
 from inbond.errors import InputError
 from inbond.ledger import manifest
 from inbond.ledger.manifest import Identity, Manifest
+from inbond.policy import weights
 from inbond.recipes.gate import licence_of
 from inbond.recipes.models import find_weights
 from inbond.types import parse_model_name
@@ -59,7 +60,7 @@ def test_the_gate_reads_the_very_folder_that_is_used(tmp_path: Path, monkeypatch
     (fill(tmp_path / "model") / "README.md").write_text("---\nlicense: mit\n---\n")
     name, workspace = parse_model_name("path:~/model"), Workspace(tmp_path / "bond")
     assert find_weights(name, workspace).path == tmp_path / "model"
-    assert licence_of(name, workspace).licence == "MIT"
+    assert licence_of(name, workspace, weights.shipped()).licence == "MIT"
 
 
 def test_weights_in_a_form_that_can_run_code_are_refused(tmp_path: Path) -> None:

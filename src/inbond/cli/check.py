@@ -109,7 +109,7 @@ def check(
         teacher, channel, base, data or (), use, release, kind, name, domain or (), competes, mau, revenue,
         territory, on, agreement or (),
     )  # fmt: skip
-    facts = facts_from_options(options, known)
+    facts = facts_from_options(options, known, open_workspace(home))
     return check_facts(facts, known.terms, Output(as_json, quiet), home, accept)
 
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, get_args
 
 from inbond.errors import InputError
-from inbond.policy.declared import find_licence
 from inbond.policy.facts import Competes, DataLicence, Facts, LicenceFinding, Release, StudentKind, Use
 from inbond.policy.library import Library
 from inbond.policy.licences import of_data
 from inbond.policy.places import COUNTRIES
 from inbond.types import ModelName, parse_model_name
+from inbond.workspace import Workspace
 
 _MOST = 1e15
 
@@ -40,19 +40,22 @@ class PlanOptions:
     agreements: Sequence[Path] = ()
 
 
-def facts_from_options(options: PlanOptions, known: Library) -> Facts:
-    """The plan that the options describe. Raises InputError for an option that cannot be read."""
-    from inbond.recipes.gate import agreements_of, channel_of  # here: they bring all of recipes along
+def facts_from_options(options: PlanOptions, known: Library, workspace: Workspace) -> Facts:
+    """The plan that the options describe; runs that it names are those of ``workspace``. Raises InputError
+    for an option that cannot be read."""
+    from inbond.recipes.gate import agreements_of, channel_of, licence_of  # here: they are not light
+
+    def licence(name: ModelName) -> LicenceFinding:
+        return licence_of(name, workspace, known.models)
 
     model = parse_model_name(options.teacher)
-    found = find_licence(model, known.models)
-    from_teacher, other = _base(options.base, model, known)
+    from_teacher, other = _base(options.base, model, licence)
     channel = channel_of(options.channel or model.channel, known)
     on = _date(options.on)
     mau = _amount("--mau", options.mau, "1000000")
     return Facts(
         teacher=options.teacher,
-        weights=found,
+        weights=licence(model),
         base_is_teacher=from_teacher,
         base=other,
         channel=channel.name,
@@ -73,12 +76,14 @@ def facts_from_options(options: PlanOptions, known: Library) -> Facts:
     )
 
 
-def _base(base: str | None, teacher: ModelName, known: Library) -> tuple[bool, LicenceFinding | None]:
+def _base(
+    base: str | None, teacher: ModelName, licence: Callable[[ModelName], LicenceFinding]
+) -> tuple[bool, LicenceFinding | None]:
     if base == "teacher" or base == str(teacher) or (base is None and teacher.self_hosted):
         return True, None
     if base in (None, "none"):
         return False, None
-    return False, find_licence(parse_model_name(base), known.models)
+    return False, licence(parse_model_name(base))
 
 
 def _data(text: str) -> DataLicence:

@@ -20,6 +20,7 @@ from inbond.policy.declared import find_licence
 from inbond.policy.facts import SELF_HOSTED, Agreement, DataLicence, Facts, LicenceFinding
 from inbond.policy.library import Library
 from inbond.policy.licences import of_data
+from inbond.policy.weights import Registry
 from inbond.recipes.accepting import addressed, words
 from inbond.recipes.recipe import Recipe
 from inbond.types import ModelName, parse_model_name
@@ -39,9 +40,9 @@ def facts_from_recipe(recipe: Recipe, folder: Path, workspace: Workspace) -> Fac
     channel = channel_of(recipe.channel or teacher.channel, known)
     return Facts(
         teacher=recipe.teacher,
-        weights=licence_of(teacher, workspace),
+        weights=licence_of(teacher, workspace, known.models),
         base_is_teacher=recipe.student.init == "prune" or (base is not None and base == teacher),
-        base=licence_of(base, workspace) if base is not None and base != teacher else None,
+        base=licence_of(base, workspace, known.models) if base is not None and base != teacher else None,
         channel=channel.name,
         host_terms=channel.terms,
         host_models=channel.models,
@@ -64,11 +65,11 @@ def my_library() -> Library:
     return library.load(config_folder(os.environ))
 
 
-def licence_of(name: ModelName, workspace: Workspace) -> LicenceFinding:
+def licence_of(name: ModelName, workspace: Workspace, registry: Registry) -> LicenceFinding:
     """A model's licence; an earlier run's student is read from its folder in this workspace."""
     if name.scheme == "run":
         name = parse_model_name(f"path:{student_folder(name, workspace)}")
-    return find_licence(name, my_library().models)
+    return find_licence(name, registry)
 
 
 @dataclass(frozen=True)
