@@ -225,6 +225,16 @@ def test_a_user_may_not_change_what_ships(
     assert all(word in str(caught.value) for word in words), str(caught.value)
 
 
+def test_a_user_who_read_a_card_may_say_what_a_familys_name_does_not(tmp_path: Path) -> None:
+    ours = "hf:nvidia/Nemotron-Mini-4B-Instruct"
+    write(tmp_path, "models.toml", row("ours", "LicenseRef-ours", [ours]))
+    known = library.load(tmp_path).models
+    assert known.named(parse_model_name(ours)).licence == "LicenseRef-ours"  # type: ignore[union-attr]
+    other = known.named(parse_model_name("hf:nvidia/Nemotron-H-8B-Base-8K"))
+    assert other is not None
+    assert other.licence == weights.DIFFERS
+
+
 def test_a_hosts_file_may_not_change_a_listed_hosts_terms() -> None:
     known = library.shipped()
     assert known.host("h.example", "LicenseRef-theirs") == ("LicenseRef-theirs", None)

@@ -27,6 +27,9 @@ from inbond.policy.faults import first_fault
 from inbond.policy.licences import normalise
 from inbond.types import ModelName, parse_model_name
 
+DIFFERS = "LicenseRef-inbond-differs-by-checkpoint"
+"""The licence of a row whose names alone do not tell it. Who has read a card may add its exact name."""
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -172,7 +175,7 @@ def _claimed_twice(key: str, first: Model, owner: str, second: Model, file: str)
 
 def _keep_below(key: str, below: Registry, model: Model, file: str) -> None:
     known = below.by_name.get(key) or below._beginning(key)
-    if known is not None and known.licence != model.licence:
+    if known is not None and known.licence not in (model.licence, DIFFERS):
         raise InputError(
             expected=f"names in {file} that Inbond's own registry does not know",
             found=f"{key}, which is under {known.licence} there ({known.title}) and {model.licence} here",
