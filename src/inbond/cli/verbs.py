@@ -12,6 +12,7 @@ def register(app: typer.Typer) -> None:
     from inbond.cli import keys, models
     from inbond.cli.check import check
     from inbond.cli.erase import erase
+    from inbond.cli.export import export
     from inbond.cli.import_ import import_
     from inbond.cli.run import run
     from inbond.cli.trace import trace
@@ -22,6 +23,7 @@ def register(app: typer.Typer) -> None:
     app.command()(trace)
     app.command()(verify)
     app.command("import")(import_)
+    app.command()(export)
     app.command()(erase)
     app.add_typer(models.app, name="models")
     app.add_typer(keys.app, name="keys")

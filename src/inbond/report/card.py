@@ -31,7 +31,7 @@ _HUB_LICENCE_NAMES = (
 )
 _HUB_LICENCES = frozenset(_HUB_LICENCE_NAMES.split())
 """The licence names that the Hub knows; any other is ``other`` with its own name beside it."""
-_HUB_ID = re.compile(r"([\w.-]{1,96}/)?[\w.-]{1,96}", re.ASCII)
+HUB_ID = re.compile(r"([\w.-]{1,96}/)?[\w.-]{1,96}", re.ASCII)
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|~&$#!])")
 
@@ -61,15 +61,15 @@ def _environment() -> Environment:
 
 def _front_matter(data: ReportData) -> dict[str, Any]:
     card = data.card
-    front: dict[str, Any] = _licence(data)
-    if card.base_model and _HUB_ID.fullmatch(card.base_model):
+    front: dict[str, Any] = hub_licence(card.licence, card.licence_link)
+    if card.base_model and HUB_ID.fullmatch(card.base_model):
         front["base_model"] = card.base_model
         if card.base_model_relation:
             front["base_model_relation"] = card.base_model_relation
     if languages := [code for code in dict.fromkeys(card.languages) if _LANGUAGE.fullmatch(code)]:
         front["language"] = languages
     hub_ids = (source.hub_id for source in data.data.sources)
-    if datasets := [hub_id for hub_id in dict.fromkeys(hub_ids) if hub_id and _HUB_ID.fullmatch(hub_id)]:
+    if datasets := [hub_id for hub_id in dict.fromkeys(hub_ids) if hub_id and HUB_ID.fullmatch(hub_id)]:
         front["datasets"] = datasets
     front["library_name"] = "transformers"
     front["pipeline_tag"] = _short(card.pipeline_tag)
@@ -78,15 +78,14 @@ def _front_matter(data: ReportData) -> dict[str, Any]:
     return front
 
 
-def _licence(data: ReportData) -> dict[str, Any]:
-    """The Hub's name for the licence; never one that the data does not hold."""
-    found = data.card.licence
+def hub_licence(found: str | None, link: str | None = None) -> dict[str, Any]:
+    """The Hub's name for a licence; never one that nobody gave. ``link`` is where its text is."""
     if found is None:
         return {"license": "unknown"}
     if found.lower() in _HUB_LICENCES:
         return {"license": found.lower()}
     named = {"license": "other", "license_name": _short(found)}
-    return named | ({"license_link": _short(data.card.licence_link)} if data.card.licence_link else {})
+    return named | ({"license_link": _short(link)} if link else {})
 
 
 def _block(data: ReportData) -> dict[str, Any]:

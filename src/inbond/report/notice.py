@@ -7,7 +7,7 @@ from inbond.report.data import ReportData
 from inbond.report.provenance import duty
 from inbond.report.text import one_line
 
-_ASKED_BY = ("notice", "change-notice", "licence-copy", "display", "name-prefix", "pass-through")
+ASKED_BY = ("notice", "change-notice", "licence-copy", "display", "name-prefix", "pass-through")
 """Kinds of obligation that are kept by words which go with the weights."""
 
 
@@ -17,9 +17,7 @@ def render_notice(data: ReportData) -> str | None:
     It says what the student was made from and what changed, and passes on what has to be passed on.
     It cannot hold a notice that came with the teacher's own files: that one is to be added as it is.
     """
-    asked = [
-        each for view in data.verdicts for each in view.obligations if str(each.get("kind")) in _ASKED_BY
-    ]
+    asked = [each for view in data.verdicts for each in view.obligations if str(each.get("kind")) in ASKED_BY]
     if not asked:
         return None
     teacher = data.teacher

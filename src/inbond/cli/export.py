@@ -1,0 +1,129 @@
+"""``inbond export``: a model's or data's lineage in the form that others read."""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Final, final
+
+import typer
+
+from inbond.cli.exporting import gather, statements
+from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, open_workspace
+from inbond.digest import of_bytes
+from inbond.errors import InputError
+from inbond.report.exports import cyclonedx
+from inbond.report.exports.facts import Exported, as_json
+from inbond.report.exports.forms import FORMS, Form, check_kind
+from inbond.workspace import Workspace, write_bytes
+
+_PUBLIC: Final = 0o644
+
+
+class FormName(StrEnum):
+    """The forms, as they are typed."""
+
+    cyclonedx = "cyclonedx"
+    spdx = "spdx"
+    prov = "prov"
+    croissant = "croissant"
+    card = "card"
+    notice = "notice"
+    intoto = "intoto"
+    eu_summary = "eu-summary"
+
+
+class SpecVersion(StrEnum):
+    """Versions of CycloneDX."""
+
+    v1_6 = "1.6"
+    v1_7 = "1.7"
+
+
+@final
+@dataclass(frozen=True)
+class _Written:
+    """An export: its bytes, and as a value for --json (an object, a list of objects, or text)."""
+
+    data: bytes
+    document: Any
+
+
+def export(
+    form: Annotated[FormName, typer.Argument(help="The form to write.", show_default=False)],
+    target: Annotated[
+        str,
+        typer.Argument(
+            help="A model or data: run:NAME, hf:org/name, data:name, or its bare name.", show_default=False
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Write to this file. Default: print.", show_default=False
+        ),
+    ] = None,
+    spec_version: Annotated[
+        SpecVersion | None,
+        typer.Option("--spec-version", help="Of CycloneDX. Default: 1.6.", show_default=False),
+    ] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> int:
+    """Write what is known of a lineage in a form that others read.
+
+    cyclonedx, spdx: bills of materials. prov: W3C PROV. croissant: for data (of a run: what it learnt from).
+    card: a Hugging Face card. notice: the NOTICE text. intoto: a run's signed statements. eu-summary:
+    section 2.5, synthetic data, as Markdown, or as JSON to a FILE that ends in .json.
+
+    The same workspace gives the same bytes. Examples: inbond export cyclonedx run:demo -o bom.json /
+    inbond export card hf:org/name / inbond export croissant data:runs/demo/data/train
+    """
+    if spec_version is not None and form is not FormName.cyclonedx:
+        raise InputError(
+            expected="--spec-version with cyclonedx alone",
+            found=f"inbond export {form.value} --spec-version {spec_version.value}",
+            fix="leave it out: the other forms have one version here",
+        )
+    values = output is not None and output.suffix.lower() == ".json"
+    made = _make(open_workspace(home), form, target, spec_version, values=values or as_json)
+    told = {"format": form.value, "target": target}
+    says = Output(as_json, quiet)
+    if output is None:
+        if as_json:
+            says.result({**told, "document": made.document}, "")
+        else:
+            typer.echo(made.data.decode(), nl=False)
+        return 0
+    write_bytes(output, made.data, _PUBLIC)
+    found = {**told, "output": str(output), "bytes": len(made.data), "digest": of_bytes(made.data)}
+    says.result(found, f"{form.value} of {target}: {output}, {len(made.data):,} bytes")
+    return 0
+
+
+def _make(
+    workspace: Workspace, form: FormName, target: str, version: SpecVersion | None, *, values: bool
+) -> _Written:
+    """The export. ``values``: of a form that has both, the JSON."""
+    if form is FormName.intoto:
+        data = statements(workspace, target)
+        return _Written(data, [json.loads(line) for line in data.splitlines()])
+    how = FORMS[form.value]
+    if version is not None:
+        how = replace(how, values=functools.partial(cyclonedx.cyclonedx, version=version.value))
+    exported = gather(workspace, target, as_data=how.only == "data")
+    check_kind(form.value, exported)
+    return _written(how, exported, values=values)
+
+
+def _written(how: Form, exported: Exported, *, values: bool) -> _Written:
+    if how.values is not None and (values or how.text is None):
+        document = how.values(exported)
+        return _Written(as_json(document).encode(), document)
+    assert how.text is not None, "every form is made in some way"
+    text = how.text(exported)
+    return _Written(text.encode(), text)

@@ -1,0 +1,204 @@
+"""Reads what an export is made from: lineage, manifests and results, all checked against the ledger."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from inbond import __version__
+from inbond.cli.trace import recorded_events
+from inbond.digest import Digest, of_bytes
+from inbond.errors import InputError, TamperedError
+from inbond.ledger import asking, envelope, inventory
+from inbond.ledger.asking import Lineage
+from inbond.ledger.events import Event
+from inbond.ledger.lineage import Graph
+from inbond.ledger.recorded import Kept, Run, data_id
+from inbond.ledger.trace import find_target
+from inbond.policy import library
+from inbond.report.exports.facts import Exported, Measured, Step
+from inbond.workspace import Workspace, config_folder
+
+_GENERATE, _FILTER = "generate", "filter-train"
+
+
+def gather(workspace: Workspace, target: str, *, as_data: bool = False) -> Exported:
+    """All that is known of ``target``; with ``as_data``, of the data that a run's student learnt from.
+
+    Raises InputError when the target is unknown, TamperedError when something recorded was changed.
+    """
+    events = recorded_events(workspace)
+    lineage = asking.read(workspace, events, library.load(config_folder(os.environ)))
+    id_ = find_target(target, lineage.graph)
+    run = _run_of(lineage, id_)
+    if as_data and run is not None:
+        id_ = lineage.graph.names.get(run.data, run.data)
+    graph = lineage.graph.within(id_)
+    steps = tuple(_steps(lineage, graph, {event.name: event for event in events}))
+    ended = [step.completed for step in steps if step.makes == id_]
+    if not ended and not events:
+        raise InputError(
+            expected="a workspace that recorded or imported something",
+            found=f"no ledger in {workspace.home}",
+            fix="inbond run RECIPE, or inbond import FILE",
+        )
+    measured = _measured(workspace, events, run) if run is not None and not as_data else Measured()
+    at = max(ended) if ended else _seconds(_time(events[-1].at))
+    return Exported(graph, lineage.ask(id_), at, __version__, steps, measured)
+
+
+def statements(workspace: Workspace, target: str) -> bytes:
+    """The signed statements that lie beside a run's student, as they were written.
+
+    Raises InputError when there are none, TamperedError when they are not those that the ledger recorded.
+    """
+    events = recorded_events(workspace)
+    lineage = asking.read(workspace, events, library.load(config_folder(os.environ)))
+    id_ = find_target(target, lineage.graph)
+    run = _run_of(lineage, id_)
+    claim = run.student.claim if run is not None else None
+    if run is None or claim is None or claim.attestation is None:
+        raise InputError(
+            expected="a run whose student was handed out with signed statements",
+            found=f"{id_}, which has none",
+            fix="name a run that went through its gates, such as run:demo",
+        )
+    return _read(run.student.folder / envelope.NAME, claim.attestation, claim.event)
+
+
+def _run_of(lineage: Lineage, id_: str) -> Run | None:
+    for run in lineage.book.runs.values():
+        if run.trained and lineage.graph.names.get(run.model, run.model) == id_:
+            return run
+    return None
+
+
+# Steps ----------------------------------------------------------------------------------------------
+
+
+def _steps(lineage: Lineage, graph: Graph, events: Mapping[str, Event]) -> Iterator[Step]:
+    """The stages that led to the graph's nodes, in the order in which they were recorded."""
+    for run in lineage.book.runs.values():
+        if not run.trained:
+            continue
+        makes = {kept.stage: _makes(run, kept, lineage.graph) for kept in run.kept.values()}
+        wanted = _behind(run, [stage for stage, node in makes.items() if node in graph.nodes])
+        for kept in run.kept.values():
+            if kept.stage in wanted:
+                made = makes[kept.stage]
+                yield _step(
+                    run, kept, lineage, graph, events[kept.claim.event], made if made in graph.nodes else None
+                )
+
+
+def _makes(run: Run, kept: Kept, graph: Graph) -> str | None:
+    name = run.model if kept is run.student else data_id(kept)
+    return graph.names.get(name, name)
+
+
+def _behind(run: Run, stages: Sequence[str]) -> set[str]:
+    """These stages of a run with all of its stages whose artifacts went into them."""
+    by_id = {kept.manifest.id: kept.stage for kept in run.kept.values()}
+    found, waiting = set[str](), list(stages)
+    while waiting:
+        stage = waiting.pop()
+        if stage not in found:
+            found.add(stage)
+            inputs = run.kept[stage].manifest.identity.inputs.values()
+            waiting += [by_id[digest] for digest in inputs if digest in by_id]
+    return found
+
+
+def _step(run: Run, kept: Kept, lineage: Lineage, graph: Graph, event: Event, makes: str | None) -> Step:
+    ended = _time(event.at)
+    took = float(kept.manifest.facts.get("seconds", 0.0))
+    rows = kept.manifest.facts.get("rows", kept.manifest.facts.get("answers"))
+    return Step(
+        run.name,
+        kept.stage,
+        kept.claim.folder,
+        kept.manifest.id,
+        kept.manifest.digest,
+        _seconds(ended - timedelta(seconds=took)),
+        _seconds(ended),
+        tuple(node for node in _used(run, kept, lineage) if node in graph.nodes),
+        dict(kept.manifest.identity.inputs),
+        dict(kept.manifest.files),
+        rows if isinstance(rows, int) else None,
+        makes,
+    )
+
+
+def _used(run: Run, kept: Kept, lineage: Lineage) -> list[str]:
+    """The models and data that a stage was given. Lineage notes who made a record with the records that
+    were kept, so what belongs to generating is told apart from what belongs to filtering."""
+    graph, data = lineage.graph, run.data
+    into = graph.into.get(graph.names.get(data, data), ())
+    if kept.stage == _GENERATE:
+        makers = [node for node in lineage.book.makers.get(kept.manifest.id, ()) if _is_model(node)]
+        found = makers + [edge.source for edge in into if edge.relation == "prompted"]
+    elif kept.stage == _FILTER:
+        found = [edge.source for edge in into if edge.relation == "derived"]
+    else:
+        read = f"{kept.claim.event}, {kept.claim.folder}"
+        found = [edge.source for edge in graph.edges if edge.read == read]
+    return list(dict.fromkeys(graph.names.get(node, node) for node in found))
+
+
+def _is_model(node: str) -> bool:
+    return not node.startswith("data:")
+
+
+def _time(at: str) -> datetime:
+    return datetime.fromisoformat(at)
+
+
+def _seconds(time: datetime) -> str:
+    return f"{time:%Y-%m-%dT%H:%M:%SZ}"
+
+
+# What was measured ----------------------------------------------------------------------------------
+
+
+def _measured(workspace: Workspace, events: Iterable[Event], run: Run) -> Measured:
+    files = run.student.manifest.files
+    config: Mapping[str, Any] = {}
+    if "config.json" in files:
+        config = json.loads(_read(run.student.folder / "config.json", files["config.json"], "the manifest"))
+    place = f"runs/{run.name}/result.json"
+    claim = inventory.gather(events).files.get(place)
+    metrics: Mapping[str, Any] = {}
+    if claim is not None:
+        metrics = json.loads(_read(workspace.home / place, claim.digest, claim.event))["metrics"]
+    numbers = {name: value for name, value in metrics.items() if isinstance(value, int | float)}
+    parameters = numbers.pop("student_params", None)
+    return Measured(
+        next(iter(config.get("architectures") or ()), None),
+        config.get("model_type"),
+        int(parameters) if parameters is not None else None,
+        numbers,
+        run.verdict,
+    )
+
+
+def _read(path: Path, expected: Digest, by: str) -> bytes:
+    """A recorded file's bytes. Raises TamperedError when they are others, or gone."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise TamperedError(
+            expected=f"{path} as {by} recorded it",
+            found=error.strerror or "it cannot be read",
+            fix="inbond verify names what was changed; put back a copy",
+        ) from error
+    if of_bytes(data) != expected:
+        raise TamperedError(
+            expected=f"{path} as {by} recorded it",
+            found="other bytes",
+            fix="inbond verify names what was changed; put back a copy",
+        )
+    return data
