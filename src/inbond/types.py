@@ -99,6 +99,10 @@ class Record:
         return of_value(prompt_to_json(self.prompt))
 
 
+OWN = "own"
+"""The channel of records out of a file of the user's."""
+
+
 @dataclass(frozen=True)
 class Origin:
     """Where records came from. Many records share one, so it is stored once and pointed to.
@@ -113,6 +117,11 @@ class Origin:
     role: Role
     sampling: Mapping[str, Any]
     terms: Digest | None
+
+    @property
+    def own(self) -> bool:
+        """Whether a person's file gave the records, and not the teacher of the run."""
+        return self.channel == OWN
 
     def to_json(self) -> dict[str, Any]:
         return {

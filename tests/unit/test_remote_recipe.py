@@ -32,7 +32,7 @@ from inbond.teachers.pieces import Pieces
 from inbond.teachers.protocols import Keep, Reply, ScoredPlace, TokenScore
 from inbond.teachers.remote import RemoteScores
 from inbond.teachers.tokens import vocabulary_digest
-from inbond.types import Message, Origin, Record, parse_model_name
+from inbond.types import OWN, Message, Origin, Record, parse_model_name
 from tests.tiny import make_tokenizer
 
 TOKENIZER = make_tokenizer()
@@ -135,7 +135,8 @@ def reply(text: str, *, places: bool = True) -> Reply:
 
 
 def row(prompt: str, text: str, *, own: bool = False) -> Row:
-    return Row(Record((Message("user", prompt),), text), ORIGIN, () if own else (0,))
+    origin = replace(ORIGIN, channel=OWN) if own else ORIGIN
+    return Row(Record((Message("user", prompt),), text), origin, () if own else (0,))
 
 
 def record(path: Path, made: Recipe, prompt: str, replies: Sequence[Reply]) -> None:

@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import final
 
-from inbond.ledger import recorded
+from inbond.ledger import drawing
 from inbond.ledger.declaration import Declared, in_force
 from inbond.ledger.duties import Duty, enrich
 from inbond.ledger.events import Event
 from inbond.ledger.lineage import Graph
-from inbond.ledger.recorded import Workbook
+from inbond.ledger.recorded import Workbook, data_id
 from inbond.ledger.sets import Counted, count
 from inbond.ledger.trace import Known, Trace, find_target, trace
 from inbond.ledger.weaving import build, join
@@ -43,7 +43,7 @@ class Lineage:
         wanted = {target, *self.graph.hops(target)}
         found = {}
         for kept in self.book.artifacts.values():
-            data = self.graph.names.get(recorded.data_id(kept), recorded.data_id(kept))
+            data = self.graph.names.get(data_id(kept), data_id(kept))
             learnt = any(edge.relation == "trained-on" for edge in self.graph.out_of.get(data, ()))
             if data in wanted and (learnt or data == target) and kept.manifest.id in self.book.makers:
                 found[data] = count(kept, self.book)
@@ -71,7 +71,7 @@ def read(
     joined with it: a cycle, or an end that does not exist.
     """
     told = list(events)
-    book = recorded.read(workspace, told)
+    book = drawing.read(workspace, told)
     own = build(book.nodes, book.edges, book.unknowns)
     declared = {(item.form, item.read, item.subject): item for item in (*in_force(told), *more)}
     graph = join([own, *(item.graph for item in declared.values())])

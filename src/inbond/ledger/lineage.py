@@ -3,7 +3,7 @@
 An edge says that its target was made with its source: of its ``weights`` (pruned, initialised, adapter,
 quantized, merged, finetuned), or of what it says or holds, ``outputs`` (generated: a model made data;
 trained-on: data made a model; derived: data made data). Where a graph comes from is the business of
-``recorded`` (a workspace) and ``declared`` (files of others); what part of a stage an ancestor has in it
+``drawing`` (a workspace) and ``importing`` (files of others); what part of a stage an ancestor has in it
 that of ``shares``. Nothing here does I/O.
 """
 

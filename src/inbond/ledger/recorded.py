@@ -1,14 +1,11 @@
-"""Lineage as a workspace recorded it: from ledger, manifests and origins to a graph, run by run.
+"""What a workspace holds of lineage: artifacts by their manifests, runs, and what was drawn from them.
 
-A run gives a model, ``run:name``, and the data that it learnt from, ``data:runs/name/data/train``. Who
-wrote that data, and what the weights began as, was recorded when it happened: this only reads it. What a
-manifest does not say becomes an unknown, never a guess. Which bytes are behind a name counts, not the name:
-a student that was made anew after another run learnt from it is another model.
+The nouns that reading (``drawing``), counting (``sets``) and asking (``asking``) share.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,19 +13,11 @@ from typing import Any, final
 
 from inbond.digest import Digest
 from inbond.errors import TamperedError
-from inbond.ledger import manifest, pins, records
-from inbond.ledger.events import Event
-from inbond.ledger.inventory import ArtifactClaim, Inventory, gather
-from inbond.ledger.lineage import Edge, Node, Relation, Unknown
+from inbond.ledger import pins, records
+from inbond.ledger.inventory import ArtifactClaim
+from inbond.ledger.lineage import Edge, Node, Unknown
 from inbond.ledger.manifest import Manifest
-from inbond.policy.gate import DECIDED
 from inbond.types import Origin, Role
-from inbond.workspace import Workspace
-
-TRAIN = "train"
-"""The stage in which a run's student learns."""
-
-_INITS: Mapping[str, Relation] = {"prune": "pruned", "model": "initialised"}
 
 
 @final
@@ -79,12 +68,12 @@ class Run:
     @property
     def trained(self) -> bool:
         """Whether there are weights, and the data that they learnt from."""
-        return {"train", _DATA} <= self.kept.keys()
+        return {"train", LEARNT} <= self.kept.keys()
 
     @property
     def data(self) -> str:
         """The id of the data that it learnt from."""
-        return data_id(self.kept[_DATA])
+        return data_id(self.kept[LEARNT])
 
     @cached_property
     def student(self) -> Kept:
@@ -96,7 +85,8 @@ class Run:
         return pins.names(self.student.manifest.files)
 
 
-_DATA = "filter-train"
+LEARNT = "filter-train"
+"""The stage whose records a run learns from."""
 
 
 def data_id(kept: Kept) -> str:
@@ -124,180 +114,6 @@ class Workbook:
         return list(zip(self.makers[id_], roles, strict=True))
 
 
-def read(workspace: Workspace, events: Iterable[Event]) -> Workbook:
-    """Reads what ``events``, a whole ledger's in order, and the manifests say.
-
-    Raises TamperedError when a manifest is not the one that the ledger recorded.
-    """
-    told = list(events)
-    book = Workbook()
-    places = {kept.claim.folder: kept for kept in _kept(workspace, gather(told), book)}
-    book.artifacts = {kept.manifest.id: kept for kept in places.values()}
-    decided = {
-        str(event.body["run"]): event.body for event in told if event.kind == DECIDED and "run" in event.body
-    }
-    for name in dict.fromkeys(folder.split("/")[1] for folder in places if folder.startswith("runs/")):
-        mine = [kept for folder, kept in places.items() if folder.startswith(f"runs/{name}/")]
-        by_stage = {kept.stage: kept for kept in mine}
-        body = decided.get(name, {})
-        book.runs[name] = Run(name, by_stage, body.get("plan", {}), body.get("verdict", {}))
-    _Drawing(book).draw()
-    return book
-
-
-def _kept(workspace: Workspace, found: Inventory, book: Workbook) -> Iterator[Kept]:
-    for claim in found.artifacts.values():
-        folder = workspace.home / claim.folder
-        kept = manifest.read(folder)
-        if kept is None:
-            run = claim.folder.split("/")[1] if "/" in claim.folder else claim.folder
-            what = f"{claim.folder} is recorded ({claim.event}) but is not there any more"
-            book.unknowns.append(Unknown(f"run:{run}", what))
-        elif kept.digest != claim.manifest:
-            raise TamperedError(
-                expected=f"the manifest in {folder} that {claim.event} recorded",
-                found=f"another one, {kept.digest}",
-                fix="inbond verify names what changed; a lineage is only traced through what verifies",
-            )
-        else:
-            yield Kept(claim, folder, kept)
-
-
-@final
-class _Drawing:
-    """Turns runs into nodes and edges."""
-
-    def __init__(self, book: Workbook) -> None:
-        self._book = book
-        self._pins: dict[str, Digest] = {}
-
-    def draw(self) -> None:
-        """Runs in the order in which they are first recorded."""
-        for run in self._book.runs.values():
-            if run.trained:
-                self._draw_run(run)
-
-    def _draw_run(self, run: Run) -> None:
-        book, data = self._book, run.kept[_DATA]
-        book.nodes.append(
-            Node(run.model, "model", _outgoing(run.plan), run.digests, "recorded", _event(run.student), True)
-        )
-        self._draw_data(run, data)
-        train = run.kept["train"]
-        self._edge(data_id(data), run.model, "trained-on", train, stage=TRAIN)
-        pinned = str(train.config.get("teacher", ""))
-        if "targets" in train.manifest.identity.inputs or train.config.get("targets") == "online":
-            self._edge(self._model(pinned, run, train), run.model, "scored", train, stage=TRAIN)
-        self._draw_start(run, pinned)
-
-    def _draw_data(self, run: Run, data: Kept) -> None:
-        """A record set with all who have a part in it."""
-        book, id_ = self._book, data_id(data)
-        if any(node.id == id_ for node in book.nodes):
-            return
-        root = data.manifest.records_root
-        book.nodes.append(
-            Node(id_, "data", None, frozenset({root} if root else ()), "recorded", _event(data), True)
-        )
-        for origin, maker in zip(data.origins, self._makers(run, data), strict=True):
-            relation: Relation = "derived" if maker.startswith("data:") else "generated"
-            roles = (origin.role,) if relation == "generated" else ()
-            book.edges.append(
-                Edge(maker, id_, relation, roles, "", (), origin.channel, "recorded", _event(data))
-            )
-        self._draw_prompts(run, id_, data)
-        self._draw_earlier(run, data, id_)
-
-    def _makers(self, run: Run, data: Kept) -> tuple[str, ...]:
-        """The nodes of a set's origins. A teacher's pin stands with the answers that it gave."""
-        answers = run.kept.get("generate")
-        pinned = str(answers.config.get("teacher", "")) if answers else ""
-        makers = tuple(
-            self._own(origin.teacher, run, data)
-            if origin.teacher.startswith("data:")
-            else self._model(pinned if _named(pinned) == origin.teacher else origin.teacher, run, data)
-            for origin in data.origins
-        )
-        self._book.makers[data.manifest.id] = makers
-        return makers
-
-    def _draw_prompts(self, run: Run, id_: str, data: Kept) -> None:
-        given = run.plan.get("data", [])
-        if not given:
-            self._book.unknowns.append(
-                Unknown(id_, "which prompts its answers were given to is not recorded")
-            )
-            return
-        uri = str(given[0].get("uri", ""))
-        name = f"data:{uri}" if not uri.startswith("the recipe's own") else f"data:prompts of {run.model}"
-        self._book.nodes.append(
-            Node(name, "data", given[0].get("licence"), frozenset(), "recorded", f"the plan of {run.model}")
-        )
-        self._edge(name, id_, "prompted", data)
-
-    def _draw_earlier(self, run: Run, data: Kept, id_: str) -> None:
-        """Record sets that this one took records from: a run's own answers are no node of their own."""
-        for parent in parents_of(data, self._book.artifacts):
-            if isinstance(parent, Unknown):
-                self._book.unknowns.append(parent)
-            elif parent.stage == "generate" and run_of(parent) == run.name:
-                self._makers(run, parent)
-            else:
-                self._draw_data(self._book.runs[run_of(parent)], parent)
-                self._edge(data_id(parent), id_, "derived", data)
-
-    def _draw_start(self, run: Run, pinned: str) -> None:
-        start = run.kept.get("start")
-        if start is None:
-            what = "how its weights began is not in the workspace any more"
-            self._book.unknowns.append(Unknown(run.model, what))
-            return
-        init = str(start.config.get("init"))
-        if init == "prune":
-            self._edge(self._model(pinned, run, start), run.model, _INITS[init], start)
-        elif init == "model":
-            base = f"{start.config['base']} {start.config.get('base_weights', '')}".strip()
-            self._edge(self._model(base, run, start), run.model, _INITS[init], start)
-
-    def _edge(self, source: str, target: str, relation: Relation, by: Kept, stage: str = "") -> None:
-        self._book.edges.append(Edge(source, target, relation, (), stage, (), None, "recorded", _event(by)))
-
-    def _own(self, name: str, run: Run, by: Kept) -> str:
-        licence = next(
-            (item.get("licence") for item in run.plan.get("data", []) if f"data:{item.get('uri')}" == name),
-            None,
-        )
-        self._book.nodes.append(Node(name, "data", licence, frozenset(), "recorded", _event(by)))
-        return name
-
-    def _model(self, pinned: str, run: Run, by: Kept) -> str:
-        """The node of a model by its name and pin; other bytes under a name are another model."""
-        name, pin = _named(pinned), _pin_of(pinned)
-        id_ = self._id(name, pin)
-        if self._student(id_) is not None:
-            return id_
-        known = frozenset({pin}) if pin else frozenset()
-        self._book.nodes.append(Node(id_, "model", _licence(name, run.plan), known, "recorded", _event(by)))
-        if id_ != name:
-            what = f"these are other weights than {name} has elsewhere; what they descend from is not kept"
-            self._book.unknowns.append(Unknown(id_, what))
-        return id_
-
-    def _id(self, name: str, pin: Digest | None) -> str:
-        if pin is None:
-            return name
-        current = self._student(name)
-        if current is not None:
-            return name if pin in current.digests else f"{name}@{pin}"
-        first = self._pins.setdefault(name, pin)
-        return name if pin == first else f"{name}@{pin}"
-
-    def _student(self, name: str) -> Run | None:
-        """The run of this workspace whose student is called ``name``."""
-        run = self._book.runs.get(name.removeprefix("run:")) if name.startswith("run:") else None
-        return run if run is not None and run.trained else None
-
-
 def parents_of(kept: Kept, artifacts: Mapping[Digest, Kept]) -> list[Kept | Unknown]:
     """The record sets that a set's parents are rows of, in the order of their row numbers.
 
@@ -320,33 +136,3 @@ def parents_of(kept: Kept, artifacts: Mapping[Digest, Kept]) -> list[Kept | Unkn
 def run_of(kept: Kept) -> str:
     """The name of the run that made an artifact."""
     return kept.claim.folder.split("/")[1]
-
-
-def _event(kept: Kept) -> str:
-    return f"{kept.claim.event}, {kept.claim.folder}"
-
-
-def _named(pinned: str) -> str:
-    """The name in ``name sha256:...``; names may hold spaces."""
-    head, space, tail = pinned.rpartition(" ")
-    return head if space and tail.startswith("sha256:") else pinned
-
-
-def _pin_of(pinned: str) -> Digest | None:
-    tail = pinned.rpartition(" ")[2]
-    return Digest(tail) if tail.startswith("sha256:") and tail != pinned else None
-
-
-def _licence(name: str, plan: Mapping[str, Any]) -> str | None:
-    for found in (plan.get("weights"), plan.get("base")):
-        if found and found.get("subject") == name:
-            licence: str | None = found.get("licence")
-            return licence
-    return None
-
-
-def _outgoing(plan: Mapping[str, Any]) -> str | None:
-    """The licence that comes down with the weights."""
-    start = plan.get("weights") if plan.get("base_is_teacher") else plan.get("base")
-    licence: str | None = start.get("licence") if start else None
-    return licence

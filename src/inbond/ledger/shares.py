@@ -173,7 +173,7 @@ class Sharing:
         for stage in stages:
             for unit in self.units(stage):
                 touch = self._in_stage(ancestor, stage, unit)
-                if self.graph.nodes[ancestor].kind == "data" and self._evidence(stage) == "declared":
+                if self.graph.nodes[ancestor].kind == "data" and not touch.authored.low:
                     touch = replace(touch, authored=ANY)  # data holds what others wrote
                 if touch.touched.high > 0 and stage.of != ancestor:
                     found.append(Share(stage, unit, touch, self._evidence(stage)))
@@ -258,29 +258,37 @@ class Sharing:
         return generated.over(mixed)
 
     def _count(self, ancestor: str, counted: Counted, unit: Unit) -> Touch:
-        names = [(self.graph.names.get(node, node), role) for node, role in counted.hands]
-        behind = {bit: role for bit, (node, role) in enumerate(names) if ancestor in self._above(node)}
-        own = _mask(
-            bit for bit, (node, role) in enumerate(names) if role == "author" and self._wrote(ancestor, node)
+        hands = [(self.graph.names.get(node, node), role) for node, role in counted.hands]
+        followed = {node for node, role in hands if role is None}
+        sure: dict[int, Role | None] = {}
+        perhaps: set[int] = set()
+        for bit, (node, role) in enumerate(hands):
+            if ancestor == node or (ancestor in self._above(node) and not node.startswith("data:")):
+                sure[bit] = role
+            elif ancestor in self._above(node) and node not in followed:
+                perhaps.add(bit)  # a file that it had a hand in: which of its records is not recorded
+        own = (
+            bit for bit, (node, role) in enumerate(hands) if role == "author" and self._wrote(ancestor, node)
         )
-        tally = counted.tally
 
-        def part(amount: Amount) -> Range:
-            return _measured(amount, tally.whole, unit)
+        def part(bits: Iterable[int], *, authored: bool = False) -> Range:
+            found = counted.tally.authored(_mask(bits)) if authored else counted.tally.touched(_mask(bits))
+            return _measured(found, counted.tally.whole, unit)
 
         by_role = {
-            role: part(tally.touched(_mask(bit for bit, found in behind.items() if found == role)))
+            role: part(bit for bit, found in sure.items() if found == role)
             for role in ROLES
-            if role in behind.values()
+            if role in sure.values()
         }
-        return Touch(part(tally.authored(own)), part(tally.touched(_mask(behind))), by_role)
+        touched = Range(part(sure).low, part({*sure, *perhaps}).high)
+        return Touch(part(own, authored=True), touched, by_role)
 
     def _wrote(self, ancestor: str, node: str) -> bool:
         """Whether a record whose own origin names ``node`` was written by ``ancestor``: as its teacher, or
         as the one author of the file that it came in."""
         if node == ancestor:
             return True
-        edges = self.graph.into.get(node, ())
+        edges = [edge for edge in self.graph.into.get(node, ()) if edge.relation != "prompted"]
         return len(edges) == 1 and edges[0].source == ancestor and edges[0].roles == ("author",)
 
 

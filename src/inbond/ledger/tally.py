@@ -2,7 +2,7 @@
 
 Every origin has a bit. A record's word has the bit of its own origin and those of every record that it
 descends from. Words are columns: parents' words are gathered and OR-ed by ``reduceat``, so that no Python
-runs a record, and what is left to look at is the few words that differ. Pure; reading is ``recorded``'s.
+runs a record, and what is left to look at is the few words that differ. Pure; reading is ``sets``.
 
 N records, P parents of all of them together, W words a record.
 """

@@ -24,7 +24,7 @@ from inbond.recipes.recipe import OwnData, Recipe
 from inbond.recipes.trail import Artifact, Made, Trail
 from inbond.recipes.watch import time_left
 from inbond.teachers.protocols import Completes, Price, Reply, Request, Sampling
-from inbond.types import Origin, Prompt, Record, prompt_to_json
+from inbond.types import OWN, Origin, Prompt, Record, prompt_to_json
 
 GENERATE_VERSION = FILTER_VERSION = 1
 _DAY_S = 86_400.0
@@ -46,15 +46,19 @@ def read_prompts(recipe: Recipe, folder: Path) -> list[Prompt]:
 
 @dataclass(frozen=True)
 class Own:
-    """One set of the user's own examples, read."""
+    """One set of the user's own examples, read from ``path``."""
 
     data: OwnData
+    path: Path
     records: tuple[Record, ...]
 
 
 def read_own(recipe: Recipe, folder: Path) -> list[Own]:
     """The user's own examples. Raises InputError naming file and line: early, before anything is asked."""
-    return [Own(data, tuple(prompts.read_records(folder / data.file))) for data in recipe.own_data]
+    return [
+        Own(data, folder / data.file, tuple(prompts.read_records(folder / data.file)))
+        for data in recipe.own_data
+    ]
 
 
 def sampling(recipe: Recipe) -> Sampling:
@@ -63,8 +67,11 @@ def sampling(recipe: Recipe) -> Sampling:
     return Sampling(generate.max_tokens, generate.temperature, generate.top_p, generate.seed)
 
 
-def generate(trail: Trail, plan: Planned, asked: Sequence[Prompt], terms: Digest) -> Artifact:
-    """The teacher's answers as a record set: everything that came, before any filter."""
+def generate(
+    trail: Trail, plan: Planned, asked: Sequence[Prompt], terms: Digest, source: Path | None = None
+) -> Artifact:
+    """The teacher's answers as a record set: everything that came, before any filter. ``source`` is the file
+    of the prompts; records of an earlier run are noted as such."""
     recipe, teacher, scored = plan.recipe, plan.teacher, alternatives(plan.recipe)
     config = {
         "teacher": teacher.pinned,
@@ -76,6 +83,8 @@ def generate(trail: Trail, plan: Planned, asked: Sequence[Prompt], terms: Digest
     config |= {"top_logprobs": scored} if scored else {}
     inputs = {"prompts": of_value([prompt_to_json(prompt) for prompt in asked])}
     identity = Identity("generate", GENERATE_VERSION, config, inputs)
+
+    earlier = trail.record_set(source) if source is not None else None
 
     def make(folder: Path) -> Made:
         plan.check_models()
@@ -94,6 +103,7 @@ def generate(trail: Trail, plan: Planned, asked: Sequence[Prompt], terms: Digest
         cost = sum(entry.cost_usd for entry in entries.values())
         facts = {**_counts(done, asked, rows, cost), "identity": completes.identity}
         facts |= {"scores": _scores_digest(done)} if scored else {}
+        facts |= {"prompts_from": earlier.id} if earlier else {}
         return Made(facts, write_rows(folder, rows))
 
     artifact = trail.stage("generate", "data/answers", identity, make)
@@ -239,15 +249,15 @@ def filter_and_split(trail: Trail, plan: Planned, answers: Artifact, own: Sequen
 
     def divide() -> None:
         taught = [Candidate(row) for row in read_rows(answers.folder)]
-        mine = [
-            Candidate(
-                Row(
-                    record, Origin(f"data:{one.data.file}", "own", "author", {}, None), weight=one.data.weight
-                )
-            )
-            for one in own
-            for record in one.records
-        ]
+        sets, above = [answers.id], len(taught)
+        mine: list[Candidate] = []
+        for one in own:
+            earlier = trail.record_set(one.path)
+            rows = _own_rows(one, read_rows(one.path.parent) if earlier else [], above)
+            mine += [Candidate(row) for row in rows]
+            if earlier is not None and all(row.parents for row in rows):
+                sets.append(earlier.id)
+                above += len(rows)
         kept = filters.apply([*taught, *mine], config)
         if len(kept.rows) < 2:
             raise InputError(
@@ -259,9 +269,10 @@ def filter_and_split(trail: Trail, plan: Planned, answers: Artifact, own: Sequen
         asked = [candidate.row.record.prompt for candidate in kept.kept]
         sides = split(asked, recipe.held_out, own=own_rows)
         facts = {"filtered": kept.to_json(), "groups": sides.groups}
+        facts |= {"parents": sets} if len(sets) > 1 else {}
         for side, numbers in (("train", sides.train), ("held_out", sides.held_out)):
             rows = [_child(kept.kept[number].row, kept.rows[number], len(taught)) for number in numbers]
-            parts[side] = rows, {**facts, "rows": len(rows), "own": sum(not row.parents for row in rows)}
+            parts[side] = rows, {**facts, "rows": len(rows), "own": sum(row.origin.own for row in rows)}
 
     def make(side: str) -> Callable[[Path], Made]:
         def write(into: Path) -> Made:
@@ -285,7 +296,25 @@ def filter_and_split(trail: Trail, plan: Planned, answers: Artifact, own: Sequen
     return Datasets(train, held_out, answers)
 
 
+def _own_rows(one: Own, earlier: Sequence[Row], first: int) -> list[Row]:
+    """The user's own examples as rows. Where they are, record by record, those of an ``earlier`` run, they
+    descend from its rows, which are counted from ``first`` on: who wrote them and their tokens are known."""
+    origin = Origin(f"data:{one.data.file}", OWN, "author", {}, None)
+    rows = [Row(record, origin, weight=one.data.weight) for record in one.records]
+    if [row.record.id for row in earlier] != [record.id for record in one.records]:
+        return rows
+    return [
+        replace(
+            row,
+            origin=replace(was.origin, channel=OWN),
+            parents=(first + number,),
+            prompt_tokens=was.prompt_tokens,
+            completion_tokens=was.completion_tokens,
+        )
+        for number, (row, was) in enumerate(zip(rows, earlier, strict=True))
+    ]
+
+
 def _child(row: Row, number: int, taught: int) -> Row:
-    """The row as a filtered one: its parent is its row among the answers; own data has no parent."""
-    parents = (number,) if number < taught else ()
-    return replace(row, parents=parents)
+    """The row as a filtered one: its parent is its row among the answers; own data keeps what it has."""
+    return replace(row, parents=(number,)) if number < taught else row

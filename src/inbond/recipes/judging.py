@@ -253,7 +253,7 @@ def _capacity(models: Compared, evaluation: Artifact) -> dict[str, Any]:
     from inbond.evaluate.intervals import RecordSums
 
     bench, settings = models.bench, models.bench.recipe.gates.capacity
-    learnt = [row for row in bench.train_rows if row.parents][: settings.records]
+    learnt = [row for row in bench.train_rows if not row.origin.own][: settings.records]
     if not learnt:
         finding = "Too few records: no answer of the teacher was learnt, only own data."
         return _not_measured(models, "capacity", "too-few", finding)

@@ -74,7 +74,7 @@ class Bench:
     @cached_property
     def held_out(self) -> list[Row]:
         """Held-out answers of the teacher; own data is not what agreement with it is measured on."""
-        rows = [row for row in read_rows(self.data.held_out.folder) if row.parents]
+        rows = [row for row in read_rows(self.data.held_out.folder) if not row.origin.own]
         if not rows:
             raise InputError(
                 expected="at least one held-out answer of the teacher",
@@ -141,10 +141,11 @@ def start(bench: Bench) -> Artifact:
     settings = bench.recipe.student
     config = {
         "teacher": bench.teacher.pinned,
-        "base": bench.base.digest if bench.base else None,
         "seed": bench.recipe.train.seed,
         **settings.model_dump(mode="json"),
     }
+    if bench.base is not None:
+        config["base_weights"] = bench.base.digest
     identity = Identity("start", START_VERSION, config, {"train": bench.data.train.id})
 
     def make(folder: Path) -> Made:
@@ -290,7 +291,7 @@ def _examples(bench: Bench, targets: Artifact | None) -> list[Example]:
     recipe, unscored = bench.recipe.train, bool(alternatives(bench.recipe))
     examples = []
     for row, (sequence, target) in zip(bench.train_rows, _taught(bench, targets), strict=True):
-        if not row.parents:
+        if row.origin.own:
             examples.append(Example(sequence, None, 0.0, (recipe.divergence + recipe.ce) * row.weight))
         elif target is not None or not unscored:
             examples.append(Example(sequence, target, recipe.divergence * row.weight, recipe.ce * row.weight))

@@ -87,9 +87,9 @@ def gather(
     dropped: Counter[str] = Counter()
     teacher = str(answered.facts["identity"])
     with Journal.open(journal) as opened:
-        replies = _replies(opened, recipe, teacher, [row for row in rows if row.parents], dropped)
+        replies = _replies(opened, recipe, teacher, [row for row in rows if not row.origin.own], dropped)
         scores = RemoteScores.from_replies(teacher, tokenizer, replies, recipe.capture.k)
-    sequences = tuple(scores.sequence_of(row.record) if row.parents else None for row in rows)
+    sequences = tuple(scores.sequence_of(row.record) if not row.origin.own else None for row in rows)
     if not any(sequences):
         raise InputError(
             expected=f"answers of {recipe.teacher} among the training records",

@@ -69,7 +69,8 @@ def run_recipe(
             trail.discard()
 
         probing.probe(trail, plan, asked, options.accept)
-        answered = answers.generate(trail, plan, asked, gate.decision.verdict.facts)
+        source = folder / recipe.prompts.file if recipe.prompts.file else None
+        answered = answers.generate(trail, plan, asked, gate.decision.verdict.facts, source)
         data = answers.filter_and_split(trail, plan, answered, own)
         bench = Bench(trail, recipe, teacher, base, data, outside)
         targets = learning.capture(bench)

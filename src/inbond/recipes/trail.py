@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from inbond.digest import Digest, of_bytes, of_file
 from inbond.errors import TamperedError
-from inbond.ledger import envelope, events, manifest
+from inbond.ledger import envelope, events, manifest, records
 from inbond.ledger.inventory import Inventory, gather
 from inbond.ledger.ledger import Ledger
 from inbond.ledger.manifest import Identity, Manifest
@@ -177,6 +177,18 @@ class Trail:
         if envelope.NAME not in artifact.manifest.files and statements.is_file():
             body["attestation"] = of_file(statements)
         self.ledger.record(events.STAGE_COMPLETED, body)
+
+    def record_set(self, path: Path) -> Manifest | None:
+        """The record set of this workspace whose text ``path`` is, as the ledger knows it; None for any
+        other file. Raises TamperedError when its manifest was changed."""
+        home = self.workspace.home.resolve()
+        folder = path.resolve().parent
+        if path.name != records.TEXT or not folder.is_relative_to(home):
+            return None
+        claim = self._known.artifacts.get(folder.relative_to(home).as_posix())
+        found = manifest.read(folder)
+        known = claim is not None and found is not None and found.digest == claim.manifest
+        return found if known and found is not None and found.records_root else None
 
     def _relative(self, path: Path) -> str:
         return path.relative_to(self.workspace.home).as_posix()
