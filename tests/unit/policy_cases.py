@@ -424,6 +424,17 @@ DATA = [
     Case("The worst data decides.", _plan(SMOL, data=["a=MIT", "b=CC-BY-NC-4.0"]), DENY),
     Case("Data under a text for models says nothing of data.",
          _plan(SMOL, data=["d=llama3.1"]), REVIEW, said="training on the text has not been read"),
+    Case("Share-alike data and non-commercial data cannot share one outgoing licence: named, and a person's.",
+         _plan(SMOL, data=["a=CC-BY-SA-4.0", "b=CC-BY-NC-4.0"], use="research"), REVIEW,
+         said="CC-BY-SA-4.0, which a is under, asks for itself as the student's licence; CC-BY-NC-4.0"),
+    Case("Nothing is handed out, nothing conflicts.",
+         _plan(SMOL, data=["a=CC-BY-SA-4.0", "b=CC-BY-NC-4.0"], use="research", release="none"), DUTIES),
+    Case("Share-alike data cannot carry Gemma's restrictions.",
+         _plan(GEMMA3, data=["a=CC-BY-SA-4.0"]), REVIEW, missing="leave one of the two out"),
+    Case("Share-alike goes with Apache-2.0 and with itself.",
+         _plan(SMOL, base="teacher", data=["a=CC-BY-SA-4.0", "b=CC-BY-SA-4.0"]), DUTIES),
+    Case("Gemma's restrictions and non-commercial data fit into one licence.",
+         _plan(GEMMA3, data=["a=CC-BY-NC-4.0"], use="research"), DUTIES),
     Case("Data cannot save a denied teacher.", _plan(LLAMA2, data=["mine.jsonl=own"]), DENY),
 ]  # fmt: skip
 

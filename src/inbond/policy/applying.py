@@ -10,6 +10,7 @@ from inbond.policy.conditions import WHEN_TEXT, weigh_condition
 from inbond.policy.facts import Agreement, Facts, LicenceFinding, Topic
 from inbond.policy.judgement import Due, Judgement, Question, settle, unknown
 from inbond.policy.licences import AnyOf, ids, parse
+from inbond.policy.outgoing import bounds_of
 from inbond.policy.schema import Exemption, Position, Reading, Terms
 from inbond.policy.stances import weigh, worst
 from inbond.policy.terms import Catalogue
@@ -122,7 +123,8 @@ def _judge_reading(terms: Terms, reading: Reading, question: Question, facts: Fa
         return Judgement("permit-with-obligations", (reason,), (_kept(lifted, terms, question),))
     finding += _how_sure(terms) + (settle(missing) if weighed.outcome == "review" else "")
     reason = _reason(question.rule, finding, terms, reading, question)
-    return Judgement(weighed.outcome, (reason,), due, missing)
+    bounds = bounds_of(terms.id, question.subject, reading) if facts.release == "weights" else ()
+    return Judgement(weighed.outcome, (reason,), due, missing, bounds=bounds)
 
 
 def _reason(rule: str, finding: str, terms: Terms, reading: Reading, question: Question) -> Reason:

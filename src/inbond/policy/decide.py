@@ -3,8 +3,9 @@
 Both edges are judged. ``weights``: when the student starts from the teacher's or another model's
 weights, what their licence says of derived weights. ``outputs``: when what the teacher says is
 trained on, what its weights' licence says of outputs, and what its host's terms say. Data that the
-student is trained on is judged on the outputs edge too. The worst finding decides:
-deny, review, permit-with-obligations, permit. Whatever is not recognised is a review that names it.
+student is trained on is judged on the outputs edge too; then whether one licence can carry what all
+of them ask of a student that is handed out. The worst finding decides: deny, review,
+permit-with-obligations, permit. Whatever is not recognised is a review that names it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 from inbond.policy.applying import judge_terms
 from inbond.policy.facts import COMPETES, KINDS, RELEASES, SELF_HOSTED, USES, Facts, LicenceFinding, Topic
-from inbond.policy.judgement import Due, Judgement, Question, all_of, any_of, unknown
+from inbond.policy.judgement import Due, Judgement, Question, all_of, any_of, judge_outgoing, unknown
 from inbond.policy.licences import AllOf, Expression, parse
 from inbond.policy.places import COUNTRIES
 from inbond.policy.terms import Catalogue
@@ -43,7 +44,7 @@ class Decision:
 
 def decide(facts: Facts, catalogue: Catalogue) -> Decision:
     """Judges a plan. The same facts and catalogue always give the same decision; never raises."""
-    judged = all_of(
+    sources = all_of(
         [
             *_judge_vocabulary(facts),
             *_judge_weights_edge(facts, catalogue),
@@ -51,6 +52,7 @@ def decide(facts: Facts, catalogue: Catalogue) -> Decision:
             *_judge_data(facts, catalogue),
         ]
     )
+    judged = all_of([sources, *judge_outgoing(sources.bounds)])
     decider = f"inbond.policy/{VERSION}, terms {catalogue.digest}"
     verdict = Verdict(judged.outcome, judged.reasons, facts.digest, decider)
     return Decision(verdict, judged.obligations, judged.missing)

@@ -63,7 +63,10 @@ def read_card(path: Path) -> Declaration | None:
     if front is None:
         return None
     bases = tuple(hub_name(base) for base in strings(front.get("base_model")))
-    return Declaration(strings(front.get("license")), bases, f"license in {path.name}")
+    licences = strings(front.get("license"))
+    if licences == ("other",):  # the Hub's way to say that the name is in another field
+        licences = strings(front.get("license_name")) or licences
+    return Declaration(licences, bases, f"license in {path.name}")
 
 
 def read_adapter(path: Path) -> Declaration | None:

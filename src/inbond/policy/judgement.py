@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from inbond.policy.facts import Modality, Topic
+from inbond.policy.outgoing import Bound, conflicts
 from inbond.policy.stances import OUTCOMES, Outcome
 from inbond.types import EdgeKind, Reason
 
 _Item = TypeVar("_Item")
+
+_NO_DETAIL: Mapping[str, str | None] = {
+    "stance": "unclear",
+    "edge": None,
+    "clause": None,
+    "version": None,
+    "read_on": None,
+    "evidence": None,
+}
 
 
 @dataclass(frozen=True)
@@ -28,13 +38,15 @@ class Due:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What one source says about one edge. ``known`` is false when its terms were not found."""
+    """What one source says about one edge. ``known`` is false when its terms were not found; ``bounds`` are
+    what it asks of the licence under which the student is handed out."""
 
     outcome: Outcome
     reasons: tuple[Reason, ...] = ()
     obligations: tuple[Due, ...] = ()
     missing: tuple[str, ...] = ()
     known: bool = True
+    bounds: tuple[Bound, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,6 +82,7 @@ def all_of(parts: Sequence[Judgement]) -> Judgement:
         _once(due for part in parts for due in part.obligations),
         _once(item for part in parts for item in part.missing),
         all(part.known for part in parts),
+        _once(bound for part in parts for bound in part.bounds),
     )
 
 
@@ -80,16 +93,25 @@ def any_of(parts: Sequence[Judgement]) -> Judgement:
     return min(parts, key=lambda part: (OUTCOMES.index(part.outcome), len(part.obligations)))
 
 
+def judge_outgoing(bounds: Sequence[Bound]) -> list[Judgement]:
+    """A review for each two texts that cannot share the student's licence."""
+    judged = []
+    for first, second in conflicts(bounds):
+        settles = (
+            "leave one of the two out, hand no weights out, or have a person find a licence that does both"
+        )
+        finding = f"{first.sentence}; {second.sentence}. No one licence is known to do both."
+        detail = {**_NO_DETAIL, "edge": "outputs"}
+        reason = Reason(
+            "outgoing-licence", finding + settle((settles,)), f"{first.terms} and {second.terms}", detail
+        )
+        judged.append(Judgement("review", (reason,), (), (settles,)))
+    return judged
+
+
 def unknown(edge: EdgeKind, rule: str, finding: str, settles: str) -> Judgement:
     """The default: a review that says what is unknown and what would settle it."""
-    detail = {
-        "stance": "unclear",
-        "edge": edge,
-        "clause": None,
-        "version": None,
-        "read_on": None,
-        "evidence": None,
-    }
+    detail = {**_NO_DETAIL, "edge": edge}
     reason = Reason(rule, finding + settle((settles,)), "nothing on file", detail)
     return Judgement("review", (reason,), (), (settles,), known=False)
 

@@ -1,0 +1,70 @@
+"""Which texts can share a student's licence: share-alike with itself alone, all others with each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inbond.policy.fields import ORDINARY, SENSITIVE
+from inbond.policy.library import shipped
+from inbond.policy.outgoing import Bound, bounds_of, conflicts
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+BOUNDS = st.lists(
+    st.builds(
+        Bound,
+        st.sampled_from(["A", "B", "C"]),
+        st.sampled_from(["x", "y"]),
+        st.sampled_from(["same", "restrictions", "non-commercial"]),
+    ),
+    max_size=5,
+)
+
+
+@given(BOUNDS)
+def test_a_conflict_is_of_two_texts_and_has_a_share_alike_in_it(bounds: list[Bound]) -> None:
+    for first, second in conflicts(bounds):
+        assert first.terms != second.terms
+        assert "same" in (first.asks, second.asks)
+    same = {bound.terms for bound in bounds if bound.asks == "same"}
+    others = {bound.terms for bound in bounds}
+    assert bool(conflicts(bounds)) == bool(same and len(others) > 1)
+
+
+@given(BOUNDS)
+def test_order_and_repetition_change_no_conflict(bounds: list[Bound]) -> None:
+    def pairs(given: list[Bound]) -> set[frozenset[str]]:
+        return {frozenset((a.terms, b.terms)) for a, b in conflicts(given)}
+
+    assert pairs(bounds) == pairs(bounds[::-1]) == pairs(bounds + bounds)
+
+
+def test_what_shipped_texts_ask() -> None:
+    def asked(id_: str, topic: str) -> list[str]:
+        position = shipped().terms.terms[id_].position(topic)  # type: ignore[arg-type]
+        assert position is not None
+        return [bound.asks for bound in bounds_of(id_, "x", position)]
+
+    assert asked("MIT", "derived_weights") == asked("Apache-2.0", "derived_weights") == []
+    assert asked("CC-BY-SA-4.0", "training_data") == ["same"]
+    assert asked("CC-BY-NC-4.0", "training_data") == ["non-commercial"]
+    assert asked("LicenseRef-scancode-gemma-tou-2025-03-24", "outputs") == ["restrictions"]
+    assert asked("LicenseRef-scancode-llama-3.1-license-2024", "outputs") == []
+    assert asked("LicenseRef-scancode-llama-3.1-license-2024", "derived_weights") == ["restrictions"]
+
+
+def test_every_field_of_use_is_explained_in_the_docs() -> None:
+    page = (DOCS / "terms.md").read_text("utf-8")
+    assert [tag for tag in SENSITIVE if f"`{tag}`" not in page] == []
+    assert not ORDINARY & set(SENSITIVE)
+
+
+def test_every_field_that_a_text_closes_is_explained() -> None:
+    for text in shipped().terms.terms.values():
+        for topic in ("outputs", "derived_weights", "training_data"):
+            position = text.position(topic)  # type: ignore[arg-type]
+            for item in position.obligations if position else ():
+                assert not set(getattr(item, "forbidden", ())) & ORDINARY
