@@ -7,23 +7,32 @@ where that user could not reach the environment's own.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import importlib.util
 import os
 import pwd
+import select
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pg8000.native
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from inbond.ledger.address import Address
 
+_PR_SET_PDEATHSIG = 1
 _CONFIG = """
 fsync = off
 full_page_writes = off
@@ -70,7 +79,9 @@ class Server:
         """Starts it and waits until it answers."""
         words = [self._bin / "postgres", "-D", self.folder / "data"]
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(words, stdout=log, stderr=log, cwd="/", **self._as())
+            self._process = subprocess.Popen(
+                words, stdout=log, stderr=log, cwd="/", preexec_fn=_die_with_parent, **self._as()
+            )
         deadline = time.monotonic() + 60
         while True:
             try:
@@ -129,27 +140,52 @@ class Server:
         return self.folder / binaries.relative_to(package.parent)
 
 
+def _die_with_parent() -> None:
+    """Nobody would end a server whose tests were killed."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-class Cutter:
-    """A proxy before the server that cuts the connection at the next COMMIT, once.
+def make_tls(folder: Path) -> tuple[ssl.SSLContext, Path]:
+    """A server's side of TLS as ``localhost``, and the certificate to trust."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    today = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        .serial_number(1).not_valid_before(today - timedelta(1)).not_valid_after(today + timedelta(1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )  # fmt: skip
+    encoding, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    (folder / "server.crt").write_bytes(made.public_bytes(encoding))
+    (folder / "server.key").write_bytes(key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, plain))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "server.crt", folder / "server.key")
+    return context, folder / "server.crt"
 
-    ``before``: the server never hears of the COMMIT; else it carries it out, and its answer is lost.
+
+class Proxy:
+    """Stands before a server. When armed it cuts the connection at the next COMMIT, once; with ``tls`` it
+    speaks TLS to the client, which the server of the wheel cannot.
+
+    ``before``: the server never hears of that COMMIT; else it carries it out, and its answer is lost.
     """
 
-    def __init__(self, address: Address, *, before: bool) -> None:
+    def __init__(self, address: Address, *, before: bool = False, tls: ssl.SSLContext | None = None) -> None:
         self._server = (address.host, address.port)
         self._before = before
+        self._tls = tls
         self.armed = False
         self.cuts = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.address = Address(
-            "127.0.0.1", self._listener.getsockname()[1], address.database, user=address.user
-        )
+        self.address = replace(address, host="127.0.0.1", port=self._listener.getsockname()[1])
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
 
@@ -166,38 +202,36 @@ class Cutter:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            server = socket.create_connection(self._server)
-            lost = threading.Event()
-            for work in (self._up, self._down):
-                thread = threading.Thread(target=work, args=(client, server, lost))
-                self._threads.append(thread)
-                thread.start()
+            thread = threading.Thread(target=self._serve, args=(client,))
+            self._threads.append(thread)
+            thread.start()
 
-    def _up(self, client: socket.socket, server: socket.socket, lost: threading.Event) -> None:
-        with contextlib.suppress(OSError):
-            for data in _blocks(client):
-                if self.armed and b"COMMIT\x00" in data:
-                    self.armed = False
-                    self.cuts += 1
-                    lost.set()
-                    if self._before:
-                        break
-                server.sendall(data)
-            server.shutdown(socket.SHUT_WR)
+    def _serve(self, plain: socket.socket) -> None:
+        with contextlib.suppress(OSError), plain:
+            client = plain
+            if self._tls is not None and plain.recv(8):
+                plain.sendall(b"S")
+                client = self._tls.wrap_socket(plain, server_side=True)
+            with client, socket.create_connection(self._server) as server:
+                while self._pass_on(client, server):
+                    pass
 
-    def _down(self, client: socket.socket, server: socket.socket, lost: threading.Event) -> None:
-        with contextlib.suppress(OSError):
-            for data in _blocks(server):
-                if lost.is_set():
-                    break
-                client.sendall(data)
-        for end in (client, server):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
-
-
-def _blocks(end: socket.socket) -> Iterator[bytes]:
-    with contextlib.suppress(OSError):
-        while data := end.recv(1 << 16):
-            yield data
+    def _pass_on(self, client: socket.socket, server: socket.socket) -> bool:
+        """Once in either direction, whichever has something; False when the connection is over."""
+        waiting = isinstance(client, ssl.SSLSocket) and client.pending()
+        ready = [client] if waiting else select.select([client, server], [], [])[0]
+        for end, other in ((client, server), (server, client)):
+            if end not in ready:
+                continue
+            data = end.recv(1 << 16)
+            if self.armed and end is client and b"COMMIT\x00" in data:
+                self.armed = False
+                self.cuts += 1
+                if not self._before:
+                    server.sendall(data)
+                    server.recv(1)
+                return False
+            if not data:
+                return False
+            other.sendall(data)
+        return True

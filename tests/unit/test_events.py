@@ -67,7 +67,7 @@ GOOD = digest.parse(events.encode(3, AT, "a.b", {}, KEY, KEY))
     [
         ("seq", -1), ("seq", True), ("seq", "3"), ("seq", 1.5), ("at", "2026-02-03"), ("at", None),
         ("kind", "A"), ("kind", ""), ("body", []), ("body", None), ("prev", "sha256:00"), ("key", None),
-        ("format", "inbond.event/2"),
+        ("format", "inbond.event/1.0"),
     ],
 )  # fmt: skip
 def test_a_malformed_field_is_named(field: str, value: object) -> None:
@@ -150,3 +150,14 @@ def test_what_looks_like_a_credential_is_refused_and_not_repeated(body: dict[str
 )
 def test_what_only_sounds_like_a_credential_is_kept(body: dict[str, Any]) -> None:
     assert events.decode(events.encode(0, AT, "a.b", body, None, KEY)).body == body
+
+
+def test_an_event_of_a_newer_version_says_so_and_not_that_it_was_changed() -> None:
+    text = digest.canonical({"at": 1, "format": "inbond.event/2", "new": True})
+    with pytest.raises(TamperedError) as caught:
+        events.decode(text)
+    assert caught.value.to_json() == {
+        "expected": "an event of format inbond.event/1",
+        "found": "format inbond.event/2, of a newer Inbond",
+        "fix": "pip install --upgrade inbond",
+    }

@@ -6,11 +6,13 @@ import contextlib
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,14 +22,14 @@ from hypothesis import strategies as st
 from inbond.errors import InbondError, InputError, TamperedError, UnwritableError
 from inbond.ledger import postgres, postgres_session
 from inbond.ledger import postgres_schema as schema
-from inbond.ledger.address import Address
+from inbond.ledger.address import Address, parse
 from inbond.ledger.attest import KeyStore
 from inbond.ledger.chain import ChainCheck
 from inbond.ledger.events import Entry
 from inbond.ledger.ledger import Ledger
 from inbond.ledger.postgres import PostgresStore
 from inbond.ledger.postgres_session import Session
-from tests.postgres_server import Cutter, Server
+from tests.postgres_server import Proxy, Server, make_tls
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ def entries(count: int) -> Callable[[Entry | None], list[Entry]]:
 
 def as_user(server: Server, address: Address, name: str, rights: str = "") -> Address:
     """A user who logs in by password and has no more than these rights."""
-    server.run(f"DROP ROLE IF EXISTS {name}", database="postgres")
+    name = f"{name}_{address.database}"  # users are the server's, not a database's
     server.run(f"CREATE ROLE {name} LOGIN PASSWORD 'geheim'", database="postgres")
     for right in filter(None, rights.split(";")):
         server.run(f"GRANT {right} TO {name}", database=address.database)
@@ -256,7 +258,7 @@ def test_a_ledger_whose_table_is_gone_is_damaged(
 def test_a_wrong_password_is_no_way_in_and_is_not_repeated(server: Server, address: Address) -> None:
     known = as_user(server, address, "known")
     for password in ("geheimer", None):
-        wrong = Address(known.host, known.port, known.database, "known", password=password)
+        wrong = Address(known.host, known.port, known.database, known.user, password=password)
         error = refusal(lambda wrong=wrong: PostgresStore.open(wrong))
         assert isinstance(error, InputError)
         assert error.expected == f"a user whom the server lets in at {wrong}"
@@ -333,10 +335,10 @@ def test_a_commit_in_doubt_is_kept_exactly_once(
     store: PostgresStore, address: Address, before: bool, others: int
 ) -> None:
     store.append(entries(2))
-    cutter = Cutter(address, before=before)
+    proxy = Proxy(address, before=before)
     try:
-        with contextlib.closing(PostgresStore.open(cutter.address)) as shaky:
-            cutter.armed = True
+        with contextlib.closing(PostgresStore.open(proxy.address)) as shaky:
+            proxy.armed = True
             built: list[list[Entry]] = []
 
             def build(last: Entry | None) -> list[Entry]:
@@ -347,15 +349,15 @@ def test_a_commit_in_doubt_is_kept_exactly_once(
 
             def drop_and_let_others() -> None:
                 real()
-                for _ in range(others if cutter.cuts and len(built) == 1 else 0):
+                for _ in range(others if proxy.cuts and len(built) == 1 else 0):
                     store.append(entries(1))
 
             shaky._session.drop = drop_and_let_others  # type: ignore[method-assign]
             made = shaky.append(build)
             shaky._session.drop = real  # type: ignore[method-assign]
-            assert cutter.cuts == 1
+            assert proxy.cuts == 1
     finally:
-        cutter.close()
+        proxy.close()
     assert made == built[-1]
     assert len(built) == (2 if before else 1)
     kept = list(store.read())
@@ -368,15 +370,15 @@ def test_a_commit_in_doubt_is_said_to_be_when_the_server_stays_away(
     address: Address, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(postgres_session, "LOST_S", 0.5)
-    cutter = Cutter(address, before=False)
-    with contextlib.closing(PostgresStore.open(cutter.address)) as shaky:
+    proxy = Proxy(address, before=False)
+    with contextlib.closing(PostgresStore.open(proxy.address)) as shaky:
         real = shaky._session.drop
-        shaky._session.drop = lambda: (real(), cutter.close())[0]  # type: ignore[method-assign]
-        cutter.armed = True
+        shaky._session.drop = lambda: (real(), proxy.close())[0]  # type: ignore[method-assign]
+        proxy.armed = True
         error = refusal(lambda: shaky.append(entries(3)))
         shaky._session.drop = real  # type: ignore[method-assign]
     assert isinstance(error, InputError)
-    assert error.expected == f"a PostgreSQL server that answers at {cutter.address}"
+    assert error.expected == f"a PostgreSQL server that answers at {proxy.address}"
     assert error.found.endswith("; whether the last 3 events were kept is not known")
     assert error.fix.endswith("; inbond verify shows what was kept")
 
@@ -385,17 +387,17 @@ def test_a_ledger_goes_on_through_a_lost_commit_without_a_second_event(
     address: Address, tmp_path: Path
 ) -> None:
     for number, before in enumerate((True, False)):
-        cutter = Cutter(address, before=before)
+        proxy = Proxy(address, before=before)
         try:
-            with Ledger(PostgresStore.open(cutter.address), KeyStore(tmp_path / "keys")) as ledger:
+            with Ledger(PostgresStore.open(proxy.address), KeyStore(tmp_path / "keys")) as ledger:
                 ledger.record("a.b", {"number": 2 * number})
-                cutter.armed = True
+                proxy.armed = True
                 event = ledger.record("a.b", {"number": 2 * number + 1})
                 assert event.body == {"number": 2 * number + 1}
-                assert cutter.cuts == 1
+                assert proxy.cuts == 1
                 assert list(ledger.events("a.b"))[-1] == event
         finally:
-            cutter.close()
+            proxy.close()
     with Ledger(PostgresStore.open_existing(address), KeyStore(tmp_path / "keys")) as ledger:
         assert [event.body["number"] for event in ledger.events("a.b")] == [0, 1, 2, 3]
 
@@ -419,6 +421,47 @@ def test_a_replica_is_read_and_takes_no_writes() -> None:
             assert again.damage() == []
     finally:
         own.remove()
+
+
+def test_the_way_there_is_encrypted_and_the_server_known_by_its_certificate(
+    server: Server, address: Address, tmp_path: Path
+) -> None:
+    known = as_user(server, address, "known")
+    server.run(f"GRANT CREATE ON DATABASE {address.database} TO known", database="postgres")
+    context, root = make_tls(tmp_path)
+    proxy = Proxy(known, tls=context)
+
+    def to(host: str, sslmode: str, sslrootcert: Path | None = root) -> Address:
+        trusted = None if sslrootcert is None else str(sslrootcert)
+        return replace(proxy.address, host=host, sslmode=sslmode, sslrootcert=trusted)
+
+    try:
+        for way in (
+            to("localhost", "verify-full"),
+            to("127.0.0.1", "verify-ca"),
+            to("127.0.0.1", "require", None),
+        ):
+            with contextlib.closing(PostgresStore.open(way)) as store:
+                assert isinstance(store._session._connection._usock, ssl.SSLSocket)
+                store.append(entries(1_500))
+                assert len(list(store.read())) % 1_500 == 0
+        strange = refusal(lambda: PostgresStore.open(to("127.0.0.1", "verify-full")))
+        assert "IP address mismatch" in strange.found
+        unknown = refusal(lambda: PostgresStore.open(to("localhost", "verify-full", None)))
+        assert "certificate verify failed" in unknown.found
+        assert unknown.expected.startswith("a PostgreSQL server that answers at postgresql://localhost:")
+    finally:
+        proxy.close()
+
+
+def test_a_socket_on_this_machine_is_a_way_too(server: Server, address: Address) -> None:
+    local = replace(address, host=str(server.folder))
+    assert parse(str(local)) == replace(local, user=None)
+    with contextlib.closing(PostgresStore.open(local)) as store:
+        store.append(entries(2))
+        assert len(list(store.read())) == 2
+    error = refusal(lambda: PostgresStore.open(replace(local, host="/nowhere")))
+    assert error.found == "[Errno 2] No such file or directory"
 
 
 def test_a_server_that_accepts_and_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,6 +111,12 @@ def decode(text: bytes) -> Event:
         raise _malformed(f"text that is not canonical JSON ({error})") from error
     if not intact:
         raise _malformed("text that is not canonical JSON")
+    if isinstance(value, dict) and _is_newer(value.get("format")):
+        raise TamperedError(
+            expected=f"an event of format {FORMAT}",
+            found=f"format {value['format']}, of a newer Inbond",
+            fix="pip install --upgrade inbond",
+        )
     if not isinstance(value, dict) or set(value) != _FIELDS:
         raise _malformed("other fields")
     if value["format"] != FORMAT:
@@ -121,6 +127,12 @@ def decode(text: bytes) -> Event:
     return Event(
         value["seq"], value["at"], value["kind"], value["body"], value["prev"], value["key"], of_bytes(text)
     )
+
+
+def _is_newer(said: object) -> bool:
+    name, number = FORMAT.rsplit("/", 1)
+    told = re.fullmatch(rf"{re.escape(name)}/([1-9][0-9]{{0,3}})", said) if isinstance(said, str) else None
+    return told is not None and int(told[1]) > int(number)
 
 
 def _malformed(found: str) -> TamperedError:

@@ -158,7 +158,7 @@ def read(workspace: Workspace) -> Membership | None:
         raise InputError(
             expected=f"a membership of format {FORMAT} at {path}",
             found=f"{error}"[:200],
-            fix="restore the file from a copy of the workspace",
+            fix="restore the file from a copy of the workspace, or pip install --upgrade inbond",
         ) from error
     if workspace.ledger.exists():
         raise InputError(

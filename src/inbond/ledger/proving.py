@@ -37,7 +37,7 @@ def prove(target: Target, report: VerifyReport, *, record: Digest | None, earlie
     with contextlib.closing(reading.store) as store:
         entries = [entry for entry in store.read() if entry.position < report.head.size]
     mine = [entry for entry in entries if reading.concerns(events.decode(entry.text))]
-    keys = tuple(entry for entry in entries if chain.is_introduction(entry))
+    keys = tuple(entry for entry in entries if chain.brought_by(entry) is not None)
     if report.head.key not in chain.vouched_for(keys, None):
         raise InputError(
             expected="a key on this machine that the ledger knows, to sign its head with",
