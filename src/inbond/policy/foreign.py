@@ -116,7 +116,8 @@ def strings(value: Any) -> tuple[str, ...]:
 
 
 def hub_name(text: str) -> str:
-    """``hf:org/name`` as the Hub writes it, also out of a Hub address; anything else stays what it was."""
+    """``hf:org/name`` as the Hub writes it, also out of a Hub address; anything else stays what it was: a
+    path such as /org/name is not the Hub's org/name."""
     for prefix in ("https://huggingface.co/", "http://huggingface.co/", "https://hf.co/", "hf:"):
         text = text.removeprefix(prefix)
-    return f"hf:{text.strip('/')}"
+    return f"hf:{text.rstrip('/')}"
