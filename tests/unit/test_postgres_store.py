@@ -427,7 +427,7 @@ def test_the_way_there_is_encrypted_and_the_server_known_by_its_certificate(
     server: Server, address: Address, tmp_path: Path
 ) -> None:
     known = as_user(server, address, "known")
-    server.run(f"GRANT CREATE ON DATABASE {address.database} TO known", database="postgres")
+    server.run(f"GRANT CREATE ON DATABASE {address.database} TO {known.user}", database="postgres")
     context, root = make_tls(tmp_path)
     proxy = Proxy(known, tls=context)
 
