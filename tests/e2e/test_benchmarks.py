@@ -136,3 +136,9 @@ def test_trl_and_inbond_take_the_very_same_steps(benchmarks: Any, tmp_path: Path
     )
     assert moved > 1e-3
     assert apart < 1e-8 * moved, f"{(apart / moved) ** 0.5:.1e} of the way apart"
+
+
+def test_a_decision() -> None:
+    text = run("decide.py")
+    assert len(goals(text)) == 1
+    assert "a decision: median" in text
