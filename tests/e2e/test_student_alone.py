@@ -15,7 +15,7 @@ from securesystemslib.dsse import Envelope
 from securesystemslib.signer import SSlibKey
 
 from inbond.ledger.attest import read_public_key
-from tests.e2e.test_run import INBOND, Place
+from tests.e2e.test_run import INBOND, OTHERS, WORDS, Place
 from tests.tiny import save_tiny
 
 MODEL, PROVENANCE, VERDICT = (
@@ -51,7 +51,8 @@ def maker(tmp_path_factory: pytest.TempPathFactory) -> Place:
     patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
     place = Place(tmp_path_factory.mktemp("maker"))
     save_tiny(place.folder / "teacher", padding=5)
-    place.write()
+    asked = [f"{a} and {b}" for a in WORDS for b in OTHERS]
+    place.write(prompts={"items": asked, "system": "秘密の指示", "licence": "own"}, purpose={"mau": 4321})
     place.inbond("run", "recipe.yaml")
     (place.folder / "key.pem").write_text(place.inbond("keys", "show")["public_key"])
     place.inbond("verify", "--save-head", "head.json")
@@ -153,6 +154,12 @@ def test_no_prompt_leaves_with_the_statements(maker: Place) -> None:
     payloads = b"".join(Envelope.from_dict(json.loads(line)).payload for line in text.splitlines())
     assert b"river and window" not in payloads
     assert b"(49 prompts, not shown)" in payloads
+    assert "秘密の指示".encode() not in payloads
+    assert b"4321" not in payloads
+    recipe = json.loads(Envelope.from_dict(json.loads(text.splitlines()[1])).payload)
+    shown = recipe["predicate"]["buildDefinition"]["externalParameters"]["recipe"]
+    assert (shown["prompts"]["system"], shown["prompts"]["template"]) == ("(not shown)", None)
+    assert shown["purpose"]["mau"] == "(not shown)"
 
 
 def test_the_workspace_knows_its_statements(maker: Place, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer import SSlibKey
 
 from inbond import digest
-from inbond.errors import TamperedError
+from inbond.errors import InputError, TamperedError
 from inbond.ledger import envelope
 from inbond.ledger.attest import KeyStore, PublicKey, Signer, envelope_message
 from tests.unit.test_events import values
@@ -68,6 +68,12 @@ def test_an_envelope_round_trips(signer: Signer) -> None:
     assert envelope.decode(envelope.encode(sealed)) == sealed
     assert all(each.signed_by(signer.public) for each in sealed)
     assert envelope.open_statement(sealed[0]) == STATEMENT
+
+
+def test_no_credential_is_signed_and_handed_out(signer: Signer) -> None:
+    with pytest.raises(InputError) as caught:
+        envelope.seal(envelope.statement(FILES, "urn:x", {"recipe": {"api_key": "abc"}}), signer)
+    assert caught.value.found == "what looks like one in predicate.recipe.api_key"
 
 
 def test_what_is_signed_as_an_envelope_is_no_event_and_the_other_way_round(signer: Signer) -> None:

@@ -17,6 +17,7 @@ from inbond import digest
 from inbond.digest import Digest
 from inbond.errors import TamperedError
 from inbond.ledger.attest import PublicKey, Signer
+from inbond.ledger.events import refuse_secrets
 
 NAME: Final = "attestation.jsonl"
 """In the folder of an artifact that is handed out: statements about all its other files."""
@@ -66,7 +67,9 @@ def digest_set(value: Digest) -> dict[str, str]:
 
 
 def seal(content: Mapping[str, Any], signer: Signer) -> Envelope:
-    """Puts a statement into an envelope and signs it. Raises InputError as ``digest.canonical``."""
+    """Puts a statement into an envelope and signs it. Raises InputError as ``digest.canonical``, and when
+    something in it looks like a credential: statements are made to be handed out."""
+    refuse_secrets(content["predicate"], "predicate")
     payload = digest.canonical(dict(content))
     signature = signer.sign_envelope(PAYLOAD_TYPE, payload)
     return Envelope(PAYLOAD_TYPE, payload, signer.public.id, signature)

@@ -143,7 +143,7 @@ class Ledger:
 
     def introductions(self) -> list[Entry]:
         """The events that brought keys into the ledger, for others to check signatures by."""
-        return [entry for entry in self._store.read() if chain.brought_by(entry) is not None]
+        return [entry for entry in self._store.read() if chain.is_introduction(entry)]
 
     def seal(self, statement: Mapping[str, Any]) -> Envelope:
         """The statement in an envelope that the user's key signs. Raises as ``head``."""

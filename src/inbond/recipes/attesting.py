@@ -18,7 +18,7 @@ from inbond.digest import Digest, of_bytes
 from inbond.ledger import envelope, events, manifest
 from inbond.ledger.attested import MODEL, PROVENANCE, VERIFICATION
 from inbond.ledger.envelope import digest_set, statement
-from inbond.ledger.ledger import Ledger, now
+from inbond.ledger.ledger import now
 from inbond.ledger.manifest import Manifest
 from inbond.policy import gate as policy_gate
 from inbond.recipes import probing
@@ -30,11 +30,15 @@ from inbond.recipes.summary import without_items
 BUILD_TYPE: Final = "urn:inbond:recipe:1"
 _BUILDER: Final = "urn:inbond:builder:local:1"
 _URI_MARKS: Final = ":/?#[]@!$&'()*+,;=%"
-_PRIVATE: Final = ("mau", "revenue_usd", "agreements")
+_WITHHELD: Final = {
+    "purpose": ("mau", "revenue_usd", "agreements"),
+    "prompts": ("system", "template"),
+}
 _PASSES: Final = {
     "permit": "PERMITTED",
     "permit-with-obligations": "PERMITTED_WITH_OBLIGATIONS",
     "pass": "PASSED",
+    "agree": "AGREED",
 }
 
 
@@ -88,11 +92,12 @@ def provenance(finished: Finished) -> dict[str, Any]:
 
 
 def _shown(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as a student's folder shows it to everybody: without the prompts themselves, which are data
-    and can be erased, and without its maker's figures and agreements."""
+    """The recipe as a student's folder shows it to everybody: without the text of prompts, which can be
+    erased, and without its maker's figures and agreements."""
     shown = without_items(recipe).model_dump(mode="json")
-    withheld = {name: "(not shown)" for name in _PRIVATE if shown["purpose"].get(name)}
-    return {**shown, "purpose": {**shown["purpose"], **withheld}}
+    for part, names in _WITHHELD.items():
+        shown[part] |= {name: "(not shown)" for name in names if shown[part].get(name)}
+    return shown
 
 
 def _dependencies(finished: Finished) -> Iterator[dict[str, Any]]:
@@ -116,18 +121,16 @@ def _model(role: str, name: str, weights: Weights | None) -> dict[str, Any]:
 
 def verdicts(finished: Finished) -> Iterator[dict[str, Any]]:
     """The predicate in-toto.io/attestation/svr/v0.2 of each gate that judged the run."""
-    ledger, run = finished.trail.ledger, finished.recipe.name
-    decision = finished.decision
+    decision, times = finished.decision, _times(finished)
     told = {**decision.to_json(), "accepted": finished.accepted}
-    yield _result("policy", told, _decided_at(ledger, run, decision.verdict.facts))
-    judged_at = _completed_at(ledger, finished.judged.manifest.digest)
+    yield _result("policy", told, times[decision.verdict.facts])
     for gate in finished.gates:
         told = {**gate.verdict, "action": gate.action, "accepted": gate.accepted}
-        yield _result(gate.name, told, judged_at)
+        yield _result(gate.name, told, times[finished.judged.manifest.digest])
     if finished.probe is not None:
         verdict = probing.read_verdict(finished.probe)
         told = {**verdict.to_json(), "accepted": probing.accepted(finished.trail, verdict)}
-        yield _result("probe", told, _completed_at(ledger, finished.probe.manifest.digest))
+        yield _result("probe", told, times[finished.probe.manifest.digest])
 
 
 def _result(gate: str, verdict: Mapping[str, Any], at: str) -> dict[str, Any]:
@@ -143,15 +146,14 @@ def _result(gate: str, verdict: Mapping[str, Any], at: str) -> dict[str, Any]:
     }
 
 
-def _decided_at(ledger: Ledger, run: str, facts: Digest) -> str:
-    times = [
-        event.at
-        for event in ledger.events(policy_gate.DECIDED)
-        if event.body.get("run") == run and event.body["verdict"]["facts"] == facts
-    ]
-    return times[-1] if times else now()
-
-
-def _completed_at(ledger: Ledger, made: Digest) -> str:
-    times = [event.at for event in ledger.events(events.STAGE_COMPLETED) if event.body["manifest"] == made]
-    return times[-1] if times else now()
+def _times(finished: Finished) -> dict[Digest, str]:
+    """When the run's policy verdict, by its facts, and its artifacts, by their manifests, were recorded."""
+    times: dict[Digest, str] = {}
+    for event in finished.trail.ledger.events():
+        if event.body.get("run") != finished.recipe.name:
+            continue
+        if event.kind == policy_gate.DECIDED:
+            times[event.body["verdict"]["facts"]] = event.at
+        elif event.kind == events.STAGE_COMPLETED:
+            times[event.body["manifest"]] = event.at
+    return times
