@@ -10,7 +10,17 @@ import typer
 import typer.models
 
 PUBLIC = {
-    "inbond.digest": ["of_bytes", "of_file", "of_value", "canonical", "merkle_root"],
+    "inbond.digest": [
+        "of_bytes",
+        "of_file",
+        "of_value",
+        "canonical",
+        "merkle_root",
+        "inclusion_proof",
+        "consistency_proof",
+        "proves_inclusion",
+        "proves_consistency",
+    ],
     "inbond.errors": ["InbondError", "InputError", "DecisionNeededError", "DeniedError", "TamperedError"],
     "inbond.types": ["Message", "Record", "Origin", "Reason", "Verdict", "ModelName", "parse_model_name"],
     "inbond.workspace": ["Workspace", "find_home"],
@@ -18,6 +28,11 @@ PUBLIC = {
     "inbond.policy.decide": ["decide", "Decision"],
     "inbond.ledger.ledger": ["Ledger"],
     "inbond.ledger.verify": ["verify_workspace", "verify_target", "VerifyReport"],
+    "inbond.ledger.attest": ["KeyStore", "read_public_key"],
+    "inbond.ledger.envelope": ["Envelope", "statement", "seal", "encode", "decode", "open_statement"],
+    "inbond.ledger.attested": ["check_folder"],
+    "inbond.ledger.proof": ["Proof", "Shown", "proof_from_json", "check"],
+    "inbond.ledger.proving": ["prove"],
     "inbond.ledger.records": ["Row", "write_rows", "read_rows"],
     "inbond.teachers.protocols": [
         "Sampling",
