@@ -62,7 +62,7 @@ class Model(_Strict):
     @property
     def told(self) -> str:
         """Where it was read, and how sure that is."""
-        weak = {"S": " (as others list it)", "R": " (from memory, not checked)"}
+        weak = {"S": "; as others list it", "R": "; from memory, not checked"}
         return self.source + weak.get(self.evidence, "")
 
 
