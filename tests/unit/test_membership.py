@@ -255,6 +255,9 @@ def test_the_chain_alone_is_checked_without_a_workspace(tmp_path: Path) -> None:
     report: VerifyReport = verify_workspace(Workspace(tmp_path / "empty"))
     assert report.ok
     assert (report.checked.events, report.checked.files) == (6, 0)
+    assert (
+        report.notes[-1] == f"{tmp_path}/empty has not joined the shared ledger: only its chain was checked"
+    )
     assert not (tmp_path / "empty").exists()
 
 
@@ -273,6 +276,50 @@ def test_processes_that_begin_a_workspace_together_join_once(tmp_path: Path) -> 
     kinds = [event.kind for event in own(Workspace(tmp_path / "bond"), tmp_path / "keys")]
     assert kinds.count("workspace.joined") == 1
     assert kinds.count("a.b") == 4
+
+
+@pytest.mark.usefixtures("address")
+def test_a_kill_while_joining_leaves_a_workspace_that_joins_again(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path\n"
+        "from inbond.ledger import membership\nfrom inbond.ledger.attest import KeyStore\n"
+        "from inbond.ledger.ledger import Ledger\nfrom inbond.workspace import Workspace\n"
+        "membership.write = lambda *_: os.kill(os.getpid(), 9)\n"
+        "Ledger.open(Workspace(Path(sys.argv[1])), KeyStore(Path(sys.argv[2])))\n"
+    )
+    workspace = Workspace(tmp_path / "bond")
+    killed = subprocess.run([sys.executable, "-c", code, str(workspace.home), str(tmp_path / "keys")])
+    assert killed.returncode == -9
+    assert not membership.begun(workspace)
+    assert [event.kind for event in own(workspace, tmp_path / "keys")] == [
+        "key.introduced",
+        "workspace.joined",
+    ]
+    report = verify_workspace(workspace)
+    assert report.ok
+    assert report.checked.events == 3
+
+
+def test_who_may_not_read_is_told_and_finds_nothing_changed(
+    address: Address, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = begin(tmp_path / "bond")
+    user = f"blind_{address.database}"
+    server.run(f"CREATE ROLE {user} LOGIN PASSWORD 'geheim'", database="postgres")
+    monkeypatch.setenv("INBOND_LEDGER", url(address).replace("postgres:geheim", f"{user}:geheim"))
+    for grant, refused in (
+        ("", "permission denied for schema inbond (42501)"),
+        (
+            "GRANT USAGE ON SCHEMA inbond TO {0}; GRANT SELECT ON inbond.migrations TO {0}",
+            "permission denied for table events (42501)",
+        ),
+    ):
+        if grant:
+            server.run(grant.format(user), database=address.database)
+        error = refusal(lambda: verify_workspace(workspace))
+        assert isinstance(error, InputError)
+        assert error.fix == "ask its owner for the rights in docs/ledger.md"
+        assert error.found == refused
 
 
 def test_a_shared_ledger_that_was_changed_is_told(address: Address, server: Server, tmp_path: Path) -> None:

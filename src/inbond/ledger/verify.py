@@ -140,6 +140,8 @@ def verify_target(target: Target, trust: Trust) -> VerifyReport:
     ]
     if check.self_introduced[1:] or check.untrusted:
         notes.append(_UNVOUCHED)
+    if not membership.begun(target.workspace):
+        notes.append(f"{target.workspace.home} has not joined the shared ledger: only its chain was checked")
     head_problems: list[str] = []
     if trust.head is not None:
         may_sign = [*check.keys.values(), *([trust.key] if trust.key else [])]
@@ -163,7 +165,8 @@ def verify_workspace(
 
 def _read_ledger(workspace: Workspace, check: ChainCheck, found: Inventory) -> list[str]:
     problems: list[str] = []
-    name = "ledger" if workspace.membership.exists() else workspace.ledger.name
+    own = workspace.ledger.exists()
+    name = workspace.ledger.name if own else "ledger"
     try:
         reading = membership.open_to_read(workspace, os.environ)
     except TamperedError as error:
@@ -176,7 +179,10 @@ def _read_ledger(workspace: Workspace, check: ChainCheck, found: Inventory) -> l
                 if event is not None and reading.concerns(event):
                     found.add(membership.unstamped(event))
         except (TamperedError, UnwritableError) as error:
-            # It could be opened: a refusal of the system to read on means that the file is not whole.
+            # It could be opened: a refusal of the system to read on means that the file is not whole. A
+            # server refuses for want of rights.
+            if isinstance(error, UnwritableError) and not own:
+                raise
             problems.append(f"{name}: {error.found}")
     return problems
 
