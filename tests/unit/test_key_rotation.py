@@ -158,6 +158,27 @@ def test_what_a_kill_left_of_a_change_is_cleared_away_by_the_next(keys: KeyStore
     assert sorted(path.name[:8] for path in keys.folder.iterdir()) == [".lock", "signing-", "signing."]
 
 
+def test_processes_that_change_keys_together_take_turns(keys: KeyStore) -> None:
+    keys.signer()
+    code = (
+        "import sys; from pathlib import Path; from inbond.ledger.attest import KeyStore\n"
+        "sys.stdin.readline(); print(*(KeyStore(Path(sys.argv[1])).rotate().new.id for _ in range(5)))"
+    )
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(keys.folder)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )
+        for _ in range(3)
+    ]  # fmt: skip
+    made = {id_ for child in children for id_ in child.communicate("go\n")[0].split()}
+    assert len(made) == 15
+    kept = [signer.public.id for signer in keys.retired()]
+    assert len(set(kept)) == len(kept) == 15
+    assert set(kept) - made == {kept[-1]}, "the first key, and all new ones but the one in use"
+    assert made - set(kept) == {keys.signer().public.id}
+
+
 ROTATE_FOR_EVER = """
 import sys
 from pathlib import Path

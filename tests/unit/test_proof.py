@@ -23,6 +23,7 @@ from inbond.ledger.sqlite import SqliteStore
 from inbond.ledger.verify import Trust, find_target, verify_target
 from inbond.workspace import Workspace
 from tests.ledger_samples import ROWS, complete, make_workspace
+from tests.postgres_server import Server
 from tests.unit.test_events import values
 
 SHARED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -208,6 +209,25 @@ def test_a_record_of_several_artifacts_asks_which(workspace: Workspace, keys: Ke
         made(workspace, keys, record=ROWS[1].record.id)
     assert caught.value.found == "several: runs/demo/data, runs/demo/again"
     assert check(made(workspace, keys, "run:demo/again", record=ROWS[1].record.id)).ok
+
+
+def test_in_a_shared_ledger_it_is_ones_own_artifact_that_is_proven(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two workspaces with the same folders and records, two makers, one chain."""
+    address = server.new_database()
+    url = f"postgresql://postgres@{address.host}:{address.port}/{address.database}"
+    monkeypatch.setenv("INBOND_LEDGER", url)
+    for name in ("a", "b"):
+        own_keys = KeyStore(tmp_path / name / "keys")
+        shared = make_workspace(tmp_path / name / "bond", own_keys)
+        kept = made(shared, own_keys, record=ROWS[2].record.id)
+        with Ledger.open(shared, own_keys) as ledger:
+            recorded = [event.digest for event in ledger.events("stage.completed")]
+        assert check(kept, key=own_keys.signer().public, record=ROWS[2].record.id).problems == ()
+        assert kept.artifact is not None
+        assert kept.artifact.entry.digest == recorded[0]
+    assert kept.head.size == 12
 
 
 # Nothing else passes -------------------------------------------------------------------------------
