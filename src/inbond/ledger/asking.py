@@ -5,7 +5,7 @@ Reads only what the question needs: of all record sets, those that the target de
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import final
 
@@ -35,7 +35,8 @@ class Lineage:
         """Traces a target, and in it a name. Raises InputError when the target is unknown, TamperedError
         when a record set cannot be read."""
         id_ = find_target(target, self.graph)
-        return trace(Known(self.graph, self.library, self.counted(id_), self._duties()), id_, asked)
+        counted = self.counted(id_)
+        return trace(Known(_busy(self.graph, counted), self.library, counted, self._duties()), id_, asked)
 
     def counted(self, target: str) -> dict[str, Counted]:
         """The tallies of the recorded data behind a target, by the node of the data; for a target that is
@@ -59,6 +60,15 @@ class Lineage:
             for run in self.book.runs.values()
             for due in run.verdict.get("obligations", [])
         ]  # fmt: skip
+
+
+def _busy(graph: Graph, counted: Mapping[str, Counted]) -> Graph:
+    """The graph without whoever has no hand in any record that was kept of a set."""
+    idle = {(graph.names.get(node, node), data) for data, found in counted.items() for node in found.idle()}
+    edges = (
+        edge for edge in graph.edges if (edge.source, edge.target) not in idle or edge.evidence != "recorded"
+    )
+    return build(graph.nodes.values(), edges, graph.unknowns, graph.names) if idle else graph
 
 
 def read(

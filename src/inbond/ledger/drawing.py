@@ -106,14 +106,17 @@ class _Drawing:
             Node(id_, "data", None, frozenset({root} if root else ()), "recorded", _event(data), True)
         )
         earlier = self._draw_earlier(run, data, id_)
-        for origin, maker in zip(data.origins, self._makers(run, data, earlier), strict=True):
+        self._draw_makers(data, self._makers(run, data, earlier), id_, earlier)
+        self._draw_prompts(run, id_, data)
+
+    def _draw_makers(self, by: Kept, makers: tuple[str, ...], id_: str, earlier: Mapping[str, str]) -> None:
+        for origin, maker in zip(by.origins, makers, strict=True):
             relation: Relation = "derived" if maker.startswith("data:") else "generated"
             roles = (origin.role,) if relation == "generated" else ()
             if not origin.own or origin.teacher not in earlier:  # else it came with the earlier set
-                book.edges.append(
-                    Edge(maker, id_, relation, roles, "", (), origin.channel, "recorded", _event(data))
+                self._book.edges.append(
+                    Edge(maker, id_, relation, roles, "", (), origin.channel, "recorded", _event(by))
                 )
-        self._draw_prompts(run, id_, data)
 
     def _makers(self, run: Run, data: Kept, earlier: Mapping[str, str]) -> tuple[str, ...]:
         """The nodes of a set's origins. A teacher's pin stands with the answers that it gave; who is behind
@@ -159,7 +162,7 @@ class _Drawing:
             if isinstance(parent, Unknown):
                 self._book.unknowns.append(parent)
             elif parent.stage == "generate" and run_of(parent) == run.name:
-                self._makers(run, parent, {})
+                self._draw_makers(parent, self._makers(run, parent, {}), id_, {})
             else:
                 self._draw_data(self._book.runs[run_of(parent)], parent)
                 self._edge(data_id(parent), id_, "derived", data)

@@ -35,11 +35,17 @@ of a record set which they descend from."""
 @final
 @dataclass(frozen=True)
 class Counted:
-    """A set's tally, who each bit stands for, and what could not be followed."""
+    """A set's tally, who each bit stands for, and what could not be followed: then others may have a hand
+    in it too."""
 
     tally: Tally
     hands: Sequence[Hand]
     unknowns: Sequence[Unknown]
+
+    def idle(self) -> set[str]:
+        """Nodes that are among the origins of some set, but not behind any of these records."""
+        busy = {node for bit, (node, _) in enumerate(self.hands) if self.tally.touched(1 << bit).records}
+        return set() if self.unknowns else {node for node, _ in self.hands} - busy
 
 
 @final
@@ -67,13 +73,13 @@ def count(last: Kept, book: Workbook) -> Counted:
     waiting = Counter(parent for up in line.parents.values() for parent in set(up))
     for id_ in before:
         above = [words[parent] for parent in line.parents[id_]]
-        words[id_] = tracer.words(_chunks(line.sets[id_], maps[id_], tokens=False), above, marks[id_])
+        words[id_] = tracer.words(_chunks(line, id_, maps[id_], tokens=False), above, marks[id_])
         for parent in set(line.parents[id_]):
             waiting[parent] -= 1
             if not waiting[parent]:
                 del words[parent]
     above = [words[parent] for parent in line.parents[end]]
-    tally = tracer.tally(_chunks(line.sets[end], maps[end], tokens=True), above)
+    tally = tracer.tally(_chunks(line, end, maps[end], tokens=True), above)
     return Counted(tally, list(bits), line.unknowns)
 
 
@@ -85,9 +91,11 @@ def _line(last: Kept, book: Workbook) -> _Line:
         kept = stack[-1]
         id_ = kept.manifest.id
         found = parents_of(kept, book.artifacts)
+        lost = [item for item in found if isinstance(item, Unknown)]
         if id_ not in line.parents:
-            line.unknowns += [item for item in found if isinstance(item, Unknown)]
-        above = [item for item in found if isinstance(item, Kept)]
+            line.unknowns += lost
+        # Row numbers mean nothing any more when one of the sets that they count through is gone.
+        above = [] if lost else [item for item in found if isinstance(item, Kept)]
         line.parents[id_] = [parent.manifest.id for parent in above]
         ahead = [parent for parent in above if parent.manifest.id not in line.sets]
         if not ahead:
@@ -102,13 +110,13 @@ def _bits_of(id_: Digest, book: Workbook, bits: dict[Hand, int]) -> npt.NDArray[
     return np.array([bits.setdefault(hand, len(bits)) for hand in book.hands(id_)], np.int32)
 
 
-def _chunks(kept: Kept, bits: npt.NDArray[np.int32], *, tokens: bool) -> Iterator[Chunk]:
-    path = kept.folder / records.LINEAGE
+def _chunks(line: _Line, id_: Digest, bits: npt.NDArray[np.int32], *, tokens: bool) -> Iterator[Chunk]:
+    kept, followed = line.sets[id_], bool(line.parents[id_])
     columns = _COLUMNS if tokens else _COLUMNS[:-1]
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(kept.folder / records.LINEAGE) as file:
             for batch in file.iter_batches(_BATCH, columns=columns, use_threads=True):
-                yield _chunk(batch, bits, tokens=tokens)
+                yield _chunk(batch, bits, tokens=tokens, followed=followed)
     except (OSError, pa.ArrowException, IndexError, KeyError) as error:
         raise TamperedError(
             expected=f"the lineage of {kept.claim.folder}",
@@ -117,9 +125,11 @@ def _chunks(kept: Kept, bits: npt.NDArray[np.int32], *, tokens: bool) -> Iterato
         ) from error
 
 
-def _chunk(batch: pa.RecordBatch, bits: npt.NDArray[np.int32], *, tokens: bool) -> Chunk:
+def _chunk(batch: pa.RecordBatch, bits: npt.NDArray[np.int32], *, tokens: bool, followed: bool) -> Chunk:
     parents = batch.column("parents")
     offsets = parents.offsets.to_numpy()
     values = parents.values.to_numpy()[offsets[0] : offsets[-1]]
+    if not followed:
+        offsets, values = np.zeros_like(offsets), values[:0]
     counted = batch.column("completion_tokens").to_numpy() if tokens else np.zeros(0, np.int32)
     return Chunk(bits[batch.column("origin").to_numpy()], offsets, values, counted)

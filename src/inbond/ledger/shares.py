@@ -280,7 +280,7 @@ class Sharing:
             for role in ROLES
             if role in sure.values()
         }
-        touched = Range(part(sure).low, part({*sure, *perhaps}).high)
+        touched = Range(part(sure).low, 1.0 if counted.unknowns else part({*sure, *perhaps}).high)
         return Touch(part(own, authored=True), touched, by_role)
 
     def _wrote(self, ancestor: str, node: str) -> bool:

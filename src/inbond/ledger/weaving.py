@@ -50,9 +50,10 @@ def join(graphs: Iterable[Graph]) -> Graph:
 
 def _representatives(nodes: Sequence[Node]) -> dict[str, str]:
     """For each id that is another's artifact too, the id that stands for both: what was recorded first,
-    then what comes first. Two artifacts are one when they share a digest."""
+    then what comes first. Two artifacts are one when they share a digest; but two recorded sets with the
+    same text stay two, since others may have written it."""
     order = sorted(nodes, key=lambda node: EVIDENCE.index(node.evidence))
-    first: dict[str, str] = {}
+    first: dict[str, Node] = {}
     stands: dict[str, str] = {}
 
     def root(id_: str) -> str:
@@ -62,10 +63,15 @@ def _representatives(nodes: Sequence[Node]) -> dict[str, str]:
 
     for node in order:
         for digest in node.digests:
-            mine, other = root(node.id), root(first.setdefault(digest, node.id))
-            if mine != other:
+            known = first.setdefault(digest, node)
+            mine, other = root(node.id), root(known.id)
+            if mine != other and not _both_recorded_data(node, known):
                 stands[mine] = other
     return {node.id: root(node.id) for node in nodes if root(node.id) != node.id}
+
+
+def _both_recorded_data(one: Node, other: Node) -> bool:
+    return one.kind == other.kind == "data" and one.evidence == other.evidence == "recorded"
 
 
 def _renamed(node: Node, id_: str) -> Node:
