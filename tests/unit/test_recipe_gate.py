@@ -122,6 +122,9 @@ def test_the_facts_of_a_recipe_are_those_it_states(tmp_path: Path, workspace: Wo
         ({"mau": -1}, "purpose.mau"),
         ({"revenue_usd": float("inf")}, "purpose.revenue_usd"),
         ({"kind": "chat"}, "purpose.kind"),
+        ({"name": "two\nlines"}, "purpose.name"),
+        ({"name": ""}, "purpose.name"),
+        ({"name": " x"}, "purpose.name"),
     ],
 )
 def test_what_a_purpose_may_not_say(purpose: dict[str, object], text: str) -> None:

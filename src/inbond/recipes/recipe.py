@@ -44,7 +44,11 @@ class Purpose(_Part):
     use: Literal["research", "internal", "commercial"] = "commercial"
     release: Literal["none", "service", "weights"] = "weights"
     kind: Literal["general", "classifier", "embedding"] = "general"
-    name: str | None = Field(None, description="the name it is handed out under; null: the recipe's name")
+    name: str | None = Field(
+        None,
+        pattern=r"^[^\s](.{0,198}[^\s])?$",
+        description="the name it is handed out under; null: the recipe's name",
+    )
     competes: Literal["yes", "no", "unknown"] = "unknown"
     domains: tuple[str, ...] = Field(
         (), description="fields of use, such as medical; docs/terms.md lists them"

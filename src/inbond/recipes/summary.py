@@ -180,7 +180,7 @@ def _whom(finished: Finished) -> str:
 def _student(finished: Finished, found: Mapping[str, Any]) -> ModelFacts:
     return ModelFacts(
         f"run:{finished.recipe.name}",
-        finished.recipe.name,
+        finished.recipe.purpose.name or finished.recipe.name,
         licence=_outgoing_licence(finished.facts),
         channel="self-hosted",
         **_size(found),

@@ -22,7 +22,7 @@ def render_notice(data: ReportData) -> str | None:
         return None
     teacher = data.teacher
     lines = [
-        one_line(data.name),
+        one_line(data.student.label),
         f"Made with Inbond {one_line(data.inbond_version)}, {one_line(data.created)}.",
         "",
         "This model was derived from",
