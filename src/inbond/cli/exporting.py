@@ -48,7 +48,9 @@ def gather(workspace: Workspace, target: str, *, as_data: bool = False) -> Expor
         )
     measured = _measured(workspace, events, run) if run is not None and not as_data else Measured()
     at = max(ended) if ended else _seconds(_time(events[-1].at))
-    return Exported(graph, lineage.ask(id_), at, __version__, steps, measured)
+    terms = lineage.library.terms.get(graph.nodes[id_].licence or "")
+    names = terms.names if terms is not None else ()
+    return Exported(graph, lineage.ask(id_), at, __version__, steps, measured, tuple(names))
 
 
 def statements(workspace: Workspace, target: str) -> bytes:

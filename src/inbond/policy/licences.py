@@ -7,11 +7,15 @@ a choice of several. An id with an exception (``X WITH Y``) is one id of its own
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 MAX_LENGTH = 500
+_REF = re.compile(r"(DocumentRef-[A-Za-z0-9.-]+:)?LicenseRef-[A-Za-z0-9.-]+")
+_LATER = frozenset({"OpenMDW-1.0"})
+"""Ids that SPDX has listed since the list that license-expression brings."""
 OWN_WORK = "LicenseRef-inbond-own-work"
 """What ``own`` stands for, as the licence of data: a declaration that it is yours to train on."""
 
@@ -54,6 +58,15 @@ def parse(text: str) -> Expression | None:
     """The tree of an expression, or None when it cannot be read."""
     tree = _tree(text)
     return None if tree is None else _convert(tree)
+
+
+def is_spdx(text: str) -> bool:
+    """Whether others will take it for an SPDX expression: all its ids are SPDX's own, or LicenseRefs."""
+    tree = _tree(text)
+    if tree is None:
+        return False
+    unknown = set(_licensing().unknown_license_keys(tree)) - _LATER
+    return all(_REF.fullmatch(key) for key in unknown)
 
 
 def ids(expression: Expression) -> tuple[str, ...]:

@@ -78,12 +78,14 @@ def _front_matter(data: ReportData) -> dict[str, Any]:
     return front
 
 
-def hub_licence(found: str | None, link: str | None = None) -> dict[str, Any]:
-    """The Hub's name for a licence; never one that nobody gave. ``link`` is where its text is."""
+def hub_licence(found: str | None, link: str | None = None, *, also: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The Hub's name for a licence; never one that nobody gave. ``link`` is where its text is, ``also`` what
+    cards call it."""
     if found is None:
         return {"license": "unknown"}
-    if found.lower() in _HUB_LICENCES:
-        return {"license": found.lower()}
+    for name in (found, *also):
+        if name.lower() in _HUB_LICENCES:
+            return {"license": name.lower()}
     named = {"license": "other", "license_name": _short(found)}
     return named | ({"license_link": _short(link)} if link else {})
 

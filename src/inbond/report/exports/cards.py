@@ -17,7 +17,8 @@ from inbond.report import wording
 from inbond.report.card import HUB_ID, hub_licence, markdown
 from inbond.report.exports import names
 from inbond.report.exports.croissant import RECORDS
-from inbond.report.exports.facts import WROTE, Exported
+from inbond.report.exports.facts import SYNTHETIC, Exported
+from inbond.report.exports.owed import owed
 from inbond.report.text import clip, one_line
 
 _RELATIONS: Mapping[Relation, str] = {
@@ -32,7 +33,11 @@ _LONGEST = 300
 def card(exported: Exported) -> str:
     """The card of the target: YAML front matter, then prose."""
     front = _model(exported) if exported.target.kind == "model" else _data(exported)
-    values = {**hub_licence(exported.target.licence), **front, "inbond": _block(exported)}
+    values = {
+        **hub_licence(exported.target.licence, also=exported.card_names),
+        **front,
+        "inbond": _block(exported),
+    }
     text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=2**30)
     return f"---\n{text}---\n\n" + "\n".join(_body(exported)) + "\n"
 
@@ -65,7 +70,7 @@ def _speaks(exported: Exported, id_: str) -> bool:
 def _data(exported: Exported) -> dict[str, Any]:
     into = exported.into(exported.trace.target)
     step = exported.made.get(exported.trace.target)
-    written = any(edge.relation == "generated" and WROTE & set(edge.roles) for edge in into)
+    written = any(edge.relation == "generated" and SYNTHETIC & set(edge.roles) for edge in into)
     found: dict[str, Any] = {"pretty_name": _short(names.title(exported.target).name)}
     if written:
         found["language_creators"] = ["machine-generated"]
@@ -133,12 +138,14 @@ def _body(exported: Exported) -> Iterator[str]:
     if exported.measured.metrics:
         yield from ("", "## Measured", "")
         yield from (
-            f"- {markdown(name)}: {value:.4g}" for name, value in sorted(exported.measured.metrics.items())
+            f"- {markdown(name)}: {value if isinstance(value, int) else format(value, '.4g')}"
+            for name, value in sorted(exported.measured.metrics.items())
         )
     if exported.trace.obligations:
         yield from ("", "## What the terms on file ask", "")
-        yield from dict.fromkeys(
-            f"- {markdown(due.text)} ({markdown(due.source)})" for due in exported.trace.obligations
+        yield from (
+            f"- {markdown(each.text)} ({markdown('; '.join(each.sources))})"
+            for each in owed(exported.trace.obligations)
         )
     if exported.trace.unknowns:
         yield from ("", "## What is not known", "")
@@ -147,17 +154,17 @@ def _body(exported: Exported) -> Iterator[str]:
 
 
 def _row(ancestor: Ancestor) -> str:
+    parts = [
+        f"{wording.percent(part, 1)} of the {share.unit} of {share.stage.words} touched"
+        for share in ancestor.shares
+        if (part := share.touch.touched.exact) is not None
+    ]
     cells = [
         ancestor.node.id,
         ancestor.edge,
         ", ".join(ancestor.roles) or "not said",
         ancestor.node.licence or "not known",
         ancestor.evidence,
-        "; ".join(
-            f"{share.touch.touched.exact:.1%} of the {share.unit} of {share.stage.words} touched"
-            for share in ancestor.shares
-            if share.touch.touched.exact is not None
-        )
-        or "not established",
+        "; ".join(parts) or "not established",
     ]
     return "| " + " | ".join(map(markdown, cells)) + " |"

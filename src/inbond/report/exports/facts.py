@@ -20,6 +20,8 @@ from inbond.types import Role
 
 WROTE: Final[frozenset[Role]] = frozenset({"author", "rewriter", "transcriber", "translator"})
 """Roles whose bearer's words are in the data; a judge, a filter or a verifier wrote none of them."""
+SYNTHETIC: Final[frozenset[Role]] = WROTE - {"transcriber"}
+"""Roles that make data synthetic beyond doubt; what a transcriber writes down, others may have said."""
 
 
 @final
@@ -68,6 +70,8 @@ class Exported:
     version: str
     steps: tuple[Step, ...] = ()
     measured: Measured = Measured()
+    card_names: tuple[str, ...] = ()
+    """What cards call the target's licence."""
 
     @property
     def target(self) -> Node:

@@ -55,7 +55,7 @@ def page(node: Node) -> str | None:
     found = _model(node.id) if node.kind == "model" else None
     if found is None or found.scheme != "hf":
         return None
-    return _HUB + found.name + (f"/tree/{quote(found.revision)}" if found.revision else "")
+    return _HUB + quote(found.name) + (f"/tree/{quote(found.revision)}" if found.revision else "")
 
 
 def hub_id(node: Node) -> str | None:
@@ -76,4 +76,4 @@ def fragment(id_: str) -> str:
 def expression(node: Node) -> str | None:
     """The node's licence, where it is an SPDX licence expression."""
     text = node.licence
-    return text if text is not None and licences.parse(text) is not None else None
+    return text if text is not None and licences.is_spdx(text) else None

@@ -12,15 +12,10 @@ from inbond.ledger.duties import Duty
 from inbond.ledger.trace import Ancestor
 from inbond.report.exports import names
 from inbond.report.exports.facts import Exported
+from inbond.report.exports.owed import owed
 from inbond.report.notice import ASKED_BY
 from inbond.report.text import one_line
 from inbond.report.wording import DISCLAIMER
-
-_WHEN = {
-    "always": "always",
-    "offered": "once it is offered as a service or handed out",
-    "distributed": "once it is handed out",
-}
 
 
 def notice(exported: Exported) -> str:
@@ -37,7 +32,7 @@ def notice(exported: Exported) -> str:
     others = [due for due in exported.trace.obligations if due.kind not in ASKED_BY]
     lines += _section("To be kept by whoever hands it on", asked)
     lines += _section("Conditions that also come with it", others)
-    unknown = [ancestor.node for ancestor in exported.trace.ancestors if ancestor.stance is None]
+    unknown = [each.node for each in exported.trace.ancestors if each.stance is None and not _own(each)]
     if unknown:
         lines += ["", "Of these the terms are not known here, so that nothing above is about them:"]
         lines += [
@@ -48,6 +43,12 @@ def notice(exported: Exported) -> str:
         lines += [f"  - {one_line(item.about)}: {one_line(item.what)}" for item in exported.trace.unknowns]
     lines += ["", "Notices and licence texts that came with the originals are to be added as they are."]
     return "\n".join([*lines, DISCLAIMER]) + "\n"
+
+
+def _own(ancestor: Ancestor) -> bool:
+    """Data that a run made: what it was made from is listed, and it has no terms beside."""
+    node = ancestor.node
+    return node.kind == "data" and node.evidence == "recorded" and node.complete
 
 
 def _origins(ancestors: Sequence[Ancestor], what: str) -> Iterator[str]:
@@ -61,29 +62,15 @@ def _origins(ancestors: Sequence[Ancestor], what: str) -> Iterator[str]:
         how = "its weights" if ancestor.edge == "weights" else "what it says"
         if ancestor.node.kind == "data":
             how = "what it holds"
-        licence = one_line(ancestor.node.licence or "no licence given")
-        roles = f", as {' and '.join(ancestor.roles)}" if ancestor.roles else ""
+        licence = one_line(ancestor.node.licence or ("made here" if _own(ancestor) else "no licence given"))
+        roles = f", as {' and '.join(ancestor.roles)} of data" if ancestor.roles else ""
         yield f"  - {one_line(ancestor.node.id)} ({licence}): by {how}{roles}, {ancestor.evidence}"
 
 
-def _section(title: str, owed: Sequence[Duty]) -> Iterator[str]:
-    """Each sentence once, with all that ask for it. ``indirect``: the text speaks to whoever made the model
-    in between; whether it reaches further is for a lawyer."""
-    if not owed:
+def _section(title: str, dues: Sequence[Duty]) -> Iterator[str]:
+    if not dues:
         return
-    by_text: dict[tuple[str, str], list[Duty]] = {}
-    for due in owed:
-        by_text.setdefault((due.kind, due.text), []).append(due)
     yield from ("", f"{title}:")
-    for (kind, text), dues in by_text.items():
-        sources = "; ".join(
-            dict.fromkeys(
-                f"{one_line(due.source)}"
-                + ("" if f"for {due.ancestor}" in due.source else f", for {one_line(due.ancestor)}")
-                + ("" if due.reach == "direct" else ", through a model in between")
-                for due in dues
-            )
-        )
-        when = dict.fromkeys(_WHEN.get(due.when, due.when) for due in dues)
-        yield f"  - {one_line(text)}"
-        yield f"    [{kind}; {one_line(' / '.join(when))}; {sources}]"
+    for each in owed(dues):
+        yield f"  - {each.text}"
+        yield f"    [{each.kind}; {each.when}; {'; '.join(each.sources)}]"
