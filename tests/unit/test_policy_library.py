@@ -275,6 +275,11 @@ def test_an_agreement_holds_from_its_first_to_its_last_day(tmp_path: Path, day: 
     assert (read.starts, read.ends) == ("2026-01-01", "2026-12-31")
 
 
+def test_an_agreement_may_last_one_day() -> None:
+    text = AGREED.replace("until = 2026-12-31", "until = 2026-01-01")
+    assert parse_agreement("a.toml", text.encode(), date(2026, 1, 1)).in_force
+
+
 def test_an_agreement_may_be_json_and_without_end() -> None:
     value = {
         "parties": ["A", "B"], "teacher": "hf:a/b", "from": "2026-01-01", "digest": "sha256:" + "0" * 64,

@@ -19,6 +19,7 @@ JSON with the same fields)::
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from datetime import date
 from pathlib import Path
@@ -118,7 +119,8 @@ def why_not(agreement: Agreement, facts: Facts, terms: Terms, question: Question
 def _with_provider(agreement: Agreement, terms: Terms) -> bool:
     if terms.provider is None:
         return True
-    return any(terms.provider.casefold() in party.casefold() for party in agreement.parties)
+    whole_word = re.compile(rf"(?<!\w){re.escape(terms.provider)}(?!\w)", re.IGNORECASE)
+    return any(whole_word.search(party) for party in agreement.parties)
 
 
 def _about(agreement: Agreement, terms: Terms, question: Question) -> bool:
