@@ -28,7 +28,7 @@ from tests.unit.policy_cases import (
 
 _S, _I = "LicenseRef-scancode-", "LicenseRef-inbond-"
 STARCODER, COSMOS = "hf:bigcode/starcoder2-7b", "hf:nvidia/Cosmos-Reason1-7B"
-FALCON, STABLELM = "hf:tiiuae/falcon-11B", "hf:stabilityai/stablelm-2-1_6b"
+FALCON, STABILITY = "hf:tiiuae/falcon-11B", "path:LicenseRef-scancode-stability-ai-community-2024"
 CODESTRAL, MEDIUM = "hf:mistralai/Codestral-22B-v0.1", "hf:mistralai/Mistral-Medium-3.5-128B"
 QWEN_MAX, MINIMAX = "hf:Qwen/Qwen3.8-Max", "hf:MiniMaxAI/MiniMax-M3"
 GLM53, K3 = "hf:zai-org/GLM-5.3", "hf:moonshotai/Kimi-K3"
@@ -130,14 +130,17 @@ WEIGHTS = [
     Case("EXAONE 4.0 came under another version than 1.1-NC: its card has to be read.",
          _plan("hf:LGAI-EXAONE/EXAONE-4.0-32B"), REVIEW, (_I + "differs-by-checkpoint", "each card")),
     Case("Stability: a model derived from a model's output is a Derivative Work.",
-         _plan(STABLELM), DUTIES, (_S + "stability-ai-community-2024", DEFINED),
+         _plan(STABILITY), DUTIES, (_S + "stability-ai-community-2024", DEFINED),
          due=("licence-copy", "notice", "display", "threshold")),
     Case("Stability above a million dollars a year is a person's decision.",
-         _plan(STABLELM, revenue_usd=1_000_001), REVIEW, said="above 1,000,000 US dollars"),
+         _plan(STABILITY, revenue_usd=1_000_001), REVIEW, said="above 1,000,000 US dollars"),
     Case("Stability at a million is not above it.",
-         _plan(STABLELM, revenue_usd=1_000_000), DUTIES, not_due=("threshold",)),
-    Case("The first StableLM models were under other texts.",
-         _plan("hf:stabilityai/stablelm-tuned-alpha-7b"), REVIEW),
+         _plan(STABILITY, revenue_usd=1_000_000), DUTIES, not_due=("threshold",)),
+    Case("The name StableLM does not tell the licence.",
+         _plan("hf:stabilityai/stablelm-tuned-alpha-7b"), REVIEW,
+         (_I + "differs-by-checkpoint", "each card")),
+    Case("Nor does StableLM 2.",
+         _plan("hf:stabilityai/stablelm-2-1_6b"), REVIEW, (_I + "differs-by-checkpoint", "each card")),
     Case("MPT-30B-Chat is non-commercial.",
          _plan("hf:mosaicml/mpt-30b-chat"), DENY, ("CC-BY-NC-SA-4.0", "non-commercial, as summarised")),
     Case("MPT-30B-Instruct, its sibling, is not: per checkpoint, not per family.",
@@ -260,6 +263,9 @@ DATA = [
          REVIEW, said="only as a service's"),
     Case("GooAQ says Apache-2.0 in one place and non-commercial in another: both count, and one denies.",
          _plan(SMOL, data=["hf:allenai/gooaq=Apache-2.0 AND CC-BY-NC-4.0"]), DENY),
+    Case("A data card that says odc-by is under ODC-By-1.0.",
+         _plan(SMOL, data=["hf:allenai/olmOCR-mix-0225=odc-by"]), REVIEW,
+         ("ODC-By-1.0", "scope, as summarised")),
     Case("ODC-By data in house is a person's decision too: its contents have terms of their own.",
          _plan(SMOL, data=["d=ODC-By-1.0"], release="none"), REVIEW),
 ]  # fmt: skip
