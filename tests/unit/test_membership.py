@@ -300,6 +300,18 @@ def test_a_kill_while_joining_leaves_a_workspace_that_joins_again(tmp_path: Path
     assert report.checked.events == 3
 
 
+def test_what_another_put_there_past_inbond_is_named_and_stops_nobody(
+    address: Address, server: Server, tmp_path: Path
+) -> None:
+    workspace = begin(tmp_path / "bond")
+    server.run("INSERT INTO inbond.events VALUES (6, '\\xff00', '')", database=address.database)
+    with Ledger.open(workspace, KeyStore(tmp_path / "keys")) as ledger:
+        ledger.record("a.b", {"n": 1})
+        assert [event.seq for event in ledger.events("a.b")] == [7]
+    report = verify_workspace(workspace)
+    assert [problem.split(":")[0] for problem in report.problems] == ["event 6"]
+
+
 def test_who_may_not_read_is_told_and_finds_nothing_changed(
     address: Address, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
