@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -233,3 +234,12 @@ def test_stages_of_weights_that_a_model_began_as_are_stages_of_its_own() -> None
     )
     assert only_share(found, "hf:a/teacher").stage.words == "SFT of hf:a/student"
     assert found.ancestors[0].edge == "outputs"
+
+
+def test_the_file_that_the_docs_show_is_one() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "import.md").read_text("utf-8")
+    (shown,) = re.findall(r"^```toml\n(.*?)^```", text, re.S | re.M)
+    graph = lineage_file.parse("import.md", shown.encode(), of_bytes(shown.encode())).graph
+    found = ask(graph, "olmOCR-7B-0225-preview", "gpt-4o")
+    assert found.outcome == "yes"
+    assert found.ancestors[0].hops == 2

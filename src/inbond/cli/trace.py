@@ -78,13 +78,9 @@ def describe(found: Trace) -> str:
         lines += _ancestor(ancestor, paths=bool(asked))
     lines += _more(len(shown))
     if found.obligations:
+        owed = _obligations(found)
         lines += ["", "What the terms on file ask"]
-        kept = list(
-            dict.fromkeys(
-                f"{due.text} [{due.kind}; {due.source}, for {due.ancestor}]" for due in found.obligations
-            )
-        )
-        lines += [line for text in kept[:_MOST] for line in _item(text)] + _more(len(kept))
+        lines += [line for text in owed[:_MOST] for line in _item(text)] + _more(len(owed))
     if found.unknowns:
         lines += ["", "What is not known"]
         lines += [line for item in found.unknowns[:_MOST] for line in _item(f"{item.about}: {item.what}")]
@@ -92,6 +88,18 @@ def describe(found: Trace) -> str:
     return "\n".join(
         [*lines, "", "Read from what was recorded and declared; inbond verify checks the records."]
     )
+
+
+def _obligations(found: Trace) -> list[str]:
+    """Each once, with all who it is because of."""
+    grouped: dict[tuple[str, str, str], list[str]] = {}
+    for due in found.obligations:
+        clause = due.source.partition(", for ")[0]
+        grouped.setdefault((due.text, due.kind, clause), []).append(due.ancestor)
+    return [
+        f"{text} [{kind}; {clause}; because of {', '.join(dict.fromkeys(ancestors))}]"
+        for (text, kind, clause), ancestors in grouped.items()
+    ]
 
 
 def _more(count: int) -> list[str]:
