@@ -16,7 +16,7 @@ from inbond.digest import Digest
 from inbond.errors import InputError
 from inbond.ledger import chain, events, inventory, manifest, membership, proof, records
 from inbond.ledger.chain import TreeHead
-from inbond.ledger.events import Entry
+from inbond.ledger.events import Entry, Event
 from inbond.ledger.inventory import ArtifactClaim
 from inbond.ledger.proof import Member, Proof
 from inbond.ledger.verify import Target, VerifyReport
@@ -36,8 +36,8 @@ def prove(target: Target, report: VerifyReport, *, record: Digest | None, earlie
     reading = membership.open_to_read(target.workspace, os.environ)
     with contextlib.closing(reading.store) as store:
         entries = [entry for entry in store.read() if entry.position < report.head.size]
-    mine = [entry for entry in entries if reading.concerns(events.decode(entry.text))]
-    keys = tuple(entry for entry in entries if chain.brought_by(entry) is not None)
+    mine = [event for event in map(_read, entries) if reading.concerns(event)]
+    keys = tuple(entry for entry in entries if chain.is_introduction(entry))
     if report.head.key not in chain.vouched_for(keys, None):
         raise InputError(
             expected="a key on this machine that the ledger knows, to sign its head with",
@@ -60,9 +60,13 @@ def prove(target: Target, report: VerifyReport, *, record: Digest | None, earlie
     return Proof(report.head, keys, placed, found, before)
 
 
-def _artifacts(target: Target, entries: Sequence[Entry]) -> list[ArtifactClaim]:
+def _read(entry: Entry) -> Event:
+    return events.decode(entry.text)
+
+
+def _artifacts(target: Target, told: Sequence[Event]) -> list[ArtifactClaim]:
     """The artifacts that the target names or holds."""
-    found = inventory.gather(events.decode(entry.text) for entry in entries)
+    found = inventory.gather(told)
     claims = list(found.artifacts.values())
     if target.copy is not None:
         kept = digest.of_file(target.copy / manifest.NAME)
@@ -71,16 +75,16 @@ def _artifacts(target: Target, entries: Sequence[Entry]) -> list[ArtifactClaim]:
     return [claim for claim in claims if within is None or inventory.is_within(claim.folder, within)]
 
 
-def _claimed(target: Target, entries: Sequence[Entry]) -> ArtifactClaim | None:
-    claims = _artifacts(target, entries)
+def _claimed(target: Target, told: Sequence[Event]) -> ArtifactClaim | None:
+    claims = _artifacts(target, told)
     named = target.copy is not None or (len(claims) == 1 and claims[0].folder == target.within)
     return claims[0] if named and claims else None
 
 
-def _holding(target: Target, entries: Sequence[Entry], record: Digest) -> tuple[ArtifactClaim, Member]:
+def _holding(target: Target, told: Sequence[Event], record: Digest) -> tuple[ArtifactClaim, Member]:
     raw = digest.to_raw(record)
     holding: list[tuple[ArtifactClaim, Member]] = []
-    for claim in _artifacts(target, entries):
+    for claim in _artifacts(target, told):
         if claim.records_root is None:
             continue
         ids = records.read_ids(_folder(target, claim))
@@ -102,12 +106,10 @@ def _folder(target: Target, claim: ArtifactClaim) -> Path:
     return target.copy if target.copy is not None else target.workspace.home / claim.folder
 
 
-def _position(entries: Sequence[Entry], claim: ArtifactClaim) -> int:
+def _position(told: Sequence[Event], claim: ArtifactClaim) -> int:
     """Of the event that the claim was read from: the last that completed this folder."""
-    told = (
-        entry.position
-        for entry in reversed(entries)
-        if events.decode(entry.text).kind == events.STAGE_COMPLETED
-        and events.decode(entry.text).body.get("folder") == claim.folder
+    return next(
+        event.seq
+        for event in reversed(told)
+        if event.kind == events.STAGE_COMPLETED and event.body.get("folder") == claim.folder
     )
-    return next(told)
