@@ -34,6 +34,10 @@ PUBLIC = {
     "inbond.ledger.proof": ["Proof", "Shown", "proof_from_json", "check"],
     "inbond.ledger.proving": ["prove"],
     "inbond.ledger.records": ["Row", "write_rows", "read_rows"],
+    "inbond.ledger.lineage": ["Node", "Edge", "Part", "Unknown", "Graph"],
+    "inbond.ledger.weaving": ["build", "join"],
+    "inbond.ledger.asking": ["read", "Lineage"],
+    "inbond.ledger.importing": ["read_path"],
     "inbond.teachers.protocols": [
         "Sampling",
         "Request",
