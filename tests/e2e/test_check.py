@@ -262,6 +262,11 @@ def test_a_users_own_texts_and_models_are_judged(capsys: pytest.CaptureFixture[s
     )
     code, value = answer(capsys, "--teacher", "hf:ours/m1", "--base", "none")
     assert (code, value["reasons"][0]["source"]) == (0, "LicenseRef-ours")
+    models = folder / "models.toml"
+    models.write_text(models.read_text().replace("hf:ours/m*", "api:localhost:8000/*"))
+    own_server = ["--teacher", "api:localhost:8000/m", "--channel", "self-hosted", "--base", "none"]
+    assert answer(capsys, *own_server)[0] == 0
+    assert answer(capsys, *own_server[:2])[0] == 3
     (folder / "terms" / "ours.toml").write_text(shipped.read_text("utf-8"))
     code, value = answer(capsys, "--teacher", DEMO)
     assert code == 2

@@ -97,6 +97,13 @@ def test_a_revision_is_known_only_as_such() -> None:
     assert registry.named(parse_model_name("hf:o/m@main")).title == "m"  # type: ignore[union-attr]
 
 
+def test_a_whole_organisation_can_be_registered() -> None:
+    registry = weights.registry_of([("m.toml", row("ours", "MIT", ["hf:ours/*", "api:localhost:8000/*"]))])
+    for name, known in (("hf:ours/m", True), ("hf:ours2/m", False), ("api:localhost:8000/m", True)):
+        assert (registry.named(parse_model_name(name)) is not None) == known
+    assert registry.named(parse_model_name("api:localhost:80001/m")) is None
+
+
 def test_a_name_behind_a_host_can_be_registered() -> None:
     registry = weights.registry_of([("m.toml", row("m", "MIT", ["api:openrouter.ai/deepseek/*"]))])
     assert registry.named(parse_model_name("api:OpenRouter.ai/deepseek/r1")) is not None
@@ -109,6 +116,8 @@ def test_a_name_behind_a_host_can_be_registered() -> None:
     [
         (row("m", "MIT", ["hf:o/*/x"]), "'hf:o/*/x' instead of a model name like hf:org/name"),
         (row("m", "MIT", ["hf:*"]), "hf:org/name"),
+        (row("m", "MIT", ["*"]), "one of hf:org/name"),
+        (row("m", "MIT", ["api:h.example*"]), "api:host[:port]/model"),
         (row("m", "MIT", ["run:x*"]), "names such as hf:org/name, hf:org/begin*"),
         (row("m", "MIT", ["path:x"]), "names such as hf:org/name, hf:org/begin*"),
         (row("m", "MIT", ["hf:o/m@v*"]), "names such as hf:org/name, hf:org/begin*"),

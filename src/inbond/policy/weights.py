@@ -154,15 +154,16 @@ def _read(file: str, data: bytes) -> tuple[Model, ...]:
 
 def _row_key(text: str) -> str:
     """The key of a row's name. A pattern must name its organisation or host whole."""
-    name = parse_model_name(text.removesuffix("*"))
+    begins = text.endswith("*")
+    name = parse_model_name(text[:-1] + "x" if begins else text)  # x stands for any ending
     key = _key(name)
-    if key is None or ("*" in text and (name.scheme not in ("hf", "api") or name.revision)):
+    if key is None or (begins and (name.scheme not in ("hf", "api") or name.revision)):
         raise InputError(
             expected="names such as hf:org/name, hf:org/begin*, api:host/model or pypi:package==version#file",
             found=repr(text),
             fix="write it so; a * stands at the end only",
         )
-    return key
+    return key[:-1] if begins else key
 
 
 def _claimed_twice(key: str, first: Model, owner: str, second: Model, file: str) -> InputError:
