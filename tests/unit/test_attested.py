@@ -140,8 +140,10 @@ def test_extra_files_are_named_also_links_and_pipes(student: Path, public: Publi
 
 def test_another_key_is_not_the_maker(student: Path, tmp_path: Path) -> None:
     other = KeyStore(tmp_path / "other").signer().public
-    problems = check_folder(student, key=other).problems
+    shown = check_folder(student, key=other)
+    problems = shown.problems
     assert len(problems) == 3
+    assert "the owner may have lost the old key, or somebody else" in shown.notes[1]
     assert all("which is neither the key given with --key nor one that it has" in each for each in problems)
 
 

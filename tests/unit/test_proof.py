@@ -143,6 +143,7 @@ def test_another_key_proves_nothing(workspace: Workspace, keys: KeyStore, tmp_pa
         "its tree head", "event 3 (stage.completed): it"
     ]  # fmt: skip
     assert shown.to_json()["proved"] == []
+    assert "the owner may have lost the old key, or somebody else" in shown.notes[1]
 
 
 def test_an_unsigned_head_is_worth_as_much_as_the_one_you_kept(workspace: Workspace, keys: KeyStore) -> None:

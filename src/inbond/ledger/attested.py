@@ -63,6 +63,8 @@ def check_folder(folder: Path, *, key: PublicKey | None = None, head: TreeHead |
     findings = _check_files(folder, subjects)
     head_problems, notes = _check_head(ledger, head)
     notes = [who_signed(key, "folder"), *notes, *findings.notes]
+    if any(each.key not in known for each in sealed):
+        notes.append(chain.UNVOUCHED)
     proved = _proved(statements, sealed[0].key, len(subjects))
     return Shown((*problems, *findings.problems, *head_problems), proved, _NOT_PROVED, tuple(notes), ledger)
 

@@ -34,6 +34,11 @@ from inbond.ledger.attest import PublicKey, Signer
 from inbond.ledger.events import Entry, Event
 
 HEAD_FORMAT: Final = "inbond.head/1"
+UNVOUCHED: Final = (
+    "a key that no earlier one vouches for: the owner may have lost the old key, or somebody else wrote "
+    "here; ask the owner for the new public key, and compare with a tree head that you kept (docs/keys.md)"
+)
+"""What to do about signatures of a key that the reader has no reason to trust."""
 _INTRODUCTION: Final = f'"kind":"{events.KEY_INTRODUCED}"'.encode()
 
 

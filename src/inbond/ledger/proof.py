@@ -199,6 +199,7 @@ class _Check:
         self.problems: list[str] = []
         self.proved: list[str] = []
         self.notes: list[str] = []
+        self.unvouched = False
 
     def head(self) -> None:
         head, kept = self.proof.head, self.kept
@@ -223,6 +224,7 @@ class _Check:
             return
         key = self.keys.get(head.key)
         if key is None:
+            self.unvouched = True
             self.problems.append(f"{what} is signed by {head.key}, a key that nobody here vouches for")
         elif not key.verifies(chain.HEAD_FORMAT, head.digest, head.signature):
             self.problems.append(f"{what} has a signature that does not fit what it says")
@@ -251,6 +253,7 @@ class _Check:
             self.problems.append(f"{event.name}: it is not in the ledger of that head")
         key = self.keys.get(event.key)
         if key is None:
+            self.unvouched = True
             self.problems.append(
                 f"{event.name}: it is signed by {event.key}, a key that nobody here vouches for"
             )
@@ -300,6 +303,8 @@ def check(
     if record is not None and (proof.record is None or proof.record.id != record):
         found.problems.append(f"it is not about the record {record}")
     note = who_signed(key, "proof")
+    if found.unvouched:
+        found.notes.append(chain.UNVOUCHED)
     return Shown(tuple(found.problems), tuple(found.proved), _NOT_PROVED, (note, *found.notes), proof.head)
 
 

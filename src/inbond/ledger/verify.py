@@ -32,11 +32,6 @@ _UNPINNED = (
     "was changed since signing, not who signed; give a public key with --key to check who"
 )
 
-_UNVOUCHED = (
-    "a key that no earlier one vouches for: the owner may have lost the old key, or somebody else wrote "
-    "here; ask the owner for the new public key, and compare with a tree head that you kept (docs/keys.md)"
-)
-
 
 @final
 @dataclass(frozen=True)
@@ -139,7 +134,7 @@ def verify_target(target: Target, trust: Trust) -> VerifyReport:
         for event in check.self_introduced[1:]
     ]
     if check.self_introduced[1:] or check.untrusted:
-        notes.append(_UNVOUCHED)
+        notes.append(chain.UNVOUCHED)
     if not membership.begun(target.workspace):
         notes.append(f"{target.workspace.home} has not joined the shared ledger: only its chain was checked")
     head_problems: list[str] = []
