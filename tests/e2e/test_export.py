@@ -230,17 +230,31 @@ def test_the_same_workspace_gives_the_same_bytes_anywhere(real: Place) -> None:
 
 @pytest.mark.slow
 def test_what_was_changed_is_not_exported(real: Place, capsys: pytest.CaptureFixture[str]) -> None:
-    for place, form in (
-        ("student/config.json", "cyclonedx"),
-        ("result.json", "card"),
-        ("student/attestation.jsonl", "intoto"),
-        ("student/manifest.json", "spdx"),
+    for place, form, words in (
+        ("student/config.json", "cyclonedx", "found: other bytes"),
+        ("result.json", "card", "found: other bytes"),
+        ("student/attestation.jsonl", "intoto", "found: other bytes"),
+        ("student/manifest.json", "spdx", "manifest.json is not one, or was changed"),
     ):
         path = real.run_folder / place
         kept = path.read_bytes()
         path.write_bytes(kept.replace(b"a", b"b", 1))
         assert run(["export", form, STUDENT]) == 4, place
-        assert "inbond verify names what was changed" in capsys.readouterr().err
+        assert words in capsys.readouterr().err
         path.write_bytes(kept)
     assert run(["export", "cyclonedx", STUDENT]) == 0
     check_cyclonedx(capsys.readouterr().out, "1.6")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("real")
+def test_text_that_was_erased_is_not_offered(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["erase", "tiny"]) == 0
+    capsys.readouterr()
+    text = printed(capsys, "croissant", STUDENT)
+    read_croissant(text)
+    assert "records.jsonl" not in text
+    assert "sha256" in text
+    card = DatasetCard(printed(capsys, "card", "data:runs/tiny/data/train"))
+    assert "configs" not in card.data.to_dict()
+    check_cyclonedx(printed(capsys, "cyclonedx", STUDENT), "1.6")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 from inbond import __version__
 from inbond.cli.trace import recorded_events
@@ -16,6 +17,7 @@ from inbond.errors import InputError, TamperedError
 from inbond.ledger import asking, envelope, inventory
 from inbond.ledger.asking import Lineage
 from inbond.ledger.events import Event
+from inbond.ledger.inventory import Inventory
 from inbond.ledger.lineage import Graph
 from inbond.ledger.recorded import Kept, Run, data_id
 from inbond.ledger.trace import find_target
@@ -37,8 +39,8 @@ def gather(workspace: Workspace, target: str, *, as_data: bool = False) -> Expor
     run = _run_of(lineage, id_)
     if as_data and run is not None:
         id_ = lineage.graph.names.get(run.data, run.data)
-    graph = lineage.graph.within(id_)
-    steps = tuple(_steps(lineage, graph, {event.name: event for event in events}))
+    graph, found = lineage.graph.within(id_), inventory.gather(events)
+    steps = tuple(_steps(lineage, graph, _Told({event.name: event for event in events}, found)))
     ended = [step.completed for step in steps if step.makes == id_]
     if not ended and not events:
         raise InputError(
@@ -46,7 +48,7 @@ def gather(workspace: Workspace, target: str, *, as_data: bool = False) -> Expor
             found=f"no ledger in {workspace.home}",
             fix="inbond run RECIPE, or inbond import FILE",
         )
-    measured = _measured(workspace, events, run) if run is not None and not as_data else Measured()
+    measured = _measured(workspace, found, run) if run is not None and not as_data else Measured()
     at = max(ended) if ended else _seconds(_time(events[-1].at))
     terms = lineage.library.terms.get(graph.nodes[id_].licence or "")
     names = terms.names if terms is not None else ()
@@ -82,7 +84,16 @@ def _run_of(lineage: Lineage, id_: str) -> Run | None:
 # Steps ----------------------------------------------------------------------------------------------
 
 
-def _steps(lineage: Lineage, graph: Graph, events: Mapping[str, Event]) -> Iterator[Step]:
+@final
+@dataclass(frozen=True)
+class _Told:
+    """What the ledger tells: its events by name, and what should lie in the workspace after them."""
+
+    events: Mapping[str, Event]
+    inventory: Inventory
+
+
+def _steps(lineage: Lineage, graph: Graph, told: _Told) -> Iterator[Step]:
     """The stages that led to the graph's nodes, in the order in which they were recorded."""
     for run in lineage.book.runs.values():
         if not run.trained:
@@ -92,9 +103,7 @@ def _steps(lineage: Lineage, graph: Graph, events: Mapping[str, Event]) -> Itera
         for kept in run.kept.values():
             if kept.stage in wanted:
                 made = makes[kept.stage]
-                yield _step(
-                    run, kept, lineage, graph, events[kept.claim.event], made if made in graph.nodes else None
-                )
+                yield _step(run, kept, lineage, graph, told, made if made in graph.nodes else None)
 
 
 def _makes(run: Run, kept: Kept, graph: Graph) -> str | None:
@@ -115,21 +124,25 @@ def _behind(run: Run, stages: Sequence[str]) -> set[str]:
     return found
 
 
-def _step(run: Run, kept: Kept, lineage: Lineage, graph: Graph, event: Event, makes: str | None) -> Step:
-    ended = _time(event.at)
+def _step(run: Run, kept: Kept, lineage: Lineage, graph: Graph, told: _Told, makes: str | None) -> Step:
+    ended, folder = _time(told.events[kept.claim.event].at), kept.claim.folder
     took = float(kept.manifest.facts.get("seconds", 0.0))
     rows = kept.manifest.facts.get("rows", kept.manifest.facts.get("answers"))
     return Step(
         run.name,
         kept.stage,
-        kept.claim.folder,
+        folder,
         kept.manifest.id,
         kept.manifest.digest,
         _seconds(ended - timedelta(seconds=took)),
         _seconds(ended),
         tuple(node for node in _used(run, kept, lineage) if node in graph.nodes),
         dict(kept.manifest.identity.inputs),
-        dict(kept.manifest.files),
+        {
+            name: digest
+            for name, digest in kept.manifest.files.items()
+            if f"{folder}/{name}" not in told.inventory.erased
+        },
         rows if isinstance(rows, int) else None,
         makes,
     )
@@ -166,15 +179,15 @@ def _seconds(time: datetime) -> str:
 # What was measured ----------------------------------------------------------------------------------
 
 
-def _measured(workspace: Workspace, events: Iterable[Event], run: Run) -> Measured:
+def _measured(workspace: Workspace, found: Inventory, run: Run) -> Measured:
     files = run.student.manifest.files
     config: Mapping[str, Any] = {}
     if "config.json" in files:
         config = json.loads(_read(run.student.folder / "config.json", files["config.json"], "the manifest"))
     place = f"runs/{run.name}/result.json"
-    claim = inventory.gather(events).files.get(place)
+    claim = found.files.get(place)
     metrics: Mapping[str, Any] = {}
-    if claim is not None:
+    if claim is not None and place not in found.erased:
         metrics = json.loads(_read(workspace.home / place, claim.digest, claim.event))["metrics"]
     numbers = {name: value for name, value in metrics.items() if isinstance(value, int | float)}
     parameters = numbers.pop("student_params", None)

@@ -78,7 +78,7 @@ def _data(exported: Exported) -> dict[str, Any]:
         found["source_datasets"] = ids
     if step is not None and step.records is not None:
         found["size_categories"] = [_size(step.records)]
-    if step is not None:
+    if step is not None and RECORDS in step.files:
         found["configs"] = [{"config_name": "default", "data_files": RECORDS}]
     return {**found, "tags": [*(["synthetic"] if written else []), "inbond"]}
 

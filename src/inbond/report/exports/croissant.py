@@ -64,7 +64,8 @@ def croissant(exported: Exported) -> Object:
         **({"license": node.licence} if node.licence else {}),
         "rai:dataCollection": " ".join(_collected(exported)),
         **_origins(exported),
-        **({"distribution": _files(step), "recordSet": [_records()]} if step else {}),
+        **({"distribution": _files(step)} if step else {}),
+        **({"recordSet": [_records()]} if step and RECORDS in step.files else {}),
     }
 
 

@@ -29,7 +29,8 @@ SYNTHETIC: Final[frozenset[Role]] = WROTE - {"transcriber"}
 class Step:
     """A stage of a recorded run with the artifact that it made. ``nodes`` are the models and data of the
     graph that it used, ``inputs`` earlier artifacts by their name in the stage (and the digest of the
-    prompts, which are no artifact), ``makes`` the node that the artifact is, None for one in between."""
+    prompts, which are no artifact), ``files`` those that were not erased since, ``makes`` the node that the
+    artifact is, None for one in between."""
 
     run: str
     stage: str
@@ -89,9 +90,16 @@ class Exported:
             self.graph.edges, key=lambda edge: (edge.target, edge.source, json.dumps(edge.to_json()))
         )
 
-    def into(self, id_: str) -> list[Edge]:
+    @cached_property
+    def _into(self) -> Mapping[str, list[Edge]]:
+        found: dict[str, list[Edge]] = {}
+        for edge in self.edges:
+            found.setdefault(edge.target, []).append(edge)
+        return found
+
+    def into(self, id_: str) -> Sequence[Edge]:
         """The edges that end in a node, in the order of ``edges``."""
-        return [edge for edge in self.edges if edge.target == id_]
+        return self._into.get(id_, ())
 
     @cached_property
     def ancestors(self) -> Mapping[str, Ancestor]:
