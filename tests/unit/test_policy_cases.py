@@ -68,3 +68,27 @@ def test_there_are_enough_cases_and_none_twice() -> None:
     assert len(CASES) >= 150
     assert len({repr(case.plan) for case in CASES}) >= 150
     assert {case.outcome for case in CASES} == {"permit", "permit-with-obligations", "review", "deny"}
+
+
+@pytest.mark.parametrize(
+    ("licence", "bases", "outcome"),
+    [
+        ("llama2", (), "permit-with-obligations"),
+        ("llama2 AND MIT", (), "permit-with-obligations"),
+        ("MIT", ("llama2",), "permit-with-obligations"),
+        ("llama2 OR MIT", (), "deny"),
+        ("MIT", (), "deny"),
+        ("MIT", ("llama3",), "deny"),
+        (None, (), "deny"),
+        (None, ("llama2",), "review"),
+    ],
+)
+def test_an_exception_for_a_family_needs_a_start_that_is_in_it_for_certain(
+    licence: str | None, bases: tuple[str, ...], outcome: str
+) -> None:
+    """Llama 2 outputs may improve Llama 2 alone: what may be under another licence is not known to be it."""
+    below = tuple(LicenceFinding("hf:below/it", text, "declared", "its card") for text in bases)
+    start = LicenceFinding("hf:a/start", licence, "declared" if licence else "none", "its card", below)
+    teacher = LicenceFinding("hf:a/teacher", "llama2", "declared", "its card")
+    decision = decide(Facts("hf:a/teacher", teacher, False, start), shipped().terms)
+    assert decision.verdict.outcome == outcome, said_by(decision)
