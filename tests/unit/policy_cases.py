@@ -487,7 +487,8 @@ AGREEMENTS = [
          _plan(EXAONE, agreements=_agreed(parties=["LG AI Research", "We"], teacher=EXAONE)), DUTIES,
          due=("agreement",)),
     Case("Where two texts apply, an agreement must name the one that it stands in for.",
-         _plan("path:MIT AND llama3", agreements=_agreed(parties=["Meta", "We"], teacher="path:MIT AND llama3")),
+         _plan("path:MIT AND llama3", agreements=_agreed(
+             parties=["Meta", "We"], teacher="path:MIT AND llama3")),
          DENY, said=f"it does not stand in for {L3}"),
     Case("Named, it lifts that one.",
          _plan("path:MIT AND llama3", agreements=_agreed(
