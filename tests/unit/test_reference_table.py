@@ -9,6 +9,16 @@ import pytest
 
 from inbond.policy import hosts, terms, weights
 from inbond.policy.licences import ids, parse
+from inbond.policy.obligations import (
+    Display,
+    FieldOfUse,
+    NamePrefix,
+    NoCompete,
+    Obligation,
+    Territory,
+    Threshold,
+)
+from inbond.policy.schema import Reading, Terms
 from inbond.types import parse_model_name
 
 S, L = "LicenseRef-scancode-", "LicenseRef-inbond-"
@@ -198,6 +208,110 @@ BASES = {
     "DeepSeek-R1-Distill-Qwen-14B": "hf:Qwen/Qwen2.5-14B",
     "DeepSeek-R1-Distill-Qwen-32B": "hf:Qwen/Qwen2.5-32B",
 }
+
+# the clauses whose numbers the reference gives
+CLAUSES = [
+    (S + "llama-2-license-2023", "s.1.b.v"), (L + "llama-3-license-2024", "s.1.b.v"),
+    (S + "bigscience-rail-1.0", "para. 5"), (S + "bigscience-rail-1.0", "Att. A(8)"),
+    (S + "bigscience-rail-1.0", "Att. A(12)"), (S + "bigscience-rail-1.0", "Att. A(13)"),
+    (S + "bigscience-open-rail-m", "Att. A(l)"), (S + "bigscience-open-rail-m", "Att. A(m)"),
+    (S + "bigcode-open-rail-m-v1", "para. 4"), (S + "gemma-tou-2024-04-01", "s.3.2"),
+    (S + "gemma-tou-2025-03-24", "s.3.2"), (S + "qwen-2024", "s.4"), (S + "qwen-2024", "s.5.b"),
+    (L + "deepseek-open-platform-2026-04-29", "s.4.2(2)"),
+    (L + "deepseek-open-platform-2026-04-29", "s.4.2(3)"), (L + "mistral-mnpl-0.1", "s.3.2"),
+    (L + "mistral-commercial-2026-09-25", "s.3.3"), (L + "openai-api-2026-01-01", "s.3.3(e)"),
+    (L + "anthropic-api-2026-11-12", "Commercial Terms D.4"), (L + "xai-enterprise", "s.3.2"),
+    (L + "alibaba-model-studio-2026-09-23", "4.48(d)(v)"), (L + "kimi-openplatform-2026-07-30", "3.4(5)"),
+    (L + "zai-api-2026-04-14", "additional terms 1.xii"), (S + "exaone-ai-model-1.1-nc", "s.3.1"),
+    (S + "exaone-ai-model-1.1-nc", "s.4.2"), (S + "tencent-hunyuan-3d-2.0-cla", "s.5.b"),
+    (L + "openrouter-tos-2026-08-31", "s.5.1"), (L + "baidu-ai-cloud-2026-08", "3A.5"),
+]  # fmt: skip
+
+COPIED = {"s.3.2", "s.5.b"}
+"""Numbers of the same clause in the version, or the sister text, that was read: Gemma, Hunyuan."""
+
+MAU, MONTH, YEAR = "monthly-active-users", "monthly-revenue-usd", "annual-revenue-usd"
+META, FALCON_LINE = (MAU, 700_000_000, "deny"), "built using Falcon LLM technology from TII"
+QWEN_LINES = ("Built with Qwen", "Improved using Qwen")
+# every typed value among the obligations of a text, on any topic
+VALUES = {
+    S + "llama-2-license-2023": {META},
+    L + "llama-3-license-2024": {"Llama 3", ("Built with Meta Llama 3",)},
+    S + "llama-3.1-license-2024": {META, "Llama", ("Built with Llama",)},
+    **{
+        S + id_: {META, "Llama", ("Built with Llama",), (("EU",), "multimodal")}
+        for id_ in ("llama-3.2-license-2024", "llama-3.3-license-2024", "llama-4-cla-2025")
+    },
+    S + "qwen-2024": {QWEN_LINES, (MAU, 100_000_000, "deny")},
+    L + "qwen-research": {QWEN_LINES},
+    L + "qwen3.8-max": {
+        (MAU, 100_000_000, "obligation"), (MONTH, 20_000_000, "obligation"), (YEAR, 50_000_000, "review"),
+    },
+    L + "qwen-community-1.0": {(MAU, 100_000_000, "obligation"), (MONTH, 20_000_000, "obligation")},
+    L + "mistral-medium-3.5": {(MONTH, 20_000_000, "deny")},
+    S + "moonshot-ai-modified-mit-2025": {
+        (MAU, 100_000_000, "obligation"), (MONTH, 20_000_000, "obligation"),
+    },
+    L + "kimi-k3": {(YEAR, 20_000_000, "review")},
+    L + "glm-5.3": {(YEAR, 10_000_000_000, "review")},
+    L + "minimax-m3": {("Built with MiniMax M3",)},
+    S + "nvidia-open-model-2025-04-28": {("Built on NVIDIA Cosmos",)},
+    S + "falcon-2-11b-1.0": {(FALCON_LINE,)},
+    S + "stability-ai-community-2024": {(YEAR, 1_000_000, "review"), ("Powered by Stability AI",)},
+    S + "tencent-hunyuan-3d-2.0-cla": {(("EU", "GB", "KR"), None)},
+    L + "tencent-hunyuan-llm": {(("EU", "GB", "KR"), None)},
+    S + "bigscience-rail-1.0": {
+        frozenset({"automated-decisions", "medical", "justice", "law-enforcement", "immigration", "asylum"})
+    },
+    S + "bigscience-open-rail-m": {frozenset({"medical", "justice"})},
+    S + "deepseek-la-1.0": {frozenset({"military"})},
+    L + "alibaba-model-studio-2026-09-23": {"products-and-services"},
+    **{
+        id_: {"models"}
+        for _, id_, _, _, stance in ROWS
+        if stance == COMP and id_ != L + "alibaba-model-studio-2026-09-23"
+    },
+}  # fmt: skip
+
+
+def readings(text: Terms) -> list[Reading]:
+    positions = [p for p in (text.outputs, text.derived_weights, text.training_data) if p is not None]
+    return [reading for p in positions for reading in (p, *p.exceptions)]
+
+
+def value_of(item: Obligation) -> object:
+    match item:
+        case NamePrefix():
+            return item.prefix
+        case Display():
+            return item.show
+        case Threshold():
+            return item.metric, item.above, item.then
+        case Territory():
+            return item.excluded, item.only_for
+        case FieldOfUse():
+            return frozenset(item.forbidden) or None
+        case NoCompete():
+            return item.scope
+    return None
+
+
+@pytest.mark.parametrize("id_", terms.shipped().terms)
+def test_every_number_place_name_and_line_is_the_references(id_: str) -> None:
+    found = {value_of(item) for each in readings(terms.shipped().terms[id_]) for item in each.obligations}
+    assert found - {None} == VALUES.get(id_, set())
+
+
+@pytest.mark.parametrize(("id_", "number"), CLAUSES)
+def test_every_clause_that_the_reference_numbers_is_listed(id_: str, number: str) -> None:
+    assert number in {clause.number for clause in terms.shipped().terms[id_].clauses}
+
+
+def test_no_other_clause_of_a_text_that_was_not_read_has_a_number() -> None:
+    for id_, text in terms.shipped().terms.items():
+        if text.evidence in ("S", "R"):
+            numbered = {clause.number for clause in text.clauses if clause.number.startswith(("s.", "Att"))}
+            assert numbered <= {number for known, number in CLAUSES if known == id_} | COPIED, id_
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[f"{row[0]}: {row[1]}" for row in ROWS])
