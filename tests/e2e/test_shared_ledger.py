@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -122,7 +123,9 @@ def test_the_benchmark_of_appending_measures_both_stores(server: Server) -> None
 
 
 @pytest.mark.slow
-def test_a_run_that_is_killed_goes_on_and_verifies(address: Address, tmp_path: Path) -> None:
+def test_a_run_that_is_killed_goes_on_and_verifies(
+    address: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     place = Place(tmp_path)
     save_tiny(tmp_path / "teacher")
     place.write()
@@ -143,6 +146,14 @@ def test_a_run_that_is_killed_goes_on_and_verifies(address: Address, tmp_path: P
     assert place.inbond("verify")["checked"] == report["checked"], "a second run adds nothing"
     assert place.inbond("verify", "run:tiny")["ok"]
     assert place.inbond("trace", "run:tiny")["ancestors"]
+    student = "bond/runs/tiny/student"
+    inbond(*CHECK, "--home", "other", cwd=tmp_path)  # another workspace's events in between
+    assert place.inbond("verify", student, "--save-proof", "proof.json")["ok"]
+    monkeypatch.delenv("INBOND_LEDGER")
+    assert place.inbond("verify", "proof.json")["ok"], "a proof needs no server"
+    monkeypatch.setenv("PGUSER", "postgres")
+    shutil.copytree(tmp_path / student, tmp_path / "copied")
+    assert place.inbond("verify", "copied")["ok"]
     assert place.inbond("erase", "tiny")["files"]
     assert place.inbond("verify")["ok"]
     assert not (tmp_path / "bond" / "ledger.db").exists()
