@@ -16,6 +16,7 @@ from inbond.digest import Digest, canonical, of_bytes
 from inbond.errors import InputError
 from inbond.ledger.lineage import Edge, Graph, Node
 from inbond.ledger.weaving import build
+from inbond.policy import licences
 from inbond.report.card import hub_licence
 from inbond.report.exports import names
 from inbond.report.exports.cards import card
@@ -271,6 +272,20 @@ def test_a_card_calls_a_licence_what_the_hub_calls_it() -> None:
     assert hub_licence(None, also=("mit",)) == {"license": "unknown"}
     told = replace(chain("r1-distill-llama"), card_names=("mit",))
     assert ModelCard(card(told)).data.license == "mit"
+
+
+@pytest.mark.parametrize(
+    ("text", "taken"),
+    [
+        ("MIT", True), ("apache-2.0", True), ("GPL-2.0-only OR MIT", True), ("OpenMDW-1.0", True),
+        ("Apache-2.0 WITH LLVM-exception", True), ("LicenseRef-scancode-qwen-2024", True),
+        ("DocumentRef-x:LicenseRef-y", True), ("other", False), ("openrail", False), ("own words", False),
+        ("MIT AND (own words)", False), ("LicenseRef-a b", False), ("LicenseRef-川", False),
+        ("MIT AND", False),
+    ],
+)  # fmt: skip
+def test_an_expression_is_one_only_where_spdx_takes_it_for_one(text: str, taken: bool) -> None:
+    assert licences.is_spdx(text) is taken
 
 
 def test_a_file_of_our_own_is_not_taken_for_a_data_set_of_the_hub() -> None:
