@@ -62,6 +62,7 @@ def test_case(case: Case) -> None:
     assert (case.outcome == "permit") <= (not kinds)
     assert (case.outcome == "permit-with-obligations") <= bool(kinds)
     assert (case.outcome == "review") <= bool(decision.missing)
+    assert (case.outcome == "review") <= ("To settle it: " in said_by(decision))
 
 
 def test_there_are_enough_cases_and_none_twice() -> None:

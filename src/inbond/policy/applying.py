@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
 from inbond.policy.agreements import why_not
-from inbond.policy.conditions import WHEN_TEXT, weigh_condition
+from inbond.policy.conditions import WHEN_TEXT, Applied, weigh_condition
 from inbond.policy.facts import Agreement, Facts, LicenceFinding, Topic
 from inbond.policy.judgement import Due, Judgement, Question, settle, unknown
 from inbond.policy.licences import AnyOf, ids, parse
+from inbond.policy.obligations import Obligation
 from inbond.policy.outgoing import bounds_of
 from inbond.policy.schema import Exemption, Position, Reading, Terms
 from inbond.policy.stances import weigh, worst
@@ -102,29 +103,43 @@ def _start_ids(start: LicenceFinding | None, catalogue: Catalogue) -> Iterator[s
 
 def _judge_reading(terms: Terms, reading: Reading, question: Question, facts: Facts) -> Judgement:
     applied = [(item, weigh_condition(item, facts, question.modality)) for item in reading.obligations]
-    due = tuple(
-        Due(item.kind, done.text, WHEN_TEXT[item.when], f"{terms.id} {item.clause}, for {question.subject}")
-        for item, done in applied
-        if done.text is not None
-    )
     conditions = worst("permit", *(done.outcome for _, done in applied))
     weighed = weigh(reading, facts, conditions)
-    missing = (*(gap for _, done in applied for gap in done.missing), *weighed.missing)
     sentences = [reading.finding, *(done.finding for _, done in applied), weighed.sentence]
     finding = (
         f"{question.subject} is under the {terms.title} ({question.how}). {' '.join(filter(None, sentences))}"
     )
+    finding += _how_sure(terms)
+    bounds = bounds_of(terms.id, question.subject, reading) if facts.release == "weights" else ()
     lifted = None
     if weighed.outcome in ("review", "deny"):
         lifted, note = _agreement(terms, question, facts)
         finding += note
     if lifted is not None:
+        still = [(item, done) for item, done in applied if _outlives(item, done)]
+        due = (*_due(still, terms, question), _kept(lifted, terms, question))
+        bounds = tuple(bound for bound in bounds if bound.asks != "non-commercial")
         reason = _reason("agreement", finding, terms, reading, question)
-        return Judgement("permit-with-obligations", (reason,), (_kept(lifted, terms, question),))
-    finding += _how_sure(terms) + (settle(missing) if weighed.outcome == "review" else "")
+        return Judgement("permit-with-obligations", (reason,), due, bounds=bounds)
+    missing = (*(gap for _, done in applied for gap in done.missing), *weighed.missing)
+    finding += settle(missing) if weighed.outcome == "review" else ""
     reason = _reason(question.rule, finding, terms, reading, question)
-    bounds = bounds_of(terms.id, question.subject, reading) if facts.release == "weights" else ()
-    return Judgement(weighed.outcome, (reason,), due, missing, bounds=bounds)
+    return Judgement(weighed.outcome, (reason,), _due(applied, terms, question), missing, bounds=bounds)
+
+
+def _due(applied: Sequence[tuple[Obligation, Applied]], terms: Terms, question: Question) -> tuple[Due, ...]:
+    return tuple(
+        Due(item.kind, done.text, WHEN_TEXT[item.when], f"{terms.id} {item.clause}, for {question.subject}")
+        for item, done in applied
+        if done.text is not None
+    )
+
+
+def _outlives(item: Obligation, done: Applied) -> bool:
+    """Whether an obligation stays where an agreement lifts what stands in the plan's way: names, notices and
+    what passes through do."""
+    in_the_way = done.outcome in ("review", "deny") or item.kind in ("no-compete", "non-commercial")
+    return not in_the_way
 
 
 def _reason(rule: str, finding: str, terms: Terms, reading: Reading, question: Question) -> Reason:
