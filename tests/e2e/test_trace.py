@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +82,11 @@ def test_a_chain_of_two_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, co
     assert [each["id"] for each in abroad["ancestors"] if each["kind"] == "model"] == [
         "run:tiny of hf:me/renamed"
     ]
+
+
+def test_the_benchmark_runs_and_its_trace_is_right() -> None:
+    script = Path(__file__).parents[2] / "benchmarks" / "trace.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "--small"], capture_output=True, text=True, check=True
+    )
+    assert re.search(r"^\| 1,000 \| \d", done.stdout, re.M)

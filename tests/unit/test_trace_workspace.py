@@ -378,6 +378,33 @@ def test_a_credential_in_a_foreign_file_never_reaches_the_ledger(
     assert key not in maker.workspace.ledger.read_bytes().decode("latin-1")
 
 
+def test_a_declaration_of_a_newer_version_is_a_clear_error(maker: Maker, command: Command) -> None:
+    first_run(maker)
+    node = {"id": "hf:a/b", "kind": "model", "licence": None, "digests": [], "source": "", "complete": False}
+    edge = {
+        "source": "hf:a/b",
+        "target": "hf:a/b",
+        "relation": "dreamt",
+        "roles": [],
+        "stage": "",
+        "parts": [],
+    }
+    graph = {"nodes": [node], "edges": [{**edge, "channel": None, "read": ""}], "unknowns": []}
+    body = {"form": "card", "read": "x", "subject": "hf:a/b", "digest": of_bytes(b""), "graph": graph}
+    maker.ledger.record("lineage.declared", body)
+    error = command("trace", "run:a", code=2)["error"]
+    assert error["found"] == "ValueError: relation 'dreamt'"
+    assert "or a newer one" in error["fix"]
+
+
+def test_data_that_is_asked_for_says_what_it_is_behind(maker: Maker, command: Command) -> None:
+    first_run(maker)
+    assert command("trace", "run:a", "--from", "data:mine.jsonl")["answer"]["sentence"] == (
+        "Yes: run:a descends from data:mine.jsonl through 2 hops; it is behind 33.3% of the records in train "
+        "of run:a; it is behind 33.3% of the tokens in train of run:a."
+    )
+
+
 def test_a_path_is_no_name_on_the_hub() -> None:
     assert hub_name("/meta-llama/Llama-3.1-8B") == "hf:/meta-llama/Llama-3.1-8B"
     assert hub_name("https://huggingface.co/org/name/") == "hf:org/name"

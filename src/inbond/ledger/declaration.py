@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, final
 
 from inbond.digest import Digest
-from inbond.errors import InputError, TamperedError
+from inbond.errors import InputError
 from inbond.ledger.events import Event
 from inbond.ledger.lineage import RELATIONS, Edge, Graph, Node, NodeKind, Part, Relation, Unknown
 from inbond.ledger.weaving import build
@@ -20,7 +20,7 @@ from inbond.policy import licences
 
 DECLARED: Final = "lineage.declared"
 
-MOST_NODES, MOST_EDGES, MOST_UNKNOWNS, LONGEST = 5_000, 20_000, 1_000, 500
+MOST_NODES, MOST_EDGES, MOST_UNKNOWNS, LONGEST = 1_000, 5_000, 1_000, 500
 """Bounds on what one file may declare; ``LONGEST`` is in characters of a single text."""
 
 
@@ -77,8 +77,8 @@ def _relation(text: str) -> Relation:
 
 
 def in_force(events: Iterable[Event]) -> list[Declared]:
-    """What is declared now, of a whole ledger's events in order. Raises TamperedError for one that cannot
-    be read: a newer version may have written it."""
+    """What is declared now, of a whole ledger's events in order. Raises InputError for one that cannot be
+    read: a newer version may have written it, and whether it was changed is for ``verify`` to say."""
     found: dict[tuple[str, str, str], Declared] = {}
     for event in events:
         if event.kind != DECLARED:
@@ -86,7 +86,7 @@ def in_force(events: Iterable[Event]) -> list[Declared]:
         try:
             item = from_body(event.body)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise TamperedError(
+            raise InputError(
                 expected=f"{event.name} to hold a declared lineage that this version can read",
                 found=f"{type(error).__name__}: {error}",
                 fix="read it with the version of Inbond that wrote it, or a newer one",

@@ -137,6 +137,17 @@ Way = tuple[Edge, ...]
 """Edges from an ancestor down to the target, each beginning where the one before ends."""
 
 
+_Step = tuple[Edge, Any]
+
+
+def _way(step: _Step | None) -> Way:
+    edges = []
+    while step is not None:
+        edges.append(step[0])
+        step = step[1]
+    return tuple(reversed(edges))
+
+
 @final
 @dataclass(frozen=True)
 class Paths:
@@ -177,8 +188,14 @@ class Graph:
         """The node of exactly this name, or of an artifact that is known to be the same."""
         return self.nodes.get(self.names.get(name, name))
 
-    def hops(self, target: str) -> dict[str, int]:
+    @cached_property
+    def _hops(self) -> dict[str, Mapping[str, int]]:
+        return {}
+
+    def hops(self, target: str) -> Mapping[str, int]:
         """Every ancestor of ``target`` with the number of edges on its shortest path, nearest first."""
+        if target in self._hops:
+            return self._hops[target]
         found = {target: 0}
         waiting = deque([target])
         while waiting:
@@ -188,6 +205,7 @@ class Graph:
                     found[edge.source] = found[node] + 1
                     waiting.append(edge.source)
         del found[target]
+        self._hops[target] = found
         return found
 
     def by_weights(self, target: str) -> set[str]:
@@ -214,13 +232,14 @@ class Graph:
             return sorted(following, key=lambda edge: -away[edge.target])
 
         found: list[Way] = []
-        stack: list[Way] = [(edge,) for edge in onwards(source)]
+        # A step holds its edge and the step before, so that long ways are not copied edge by edge.
+        stack: list[_Step] = [(edge, None) for edge in onwards(source)]
         while stack and len(found) < most:
-            path = stack.pop()
-            if path[-1].target == target:
-                found.append(path)
+            step = stack.pop()
+            if step[0].target == target:
+                found.append(_way(step))
             else:
-                stack += [(*path, edge) for edge in onwards(path[-1].target)]
+                stack += [(edge, step) for edge in onwards(step[0].target)]
         return Paths(tuple(sorted(found, key=len)), cut=bool(stack))
 
     def within(self, target: str) -> Graph:

@@ -79,6 +79,8 @@ class Touch:
         return self._with(other, Range.over)
 
     def _with(self, other: Touch, both: Callable[[Range, Range], Range]) -> Touch:
+        if not (self.touched.high and other.touched.high):
+            return self if self.touched.high else other
         roles = {
             role: both(self.by_role.get(role, NONE), other.by_role.get(role, NONE))
             for role in ROLES

@@ -255,7 +255,8 @@ def _how(ancestor: Ancestor) -> str:
     hops = f" through {ancestor.hops} hop{'s' if ancestor.hops != 1 else ''}"
     if ancestor.edge == "weights":
         hops += ", by its weights"
-    parts = [_part(share) for share in ancestor.shares if ancestor.node.kind == "model"]
+    words = _part if ancestor.node.kind == "model" else _behind
+    parts = [words(share) for share in ancestor.shares]
     said = "; ".join(part for part in parts if part)
     if not said and ancestor.edge == "outputs":
         said = "how much of its training that touched is not established"
@@ -280,6 +281,13 @@ def _part(share: Share) -> str:
         else ("and wrote none of them" if not authored else f"and wrote {_percent(authored)}")
     )
     return f"it touched {_percent(touched)} of {where}{as_}{', ' + wrote if wrote else ''}"
+
+
+def _behind(share: Share) -> str:
+    touched = share.touch.touched.exact
+    if touched is None:
+        return ""
+    return f"it is behind {_percent(touched)} of the {share.unit} in {share.stage.words}"
 
 
 def _percent(part: float) -> str:
