@@ -36,7 +36,7 @@ def gather(workspace: Workspace, target: str, *, as_data: bool = False) -> Expor
     events = recorded_events(workspace)
     lineage = asking.read(workspace, events, library.load(config_folder(os.environ)))
     id_ = find_target(target, lineage.graph)
-    run = _run_of(lineage, id_)
+    run = _run_of(lineage, id_, target)
     if as_data and run is not None:
         id_ = lineage.graph.names.get(run.data, run.data)
     graph, found = lineage.graph.within(id_), inventory.gather(events)
@@ -63,7 +63,7 @@ def statements(workspace: Workspace, target: str) -> bytes:
     events = recorded_events(workspace)
     lineage = asking.read(workspace, events, library.load(config_folder(os.environ)))
     id_ = find_target(target, lineage.graph)
-    run = _run_of(lineage, id_)
+    run = _run_of(lineage, id_, target)
     claim = run.student.claim if run is not None else None
     if run is None or claim is None or claim.attestation is None:
         raise InputError(
@@ -74,11 +74,15 @@ def statements(workspace: Workspace, target: str) -> bytes:
     return _read(run.student.folder / envelope.NAME, claim.attestation, claim.event)
 
 
-def _run_of(lineage: Lineage, id_: str) -> Run | None:
-    for run in lineage.book.runs.values():
-        if run.trained and lineage.graph.names.get(run.model, run.model) == id_:
-            return run
-    return None
+def _run_of(lineage: Lineage, id_: str, asked: str) -> Run | None:
+    """The run whose student is the node ``id_``; of several with the same bytes, the one that was named."""
+    runs = [
+        run
+        for run in lineage.book.runs.values()
+        if run.trained and lineage.graph.names.get(run.model, run.model) == id_
+    ]
+    named = [run for run in runs if run.model == asked]
+    return next(iter(named or runs), None)
 
 
 # Steps ----------------------------------------------------------------------------------------------
