@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.exporting import check_cyclonedx
 from tests.real_model import save_pruned, server_apart
 
 ROOT = Path(__file__).parents[2]
@@ -83,3 +84,5 @@ def test_learning_from_a_served_teacher_by_text_alone(
         assert result["metrics"]["text_loss_after"] < result["metrics"]["text_loss_before"]
         page = (tmp_path / "bond/runs/served/report.html").read_text()
         assert "not measured" in page
+        bom = [*command[:-3], "export", "cyclonedx", "run:served"]
+        check_cyclonedx(subprocess.run(bom, capture_output=True, text=True, check=True).stdout, "1.6")
