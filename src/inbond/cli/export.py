@@ -23,6 +23,7 @@ from inbond.workspace import Workspace, write_bytes
 _PUBLIC: Final = 0o644
 
 
+@final
 class FormName(StrEnum):
     """The forms, as they are typed."""
 
@@ -36,6 +37,7 @@ class FormName(StrEnum):
     eu_summary = "eu-summary"
 
 
+@final
 class SpecVersion(StrEnum):
     """Versions of CycloneDX."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import count
-from typing import Any, Final
+from typing import Any, Final, final
 
 from inbond.digest import canonical
 from inbond.ledger.lineage import Edge, Node
@@ -32,6 +32,7 @@ def prov(exported: Exported) -> Object:
     return found.document
 
 
+@final
 class _Document:
     """The document as it grows. Relations have names of their own, so that each can be told apart."""
 

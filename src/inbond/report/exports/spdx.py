@@ -8,7 +8,7 @@ its ancestors: their classes are used, and conformance to them is not claimed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, final
 
 from inbond.digest import PREFIX, Digest
 from inbond.ledger.lineage import Edge, Node, Relation
@@ -36,6 +36,7 @@ def spdx(exported: Exported) -> Object:
     return {"@context": CONTEXT, "@graph": list(_elements(_Ids(exported.id), exported))}
 
 
+@final
 class _Ids:
     """Ids that are unique in the world: a fragment of this document's UUID."""
 
