@@ -175,3 +175,14 @@ def test_more_release_never_makes_it_milder(facts: Facts) -> None:
         for r in ("none", "service", "weights")
     ]
     assert ranks == sorted(ranks)
+
+
+def test_a_licence_without_evidence_is_none() -> None:
+    claimed = LicenceFinding("t", "MIT", "none", "nobody says so")
+    assert outcome(Facts("t", claimed, False)) == "review"
+    assert outcome(Facts("t", under("t", "MIT"), False, claimed)) == "review"
+    assert outcome(Facts("t", replace(claimed, licence=None, evidence="declared"), False)) == "review"
+
+
+def test_nobody_and_nothing_are_numbers_too() -> None:
+    assert outcome(Facts("t", under("t", "MIT"), False, mau=0, revenue_usd=0.0)) == "permit"
