@@ -494,6 +494,9 @@ AGREEMENTS = [
          _plan("path:MIT AND llama3", agreements=_agreed(
              parties=["Meta", "We"], teacher="path:MIT AND llama3", scope={"terms": [L3]})),
          DUTIES, (L3, "s.1.b.v"), due=("agreement",)),
+    Case("Behind a host an agreement that names no text is about the host.",
+         _plan(LLAMA2, channel="openrouter.ai", agreements=_agreed(parties=["Meta", "We"], teacher=LLAMA2)),
+         DENY, said=f"it does not stand in for {L2}"),
     Case("An agreement that names the weights' licence lifts it behind a host as well.",
          _plan(LLAMA2, channel="openrouter.ai",
                agreements=_agreed(parties=["Meta", "We"], teacher=LLAMA2, scope={"terms": [L2]})),
