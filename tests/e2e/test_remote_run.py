@@ -287,7 +287,7 @@ async def test_a_host_that_gives_fewer_alternatives_is_told_at_once(place: Place
         f"20 alternatives a token from api:{place.mock.host}/m", "5 at most",
     )  # fmt: skip
     assert "capture.k=5" in error["fix"]
-    assert place.asked == 2
+    assert place.asked <= 4, "the first answer stops it: no more than were on their way"
     assert not (place.run_folder / "data").exists()
 
 

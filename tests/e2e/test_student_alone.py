@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -155,7 +156,7 @@ def test_no_prompt_leaves_with_the_statements(maker: Place) -> None:
     assert b"river and window" not in payloads
     assert b"(49 prompts, not shown)" in payloads
     assert "秘密の指示".encode() not in payloads
-    assert b"4321" not in payloads
+    assert not re.search(rb"(?<![\w.])4321(?![\w.])", payloads), "a digest may hold these digits"
     recipe = json.loads(Envelope.from_dict(json.loads(text.splitlines()[1])).payload)
     shown = recipe["predicate"]["buildDefinition"]["externalParameters"]["recipe"]
     assert (shown["prompts"]["system"], shown["prompts"]["template"]) == ("(not shown)", None)
