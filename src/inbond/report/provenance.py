@@ -16,10 +16,10 @@ from inbond.report.data import (
     HostTargets,
     LearningFacts,
     LedgerFacts,
-    Lineage,
     ReportData,
     VerdictView,
 )
+from inbond.report.picture import Lineage
 from inbond.report.text import clip, one_line, visible
 from inbond.report.wording import count
 
