@@ -158,10 +158,10 @@ def _ancestor(ancestor: Ancestor, *, paths: bool) -> Iterator[str]:
         parts = [("wrote", share.touch.authored.exact), ("touched", share.touch.touched.exact)]
         said = ", ".join(f"{verb} {part:.4g}" for verb, part in parts if part is not None)
         yield from _item(f"{share.unit} in {share.stage.words}: {said or 'part not established'}", deep=True)
-    said = ways(ancestor.paths.paths)
-    for way in said[:_MOST] if paths else ():
+    lines = ways(ancestor.paths.paths)
+    for way in lines[:_MOST] if paths else ():
         yield from _item(way, deep=True)
-    if paths and (ancestor.paths.cut or len(said) > _MOST):
+    if paths and (ancestor.paths.cut or len(lines) > _MOST):
         yield "      ... there are more ways"
 
 

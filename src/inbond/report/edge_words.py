@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from inbond.report.text import columns, wrap
 
-_COLUMNS, _LINES = 17, 4
+_COLUMNS, _LINES = 14, 5
 _COLUMN, _LINE, _MARGIN = 6.6, 13.0, 26.0
 """Pixels: of a column of type at most, from one line to the next, beside the words."""
 

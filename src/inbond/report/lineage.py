@@ -13,37 +13,16 @@ from dataclasses import dataclass, replace
 from markupsafe import Markup
 
 from inbond.report import edge_words, graph
+from inbond.report.boxes import KIND_WORDS, LONGEST, NARROW, Box, boxed, draw_box, width_of
 from inbond.report.edge_words import Words
 from inbond.report.picture import Lineage, LineageEdge, LineageNode
-from inbond.report.text import clip, columns, one_line, wrap
+from inbond.report.text import clip, one_line
 
 MOST_NODES = 40
-_LONGEST = 200
-_KIND_WORDS = {"open": "not known"}
-_KINDS = ("teacher", "student", "model", "data", "records", "targets", "stage", "open")
-_CORNERS = {"stage": 12, "teacher": 14, "student": 14, "model": 14, "data": 0}
-_WIDE, _NARROW, _GAP_X, _GAP_Y, _PAD = 142.0, 90.0, 54.0, 22.0, 10.0
-_LABEL_COLUMN, _SMALL_COLUMN = 8.0, 6.9
-"""Pixels a column of type takes at most in the widest of the usual typefaces."""
-_FITS = 1450.0
+_GAP_X, _GAP_Y = 54.0, 22.0
+_FITS = 1500.0
 """Wider pictures are not shrunk to the page, which would make them unreadable, but scroll."""
 _COLUMN, _GUTTER, _LANES = 340.0, 72.0, 6
-_MOST_SOURCES = 6
-"""Edges into a node that a column says in words."""
-
-
-@dataclass(frozen=True)
-class _Box:
-    """A node's lines of text as they will be drawn, with their size in pixels."""
-
-    node: LineageNode
-    lines: tuple[tuple[str, str], ...]
-    """(class, text); of a pill, the class ends with its tone."""
-    width: float
-    height: float
-
-
-_LINE_HEIGHTS = {"kind": 16.0, "label": 17.0, "detail": 15.0, "badge": 15.0, "pill": 21.0}
 
 
 def draw_wide(lineage: Lineage, ident: str, title: str) -> Markup:
@@ -51,7 +30,7 @@ def draw_wide(lineage: Lineage, ident: str, title: str) -> Markup:
     nodes = _first_nodes(lineage)
     if not nodes:
         return Markup("")
-    boxes = {node.id: _box(node, _NARROW if node.kind == "stage" else _WIDE) for node in nodes}
+    boxes = {node.id: boxed(node, width_of(node)) for node in nodes}
     edges = _edges(lineage, boxes)
     layout = graph.lay_out({key: box.height for key, box in boxes.items()}, list(edges), _GAP_Y)
     lefts, widths, total = _across(layout, boxes, _gaps(layout, edges))
@@ -65,7 +44,7 @@ def draw_wide(lineage: Lineage, ident: str, title: str) -> Markup:
     parts = [_open(ident, title, lineage, style, (top, total, bottom - top))]
     parts += [course.line for course in drawn] + [edge_words.draw(words) for words in said]
     parts += [
-        _drawing(boxes[key], lefts[key], layout.centre[key] - boxes[key].height / 2, ident)
+        draw_box(boxes[key], lefts[key], layout.centre[key] - boxes[key].height / 2, ident)
         for layer in layout.layers for key in layer if key in boxes
     ]  # fmt: skip
     return Markup("").join([*parts, Markup("</svg>")])
@@ -78,17 +57,28 @@ def draw_column(lineage: Lineage, ident: str, title: str) -> Markup:
         return Markup("")
     every = _edges(lineage, nodes)
     tops: dict[str, float] = {}
-    boxes: dict[str, _Box] = {}
+    boxes: dict[str, Box] = {}
     y = 0.0
-    for key in graph.in_order(list(nodes), list(every)):
+    for key in _down(nodes, every):
         into = [edge for edge in every.values() if edge.target == key and edge.shown]
-        boxes[key] = _box(nodes[key], _COLUMN - _GUTTER, [_from(edge, nodes) for edge in into])
+        boxes[key] = boxed(nodes[key], _COLUMN - _GUTTER, [_from(edge, nodes) for edge in into])
         tops[key] = y
         y += boxes[key].height + 12
     parts = [_open(ident, title, lineage, "column", (0.0, _COLUMN, y - 12))]
     parts += _lanes(list(every.values()), tops, boxes)
-    parts += [_drawing(box, _GUTTER, tops[key], ident) for key, box in boxes.items()]
+    parts += [draw_box(box, _GUTTER, tops[key], ident) for key, box in boxes.items()]
     return Markup("").join([*parts, Markup("</svg>")])
+
+
+def _down(nodes: Mapping[str, LineageNode], edges: Mapping[graph.Edge, LineageEdge]) -> list[str]:
+    """Sources before targets; what is not known of a node directly before it."""
+    before: dict[str, list[str]] = {}
+    for (source, target), edge in edges.items():
+        if (edge.kind, nodes[source].kind) == ("open", "open") != (edge.kind, nodes[target].kind):
+            before.setdefault(target, []).append(source)
+    moved = {source for sources in before.values() for source in sources}
+    order = [key for key in graph.in_order(list(nodes), list(edges)) if key not in moved]
+    return list(dict.fromkeys(one for key in order for one in (*before.get(key, ()), key)))
 
 
 def _from(edge: LineageEdge, nodes: Mapping[str, LineageNode]) -> str:
@@ -98,13 +88,13 @@ def _from(edge: LineageEdge, nodes: Mapping[str, LineageNode]) -> str:
 
 def as_text(lineage: Lineage) -> list[str]:
     """One sentence an edge, in the order of the layers."""
-    labels = {node.id: one_line(clip(node.label, _LONGEST)) for node in lineage.nodes}
+    labels = {node.id: one_line(clip(node.label, LONGEST)) for node in lineage.nodes}
     place = {key: index for index, key in enumerate(graph.in_order(list(labels), _pairs(lineage)))}
     known = [edge for edge in lineage.edges if edge.source in labels and edge.target in labels]
     known.sort(key=lambda edge: (place[edge.source], place[edge.target]))
     return [
-        f"{labels[edge.source]} → {labels[edge.target]}: {_KIND_WORDS.get(edge.kind, edge.kind)}"
-        + (f" ({one_line(clip(edge.label, _LONGEST))})" if edge.label else "")
+        f"{labels[edge.source]} → {labels[edge.target]}: {one_line(clip(KIND_WORDS.get(edge.kind, edge.kind), LONGEST))}"
+        + (f" ({one_line(clip(edge.label, LONGEST))})" if edge.label else "")
         for edge in known
     ]
 
@@ -139,27 +129,6 @@ def _drawn(edge: LineageEdge, layout: graph.Layout) -> bool:
     return (edge.source, edge.target) in layout.ways
 
 
-def _box(node: LineageNode, width: float, sources: Sequence[str] = ()) -> _Box:
-    room = width - 2 * _PAD
-    small = int(room / _SMALL_COLUMN)
-    kind = _KIND_WORDS.get(node.kind, node.kind[:24]) + (f" · {node.note}" if node.note else "")
-    lines = [] if node.kind == "stage" else [("kind", line) for line in wrap(kind, small, 2)]
-    lines += [("label", line) for line in wrap(node.label, int(room / _LABEL_COLUMN), 4)]
-    if node.detail:
-        lines += [("detail", line) for line in wrap(node.detail, small, 4 if node.link else 2)]
-    if node.badges:
-        lines += [("badge", line) for line in wrap(" · ".join(node.badges), small, 2)]
-    for source in sources[:_MOST_SOURCES]:
-        lines += [("detail", line) for line in wrap(source, small, 3)]
-    lines += [(f"pill {tone}", wrap(text, small - 2, 1)[0]) for tone, text in node.pills]
-    height = sum(_height(css) for css, _ in lines) + 2 * _PAD - 3
-    return _Box(node, tuple(lines), width, height)
-
-
-def _height(css: str) -> float:
-    return _LINE_HEIGHTS[css.partition(" ")[0]]
-
-
 def _gaps(layout: graph.Layout, edges: Mapping[graph.Edge, LineageEdge]) -> list[float]:
     """The room after each layer: as wide as the widest words on edges there."""
     gaps = [_GAP_X] * len(layout.layers)
@@ -179,14 +148,14 @@ def _said_in(pair: graph.Edge, layout: graph.Layout) -> int:
 
 
 def _across(
-    layout: graph.Layout, boxes: dict[str, _Box], gaps: Sequence[float]
+    layout: graph.Layout, boxes: dict[str, Box], gaps: Sequence[float]
 ) -> tuple[dict[str, float], dict[str, float], float]:
     """Left edge and width of every item, and the picture's width. Stand-ins are as wide as their layer."""
     lefts: dict[str, float] = {}
     widths: dict[str, float] = {}
     x = 0.0
     for layer, gap in zip(layout.layers, gaps, strict=True):
-        width = max((boxes[item].width for item in layer if item in boxes), default=_NARROW)
+        width = max((boxes[item].width for item in layer if item in boxes), default=NARROW)
         for item in layer:
             own = boxes[item].width if item in boxes else width
             lefts[item], widths[item] = x + (width - own) / 2, own
@@ -210,46 +179,7 @@ def _open(ident: str, title: str, lineage: Lineage, css: str, room: tuple[float,
     )  # fmt: skip
 
 
-def _drawing(box: _Box, x: float, y: float, ident: str) -> Markup:
-    node = box.node
-    kind = node.kind if node.kind in _KINDS else "other"
-    opening = Markup('<g class="node {}">').format(" ".join((kind, *node.marks)))
-    if node.link:
-        opening = Markup('<a class="node {}" id="{}-{}" href="#{}">').format(
-            " ".join((kind, *node.marks)), ident, node.link, node.link
-        )
-    head = Markup('<title>{}</title><rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" rx="{}"/>')
-    corner = _CORNERS.get(kind, 5)
-    parts = [opening, head.format(_spoken(node), x, y, box.width, box.height, corner)]
-    baseline = y + _PAD - 4
-    for css, text in box.lines:
-        baseline += _height(css)
-        draw = _pill if css.startswith("pill") else _text
-        parts.append(draw(css, text, x + _PAD, baseline - 1, box.width - 2 * _PAD))
-    return Markup("").join([*parts, Markup("</a>" if node.link else "</g>")])
-
-
-def _spoken(node: LineageNode) -> str:
-    """A node's name for readers of the screen and pointers."""
-    name = one_line(clip(node.label, _LONGEST))
-    said = (_KIND_WORDS.get(node.kind, node.kind), node.note, node.detail, *(text for _, text in node.pills))
-    return (
-        f"{name}: {'; '.join(one_line(clip(text, _LONGEST)) for text in said if text)}" if node.link else name
-    )
-
-
-def _text(css: str, text: str, x: float, y: float, _room: float) -> Markup:
-    return Markup('<text class="{}" x="{:.1f}" y="{:.1f}">{}</text>').format(css, x, y, text)
-
-
-def _pill(css: str, text: str, x: float, y: float, room: float) -> Markup:
-    return Markup(
-        '<g class="{}"><rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="18" rx="9"/>'
-        '<text x="{:.1f}" y="{:.1f}">{}</text></g>'
-    ).format(css, x - 3, y - 13, min(room + 6, columns(text) * _SMALL_COLUMN + 16), x + 4, y, text)
-
-
-def _port(key: str, edge: graph.Edge, layout: graph.Layout, boxes: dict[str, _Box], *, out: bool) -> float:
+def _port(key: str, edge: graph.Edge, layout: graph.Layout, boxes: dict[str, Box], *, out: bool) -> float:
     """Where on a node's side the edge begins or ends: spread by where the other way leads."""
     side = 0 if out else 1
     ways = [way for pair, way in layout.ways.items() if pair[side] == key]
@@ -272,7 +202,7 @@ def _course(
     layout: graph.Layout,
     lefts: dict[str, float],
     widths: dict[str, float],
-    boxes: dict[str, _Box],
+    boxes: dict[str, Box],
 ) -> _Course:
     pair = (edge.source, edge.target)
     way = layout.ways[pair]
@@ -302,7 +232,7 @@ def _course(
 
 def _line(edge: LineageEdge, path: str) -> Markup:
     halo = Markup('<path class="halo" d="{}"/>').format(path) if edge.on_path else Markup("")
-    dash = "" if edge.evidence == "recorded" else f" {edge.evidence}"
+    dash = f" {edge.evidence}" if edge.evidence in ("declared", "receipt") else ""
     return halo + Markup('<path class="edge {}{}" d="{}"/>').format(_style(edge), dash, path)
 
 
@@ -313,7 +243,7 @@ def _arrow(edge: LineageEdge, x: float, y: float) -> Markup:
 
 
 def _kind_label(edge: LineageEdge, x: float, y: float) -> Markup:
-    if edge.kind == "data":
+    if edge.kind in ("data", "open"):
         return Markup("")
     return Markup('<text class="on-edge {}" x="{:.1f}" y="{:.1f}" text-anchor="middle">{}</text>').format(
         _style(edge), x, y, _style(edge)
@@ -324,7 +254,7 @@ def _style(edge: LineageEdge) -> str:
     return edge.kind if edge.kind in ("weights", "outputs", "open") else "data"
 
 
-def _lanes(edges: Sequence[LineageEdge], tops: dict[str, float], boxes: dict[str, _Box]) -> list[Markup]:
+def _lanes(edges: Sequence[LineageEdge], tops: dict[str, float], boxes: dict[str, Box]) -> list[Markup]:
     """Edges as brackets in the gutter; two that overlap never share a lane while lanes last."""
     busy: list[list[tuple[float, float]]] = [[] for _ in range(_LANES)]
     drawn: list[Markup] = []

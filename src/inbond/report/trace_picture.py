@@ -96,7 +96,7 @@ def picture(
         edges.append(LineageEdge(f"\1?{number}", about, "open", evidence="declared"))
     if chosen.gap:
         detail = f"{chosen.gap_size} more on the way, not drawn"
-        nodes.append(LineageNode(_GAP, "open", "…", detail, note="on the way", link="not-drawn"))
+        nodes.append(LineageNode(_GAP, "open", "… Left out", detail, note="on the way", link="not-drawn"))
         edges += [
             LineageEdge(one, other, "open", "left out of the picture", evidence="declared", on_path=True)
             for one, other in ((chosen.gap[0], _GAP), (_GAP, chosen.gap[1]))
@@ -128,9 +128,7 @@ def _node(
 ) -> LineageNode:
     marks: list[_MARKS] = []
     note = ""
-    pills: list[tuple[Tone, str]] = (
-        [("plain", node.licence)] if node.licence else [("care", "licence not known")]
-    )
+    pills: list[tuple[Tone, str]] = [] if node.licence else [("care", "licence not known")]
     if ancestor is None:
         marks, note = ["target"], "asked about"
     else:
@@ -145,7 +143,8 @@ def _node(
     pills += [("care", text) for text in hidden.get(node.id, [])]
     detail = _detail(ancestor) if ancestor is not None and node.kind == "model" else ""
     return LineageNode(
-        node.id, node.kind, clip(node.id, _MOST_TEXT), detail, pills=tuple(pills), note=note,
+        node.id, node.kind, clip(node.id, _MOST_TEXT), detail,
+        (clip(node.licence, _MOST_TEXT),) if node.licence else (), pills=tuple(pills), note=note,
         marks=tuple(marks), link=anchors[node.id],
     )  # fmt: skip
 
@@ -167,9 +166,9 @@ def _part(share: Share) -> str:
 
 
 def _question(id_: str, unknowns: Sequence[Unknown], questions: Mapping[Unknown, str]) -> LineageNode:
-    more = f" (and {len(unknowns) - 1} more)" if len(unknowns) > 1 else ""
+    label = "? Not known" if len(unknowns) == 1 else f"? {len(unknowns)} not known"
     link = questions.get(unknowns[0], "not-known")
-    return LineageNode(id_, "open", "?", f"{clip(unknowns[0].what, _MOST_TEXT)}{more}", link=link)
+    return LineageNode(id_, "open", label, clip(unknowns[0].what, _MOST_TEXT), link=link)
 
 
 def _edges(found: Trace, chosen: Chosen) -> list[LineageEdge]:
