@@ -93,10 +93,14 @@ def as_text(lineage: Lineage) -> list[str]:
     known = [edge for edge in lineage.edges if edge.source in labels and edge.target in labels]
     known.sort(key=lambda edge: (place[edge.source], place[edge.target]))
     return [
-        f"{labels[edge.source]} → {labels[edge.target]}: {one_line(clip(KIND_WORDS.get(edge.kind, edge.kind), LONGEST))}"
+        f"{labels[edge.source]} → {labels[edge.target]}: {_kind(edge)}"
         + (f" ({one_line(clip(edge.label, LONGEST))})" if edge.label else "")
         for edge in known
     ]
+
+
+def _kind(edge: LineageEdge) -> str:
+    return one_line(clip(KIND_WORDS.get(edge.kind, edge.kind), LONGEST))
 
 
 def without_links(lineage: Lineage) -> Lineage:

@@ -178,7 +178,8 @@ def _edges(found: Trace, chosen: Chosen) -> list[LineageEdge]:
     for edge in chosen.edges:
         pairs.setdefault((edge.source, edge.target), []).append(edge)
     drawn = []
-    for (source, target), several in pairs.items():
+    for (source, target), parallel in pairs.items():
+        several = sorted(parallel, key=lambda edge: (edge.kind != "weights", edge.relation))
         said = "; ".join(dict.fromkeys(_said(edge, recorded) for edge in several))
         evidence = next(each for each in _WEAKEST if any(edge.evidence == each for edge in several))
         drawn.append(
