@@ -170,6 +170,21 @@ def test_hundreds_of_sources_are_cut_and_those_asked_for_are_kept() -> None:
     assert len(undrawn) + len(open_ends) == 30
 
 
+def test_the_longest_names_and_most_stages_still_make_a_page_of_bounded_size() -> None:
+    sources = [f"data:{number}/" + "長い名前" * 600 for number in range(250)]
+    edges = [
+        Edge(name, "run:b", "trained-on", stage=f"stage {stage} " + "y" * 300)
+        for name in sources
+        for stage in range(20 if name == sources[0] else 1)
+    ]
+    graph = build([*(Node(name, "data", "z" * 500) for name in sources), Node("run:b", "model")], edges)
+    found = shown(graph, "run:b", sources[-1])
+    checked = check(render_trace_page(found, "0.1.0"))
+    assert all(f"#{node.link}" in checked.links for node in found.lineage.nodes)
+    entry = next(entry for entry in found.entries if entry.name == sources[0])
+    assert (len(entry.parts), entry.parts_left_out) == (16, 4)
+
+
 # Hostile ----------------------------------------------------------------------------------------------
 
 HOSTILE = st.text(

@@ -26,8 +26,7 @@ from inbond.ledger.asking import Lineage, read
 from inbond.ledger.events import Event
 from inbond.ledger.trace import Ancestor, Trace
 from inbond.policy import library
-from inbond.report.trace_page import render_trace_page, render_trace_svg
-from inbond.report.trace_view import owed, view, ways
+from inbond.report.trace_view import View, owed, view, ways
 from inbond.workspace import Workspace, config_folder, write_bytes
 
 _EXIT = {"yes": 0, "no": 0, "cannot-tell": 3}
@@ -67,16 +66,22 @@ def trace(
     _check_places(places, workspace)
     lineage = open_lineage(workspace)
     found = lineage.ask(target, from_)
-    shown = view(found, lineage.graph.nodes[found.target], from_)
-    for option, place in places.items():
-        text = render_trace_svg(shown) if option == "--svg" else render_trace_page(shown, __version__)
-        write_bytes(place, text.encode(), _PUBLIC)
+    if places:
+        _write(places, view(found, lineage.graph.nodes[found.target], from_))
     written = {option.lstrip("-"): str(place) for option, place in places.items()}
     lines = [f"{option} {place}" for option, place in written.items()]
     Output(as_json, quiet).result(
         {**found.to_json(), **written}, "\n".join([describe(found), *(f"Written: {line}" for line in lines)])
     )
     return _EXIT[found.outcome]
+
+
+def _write(places: Mapping[str, Path], shown: View) -> None:
+    from inbond.report.trace_page import render_trace_page, render_trace_svg
+
+    for option, place in places.items():
+        text = render_trace_svg(shown) if option == "--svg" else render_trace_page(shown, __version__)
+        write_bytes(place, text.encode(), _PUBLIC)
 
 
 def _check_places(places: Mapping[str, Path], workspace: Workspace) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from markupsafe import Markup
 
 from inbond.report import lineage as drawing
 from inbond.report.blocks import LIMITS
+from inbond.report.lineage import MOST_NODES
 from inbond.report.page import MOST_BYTES, picture_style, render
 from inbond.report.text import clip, one_line
-from inbond.report.trace_view import OUTCOMES, View
+from inbond.report.trace_view import OUTCOMES, Entry, View
 
 _MOST_LINES = 150
 _HEAD = '<svg class="lineage'
@@ -19,7 +22,7 @@ def render_trace_page(view: View, version: str) -> str:
     tone, words = OUTCOMES[view.outcome]
     lines = drawing.as_text(view.lineage)
     for number, limits in enumerate(LIMITS):
-        entries = view.entries[: (len(view.entries), limits.rows, limits.rows)[number]]
+        entries = _first(view.entries, max(limits.rows, MOST_NODES) if number else len(view.entries))
         context = {
             "view": view,
             "tone": tone,
@@ -35,6 +38,12 @@ def render_trace_page(view: View, version: str) -> str:
         if len(page.encode()) < MOST_BYTES:
             break
     return page
+
+
+def _first(entries: Sequence[Entry], most: int) -> list[Entry]:
+    """At most ``most`` entries in their order, those that the picture leads to among them."""
+    kept = {entry.anchor for entry in sorted(entries, key=lambda entry: not entry.drawn)[:most]}
+    return [entry for entry in entries if entry.anchor in kept]
 
 
 def render_trace_svg(view: View) -> str:

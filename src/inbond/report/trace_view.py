@@ -17,7 +17,7 @@ from inbond.report.wording import plural
 
 MOST_ENTRIES = 200
 MOST_WAYS = 12
-_MOST_ITEMS = 120
+_MOST_ITEMS, _MOST_PARTS = 120, 16
 _NOT_KNOWN = "not established"
 _TOPICS = {
     "outputs": "training on what it says",
@@ -50,6 +50,7 @@ class Entry:
     mark: Literal["", "target", "asked"]
     facts: tuple[tuple[str, str], ...]
     parts: tuple[Part, ...] = ()
+    parts_left_out: int = 0
     ways: tuple[str, ...] = ()
     more_ways: bool = False
     drawn: bool = False
@@ -179,9 +180,10 @@ def _entry(ancestor: Ancestor, anchor: str, *, drawn: bool) -> Entry:
         *_source(node),
     ]
     said = ways(ancestor.paths.paths)
+    parts = tuple(part(share) for share in ancestor.shares[:_MOST_PARTS])
     return Entry(
-        anchor, node.id, node.kind, "asked" if ancestor.asked else "", tuple(facts),
-        tuple(part(share) for share in ancestor.shares), tuple(said[:MOST_WAYS]),
+        anchor, node.id, node.kind, "asked" if ancestor.asked else "", tuple(facts), parts,
+        len(ancestor.shares) - len(parts), tuple(said[:MOST_WAYS]),
         ancestor.paths.cut or len(said) > MOST_WAYS, drawn,
     )  # fmt: skip
 
@@ -205,7 +207,7 @@ def _percent(found: Range) -> str:
 
 def _open(found: Trace, chosen: trace_picture.Chosen) -> list[Open]:
     """At most _MOST_ITEMS open questions, those that the picture shows among them."""
-    drawn = {unknown for group in chosen.open.values() for unknown in group}
+    drawn = {group[0] for group in chosen.open.values()}
     order = sorted(found.unknowns, key=lambda unknown: unknown not in drawn)[:_MOST_ITEMS]
     shown = set(order)
     return [
