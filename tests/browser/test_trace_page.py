@@ -123,7 +123,9 @@ def test_readers_of_the_screen_hear_what_each_box_says(browser: Any, files: dict
         assert picture.get_by_role("link", name=said).count() == 1
         assert picture.get_by_role("link").count() == 12
         visit.page.get_by_text("The same in words").click()
-        assert visit.page.get_by_text("13.4% of pretraining tokens; declared").is_visible()
+        assert (
+            visit.page.locator("#as-text").get_by_text("13.4% of pretraining tokens; declared").is_visible()
+        )
 
 
 def test_words_on_edges_and_boxes_do_not_cover_one_another(browser: Any, files: dict[str, str]) -> None:

@@ -169,16 +169,17 @@ def _across(
 
 def _open(ident: str, title: str, lineage: Lineage, css: str, room: tuple[float, float, float]) -> Markup:
     """``room``: the top, width and height of what is drawn. What holds links must not be an image to readers
-    of the screen, who would not be told of them."""
+    of the screen, who would not be told of them; its links say what the description would."""
     top, width, height = room
     words = f"{len(lineage.nodes)} nodes. " + "; ".join(as_text(lineage)[:60])
-    role = "group" if any(node.link for node in lineage.nodes) else "img"
+    linked = any(node.link for node in lineage.nodes)
+    role, named = ("group", f"{ident}-t") if linked else ("img", f"{ident}-t {ident}-d")
     return Markup(
-        '<svg class="lineage {}" role="{}" aria-labelledby="{}-t {}-d" '
+        '<svg class="lineage {}" role="{}" aria-labelledby="{}" '
         'viewBox="-4 {:.0f} {:.0f} {:.0f}" width="{:.0f}" height="{:.0f}">'
         '<title id="{}-t">{}</title><desc id="{}-d">{}</desc>'
     ).format(
-        css, role, ident, ident, top - 4, width + 8, height + 8, width + 8, height + 8, ident, title, ident,
+        css, role, named, top - 4, width + 8, height + 8, width + 8, height + 8, ident, title, ident,
         words[:2000],
     )  # fmt: skip
 
