@@ -23,7 +23,7 @@ NAMES = ("olmo-3", "tulu-3", "r1-distill-llama", "olmo-2", "long", "odd")
 def odd() -> Graph:
     """Names that are long, run from right to left, or are markup, in one chain."""
     names = [
-        "hf:o/" + "x" * 300,
+        "hf:o/" + "xW" * 150,
         "data:שלום עולם/نموذج اللغة",
         "data:<b>日本語のとても長い名前</b>\x1b[31m",
         "run:me",
@@ -42,7 +42,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("lineage")
     views = {name: of_chain(name, "gpt-4o" if name == "olmo-3" else None) for name in NAMES[:4]}
     views["long"] = shown(long_chain(300), "hf:org/model-299", "hf:org/model-0")
-    views["odd"] = shown(odd(), "run:me", "hf:o/" + "x" * 300)
+    views["odd"] = shown(odd(), "run:me", "hf:o/" + "xW" * 150)
     for name, found in views.items():
         (folder / f"{name}.html").write_text(render_trace_page(found, "0.1.0"), encoding="utf-8")
     (folder / "olmo-3.svg").write_text(render_trace_svg(views["olmo-3"]), encoding="utf-8")

@@ -20,8 +20,10 @@ _MARKS, _TONES = ("target", "asked", "on-path"), ("good", "care", "bad", "plain"
 _CORNERS = {"stage": 12, "teacher": 14, "student": 14, "model": 14, "data": 0}
 NARROW = 90.0
 _OPEN, _WIDE, _MARKED, _PAD = 124.0, 142.0, 170.0, 10.0
-_LABEL_COLUMN, _SMALL_COLUMN = 8.0, 6.9
+_LABEL_COLUMN, _BADGE_COLUMN, _SMALL_COLUMN = 8.0, 7.4, 6.9
 """Pixels a column of type takes at most in the widest of the usual typefaces."""
+_SIZES = {"label": 13.0, "badge": 11.5, "detail": 10.4, "kind": 9.9}
+"""Pixels of type, as if it were bold."""
 _MOST_SOURCES = 6
 """Edges into a node that a column says in words."""
 
@@ -51,7 +53,7 @@ def boxed(node: LineageNode, width: float, sources: Sequence[str] = ()) -> Box:
     if node.detail:
         lines += [("detail", line) for line in wrap(node.detail, small, 4)]
     if node.badges:
-        lines += [("badge", line) for line in wrap(" · ".join(node.badges), small, 2)]
+        lines += [("badge", line) for line in wrap(" · ".join(node.badges), int(room / _BADGE_COLUMN), 2)]
     for source in sources[:_MOST_SOURCES]:
         lines += [("detail", line) for line in wrap(source, small, 3)]
     lines += [
@@ -108,8 +110,19 @@ def _spoken(node: LineageNode) -> str:
     )
 
 
-def _text(css: str, text: str, x: float, y: float, _room: float) -> Markup:
-    return Markup('<text class="{}" x="{:.1f}" y="{:.1f}">{}</text>').format(css, x, y, text)
+def _text(css: str, text: str, x: float, y: float, room: float) -> Markup:
+    squeezed = Markup(' textLength="{:.0f}" lengthAdjust="spacingAndGlyphs"').format(room)
+    narrow = css not in _SIZES or sum(map(_wide, text)) * _SIZES[css] <= room
+    return Markup('<text class="{}" x="{:.1f}" y="{:.1f}"{}>{}</text>').format(
+        css, x, y, "" if narrow else squeezed, text
+    )
+
+
+def _wide(character: str) -> float:
+    """About how wide a character is in bold type, in ems: a line of capitals takes more than its columns."""
+    if character in "MWmw@%":
+        return 1.1
+    return 0.8 if character.isupper() else 0.66 * columns(character)
 
 
 def _pill(css: str, text: str, x: float, y: float, room: float) -> Markup:
