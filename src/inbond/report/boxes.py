@@ -112,7 +112,7 @@ def _spoken(node: LineageNode) -> str:
 
 def _text(css: str, text: str, x: float, y: float, room: float) -> Markup:
     squeezed = Markup(' textLength="{:.0f}" lengthAdjust="spacingAndGlyphs"').format(room)
-    narrow = css not in _SIZES or sum(map(_wide, text)) * _SIZES[css] <= room
+    narrow = css not in _SIZES or sum(map(_wide, text)) * _SIZES[css] <= room + 4
     return Markup('<text class="{}" x="{:.1f}" y="{:.1f}"{}>{}</text>').format(
         css, x, y, "" if narrow else squeezed, text
     )
@@ -122,7 +122,9 @@ def _wide(character: str) -> float:
     """About how wide a character is in bold type, in ems: a line of capitals takes more than its columns."""
     if character in "MWmw@%":
         return 1.1
-    return 0.8 if character.isupper() else 0.66 * columns(character)
+    if character in "fijlrt.,:;'-/ |()[]":
+        return 0.43
+    return 0.8 if character.isupper() else 0.68 * columns(character)
 
 
 def _pill(css: str, text: str, x: float, y: float, room: float) -> Markup:
