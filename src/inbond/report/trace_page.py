@@ -26,6 +26,7 @@ def render_trace_page(view: View, version: str) -> str:
         context = {
             "view": view,
             "tone": tone,
+            "receipts": any(edge.evidence == "receipt" for edge in view.lineage.edges),
             "words": words,
             "wide": drawing.draw_wide(view.lineage, "wide", _title(view) + ", left to right"),
             "column": drawing.draw_column(view.lineage, "column", _title(view) + ", top to bottom"),
