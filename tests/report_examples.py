@@ -14,9 +14,6 @@ from inbond.report.data import (
     HostTargets,
     LearningFacts,
     LedgerFacts,
-    Lineage,
-    LineageEdge,
-    LineageNode,
     Metrics,
     ModelFacts,
     ReportData,
@@ -24,6 +21,7 @@ from inbond.report.data import (
     StageFacts,
     VerdictView,
 )
+from inbond.report.picture import Lineage, LineageEdge, LineageNode
 from tests import report_gate_examples as quality
 
 

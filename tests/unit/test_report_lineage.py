@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inbond.report import graph
-from inbond.report.data import Lineage, LineageEdge, LineageNode
 from inbond.report.lineage import MOST_NODES, as_text, draw_column, draw_wide, left_out
+from inbond.report.picture import Lineage, LineageEdge, LineageNode
 from tests.report_examples import demo, odd
 
 names = st.sampled_from("abcdefgh")

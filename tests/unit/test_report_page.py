@@ -29,7 +29,7 @@ VOID = {"meta", "link", "br"}
 SVG_VOID = {"line", "rect", "circle", "path", "polyline"}
 _OURS = (
     "html head title style body main footer header nav section article h1 h2 h3 h4 p a ul ol li dl dt dd div "
-    "span strong bdi table caption thead tbody tr th td details summary pre code svg g text desc"
+    "span strong bdi table caption thead tbody tr th td details summary pre code svg g text tspan desc"
 )
 ALLOWED = VOID | SVG_VOID | set(_OURS.split())
 RUNNING = ("style", "src", "srcdoc", "formaction")

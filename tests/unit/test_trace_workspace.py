@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -134,6 +135,21 @@ def shares(found: dict[str, Any], id_: str, of: str) -> dict[str, Any]:
 
 def parts(share: dict[str, Any]) -> tuple[Any, ...]:
     return share["authored"], share["touched"], share["by_role"]
+
+
+def test_a_recorded_runs_picture_has_its_counted_shares(maker: Maker, tmp_path: Path) -> None:
+    first_run(maker)
+    svg, page = tmp_path / "a.svg", tmp_path / "a.html"
+    home = str(maker.workspace.home)
+    assert inbond(["trace", "run:a", "--svg", str(svg), "--page", str(page), "--home", home, "-q"]) == 0
+    root = ElementTree.fromstring(svg.read_text("utf-8"))
+    words = [" ".join(each.itertext()) for each in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert "100% of train records, 100% of train tokens" in words
+    classes = [each.attrib.get("class") for each in root.iter("{http://www.w3.org/2000/svg}path")]
+    assert "edge outputs" in classes  # recorded ones are not dashed
+    text = page.read_text("utf-8")
+    assert "44.4%" in text
+    assert "inbond verify run:a" in text
 
 
 def test_a_run_is_traced_record_by_record(maker: Maker, command: Command) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, final
 import typer
 
 from inbond.cli.exporting import gather, statements
-from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, open_workspace
+from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, check_place, open_workspace
 from inbond.digest import of_bytes
 from inbond.errors import InputError
 from inbond.report.exports import cyclonedx
@@ -92,7 +92,8 @@ def export(
             fix="leave it out: the other forms have one version here",
         )
     workspace = open_workspace(home)
-    _check_place(output, workspace)
+    if output is not None:
+        check_place("--output", output, workspace)
     values = output is not None and output.suffix.lower() == ".json"
     made = _make(workspace, form, target, spec_version, values=values or as_json)
     told = {"format": form.value, "target": target}
@@ -107,17 +108,6 @@ def export(
     found = {**told, "output": str(output), "bytes": len(made.data), "digest": of_bytes(made.data)}
     says.result(found, f"{form.value} of {target}: {output}, {len(made.data):,} bytes")
     return 0
-
-
-def _check_place(output: Path | None, workspace: Workspace) -> None:
-    """Raises InputError for a folder, and for a place in the workspace: what lies there is recorded."""
-    inside = output is not None and output.resolve().is_relative_to(workspace.home.resolve())
-    if output is not None and (inside or output.is_dir()):
-        raise InputError(
-            expected="--output with a file outside the workspace, which holds what the ledger speaks of",
-            found=f"{output}, which is {'in ' + str(workspace.home) if inside else 'a folder'}",
-            fix="name another file",
-        )
 
 
 def _make(

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from inbond.errors import InbondError
+from inbond.errors import InbondError, InputError
 from inbond.workspace import Workspace, find_home
 
 HomeOption = Annotated[
@@ -58,3 +58,14 @@ def print_error(error: InbondError, *, as_json: bool) -> None:
 def open_workspace(home: Path | None) -> Workspace:
     """The workspace that ``--home`` and the environment name; touches nothing on disk."""
     return Workspace(find_home(home, os.environ))
+
+
+def check_place(option: str, place: Path, workspace: Workspace) -> None:
+    """Raises InputError for a folder, and for a place in the workspace: what lies there is recorded."""
+    inside = place.resolve().is_relative_to(workspace.home.resolve())
+    if inside or place.is_dir():
+        raise InputError(
+            expected=f"{option} with a file outside the workspace, which holds what the ledger speaks of",
+            found=f"{place}, which is {'in ' + str(workspace.home) if inside else 'a folder'}",
+            fix="name another file",
+        )

@@ -5,20 +5,32 @@ from __future__ import annotations
 import contextlib
 import os
 import textwrap
-from collections.abc import Iterator
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Final
 
 import typer
 
-from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, open_workspace
+from inbond import __version__
+from inbond.cli.output import (
+    HomeOption,
+    JsonOption,
+    Output,
+    QuietOption,
+    check_place,
+    open_workspace,
+)
+from inbond.errors import InputError
 from inbond.ledger import membership
 from inbond.ledger.asking import Lineage, read
 from inbond.ledger.events import Event
 from inbond.ledger.trace import Ancestor, Trace
 from inbond.policy import library
-from inbond.workspace import Workspace, config_folder
+from inbond.report.trace_view import View, owed, view, ways
+from inbond.workspace import Workspace, config_folder, write_bytes
 
 _EXIT = {"yes": 0, "no": 0, "cannot-tell": 3}
+_PUBLIC: Final = 0o644
 _WIDTH = 96
 _MOST = 12
 """Ancestors, paths, obligations and open questions that are printed for a person; --json has all."""
@@ -31,6 +43,14 @@ def trace(
     from_: Annotated[
         str | None, typer.Option("--from", metavar="NAME", help="Look for this model or data among them.")
     ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option("--page", metavar="FILE", help="Write it as a page too (HTML).", show_default=False),
+    ] = None,
+    svg: Annotated[
+        Path | None,
+        typer.Option("--svg", metavar="FILE", help="Write the picture alone too (SVG).", show_default=False),
+    ] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -39,11 +59,45 @@ def trace(
 
     A bare name (gpt-4o) means its dated versions too. Exit code 0: yes, or no; 3: it cannot be told.
 
-    Examples: inbond trace run:demo; inbond trace run:demo --from gpt-4o
+    Examples: inbond trace run:demo; inbond trace run:demo --from gpt-4o --page lineage.html
     """
-    found = open_lineage(open_workspace(home)).ask(target, from_)
-    Output(as_json, quiet).result(found.to_json(), describe(found))
+    workspace = open_workspace(home)
+    places = {option: place for option, place in (("--page", page), ("--svg", svg)) if place is not None}
+    _check_places(places, workspace)
+    lineage = open_lineage(workspace)
+    found = lineage.ask(target, from_)
+    if places:
+        _write(places, view(found, lineage.graph.nodes[found.target], from_))
+    written = {option.lstrip("-"): str(place) for option, place in places.items()}
+    lines = [f"{option} {place}" for option, place in written.items()]
+    Output(as_json, quiet).result(
+        {**found.to_json(), **written}, "\n".join([describe(found), *(f"Written: {line}" for line in lines)])
+    )
     return _EXIT[found.outcome]
+
+
+def _write(places: Mapping[str, Path], shown: View) -> None:
+    from inbond.report.trace_page import render_trace_page, render_trace_svg
+
+    for option, place in places.items():
+        text = render_trace_svg(shown) if option == "--svg" else render_trace_page(shown, __version__)
+        write_bytes(place, text.encode(), _PUBLIC)
+
+
+def _check_places(places: Mapping[str, Path], workspace: Workspace) -> None:
+    """Raises InputError for a file that cannot be written, before anything is."""
+    for option, place in places.items():
+        check_place(option, place, workspace)
+        if not place.parent.is_dir():
+            raise InputError(
+                expected=f"{option} with a file in a folder that exists",
+                found=f"{place}, and no folder {place.parent}",
+                fix="make the folder, or name another file",
+            )
+    if len({place.resolve() for place in places.values()}) < len(places):
+        raise InputError(
+            expected="two files for --page and --svg", found=f"{places['--page']} for both", fix="name two"
+        )
 
 
 def open_lineage(workspace: Workspace) -> Lineage:
@@ -91,14 +145,8 @@ def describe(found: Trace) -> str:
 
 
 def _obligations(found: Trace) -> list[str]:
-    """Each once, with all who it is because of."""
-    grouped: dict[tuple[str, str, str], list[str]] = {}
-    for due in found.obligations:
-        clause = due.source.partition(", for ")[0]
-        grouped.setdefault((due.text, due.kind, clause), []).append(due.ancestor)
     return [
-        f"{text} [{kind}; {clause}; because of {', '.join(dict.fromkeys(ancestors))}]"
-        for (text, kind, clause), ancestors in grouped.items()
+        f"{due.text} [{due.kind}; {due.clause}; because of {', '.join(due.because)}]" for due in owed(found)
     ]
 
 
@@ -115,13 +163,10 @@ def _ancestor(ancestor: Ancestor, *, paths: bool) -> Iterator[str]:
         parts = [("wrote", share.touch.authored.exact), ("touched", share.touch.touched.exact)]
         said = ", ".join(f"{verb} {part:.4g}" for verb, part in parts if part is not None)
         yield from _item(f"{share.unit} in {share.stage.words}: {said or 'part not established'}", deep=True)
-    ways = dict.fromkeys(
-        "".join(f"{edge.source} -{edge.relation}-> " for edge in path) + path[-1].target
-        for path in ancestor.paths.paths
-    )
-    for way in list(ways)[:_MOST] if paths else ():
+    lines = ways(ancestor.paths.paths)
+    for way in lines[:_MOST] if paths else ():
         yield from _item(way, deep=True)
-    if paths and (ancestor.paths.cut or len(ways) > _MOST):
+    if paths and (ancestor.paths.cut or len(lines) > _MOST):
         yield "      ... there are more ways"
 
 

@@ -273,24 +273,25 @@ def _part(share: Share) -> str:
         return ""
     roles = [role for role, found in share.touch.by_role.items() if found.high > 0]
     if authored == touched:
-        return f"it wrote {_percent(touched)} of {where}"
+        return f"it wrote {percent(touched)} of {where}"
     as_ = f" as {' and '.join(roles)}" if roles else ""
     wrote = (
         ""
         if authored is None
-        else ("and wrote none of them" if not authored else f"and wrote {_percent(authored)}")
+        else ("and wrote none of them" if not authored else f"and wrote {percent(authored)}")
     )
-    return f"it touched {_percent(touched)} of {where}{as_}{', ' + wrote if wrote else ''}"
+    return f"it touched {percent(touched)} of {where}{as_}{', ' + wrote if wrote else ''}"
 
 
 def _behind(share: Share) -> str:
     touched = share.touch.touched.exact
     if touched is None:
         return ""
-    return f"it is behind {_percent(touched)} of the {share.unit} in {share.stage.words}"
+    return f"it is behind {percent(touched)} of the {share.unit} in {share.stage.words}"
 
 
-def _percent(part: float) -> str:
+def percent(part: float) -> str:
+    """A part (0..1) in words; what is not quite nothing or all is never said to be."""
     text = f"{part:.1%}"
     if part and text == "0.0%":
         return "less than 0.1%"

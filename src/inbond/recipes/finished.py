@@ -13,7 +13,7 @@ from inbond.recipes.judging import Judged, read_judged
 from inbond.recipes.models import TeacherSource, Weights
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.trail import Artifact, Trail
-from inbond.report.data import Lineage, LineageEdge, LineageNode
+from inbond.report.picture import Lineage, LineageEdge, LineageNode
 from inbond.types import ModelName, parse_model_name
 
 

@@ -12,10 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from inbond.types import EdgeKind
-
-LineageKind = EdgeKind | Literal["data"]
-"""``data`` is an edge that carries no model's work: a prompt file, a person's own text."""
+from inbond.report.picture import Lineage
 
 StageStatus = Literal["made", "found"]
 """``found``: the artifact was complete already and was not made again."""
@@ -294,37 +291,6 @@ class StageFacts:
 
 
 @dataclass(frozen=True)
-class LineageNode:
-    """One thing in the picture. ``kind``: teacher, student, model, data, records, targets, stage."""
-
-    id: str
-    kind: str
-    label: str
-    detail: str = ""
-    """One short line under the label, e.g. ``504 records``."""
-    badges: tuple[str, ...] = ()
-    """Licence, channel."""
-
-
-@dataclass(frozen=True)
-class LineageEdge:
-    """From ``source`` into ``target``, both ids of nodes."""
-
-    source: str
-    target: str
-    kind: LineageKind
-    label: str = ""
-
-
-@dataclass(frozen=True)
-class Lineage:
-    """What the student came from. Edges to unknown nodes are left out of the picture."""
-
-    nodes: tuple[LineageNode, ...] = ()
-    edges: tuple[LineageEdge, ...] = ()
-
-
-@dataclass(frozen=True)
 class LedgerFacts:
     """The ledger's head when the report was written."""
 
@@ -374,7 +340,7 @@ class ReportData:
     curves: tuple[CurvePoint, ...] = ()
     samples: tuple[SamplePair, ...] = ()
     stages: tuple[StageFacts, ...] = ()
-    lineage: Lineage = Lineage()
+    lineage: Lineage = field(default_factory=Lineage)
     speed_how: str = ""
     """How memory and tokens a second were measured; the same way for both models."""
     recipe_yaml: str = ""

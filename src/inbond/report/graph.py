@@ -61,7 +61,8 @@ def forward(nodes: Sequence[str], edges: Sequence[Edge]) -> list[Edge]:
 
 
 def ranks(nodes: Sequence[str], edges: Sequence[Edge]) -> dict[str, int]:
-    """The layer of each node: 0, or one more than that of its last source."""
+    """The layer of each node: one more than that of its last source; without a source, the one before its
+    first target, so that what comes late into a chain stands where it comes in."""
     kept = forward(nodes, edges)
     waiting = {node: 0 for node in nodes}
     for _, target in kept:
@@ -75,7 +76,17 @@ def ranks(nodes: Sequence[str], edges: Sequence[Edge]) -> dict[str, int]:
                 waiting[target] -= 1
                 if not waiting[target]:
                     ready.append(target)
-    return rank
+    return rank | _late(rank, kept)
+
+
+def _late(rank: Mapping[str, int], edges: Sequence[Edge]) -> dict[str, int]:
+    """The layers of the nodes that have targets and no sources."""
+    fed = {target for _, target in edges}
+    first: dict[str, int] = {}
+    for source, target in edges:
+        if source not in fed:
+            first[source] = min(first.get(source, rank[target]), rank[target])
+    return {node: layer - 1 for node, layer in first.items()}
 
 
 def in_order(nodes: Sequence[str], edges: Sequence[Edge]) -> list[str]:

@@ -1,43 +1,28 @@
 """The lineage drawn as SVG: from left to right for wide pages, as one column for phones.
 
-Both pictures show the same nodes and edges. Edges tell their kind by colour and by dash (weights:
-thick, outputs: plain, data: dotted). The same in words, for readers of the screen, is ``as_text``.
+Both pictures show the same nodes and edges. Edges tell their kind by colour and by width (weights:
+thick, outputs: plain, data: thin and dotted), and by their dash whether they are declared. A node with a link
+is one that the keyboard reaches, in the order in which nodes stand. The same in words is ``as_text``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
-from inbond.report import graph
-from inbond.report.data import Lineage, LineageEdge, LineageNode
-from inbond.report.text import clip, one_line, wrap
+from inbond.report import edge_words, graph
+from inbond.report.boxes import KIND_WORDS, LONGEST, NARROW, Box, boxed, draw_box, width_of
+from inbond.report.edge_words import Words
+from inbond.report.picture import Lineage, LineageEdge, LineageNode
+from inbond.report.text import clip, one_line
 
 MOST_NODES = 40
-_LONGEST = 200
-_KINDS = ("teacher", "student", "model", "data", "records", "targets", "stage")
-_WIDE, _NARROW, _GAP_X, _GAP_Y, _PAD = 142.0, 90.0, 54.0, 22.0, 10.0
-_LABEL_COLUMN, _SMALL_COLUMN = 8.0, 6.9
-"""Pixels a column of type takes at most in the widest of the usual typefaces."""
-_FITS = 1450.0
+_GAP_X, _GAP_Y = 54.0, 22.0
+_FITS = 1500.0
 """Wider pictures are not shrunk to the page, which would make them unreadable, but scroll."""
 _COLUMN, _GUTTER, _LANES = 340.0, 72.0, 6
-
-
-@dataclass(frozen=True)
-class _Box:
-    """A node's lines of text as they will be drawn, with their size in pixels."""
-
-    node: LineageNode
-    lines: tuple[tuple[str, str], ...]
-    """(class, text)."""
-    width: float
-    height: float
-
-
-_LINE_HEIGHTS = {"kind": 16.0, "label": 17.0, "detail": 15.0, "badge": 15.0}
 
 
 def draw_wide(lineage: Lineage, ident: str, title: str) -> Markup:
@@ -45,14 +30,23 @@ def draw_wide(lineage: Lineage, ident: str, title: str) -> Markup:
     nodes = _first_nodes(lineage)
     if not nodes:
         return Markup("")
-    boxes = {node.id: _box(node, _NARROW if node.kind == "stage" else _WIDE) for node in nodes}
+    boxes = {node.id: boxed(node, width_of(node)) for node in nodes}
     edges = _edges(lineage, boxes)
     layout = graph.lay_out({key: box.height for key, box in boxes.items()}, list(edges), _GAP_Y)
-    lefts, widths, total = _across(layout, boxes)
-    height = max(layout.centre[key] + box.height / 2 for key, box in boxes.items())
-    parts = [_open(ident, title, lineage, "wide fits" if total <= _FITS else "wide", total, height)]
-    parts += [_curve(edge, layout, lefts, widths, boxes) for edge in edges.values() if _drawn(edge, layout)]
-    parts += [_drawing(box, lefts[key], layout.centre[key] - box.height / 2) for key, box in boxes.items()]
+    lefts, widths, total = _across(layout, boxes, _gaps(layout, edges))
+    drawn = [_course(edge, layout, lefts, widths, boxes) for edge in edges.values() if _drawn(edge, layout)]
+    said = edge_words.place([course.words for course in drawn if course.words is not None])
+    top = min([0.0, *(words.top for words in said)])
+    bottom = max(
+        [words.bottom for words in said] + [layout.centre[key] + box.height / 2 for key, box in boxes.items()]
+    )
+    style = "wide fits" if total <= _FITS else "wide"
+    parts = [_open(ident, title, lineage, style, (top, total, bottom - top))]
+    parts += [course.line for course in drawn] + [edge_words.draw(words) for words in said]
+    parts += [
+        draw_box(boxes[key], lefts[key], layout.centre[key] - boxes[key].height / 2, ident)
+        for layer in layout.layers for key in layer if key in boxes
+    ]  # fmt: skip
     return Markup("").join([*parts, Markup("</svg>")])
 
 
@@ -63,29 +57,55 @@ def draw_column(lineage: Lineage, ident: str, title: str) -> Markup:
         return Markup("")
     every = _edges(lineage, nodes)
     tops: dict[str, float] = {}
-    boxes: dict[str, _Box] = {}
+    boxes: dict[str, Box] = {}
     y = 0.0
-    for key in graph.in_order(list(nodes), list(every)):
-        boxes[key] = _box(nodes[key], _COLUMN - _GUTTER)
+    for key in _down(nodes, every):
+        into = [edge for edge in every.values() if edge.target == key and edge.shown]
+        boxes[key] = boxed(nodes[key], _COLUMN - _GUTTER, [_from(edge, nodes) for edge in into])
         tops[key] = y
         y += boxes[key].height + 12
-    parts = [_open(ident, title, lineage, "column", _COLUMN, y - 12)]
+    parts = [_open(ident, title, lineage, "column", (0.0, _COLUMN, y - 12))]
     parts += _lanes(list(every.values()), tops, boxes)
-    parts += [_drawing(box, _GUTTER, tops[key]) for key, box in boxes.items()]
+    parts += [draw_box(box, _GUTTER, tops[key], ident) for key, box in boxes.items()]
     return Markup("").join([*parts, Markup("</svg>")])
+
+
+def _down(nodes: Mapping[str, LineageNode], edges: Mapping[graph.Edge, LineageEdge]) -> list[str]:
+    """Sources before targets; what is not known of a node directly before it."""
+    before: dict[str, list[str]] = {}
+    for (source, target), edge in edges.items():
+        if (edge.kind, nodes[source].kind) == ("open", "open") != (edge.kind, nodes[target].kind):
+            before.setdefault(target, []).append(source)
+    moved = {source for sources in before.values() for source in sources}
+    order = [key for key in graph.in_order(list(nodes), list(edges)) if key not in moved]
+    return list(dict.fromkeys(one for key in order for one in (*before.get(key, ()), key)))
+
+
+def _from(edge: LineageEdge, nodes: Mapping[str, LineageNode]) -> str:
+    """What the wide picture says on an edge: there is no room on it in a column."""
+    return f"← {clip(nodes[edge.source].label, 60)}: {edge.shown}"
 
 
 def as_text(lineage: Lineage) -> list[str]:
     """One sentence an edge, in the order of the layers."""
-    labels = {node.id: one_line(clip(node.label, _LONGEST)) for node in lineage.nodes}
+    labels = {node.id: one_line(clip(node.label, LONGEST)) for node in lineage.nodes}
     place = {key: index for index, key in enumerate(graph.in_order(list(labels), _pairs(lineage)))}
     known = [edge for edge in lineage.edges if edge.source in labels and edge.target in labels]
     known.sort(key=lambda edge: (place[edge.source], place[edge.target]))
     return [
-        f"{labels[edge.source]} → {labels[edge.target]}: {one_line(clip(edge.kind, _LONGEST))}"
-        + (f" ({one_line(clip(edge.label, _LONGEST))})" if edge.label else "")
+        f"{labels[edge.source]} → {labels[edge.target]}: {_kind(edge)}"
+        + (f" ({one_line(clip(edge.label, LONGEST))})" if edge.label else "")
         for edge in known
     ]
+
+
+def _kind(edge: LineageEdge) -> str:
+    return one_line(clip(KIND_WORDS.get(edge.kind, edge.kind), LONGEST))
+
+
+def without_links(lineage: Lineage) -> Lineage:
+    """The same for a picture that is not in a page."""
+    return replace(lineage, nodes=tuple(replace(node, link="") for node in lineage.nodes))
 
 
 def left_out(lineage: Lineage) -> int:
@@ -113,63 +133,58 @@ def _drawn(edge: LineageEdge, layout: graph.Layout) -> bool:
     return (edge.source, edge.target) in layout.ways
 
 
-def _box(node: LineageNode, width: float) -> _Box:
-    room = width - 2 * _PAD
-    lines = [] if node.kind == "stage" else [("kind", one_line(node.kind[:24]))]
-    lines += [("label", line) for line in wrap(node.label, int(room / _LABEL_COLUMN), 3)]
-    if node.detail:
-        lines += [("detail", line) for line in wrap(node.detail, int(room / _SMALL_COLUMN), 2)]
-    if node.badges:
-        lines += [("badge", line) for line in wrap(" · ".join(node.badges), int(room / _SMALL_COLUMN), 2)]
-    height = sum(_LINE_HEIGHTS[css] for css, _ in lines) + 2 * _PAD - 3
-    return _Box(node, tuple(lines), width, height)
+def _gaps(layout: graph.Layout, edges: Mapping[graph.Edge, LineageEdge]) -> list[float]:
+    """The room after each layer: as wide as the widest words on edges there."""
+    gaps = [_GAP_X] * len(layout.layers)
+    rank = {item: number for number, layer in enumerate(layout.layers) for item in layer}
+    for pair, way in layout.ways.items():
+        if edges[pair].shown:
+            number = rank[way[_said_in(pair, layout)]]
+            gaps[number] = max(gaps[number], edge_words.width(edges[pair].shown))
+    return gaps
 
 
-def _across(layout: graph.Layout, boxes: dict[str, _Box]) -> tuple[dict[str, float], dict[str, float], float]:
+def _said_in(pair: graph.Edge, layout: graph.Layout) -> int:
+    """In which gap along its way an edge's words stand: at the end where fewer edges meet."""
+    away = sum(1 for source, _ in layout.ways if source == pair[0])
+    here = sum(1 for _, target in layout.ways if target == pair[1])
+    return len(layout.ways[pair]) - 2 if away > here else 0
+
+
+def _across(
+    layout: graph.Layout, boxes: dict[str, Box], gaps: Sequence[float]
+) -> tuple[dict[str, float], dict[str, float], float]:
     """Left edge and width of every item, and the picture's width. Stand-ins are as wide as their layer."""
     lefts: dict[str, float] = {}
     widths: dict[str, float] = {}
     x = 0.0
-    for layer in layout.layers:
-        width = max((boxes[item].width for item in layer if item in boxes), default=_NARROW)
+    for layer, gap in zip(layout.layers, gaps, strict=True):
+        width = max((boxes[item].width for item in layer if item in boxes), default=NARROW)
         for item in layer:
             own = boxes[item].width if item in boxes else width
             lefts[item], widths[item] = x + (width - own) / 2, own
-        x += width + _GAP_X
-    return lefts, widths, x - _GAP_X
+        x += width + gap
+    return lefts, widths, x - gaps[-1]
 
 
-def _open(ident: str, title: str, lineage: Lineage, css: str, width: float, height: float) -> Markup:
+def _open(ident: str, title: str, lineage: Lineage, css: str, room: tuple[float, float, float]) -> Markup:
+    """``room``: the top, width and height of what is drawn. What holds links must not be an image to readers
+    of the screen, who would not be told of them; its links say what the description would."""
+    top, width, height = room
     words = f"{len(lineage.nodes)} nodes. " + "; ".join(as_text(lineage)[:60])
+    linked = any(node.link for node in lineage.nodes)
+    role, named = ("group", f"{ident}-t") if linked else ("img", f"{ident}-t {ident}-d")
     return Markup(
-        '<svg class="lineage {}" role="img" aria-labelledby="{}-t {}-d" '
-        'viewBox="-4 -4 {:.0f} {:.0f}" width="{:.0f}" height="{:.0f}">'
+        '<svg class="lineage {}" role="{}" aria-labelledby="{}" '
+        'viewBox="-4 {:.0f} {:.0f} {:.0f}" width="{:.0f}" height="{:.0f}">'
         '<title id="{}-t">{}</title><desc id="{}-d">{}</desc>'
     ).format(
-        css, ident, ident, width + 8, height + 8, width + 8, height + 8, ident, title, ident, words[:2000]
+        css, role, named, top - 4, width + 8, height + 8, width + 8, height + 8, ident, title, ident,
+        words[:2000],
     )  # fmt: skip
 
 
-def _drawing(box: _Box, x: float, y: float) -> Markup:
-    kind = box.node.kind if box.node.kind in _KINDS else "other"
-    head = Markup(
-        '<g class="node {}"><title>{}</title>'
-        '<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" rx="{}"/>'
-    )
-    title, corner = one_line(clip(box.node.label, _LONGEST)), 12 if kind == "stage" else 5
-    parts = [head.format(kind, title, x, y, box.width, box.height, corner)]
-    baseline = y + _PAD - 4
-    for css, text in box.lines:
-        baseline += _LINE_HEIGHTS[css]
-        parts.append(
-            Markup('<text class="{}" x="{:.1f}" y="{:.1f}">{}</text>').format(
-                css, x + _PAD, baseline - 1, text
-            )
-        )
-    return Markup("").join([*parts, Markup("</g>")])
-
-
-def _port(key: str, edge: graph.Edge, layout: graph.Layout, boxes: dict[str, _Box], *, out: bool) -> float:
+def _port(key: str, edge: graph.Edge, layout: graph.Layout, boxes: dict[str, Box], *, out: bool) -> float:
     """Where on a node's side the edge begins or ends: spread by where the other way leads."""
     side = 0 if out else 1
     ways = [way for pair, way in layout.ways.items() if pair[side] == key]
@@ -179,38 +194,51 @@ def _port(key: str, edge: graph.Edge, layout: graph.Layout, boxes: dict[str, _Bo
     return layout.centre[key] + (index - (len(ways) - 1) / 2) * step
 
 
-def _curve(
+@dataclass(frozen=True)
+class _Course:
+    """An edge as it is drawn, with the words that are still to be placed."""
+
+    line: Markup
+    words: Words | None
+
+
+def _course(
     edge: LineageEdge,
     layout: graph.Layout,
     lefts: dict[str, float],
     widths: dict[str, float],
-    boxes: dict[str, _Box],
-) -> Markup:
+    boxes: dict[str, Box],
+) -> _Course:
     pair = (edge.source, edge.target)
     way = layout.ways[pair]
     x, y = lefts[way[0]] + widths[way[0]], _port(way[0], pair, layout, boxes, out=True)
     path = [f"M{x:.1f} {y:.1f}"]
+    middles: list[tuple[float, float]] = []
     between: list[tuple[float, float]] = []
-    label_at = None
     for item in way[1:]:
         last = item == way[-1]
         to_x = lefts[item] - (7 if last else 0)
         to_y = _port(item, pair, layout, boxes, out=False) if last else layout.centre[item]
         middle = (x + to_x) / 2
         path.append(f"C{middle:.1f} {y:.1f} {middle:.1f} {to_y:.1f} {to_x:.1f} {to_y:.1f}")
-        label_at = label_at or (middle, (y + to_y) / 2 - 5)
+        middles.append((middle, (y + to_y) / 2 - 5))
         x, y = to_x, to_y
         if not last:
             x += widths[item]
             between.append((x - widths[item] / 2, y - 5))
             path.append(f"H{x:.1f}")
-    label_at = between[0] if between else label_at  # a long edge has room where it passes a layer
-    assert label_at is not None, "a way has two ends"
-    return _line(edge, " ".join(path)) + _arrow(edge, x, y) + _kind_label(edge, *label_at)
+    line = _line(edge, " ".join(path)) + _arrow(edge, x, y)
+    if edge.shown:
+        at = middles[_said_in(pair, layout)]
+        return _Course(line, edge_words.wrapped(edge.shown, _style(edge), *at))
+    at = between[0] if between else middles[0]  # a long edge has room where it passes a layer
+    return _Course(line + _kind_label(edge, *at), None)
 
 
 def _line(edge: LineageEdge, path: str) -> Markup:
-    return Markup('<path class="edge {}" d="{}"/>').format(_style(edge), path)
+    halo = Markup('<path class="halo" d="{}"/>').format(path) if edge.on_path else Markup("")
+    dash = f" {edge.evidence}" if edge.evidence in ("declared", "receipt") else ""
+    return halo + Markup('<path class="edge {}{}" d="{}"/>').format(_style(edge), dash, path)
 
 
 def _arrow(edge: LineageEdge, x: float, y: float) -> Markup:
@@ -220,7 +248,7 @@ def _arrow(edge: LineageEdge, x: float, y: float) -> Markup:
 
 
 def _kind_label(edge: LineageEdge, x: float, y: float) -> Markup:
-    if edge.kind == "data":
+    if edge.kind in ("data", "open"):
         return Markup("")
     return Markup('<text class="on-edge {}" x="{:.1f}" y="{:.1f}" text-anchor="middle">{}</text>').format(
         _style(edge), x, y, _style(edge)
@@ -228,10 +256,10 @@ def _kind_label(edge: LineageEdge, x: float, y: float) -> Markup:
 
 
 def _style(edge: LineageEdge) -> str:
-    return edge.kind if edge.kind in ("weights", "outputs") else "data"
+    return edge.kind if edge.kind in ("weights", "outputs", "open") else "data"
 
 
-def _lanes(edges: Sequence[LineageEdge], tops: dict[str, float], boxes: dict[str, _Box]) -> list[Markup]:
+def _lanes(edges: Sequence[LineageEdge], tops: dict[str, float], boxes: dict[str, Box]) -> list[Markup]:
     """Edges as brackets in the gutter; two that overlap never share a lane while lanes last."""
     busy: list[list[tuple[float, float]]] = [[] for _ in range(_LANES)]
     drawn: list[Markup] = []

@@ -35,10 +35,16 @@ def render_page(data: ReportData) -> str:
 def render(template: str, context: Mapping[str, Any], limits: Limits, version: str) -> str:
     """One of our page templates, filled. ``context`` may hold any text; Markup in it is trusted."""
     environment = _environment(limits)
-    style = _source(environment, "page.css")
+    style = picture_style() + _source(environment, "page.css")
     return environment.get_template(template).render(
         **context, style=Markup(style), style_hash=Markup(_csp_hash(style)), version=version
     )
+
+
+def picture_style() -> str:
+    """The stylesheet of a lineage's picture, with the colours that all pages share."""
+    environment = _environment(LIMITS[0])
+    return _source(environment, "palette.css") + _source(environment, "picture.css")
 
 
 def _environment(limits: Limits) -> Environment:

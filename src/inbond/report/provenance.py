@@ -16,10 +16,10 @@ from inbond.report.data import (
     HostTargets,
     LearningFacts,
     LedgerFacts,
-    Lineage,
     ReportData,
     VerdictView,
 )
+from inbond.report.picture import Lineage
 from inbond.report.text import clip, one_line, visible
 from inbond.report.wording import count
 
@@ -239,6 +239,7 @@ def _records(amount: int | None) -> str:
 
 def lineage(graph: Lineage) -> dict[str, Any]:
     """Both pictures and the same in words."""
+    graph = drawing.without_links(graph)  # this page has no parts to lead to
     lines = drawing.as_text(graph)
     return {
         "wide": drawing.draw_wide(graph, "lineage-wide", "Lineage of the student, left to right"),

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
 
 from inbond.report.data import Metrics, ReportData, VerdictView
+from inbond.report.picture import Tone
 from inbond.report.text import clip, one_line
 
 NOT_MEASURED = "not measured"
 DISCLAIMER = "A reading of published terms by fixed rules, not legal advice."
-
-Tone = Literal["good", "care", "bad", "plain"]
 
 _OUTCOMES: dict[str, tuple[Tone, str]] = {
     "permit": ("good", "Permitted"),

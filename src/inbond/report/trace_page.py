@@ -1,0 +1,63 @@
+"""The lineage page and its picture alone, from a trace's view. Pure but for reading our own templates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from inbond.report import lineage as drawing
+from inbond.report.blocks import LIMITS
+from inbond.report.lineage import MOST_NODES
+from inbond.report.page import MOST_BYTES, picture_style, render
+from inbond.report.text import clip, one_line
+from inbond.report.trace_view import OUTCOMES, Entry, View
+
+_MOST_LINES = 150
+_HEAD = '<svg class="lineage'
+
+
+def render_trace_page(view: View, version: str) -> str:
+    """The page as HTML, in UTF-8 always under 400 kB: long texts are cut, and say so."""
+    tone, words = OUTCOMES[view.outcome]
+    lines = drawing.as_text(view.lineage)
+    for number, limits in enumerate(LIMITS):
+        entries = _first(view.entries, max(limits.rows, MOST_NODES) if number else len(view.entries))
+        context = {
+            "view": view,
+            "tone": tone,
+            "receipts": any(edge.evidence == "receipt" for edge in view.lineage.edges),
+            "words": words,
+            "wide": drawing.draw_wide(view.lineage, "wide", _title(view) + ", left to right"),
+            "column": drawing.draw_column(view.lineage, "column", _title(view) + ", top to bottom"),
+            "lines": lines[:_MOST_LINES],
+            "lines_left_out": max(0, len(lines) - _MOST_LINES),
+            "entries": entries,
+            "entries_left_out": view.entries_left_out + len(view.entries) - len(entries),
+        }
+        page = render("trace.html.j2", context, limits, version)
+        if len(page.encode()) < MOST_BYTES:
+            break
+    return page
+
+
+def _first(entries: Sequence[Entry], most: int) -> list[Entry]:
+    """At most ``most`` entries in their order, those that the picture leads to among them."""
+    kept = {entry.anchor for entry in sorted(entries, key=lambda entry: not entry.drawn)[:most]}
+    return [entry for entry in entries if entry.anchor in kept]
+
+
+def render_trace_svg(view: View) -> str:
+    """The wide picture as a file of its own: its style is in it, links lead nowhere and are left out."""
+    alone = drawing.without_links(view.lineage)
+    svg = str(drawing.draw_wide(alone, "lineage", f"{_title(view)}. {one_line(clip(view.sentence, 400))}"))
+    assert svg.startswith(_HEAD), "the target is always drawn"
+    head, _, rest = svg.partition(">")
+    style = Markup("<style>{}</style>").format(Markup(picture_style()))
+    ground = '<rect class="canvas" x="-4" y="-2000" width="100%" height="10000"/>'
+    opening = head.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+    return f"{opening}>{style}{ground}{rest}\n"
+
+
+def _title(view: View) -> str:
+    return f"Lineage of {one_line(clip(view.target, 200))}"
