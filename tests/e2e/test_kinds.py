@@ -17,7 +17,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from inbond.cli.main import run as inbond
+from tests.e2e.conftest import Command
 from tests.e2e.test_run import Place
 from tests.tiny import save_tiny
 
@@ -27,7 +27,6 @@ TRAIN = {"epochs": 8, "lr": 0.005, "warmup_steps": 2}
 FAIR = {"max_tokens": 8, "temperature": 1.0, "top_p": 1.0, "max_failed": 0.5}
 """Text that is drawn as the teacher says, so that learning it is learning the teacher."""
 LORA = {"rank": 8, "targets": ["q_proj", "down_proj"]}
-Command = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
@@ -37,20 +36,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     save_tiny(tmp_path / "small", layers=1, padding=3, seed=4)
     monkeypatch.chdir(tmp_path)
     return Place(tmp_path)
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Command:
-    def run(*arguments: str, code: int = 0) -> dict[str, Any]:
-        """Returns the JSON object, once the exit code is the one expected."""
-        capsys.readouterr()
-        found = inbond([*arguments, "--json"])
-        out, err = capsys.readouterr()
-        assert found == code, f"{out}\n{err}"
-        value: dict[str, Any] = json.loads(out)
-        return value
-
-    return run
 
 
 def page_of(place: Place) -> str:

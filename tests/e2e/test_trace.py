@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import subprocess
@@ -13,25 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
-from inbond.cli.main import run as inbond
-from tests.e2e.test_kinds import OFF, Command
+from tests.e2e.conftest import Command
+from tests.e2e.test_kinds import OFF
 from tests.e2e.test_run import Place
 from tests.tiny import save_tiny
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Command:
-    def run(*arguments: str, code: int = 0) -> dict[str, Any]:
-        capsys.readouterr()
-        found = inbond([*arguments, "--json"])
-        out, err = capsys.readouterr()
-        assert found == code, f"{out}\n{err}"
-        value: dict[str, Any] = json.loads(out)
-        return value
-
-    return run
 
 
 def shares(found: dict[str, Any], id_: str) -> dict[str, Any]:

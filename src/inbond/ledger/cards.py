@@ -6,7 +6,6 @@ somebody's machine, a base without an organisation) into an open question. Malfo
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, BinaryIO
@@ -14,7 +13,7 @@ from typing import Any, BinaryIO
 from inbond.errors import InputError
 from inbond.ledger.declaration import Draft
 from inbond.ledger.lineage import NodeKind, Relation
-from inbond.policy.foreign import front_matter, gguf_general, hub_name, strings
+from inbond.policy.foreign import front_matter, gguf_general, hub_name, json_object, strings
 from inbond.types import parse_model_name
 
 TRAINING = "training"
@@ -117,7 +116,7 @@ def _data_card(draft: Draft, subject: str, front: Mapping[Any, Any]) -> None:
 
 def read_config(draft: Draft, subject: str, data: bytes) -> bool:
     """Adds what ``config.json`` says the weights were loaded from; False when it says nothing."""
-    values = _object(data)
+    values = json_object(data)
     name = values.get("_name_or_path")
     if not isinstance(name, str) or not name or hub_name(name) == subject.partition("@")[0]:
         return False
@@ -128,7 +127,7 @@ def read_config(draft: Draft, subject: str, data: bytes) -> bool:
 
 def read_adapter(draft: Draft, subject: str, data: bytes) -> bool:
     """Adds the model that an adapter is for."""
-    values = _object(data)
+    values = json_object(data)
     name, revision = values.get("base_model_name_or_path"), values.get("revision")
     if not isinstance(name, str) or not name:
         raise ValueError("base_model_name_or_path is missing")
@@ -191,13 +190,3 @@ def _bases(draft: Draft, subject: str, names: Iterable[str], relation: Relation)
 
 def _dataset(draft: Draft, name: str) -> str:
     return draft.node(f"data:{name.removeprefix('https://huggingface.co/datasets/')}", "data")
-
-
-def _object(data: bytes) -> Mapping[str, Any]:
-    try:
-        values = json.loads(data.decode("utf-8-sig"))
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
-    if not isinstance(values, dict):
-        raise ValueError("it is no JSON object")
-    return values

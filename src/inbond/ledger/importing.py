@@ -6,17 +6,16 @@ nothing is executed, and whatever is malformed is an InputError that names the f
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from inbond.digest import Digest, of_bytes, of_file
 from inbond.errors import InputError
 from inbond.ledger import boms, cards, lineage_file, pins
 from inbond.ledger.declaration import Declared, Draft
 from inbond.ledger.lineage import NodeKind
+from inbond.policy.foreign import json_object
 
 _LARGEST = 1 << 25
 """Bytes of a file that is read whole."""
@@ -100,7 +99,7 @@ def _read_json(path: Path, name: str | None, draft: Draft, data: bytes, *, must:
         subject = name or _subject(path.parent, "model")
         said = reader(draft, subject, data)
         return _finish(draft, form, subject, digest, path, said=said, must=must)
-    values = _object(data)
+    values = json_object(data)
     if "format" in values and not boms.is_bom(values):
         return lineage_file.parse(draft.read, data, digest)
     if not boms.is_bom(values):
@@ -153,16 +152,6 @@ def _bytes(path: Path) -> bytes:
             expected=f"a file of at most {_LARGEST >> 20} MiB at {path}", found="a larger one", fix="split it"
         )
     return data
-
-
-def _object(data: bytes) -> dict[str, Any]:
-    try:
-        values = json.loads(data.decode("utf-8-sig"))
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
-    if not isinstance(values, dict):
-        raise ValueError("it is no JSON object")
-    return values
 
 
 def _malformed(read: str, error: ValueError) -> InputError:

@@ -11,6 +11,7 @@ next transaction takes the lock, so that the old one has ended, and reads whethe
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Iterator, Sequence
@@ -43,6 +44,19 @@ FROM unnest(CAST(:seqs AS bigint[]), CAST(:texts AS text[]), CAST(:signatures AS
 AS new (seq, text, signature)"""
 
 
+@contextlib.contextmanager
+def _opening(address: Address) -> Iterator[Session]:
+    """A session in which a ledger is first looked at; dropped when that fails."""
+    session = Session(address, os.environ)
+    try:
+        yield session
+    except BaseException as error:
+        session.drop()
+        if isinstance(error, LostError):
+            raise session.unreachable(error) from error
+        raise
+
+
 @final
 class PostgresStore:
     """An EventStore in one database. One connection, which threads share by taking turns."""
@@ -58,32 +72,20 @@ class PostgresStore:
         Raises InputError when the server cannot be reached, does not let the user in, or a newer version
         of Inbond wrote the ledger; UnwritableError when it has to be made and the user may not.
         """
-        session = Session(address, os.environ)
-        try:
+        with _opening(address) as session:
             schema.migrate(session)
-        except BaseException as error:
-            session.drop()
-            if isinstance(error, LostError):
-                raise session.unreachable(error) from error
-            raise
         return cls(session)
 
     @classmethod
     def open_existing(cls, address: Address) -> PostgresStore:
         """Opens it to be read; makes nothing. Raises as ``open``, and InputError when there is no ledger."""
-        session = Session(address, os.environ)
-        try:
+        with _opening(address) as session:
             if schema.version(session) == 0:
                 raise InputError(
                     expected=f"a ledger at {address}",
                     found="a database without one",
                     fix="correct INBOND_LEDGER, or run a recipe first",
                 )
-        except BaseException as error:
-            session.drop()
-            if isinstance(error, LostError):
-                raise session.unreachable(error) from error
-            raise
         return cls(session)
 
     def append(self, build: Build) -> Sequence[Entry]:

@@ -7,6 +7,7 @@ header is a list of typed key-values, and nothing of the weights is touched.
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
@@ -53,6 +54,17 @@ def front_matter(data: bytes) -> Mapping[Any, Any] | None:
     if front is not None and not isinstance(front, dict):
         raise ValueError("its front matter has no fields")
     return front or {}
+
+
+def json_object(data: bytes) -> Mapping[str, Any]:
+    """A JSON object. Raises ValueError when it is none, or nested too deeply."""
+    try:
+        values = json.loads(data.decode("utf-8-sig"))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if not isinstance(values, dict):
+        raise ValueError("it is no JSON object")
+    return values
 
 
 def gguf_general(file: BinaryIO) -> dict[str, Any]:
