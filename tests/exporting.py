@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from inbond.digest import of_bytes
-from inbond.ledger.duties import enrich
 from inbond.ledger.lineage import Graph
 from inbond.ledger.lineage_file import parse
+from inbond.ledger.texts import enrich
 from inbond.ledger.trace import Known, trace
 from inbond.policy import library
 from inbond.report.exports.facts import Exported, Measured, Step

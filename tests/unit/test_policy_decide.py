@@ -14,7 +14,7 @@ from inbond.digest import of_value
 from inbond.errors import InputError
 from inbond.policy import gate
 from inbond.policy.decide import decide
-from inbond.policy.facts import Agreement, DataLicence, Facts, LicenceFinding
+from inbond.policy.facts import Agreement, DataLicence, Descent, Facts, LicenceFinding
 from inbond.policy.stances import OUTCOMES
 from inbond.policy.terms import Catalogue, catalogue_of, shipped
 
@@ -510,6 +510,7 @@ def test_every_field_of_the_plan_is_in_its_digest() -> None:
         {"revenue_usd": 1.0},
         {"territory": "JP"},
         {"agreements": (AGREEMENT,)},
+        {"descent": (Descent(under("MIT"), "outputs", "indirect", "run:a"),)},
         {"base_is_teacher": False, "base": under("MIT", OTHER)},
     ]
     digests = [plan().digest, *(replace(plan(), **change).digest for change in changes)]

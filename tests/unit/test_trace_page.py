@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inbond.cli.main import run as inbond
-from inbond.ledger.duties import enrich
 from inbond.ledger.lineage import Edge, Graph, Node, Unknown
+from inbond.ledger.texts import enrich
 from inbond.ledger.trace import Known, find_target, trace
 from inbond.ledger.weaving import build
 from inbond.policy import library

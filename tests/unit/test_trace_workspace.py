@@ -172,7 +172,7 @@ def test_a_run_is_traced_record_by_record(maker: Maker, command: Command) -> Non
 def test_the_object_is_what_the_design_promises(maker: Maker, command: Command) -> None:
     first_run(maker)
     found = command("trace", "run:a")
-    assert list(found) == ["target", "answer", "ancestors", "obligations", "unknowns"]
+    assert list(found) == ["target", "answer", "ancestors", "obligations", "conflicts", "unknowns"]
     assert found["target"] == "run:a"
     first = next(each for each in found["ancestors"] if each["id"] == "hf:lab/first")
     assert (first["edge"], first["hops"], first["roles"]) == ("weights", 1, ["author"])
@@ -182,7 +182,7 @@ def test_the_object_is_what_the_design_promises(maker: Maker, command: Command) 
         ("outputs", "outputs"),
     }
     assert {"kind": "notice", "text": "Keep the notice.", "when": "always", "from": "MIT condition",
-            "ancestor": "run:a", "reach": "direct"} in found["obligations"]  # fmt: skip
+            "ancestor": "run:a", "reach": "direct", "binds": "yes"} in found["obligations"]  # fmt: skip
     assert {"about": "hf:lab/first", "what": "what it was made from and trained on"} in found["unknowns"]
     assert command("trace", "run:a", "--from", "gpt-4o")["answer"]["outcome"] == "yes"
     assert command("trace", "run:a", "--from", "gpt-4o-mini", code=3)["answer"]["outcome"] == "cannot-tell"

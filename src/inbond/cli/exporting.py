@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any, final
 
 from inbond import __version__
-from inbond.cli.trace import recorded_events
 from inbond.digest import Digest, of_bytes
 from inbond.errors import InputError, TamperedError
-from inbond.ledger import asking, envelope, inventory
+from inbond.ledger import asking, envelope, inventory, membership
 from inbond.ledger.asking import Lineage
 from inbond.ledger.events import Event
 from inbond.ledger.inventory import Inventory
@@ -33,7 +32,7 @@ def gather(workspace: Workspace, target: str, *, as_data: bool = False) -> Expor
 
     Raises InputError when the target is unknown, TamperedError when something recorded was changed.
     """
-    events = recorded_events(workspace)
+    events = membership.events_in(workspace, os.environ)
     lineage = asking.read(workspace, events, library.load(config_folder(os.environ)))
     id_ = find_target(target, lineage.graph)
     run = _run_of(lineage, id_, target)
@@ -60,7 +59,7 @@ def statements(workspace: Workspace, target: str) -> bytes:
 
     Raises InputError when there are none, TamperedError when they are not those that the ledger recorded.
     """
-    events = recorded_events(workspace)
+    events = membership.events_in(workspace, os.environ)
     lineage = asking.read(workspace, events, library.load(config_folder(os.environ)))
     id_ = find_target(target, lineage.graph)
     run = _run_of(lineage, id_, target)

@@ -42,8 +42,9 @@ class PlanOptions:
 
 def facts_from_options(options: PlanOptions, known: Library, workspace: Workspace) -> Facts:
     """The plan that the options describe; runs that it names are those of ``workspace``. Raises InputError
-    for an option that cannot be read."""
-    from inbond.recipes.gate import agreements_of, channel_of, licence_of  # here: they are not light
+    for an option that cannot be read, TamperedError as ``with_descent``."""
+    from inbond.recipes.behind import with_descent  # here: they are not light
+    from inbond.recipes.gate import agreements_of, channel_of, licence_of
 
     def licence(name: ModelName) -> LicenceFinding:
         return licence_of(name, workspace, known.models)
@@ -53,7 +54,7 @@ def facts_from_options(options: PlanOptions, known: Library, workspace: Workspac
     channel = channel_of(options.channel or model.channel, known)
     on = _date(options.on)
     mau = _amount("--mau", options.mau, "1000000")
-    return Facts(
+    facts = Facts(
         teacher=options.teacher,
         weights=licence(model),
         base_is_teacher=from_teacher,
@@ -74,6 +75,7 @@ def facts_from_options(options: PlanOptions, known: Library, workspace: Workspac
         date=on,
         agreements=agreements_of(options.agreements, on),
     )
+    return with_descent(facts, workspace, known)
 
 
 def _base(

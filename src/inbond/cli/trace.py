@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import textwrap
 from collections.abc import Iterator, Mapping
@@ -23,7 +22,6 @@ from inbond.cli.output import (
 from inbond.errors import InputError
 from inbond.ledger import membership
 from inbond.ledger.asking import Lineage, read
-from inbond.ledger.events import Event
 from inbond.ledger.trace import Ancestor, Trace
 from inbond.policy import library
 from inbond.report.trace_view import View, owed, view, ways
@@ -105,17 +103,9 @@ def open_lineage(workspace: Workspace) -> Lineage:
 
     Raises as ``asking.read``.
     """
-    return read(workspace, recorded_events(workspace), library.load(config_folder(os.environ)))
-
-
-def recorded_events(workspace: Workspace) -> list[Event]:
-    """The events of a workspace's ledger, none where there is no ledger. Makes nothing. Raises
-    TamperedError for an event that cannot be read."""
-    if not membership.begun(workspace):
-        return []
-    reading = membership.open_to_read(workspace, os.environ)
-    with contextlib.closing(reading.store):
-        return list(reading.events())
+    return read(
+        workspace, membership.events_in(workspace, os.environ), library.load(config_folder(os.environ))
+    )
 
 
 # For a person ---------------------------------------------------------------------------------------

@@ -11,11 +11,12 @@ from typing import final
 
 from inbond.ledger import drawing
 from inbond.ledger.declaration import Declared, in_force
-from inbond.ledger.duties import Duty, enrich
 from inbond.ledger.events import Event
+from inbond.ledger.flow import Duty
 from inbond.ledger.lineage import Graph
 from inbond.ledger.recorded import Workbook, data_id
 from inbond.ledger.sets import Counted, count
+from inbond.ledger.texts import enrich
 from inbond.ledger.trace import Known, Trace, find_target, trace
 from inbond.ledger.weaving import build, join
 from inbond.policy.library import Library
@@ -55,7 +56,7 @@ class Lineage:
         return [
             Duty(
                 str(due.get("kind")), str(due.get("text")), str(due.get("when")), str(due.get("from")),
-                run.model, "direct",
+                run.model, "direct", "yes",
             )
             for run in self.book.runs.values()
             for due in run.verdict.get("obligations", [])
@@ -69,6 +70,11 @@ def _busy(graph: Graph, counted: Mapping[str, Counted]) -> Graph:
         edge for edge in graph.edges if (edge.source, edge.target) not in idle or edge.evidence != "recorded"
     )
     return build(graph.nodes.values(), edges, graph.unknowns, graph.names) if idle else graph
+
+
+def read_declared(events: Iterable[Event], library: Library) -> Graph:
+    """What was declared alone, without a look at any file. Raises InputError as ``read``."""
+    return enrich(join(item.graph for item in in_force(events)), library)
 
 
 def read(

@@ -131,6 +131,16 @@ def open_to_read(workspace: Workspace, environment: Mapping[str, str]) -> Readin
     return Reading(store, member)
 
 
+def events_in(workspace: Workspace, environment: Mapping[str, str]) -> list[Event]:
+    """The events of a workspace's ledger, whole and in order; none where there is no ledger. Makes nothing.
+    Raises as ``open_to_read``, TamperedError for an event that cannot be read."""
+    if not begun(workspace):
+        return []
+    reading = open_to_read(workspace, environment)
+    with contextlib.closing(reading.store):
+        return list(reading.events())
+
+
 def check(store: EventStore, member: Membership, address: Address) -> None:
     """Raises TamperedError unless the store holds the event with which the workspace joined."""
     found = next(store.read(member.position), None)

@@ -6,17 +6,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, final
 
 from inbond.errors import InputError
-from inbond.ledger import duties
-from inbond.ledger.duties import Duty
+from inbond.ledger.flow import Duty, clashes, duties, reaches
 from inbond.ledger.lineage import Evidence, Graph, Node, Paths, Unknown, Way
 from inbond.ledger.naming import matching
 from inbond.ledger.sets import Counted
 from inbond.ledger.shares import Share, Sharing, Stage
+from inbond.ledger.texts import stance, topic_of
 from inbond.policy.library import Library
+from inbond.policy.outgoing import Bound
 from inbond.types import ROLES, EdgeKind, Role
 
 Outcome = Literal["yes", "no", "cannot-tell"]
@@ -77,6 +78,7 @@ class Trace:
     sentence: str
     ancestors: tuple[Ancestor, ...]
     obligations: tuple[Duty, ...]
+    conflicts: tuple[tuple[Bound, Bound], ...]
     unknowns: tuple[Unknown, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -86,6 +88,7 @@ class Trace:
             "answer": {"outcome": self.outcome, "sentence": self.sentence},
             "ancestors": [ancestor.to_json() for ancestor in self.ancestors],
             "obligations": [duty.to_json() for duty in self.obligations],
+            "conflicts": [_conflict_json(*pair) for pair in self.conflicts],
             "unknowns": [unknown.to_json() for unknown in self.unknowns],
         }
 
@@ -124,7 +127,7 @@ def trace(known: Known, target: str, asked: str | None = None) -> Trace:
     for id_, count in hops.items():
         node = graph.nodes[id_]
         paths = graph.paths(id_, target)
-        topic = duties.topic_of(node, by_weights=id_ in by_weights)
+        topic = topic_of(node, by_weights=id_ in by_weights)
         ancestors.append(
             Ancestor(
                 node,
@@ -134,15 +137,20 @@ def trace(known: Known, target: str, asked: str | None = None) -> Trace:
                 paths,
                 _roles(graph, id_),
                 tuple(sharing.shares(id_, stages)),
-                duties.stance(node, topic, known.library),
+                stance(graph, node, topic, known.library),
                 id_ in named,
             )
         )
     ancestors.sort(key=lambda ancestor: (not ancestor.asked, ancestor.hops, ancestor.node.id))
     unknowns = tuple(dict.fromkeys([*_open_ends(graph), *graph.unknowns, *_uncounted(sharing, stages)]))
     outcome, sentence = _answer(target, asked, named, ancestors, unknowns)
-    owed = tuple(dict.fromkeys(_duties(known, graph, target, ancestors)))
-    return Trace(target, outcome, sentence, tuple(ancestors), owed, unknowns)
+    owed = tuple(dict.fromkeys(_duties(known, graph, target)))
+    unfit = clashes(graph, target, known.library)
+    return Trace(target, outcome, sentence, tuple(ancestors), owed, unfit, unknowns)
+
+
+def _conflict_json(first: Bound, second: Bound) -> dict[str, Any]:
+    return {"terms": [first.terms, second.terms], "finding": f"{first.sentence}; {second.sentence}."}
 
 
 def _path_json(path: Way) -> dict[str, Any]:
@@ -189,22 +197,22 @@ def _uncounted(sharing: Sharing, stages: Sequence[Stage]) -> Iterator[Unknown]:
         yield from sharing.unknowns(stage)
 
 
-def _duties(known: Known, graph: Graph, target: str, ancestors: Sequence[Ancestor]) -> Iterator[Duty]:
-    mine = {target, *(ancestor.node.id for ancestor in ancestors)}
-    yield from (duty for duty in known.recorded_duties if duty.ancestor in mine)
-    for ancestor in ancestors:
-        node = ancestor.node
-        topic = duties.topic_of(node, by_weights=ancestor.edge == "weights")
-        reach = duties.reach_of(graph, node.id, target)
-        yield from duties.duties(node, topic, reach, known.library)
-        if ancestor.edge == "weights" and _speaks(graph, node.id, target):
-            yield from duties.duties(node, "outputs", reach, known.library)
-
-
-def _speaks(graph: Graph, id_: str, target: str) -> bool:
-    """Whether what a model says reached the target too."""
-    above = {target, *graph.hops(target)}
-    return any(edge.kind == "outputs" and edge.target in above for edge in graph.out_of[id_])
+def _duties(known: Known, graph: Graph, target: str) -> Iterator[Duty]:
+    """What the target's own verdict asks for, as its gate put it to that plan; what the terms on file ask
+    because of its ancestors; and what is left of the verdicts on those (agreements)."""
+    own = [duty for duty in known.recorded_duties if duty.ancestor == target]
+    yield from own
+    said = {(duty.kind, duty.source) for duty in own}
+    for duty in duties(graph, target, known.library):
+        named = (duty.kind, f"{duty.source}, for {duty.ancestor}")
+        if named not in said:
+            yield duty
+            said.add(named)
+    far = reaches(graph, target)
+    for duty in known.recorded_duties:
+        reach = far.get(duty.ancestor)
+        if reach is not None and (duty.kind, duty.source) not in said:
+            yield replace(duty, reach=reach, binds="yes" if reach == "direct" else "unclear")
 
 
 # The sentence ---------------------------------------------------------------------------------------

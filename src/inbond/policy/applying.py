@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 
 from inbond.policy.agreements import why_not
@@ -13,7 +14,7 @@ from inbond.policy.licences import AnyOf, ids, parse
 from inbond.policy.obligations import Obligation
 from inbond.policy.outgoing import bounds_of
 from inbond.policy.schema import Exemption, Position, Reading, Terms
-from inbond.policy.stances import weigh, worst
+from inbond.policy.stances import at_second_hand, weigh, worst
 from inbond.policy.terms import Catalogue
 from inbond.types import Reason
 
@@ -105,12 +106,17 @@ def _judge_reading(terms: Terms, reading: Reading, question: Question, facts: Fa
     applied = [(item, weigh_condition(item, facts, question.modality)) for item in reading.obligations]
     conditions = worst("permit", *(done.outcome for _, done in applied))
     weighed = weigh(reading, facts, conditions)
+    second_hand = question.reach == "indirect" and not reading.passes_on
+    if second_hand:
+        weighed = at_second_hand(weighed, question.subject)
+        applied = [(item, _if_it_reaches(done)) for item, done in applied]
     sentences = [reading.finding, *(done.finding for _, done in applied), weighed.sentence]
     finding = (
         f"{question.subject} is under the {terms.title} ({question.how}). {' '.join(filter(None, sentences))}"
     )
     finding += _how_sure(terms)
-    bounds = bounds_of(terms.id, question.subject, reading) if facts.release == "weights" else ()
+    handed_on = facts.release == "weights" and not second_hand
+    bounds = bounds_of(terms.id, question.subject, reading) if handed_on else ()
     lifted = None
     if weighed.outcome in ("review", "deny"):
         lifted, note = _agreement(terms, question, facts)
@@ -125,6 +131,11 @@ def _judge_reading(terms: Terms, reading: Reading, question: Question, facts: Fa
     finding += settle(missing) if weighed.outcome == "review" else ""
     reason = _reason(question.rule, finding, terms, reading, question)
     return Judgement(weighed.outcome, (reason,), _due(applied, terms, question), missing, bounds=bounds)
+
+
+def _if_it_reaches(done: Applied) -> Applied:
+    """An obligation that may be owed: to keep it is safe, and that it is owed is not said."""
+    return done if done.text is None else replace(done, text=f"If it reaches this far: {done.text}")
 
 
 def _due(applied: Sequence[tuple[Obligation, Applied]], terms: Terms, question: Question) -> tuple[Due, ...]:

@@ -3,8 +3,9 @@
 Both edges are judged. ``weights``: when the student starts from the teacher's or another model's
 weights, what their licence says of derived weights. ``outputs``: when what the teacher says is
 trained on, what its weights' licence says of outputs, and what its host's terms say. Data that the
-student is trained on is judged on the outputs edge too; then whether one licence can carry what all
-of them ask of a student that is handed out. The worst finding decides: deny, review,
+student is trained on is judged on the outputs edge too, and so is what all these descend from, as far as
+their lineage is known; then whether one licence can carry what all of them ask of a student that is
+handed out. The worst finding decides: deny, review,
 permit-with-obligations, permit. Whatever is not recognised is a review that names it.
 """
 
@@ -15,14 +16,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from inbond.policy.applying import judge_terms
-from inbond.policy.facts import COMPETES, KINDS, RELEASES, SELF_HOSTED, USES, Facts, LicenceFinding, Topic
+from inbond.policy.facts import (
+    COMPETES,
+    KINDS,
+    RELEASES,
+    SELF_HOSTED,
+    USES,
+    Descent,
+    Facts,
+    LicenceFinding,
+    Topic,
+)
 from inbond.policy.judgement import Due, Judgement, Question, all_of, any_of, judge_outgoing, unknown
 from inbond.policy.licences import AllOf, Expression, parse
 from inbond.policy.places import COUNTRIES
 from inbond.policy.terms import Catalogue
 from inbond.types import EdgeKind, Verdict
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -50,6 +61,7 @@ def decide(facts: Facts, catalogue: Catalogue) -> Decision:
             *_judge_weights_edge(facts, catalogue),
             *_judge_outputs_edge(facts, catalogue),
             *_judge_data(facts, catalogue),
+            *_judge_descent(facts, catalogue),
         ]
     )
     judged = all_of([sources, *judge_outgoing(sources.bounds)])
@@ -136,6 +148,19 @@ def _judge_data(facts: Facts, catalogue: Catalogue) -> list[Judgement]:
     return judged
 
 
+def _judge_descent(facts: Facts, catalogue: Catalogue) -> list[Judgement]:
+    """What is behind the sources, where it asks for something; what asks for nothing is not listed."""
+    judged = []
+    for item in facts.descent:
+        edge: EdgeKind = "weights" if item.topic == "derived_weights" else "outputs"
+        judged += _judge_artifact(item.found, edge, item.topic, "lineage", facts, catalogue, item)
+        name = item.found.subject
+        how = f"a host through which {name} was asked, which {item.through} descends from"
+        question = Question(name, name, edge, item.topic, "lineage", how, reach=item.reach)
+        judged += [judge_terms(id_, "service", question, facts, catalogue) for id_ in item.services]
+    return [each for each in judged if each.outcome != "permit"]
+
+
 _EVIDENCE_TEXT: Mapping[str, str] = {
     "digest": "by its file's digest",
     "declared": "declared",
@@ -144,9 +169,16 @@ _EVIDENCE_TEXT: Mapping[str, str] = {
 
 
 def _judge_artifact(
-    found: LicenceFinding, edge: EdgeKind, topic: Topic, rule: str, facts: Facts, catalogue: Catalogue
+    found: LicenceFinding,
+    edge: EdgeKind,
+    topic: Topic,
+    rule: str,
+    facts: Facts,
+    catalogue: Catalogue,
+    descent: Descent | None = None,
 ) -> list[Judgement]:
-    """An artifact's own licence, and those of all weights that it is declared to descend from."""
+    """An artifact's own licence, and those of all weights that it is declared to descend from. ``descent``
+    says how it is behind a source of the plan; None for a source itself."""
     expression = parse(found.licence) if found.licence is not None and found.evidence != "none" else None
     if expression is None:
         said = f"{found.licence!r} is not a licence expression" if found.licence else found.source
@@ -158,8 +190,10 @@ def _judge_artifact(
         )
     else:
         how = f"{_EVIDENCE_TEXT[found.evidence]}: {found.source}"
+        how += f"; {descent.through} descends from it" if descent else ""
         sole = isinstance(expression, str) and (topic != "outputs" or facts.channel == SELF_HOSTED)
-        question = Question(found.subject, found.subject, edge, topic, rule, how, found.modality, sole)
+        reach = descent.reach if descent else "direct"
+        question = Question(found.subject, found.subject, edge, topic, rule, how, found.modality, sole, reach)
         own = _judge_expression(expression, question, facts, catalogue)
     bases = (_judge_artifact(base, edge, topic, rule, facts, catalogue) for base in found.bases)
     return [own, *(judgement for group in bases for judgement in group)]

@@ -20,6 +20,7 @@ StudentKind = Literal["general", "classifier", "embedding"]
 Modality = Literal["text", "multimodal"]
 Topic = Literal["outputs", "derived_weights", "training_data"]
 LicenceEvidence = Literal["digest", "declared", "none"]
+Reach = Literal["direct", "indirect"]
 
 USES: tuple[Use, ...] = get_args(Use)
 RELEASES: tuple[Release, ...] = get_args(Release)
@@ -56,6 +57,22 @@ class DataLicence:
 
 
 @dataclass(frozen=True)
+class Descent:
+    """Something that a source of the plan descends from, as a lineage tells it.
+
+    ``topic`` is what its terms are asked about; ``services`` are the ids of the terms of hosts through
+    which whoever plans this called it. ``indirect``: another model that learnt from it lies between, and the
+    plan learns from what that one says. ``through`` is the source of the plan that descends from it.
+    """
+
+    found: LicenceFinding
+    topic: Topic
+    reach: Reach
+    through: str
+    services: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Agreement:
     """A written agreement with whoever grants the terms of ``teacher``: what it allows, and when.
 
@@ -88,7 +105,8 @@ class Facts:
     initialised with it), from another model (``base``), or from scratch (neither). Defaults are the
     most demanding plan: commercial use, weights released, the teacher's outputs trained on, a model for
     general use. ``mau`` are monthly active users, ``revenue_usd`` US dollars a year, ``territory`` an
-    ISO 3166-1 code of two letters. ``date`` (ISO 8601) is None for "now".
+    ISO 3166-1 code of two letters. ``date`` (ISO 8601) is None for "now". ``descent`` is what all of its
+    sources descend from beyond what their own files and our registry say.
     """
 
     teacher: str
@@ -100,6 +118,7 @@ class Facts:
     host_models: Literal["own", "any"] = "any"
     outputs_used: bool = True
     data: tuple[DataLicence, ...] = ()
+    descent: tuple[Descent, ...] = ()
     use: Use = "commercial"
     release: Release = "weights"
     kind: StudentKind = "general"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from inbond.policy.facts import Modality, Topic
+from inbond.policy.facts import Modality, Reach, Topic
 from inbond.policy.outgoing import Bound, conflicts
 from inbond.policy.stances import OUTCOMES, Outcome
 from inbond.types import EdgeKind, Reason
@@ -55,6 +55,7 @@ class Question:
 
     ``subject`` is what the sentence names, ``artifact`` the model or data that an agreement would have
     to name. ``sole``: no other text grants the same thing, so an agreement needs not name this one.
+    ``reach`` is indirect where a model that learnt from the subject lies between it and the plan.
     """
 
     subject: str
@@ -65,6 +66,7 @@ class Question:
     how: str
     modality: Modality | None = None
     sole: bool = True
+    reach: Reach = "direct"
 
 
 def all_of(parts: Sequence[Judgement]) -> Judgement:

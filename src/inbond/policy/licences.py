@@ -69,6 +69,17 @@ def is_spdx(text: str) -> bool:
     return all(_REF.fullmatch(key) for key in unknown)
 
 
+def is_choice(text: str) -> bool:
+    """Whether an expression leaves a choice between licences anywhere."""
+
+    def choice(expression: Expression | None) -> bool:
+        if isinstance(expression, AllOf):
+            return any(map(choice, expression.parts))
+        return isinstance(expression, AnyOf)
+
+    return choice(parse(text))
+
+
 def ids(expression: Expression) -> tuple[str, ...]:
     """Every licence id in an expression, in order."""
     if isinstance(expression, str):

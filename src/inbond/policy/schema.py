@@ -48,6 +48,11 @@ class Reading(Strict):
             return "same"
         return "restrictions" if "use-restrictions" in passed else "any"
 
+    @property
+    def passes_on(self) -> bool:
+        """Whether it binds whoever receives what was made under it, and so whoever makes more of that."""
+        return self.outgoing != "any"
+
 
 class Exemption(Reading):
     """What the text says instead where the plan fits every list that is given: the student's weights

@@ -75,3 +75,13 @@ def _weigh_competition(facts: Facts) -> Weighed:
     said = "is not said" if facts.competes == "unknown" else "is only declared not to be so"
     sentence = f"What competes is forbidden, and whether this model competes {said}."
     return Weighed("review", sentence, ("a person's finding on whether the model competes",))
+
+
+def at_second_hand(weighed: Weighed, subject: str) -> Weighed:
+    """The same for a model made of what another model says that learnt from ``subject``. No text that does
+    not pass itself on speaks of that: what it forbids is then a person's decision, not a denial."""
+    if weighed.outcome in ("permit", "permit-with-obligations"):
+        return weighed
+    reaches = f"whether that reaches a model made of what another says that learnt from {subject}"
+    sentence = f"{weighed.sentence} Here another model lies between: the text does not say {reaches}."
+    return Weighed("review", sentence, (*weighed.missing, reaches))

@@ -22,6 +22,7 @@ from inbond.policy.library import Library
 from inbond.policy.licences import of_data
 from inbond.policy.weights import Registry
 from inbond.recipes.accepting import addressed, words
+from inbond.recipes.behind import with_descent
 from inbond.recipes.recipe import Recipe
 from inbond.types import ModelName, parse_model_name
 from inbond.workspace import Workspace, config_folder
@@ -31,14 +32,15 @@ RESULT = "result.json"
 
 
 def facts_from_recipe(recipe: Recipe, folder: Path, workspace: Workspace) -> Facts:
-    """The plan that a recipe describes, with the licences found on this machine. Its agreements' paths
-    start at ``folder``. Raises InputError."""
+    """The plan that a recipe describes, with the licences found on this machine and what its sources
+    descend from. Its agreements' paths start at ``folder``. Raises InputError, TamperedError as
+    ``with_descent``."""
     teacher = parse_model_name(recipe.teacher)
     base = parse_model_name(recipe.student.base) if recipe.student.base else None
     own = tuple(DataLicence(data.file, of_data(data.licence)) for data in recipe.own_data)
     known, purpose = my_library(), recipe.purpose
     channel = channel_of(recipe.channel or teacher.channel, known)
-    return Facts(
+    facts = Facts(
         teacher=recipe.teacher,
         weights=licence_of(teacher, workspace, known.models),
         base_is_teacher=recipe.student.init == "prune" or (base is not None and base == teacher),
@@ -58,6 +60,7 @@ def facts_from_recipe(recipe: Recipe, folder: Path, workspace: Workspace) -> Fac
         territory=purpose.territory,
         agreements=agreements_of([folder / path for path in purpose.agreements], None),
     )
+    return with_descent(facts, workspace, known)
 
 
 def my_library() -> Library:

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, final
 
-from inbond.ledger.duties import topic_of
 from inbond.ledger.lineage import Node, Unknown, Way
 from inbond.ledger.shares import Range, Share
+from inbond.ledger.texts import topic_of
 from inbond.ledger.trace import Ancestor, Outcome, Trace, percent
 from inbond.report import trace_picture
 from inbond.report.picture import Lineage, Tone

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from inbond.ledger.duties import Duty
+from inbond.ledger.flow import Duty
 from inbond.ledger.trace import Ancestor
 from inbond.report.exports import names
 from inbond.report.exports.facts import Exported

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import final
 
-from inbond.ledger.duties import Duty
+from inbond.ledger.flow import Duty
 from inbond.report.text import one_line
 
 _WHEN = {

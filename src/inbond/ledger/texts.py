@@ -1,4 +1,4 @@
-"""What the terms on file ask because of an ancestor: its stance and its obligations. Pure.
+"""Which texts on file stand over what a model descends from, and what they say of it. Pure.
 
 The one place where lineage asks the library of terms, models and hosts. A licence that is not on file has
 no stance here: that is said, and nothing is guessed.
@@ -6,49 +6,21 @@ no stance here: that is said, and nothing is guessed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any, Literal, final
+from dataclasses import replace
 
 from inbond.errors import InputError
 from inbond.ledger.lineage import Edge, Graph, Node, Relation
 from inbond.ledger.weaving import build
 from inbond.policy import licences
-from inbond.policy.facts import Topic
+from inbond.policy.facts import LicenceEvidence, LicenceFinding, Topic
 from inbond.policy.library import Library
 from inbond.policy.schema import Stance, Terms
 from inbond.policy.weights import Model
 from inbond.types import parse_model_name
 
-Reach = Literal["direct", "indirect"]
-
 STRICTEST: tuple[Stance, ...] = (
     "prohibited", "unclear", "non-commercial", "competing-only", "conditional", "silent", "express",
 )  # fmt: skip
-
-
-@final
-@dataclass(frozen=True)
-class Duty:
-    """An obligation with the ancestor that it comes from. ``direct``: no other model lies between it and
-    the target, so that its terms speak to whoever made the target."""
-
-    kind: str
-    text: str
-    when: str
-    source: str
-    ancestor: str
-    reach: Reach
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "kind": self.kind,
-            "text": self.text,
-            "when": self.when,
-            "from": self.source,
-            "ancestor": self.ancestor,
-            "reach": self.reach,
-        }
 
 
 def enrich(graph: Graph, library: Library) -> Graph:
@@ -90,21 +62,34 @@ def _both(one: str, other: str) -> str:
 
 
 def terms_of(node: Node, library: Library) -> tuple[list[Terms], bool]:
-    """The texts that stand over an ancestor, and whether all of them are on file. A model behind an API
-    is under its host's terms; of a choice between licences all are given."""
+    """The texts of an ancestor's licence, and whether all of them are on file. Of a choice between licences
+    all are given."""
     expression = licences.parse(node.licence) if node.licence else None
-    wanted: list[str | None] = list(licences.ids(expression)) if expression is not None else []
-    if node.id.startswith("api:"):
-        row = library.hosts.find(node.id.removeprefix("api:").partition("/")[0])
-        wanted.append(row.terms if row is not None else None)
-    found = [library.terms.get(id_) for id_ in wanted if id_ is not None]
-    known = [terms for terms in found if terms is not None]
+    wanted = licences.ids(expression) if expression is not None else ()
+    known = [terms for terms in map(library.terms.get, wanted) if terms is not None]
     return known, bool(wanted) and len(known) == len(wanted)
 
 
-def stance(node: Node, topic: Topic, library: Library) -> Stance | None:
+def services_of(graph: Graph, node: Node, library: Library) -> list[str]:
+    """The ids of the terms that hosts put on what a model says, as far as they are on file."""
+    hosts = [node.id.removeprefix("api:").partition("/")[0]] if node.id.startswith("api:") else []
+    hosts += [edge.channel for edge in graph.out_of[node.id] if edge.channel]
+    rows = [library.hosts.find(host) for host in dict.fromkeys(hosts)]
+    return list(dict.fromkeys(row.terms for row in rows if row is not None and row.terms is not None))
+
+
+def texts_over(graph: Graph, node: Node, topic: Topic, library: Library) -> tuple[list[Terms], bool]:
+    """All texts over an ancestor, and whether all are on file: of its licence, and, over what it says, of
+    the hosts that it was asked through. A model behind a host may have no licence of its own."""
+    known, whole = terms_of(node, library)
+    services = services_of(graph, node, library) if topic == "outputs" else []
+    known += [terms for terms in map(library.terms.get, services) if terms is not None]
+    return known, whole or (bool(services) and node.licence is None)
+
+
+def stance(graph: Graph, node: Node, topic: Topic, library: Library) -> Stance | None:
     """The strictest stance of all texts over an ancestor; None unless all are on file and speak of it."""
-    known, all_on_file = terms_of(node, library)
+    known, all_on_file = texts_over(graph, node, topic, library)
     positions = [terms.position(topic) for terms in known]
     stances = [position.stance for position in positions if position is not None]
     if not all_on_file or len(stances) < len(positions):
@@ -112,33 +97,28 @@ def stance(node: Node, topic: Topic, library: Library) -> Stance | None:
     return min(stances, key=STRICTEST.index)
 
 
-def duties(node: Node, topic: Topic, reach: Reach, library: Library) -> Iterator[Duty]:
-    """The obligations of all texts over an ancestor."""
-    for terms in terms_of(node, library)[0]:
-        position = terms.position(topic)
-        for item in position.obligations if position is not None else ():
-            sure = {"S": " (as others quote it)", "R": " (from memory, not checked)"}.get(terms.evidence, "")
-            text = f"{item.text}{sure}"
-            if terms.kind == "service":
-                text += " This binds whoever called the API."
-            yield Duty(item.kind, text, item.when, f"{terms.id} {item.clause}", node.id, reach)
+def licence_finding(node: Node, library: Library) -> LicenceFinding:
+    """An ancestor's licence as the gate reads it."""
+    model = _registered(node, library)
+    evidence: LicenceEvidence = "declared" if node.licence is not None else "none"
+    source = node.source or "a lineage that says no more"
+    return LicenceFinding(node.id, node.licence, evidence, source, (), model.modality if model else None)
+
+
+def topics_of(graph: Graph, node: Node, target: str, *, by_weights: bool) -> list[Topic]:
+    """What an ancestor's terms are asked about: what its weights reached, and what it said, if both did."""
+    first = topic_of(node, by_weights=by_weights)
+    return [first, "outputs"] if by_weights and _speaks(graph, node.id, target) else [first]
 
 
 def topic_of(node: Node, *, by_weights: bool) -> Topic:
-    """What an ancestor's terms are asked about."""
+    """What an ancestor's terms are asked about first."""
     if node.kind == "data":
         return "training_data"
     return "derived_weights" if by_weights else "outputs"
 
 
-def reach_of(graph: Graph, ancestor: str, target: str) -> Reach:
-    """Whether another model lies on every way from an ancestor to the target."""
-    seen, waiting = {ancestor}, [ancestor]
-    while waiting:
-        for edge in graph.out_of[waiting.pop()]:
-            if edge.target == target:
-                return "direct"
-            if edge.target not in seen and graph.nodes[edge.target].kind == "data":
-                seen.add(edge.target)
-                waiting.append(edge.target)
-    return "indirect"
+def _speaks(graph: Graph, id_: str, target: str) -> bool:
+    """Whether what a model says reached the target."""
+    above = {target, *graph.hops(target)}
+    return any(edge.kind == "outputs" and edge.target in above for edge in graph.out_of[id_])

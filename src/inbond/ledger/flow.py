@@ -1,0 +1,115 @@
+"""How what texts ask flows down a lineage: how far it reaches, whom it binds, and where it clashes. Pure.
+
+A text reaches over weights, however often they are copied, and over one step of a model's own words. Past
+that, another model has learnt and speaks for itself: only a text that passes itself on still binds. A host's
+terms bind whoever called it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, final
+
+from inbond.ledger.lineage import Graph, Relation
+from inbond.ledger.texts import terms_of, texts_over, topics_of
+from inbond.policy import licences
+from inbond.policy.conditions import WHEN_TEXT
+from inbond.policy.facts import Reach
+from inbond.policy.library import Library
+from inbond.policy.outgoing import Bound, bounds_of, conflicts
+from inbond.policy.schema import Reading, Terms
+
+Binds = Literal["yes", "caller", "unclear"]
+"""Whom a text speaks to: whoever made the target; whoever called the host; a person has to judge."""
+
+_SPOKEN: frozenset[Relation] = frozenset({"generated", "scored"})
+
+
+@final
+@dataclass(frozen=True)
+class Duty:
+    """An obligation with the ancestor that it comes from. ``source`` is the text and its clause."""
+
+    kind: str
+    text: str
+    when: str
+    source: str
+    ancestor: str
+    reach: Reach
+    binds: Binds
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "text": self.text,
+            "when": self.when,
+            "from": self.source,
+            "ancestor": self.ancestor,
+            "reach": self.reach,
+            "binds": self.binds,
+        }
+
+
+def reaches(graph: Graph, target: str) -> dict[str, Reach]:
+    """For every ancestor, whether on each way to ``target`` another model lies that learnt from it (or was
+    trained on it) and then spoke for itself."""
+    spoke = {target: 0}
+    waiting = deque([target])
+    while waiting:
+        node = waiting.popleft()
+        for edge in graph.into[node]:
+            step = int(edge.relation in _SPOKEN)
+            if spoke[node] + step < spoke.get(edge.source, len(graph.nodes) + 1):
+                spoke[edge.source] = spoke[node] + step
+                (waiting.append if step else waiting.appendleft)(edge.source)
+    del spoke[target]
+    return {
+        id_: "direct" if count <= (graph.nodes[id_].kind == "model") else "indirect"
+        for id_, count in spoke.items()
+    }
+
+
+def binds(terms: Terms, reading: Reading, reach: Reach) -> Binds:
+    """Whom a text speaks to that lies over an ancestor."""
+    if terms.kind == "service":
+        return "caller"
+    return "yes" if reach == "direct" or reading.passes_on else "unclear"
+
+
+def duties(graph: Graph, target: str, library: Library) -> Iterator[Duty]:
+    """What the texts on file ask because of every ancestor of ``target``, the nearest first."""
+    far, near = reaches(graph, target), graph.by_weights(target)
+    for id_ in graph.hops(target):
+        node = graph.nodes[id_]
+        for topic in topics_of(graph, node, target, by_weights=id_ in near):
+            for terms in texts_over(graph, node, topic, library)[0]:
+                reading = terms.position(topic)
+                if reading is not None:
+                    yield from _asked(terms, reading, id_, far[id_])
+
+
+def _asked(terms: Terms, reading: Reading, ancestor: str, reach: Reach) -> Iterator[Duty]:
+    sure = {"S": " (as others quote it)", "R": " (from memory, not checked)"}.get(terms.evidence, "")
+    bound = binds(terms, reading, reach)
+    for item in reading.obligations:
+        source = f"{terms.id} {item.clause}"
+        yield Duty(item.kind, f"{item.text}{sure}", WHEN_TEXT[item.when], source, ancestor, reach, bound)
+
+
+def clashes(graph: Graph, target: str, library: Library) -> tuple[tuple[Bound, Bound], ...]:
+    """Each two texts over ancestors that both bind whoever hands ``target`` out, and that no one licence
+    satisfies. Of a choice between licences nothing is said."""
+    far, near = reaches(graph, target), graph.by_weights(target)
+    bounds: list[Bound] = []
+    for id_ in far:
+        node = graph.nodes[id_]
+        if node.licence is not None and licences.is_choice(node.licence):
+            continue
+        for topic in topics_of(graph, node, target, by_weights=id_ in near):
+            for terms in terms_of(node, library)[0]:
+                reading = terms.position(topic)
+                if reading is not None and binds(terms, reading, far[id_]) == "yes":
+                    bounds += bounds_of(terms.id, id_, reading)
+    return conflicts(bounds)

@@ -1,0 +1,71 @@
+"""What a plan's sources descend from, as this workspace knows it: runs of its own, and what was imported.
+
+A student of an earlier run, or the records that it learnt from, carry what their own teachers' terms ask.
+Without this a second run could be permitted what the first was not.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from inbond.ledger import asking, membership
+from inbond.ledger.descent import Source, descent
+from inbond.ledger.lineage import Graph, Relation
+from inbond.ledger.records import TEXT
+from inbond.policy.facts import Facts
+from inbond.policy.library import Library
+from inbond.workspace import Workspace
+
+
+def with_descent(facts: Facts, workspace: Workspace, known: Library) -> Facts:
+    """The plan with what is behind its sources. Reads the ledger, and where a source is of this workspace
+    the manifests too; makes nothing.
+
+    Raises TamperedError when what is recorded was changed, InputError when the ledger cannot be read or
+    what was declared cannot be joined with it.
+    """
+    events = membership.events_in(workspace, os.environ)
+    if not events:
+        return facts
+    named = [(_name_here(name, workspace), relation) for name, relation in _sources(facts)]
+    if any(name.startswith(("run:", "data:runs/")) for name, _ in named):
+        graph = asking.read(workspace, events, known).graph
+    else:
+        graph = asking.read_declared(events, known)
+    nodes = ((_node(name, graph), relation) for name, relation in named)
+    sources = [Source(node, relation) for node, relation in nodes if node is not None]
+    return replace(facts, descent=descent(graph, known, sources))
+
+
+def _sources(facts: Facts) -> Iterator[tuple[str, Relation]]:
+    """What the student is made from, by name, and how."""
+    if facts.outputs_used:
+        yield facts.teacher, "generated"
+    if facts.base_is_teacher:
+        yield facts.teacher, "initialised"
+    if facts.base is not None:
+        yield facts.base.subject, "initialised"
+    for item in facts.data:
+        yield item.uri, "trained-on"
+
+
+def _name_here(name: str, workspace: Workspace) -> str:
+    """The lineage's name of what lies in this workspace: a run's student, or a set of its records."""
+    place = Path(name.removeprefix("path:")).expanduser().resolve()
+    home = workspace.home.resolve()
+    if not place.is_relative_to(home / "runs"):
+        return name
+    within = place.relative_to(home)
+    if place.name == TEXT:
+        return f"data:{within.parent.as_posix()}"
+    return f"run:{within.parts[1]}" if len(within.parts) > 1 else name
+
+
+def _node(name: str, graph: Graph) -> str | None:
+    """The node of that name; what is said of a model is taken to be said of its revisions."""
+    bare = name.rpartition("@")[0] if name.startswith("hf:") else ""
+    found = (graph.find(text) for text in (name, f"data:{name}", bare) if text)
+    return next((node.id for node in found if node is not None), None)
