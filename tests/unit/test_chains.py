@@ -242,3 +242,42 @@ def test_the_file_that_the_docs_show_is_one() -> None:
     found = ask(graph, "olmOCR-7B-0225-preview", "gpt-4o")
     assert found.outcome == "yes"
     assert found.ancestors[0].hops == 2
+
+
+# Licences that no one licence holds ------------------------------------------------------------------
+
+
+def learnt(*licences: str) -> Graph:
+    """A model trained on data under each of these."""
+    data = [Node(f"data:{number}", "data", licence) for number, licence in enumerate(licences)]
+    edges = [Edge(node.id, "hf:a/student", "trained-on", stage="SFT") for node in data]
+    return build([Node("hf:a/student", "model", "MIT"), *data], edges)
+
+
+def test_a_trace_names_what_cannot_share_one_licence() -> None:
+    (conflict,) = ask(learnt("CC-BY-SA-4.0", "CC-BY-NC-4.0"), "hf:a/student").conflicts
+    assert conflict.to_json() == {
+        "terms": ["CC-BY-SA-4.0", "CC-BY-NC-4.0"],
+        "finding": "CC-BY-SA-4.0, which data:0 is under, asks for itself as the student's licence; "
+        "CC-BY-NC-4.0, which data:1 is under, asks for a licence that stays non-commercial. No one licence is known to do "
+        "both.",
+    }
+
+
+@pytest.mark.parametrize("licences", [("CC-BY-SA-4.0", "MIT"), ("CC-BY-SA-4.0 OR MIT", "CC-BY-NC-4.0")])
+def test_what_can_share_a_licence_or_leaves_a_choice_is_no_conflict(licences: tuple[str, str]) -> None:
+    assert not ask(learnt(*licences), "hf:a/student").conflicts
+
+
+def test_a_conflict_further_up_the_chain_is_at_second_hand_and_not_claimed() -> None:
+    """Somebody's model learnt from both; what one makes of its words is its own question."""
+    below = learnt("CC-BY-SA-4.0", "CC-BY-NC-4.0")
+    more = [Node("data:said", "data"), Node("hf:a/next", "model")]
+    edges = [
+        Edge("hf:a/student", "data:said", "generated", roles=("author",)),
+        Edge("data:said", "hf:a/next", "trained-on", stage="SFT"),
+    ]
+    chained = build([*below.nodes.values(), *more], [*below.edges, *edges])
+    found = ask(chained, "hf:a/next")
+    assert {duty.kind for duty in found.obligations if duty.binds == "unclear"} >= {"non-commercial"}
+    assert not found.conflicts

@@ -315,10 +315,11 @@ def test_a_notice_tells_base_and_instruct_apart() -> None:
 def test_a_notice_says_each_thing_once_and_who_asks_for_it() -> None:
     told = recorded()
     due = told.trace.obligations[0]
-    twice = (due, replace(due, source=f"{due.source}, for hf:a/b@0123abc", ancestor="run:川", when="in both"))
+    twice = (due, replace(due, ancestor="run:川", when="in both"))
     text = notice(replace(told, trace=replace(told.trace, obligations=twice)))
     assert text.count(due.text) == 1
     assert "when the weights are handed out / in both" in text
+    assert f"{due.source}; because of {due.ancestor}, run:川]" in text
     assert "data:runs/川/data/train (made here)" in text
     assert "are not known here, so that nothing above is about them:\n  - data:prompts of run:川" in text
 

@@ -228,7 +228,7 @@ def test_the_json_is_what_the_command_line_promises() -> None:
             "read_on",
             "evidence",
         }
-    assert set(value["obligations"][0]) == {"kind", "text", "when", "from"}
+    assert set(value["obligations"][0]) == {"kind", "text", "when", "from", "because"}
     assert value["reasons"][0]["clause"] == "s.4"
     assert value["reasons"][0]["version"] == "2.0"
     assert value["reasons"][0]["read_on"] == "2026-11-21"

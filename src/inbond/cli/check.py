@@ -180,7 +180,10 @@ def _duties(decision: Decision) -> list[str]:
     heading = "What you would have to do" if decision.verdict.outcome == "review" else "What you must do"
     if not decision.obligations or decision.verdict.outcome == "deny":
         return []
-    items = (_item(f"{due.text} [{due.kind}; {due.when}; {due.source}]") for due in decision.obligations)
+    items = (
+        _item(f"{due.text} [{due.kind}; {due.when}; {due.source}, for {due.because}]")
+        for due in decision.obligations
+    )
     return ["", heading, *(line for item in items for line in item)]
 
 

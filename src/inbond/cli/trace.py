@@ -24,7 +24,8 @@ from inbond.ledger import membership
 from inbond.ledger.asking import Lineage, read
 from inbond.ledger.trace import Ancestor, Trace
 from inbond.policy import library
-from inbond.report.trace_view import View, owed, view, ways
+from inbond.report.owed import owed
+from inbond.report.trace_view import View, view, ways
 from inbond.workspace import Workspace, config_folder, write_bytes
 
 _EXIT = {"yes": 0, "no": 0, "cannot-tell": 3}
@@ -122,9 +123,12 @@ def describe(found: Trace) -> str:
         lines += _ancestor(ancestor, paths=bool(asked))
     lines += _more(len(shown))
     if found.obligations:
-        owed = _obligations(found)
+        duties = [f"{due.text} [{due.told}]" for due in owed(found.obligations)]
         lines += ["", "What the terms on file ask"]
-        lines += [line for text in owed[:_MOST] for line in _item(text)] + _more(len(owed))
+        lines += [line for text in duties[:_MOST] for line in _item(text)] + _more(len(duties))
+    if found.conflicts:
+        lines += ["", "What cannot share one licence"]
+        lines += [line for conflict in found.conflicts for line in _item(conflict.sentence)]
     if found.unknowns:
         lines += ["", "What is not known"]
         lines += [line for item in found.unknowns[:_MOST] for line in _item(f"{item.about}: {item.what}")]
@@ -132,12 +136,6 @@ def describe(found: Trace) -> str:
     return "\n".join(
         [*lines, "", "Read from what was recorded and declared; inbond verify checks the records."]
     )
-
-
-def _obligations(found: Trace) -> list[str]:
-    return [
-        f"{due.text} [{due.kind}; {due.clause}; because of {', '.join(due.because)}]" for due in owed(found)
-    ]
 
 
 def _more(count: int) -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 from inbond.ledger import drawing
 from inbond.ledger.declaration import Declared, in_force
@@ -37,7 +37,7 @@ class Lineage:
         when a record set cannot be read."""
         id_ = find_target(target, self.graph)
         counted = self.counted(id_)
-        return trace(Known(_busy(self.graph, counted), self.library, counted, self._duties()), id_, asked)
+        return trace(Known(_busy(self.graph, counted), self.library, counted, self._asked()), id_, asked)
 
     def counted(self, target: str) -> dict[str, Counted]:
         """The tallies of the recorded data behind a target, by the node of the data; for a target that is
@@ -51,16 +51,17 @@ class Lineage:
                 found[data] = count(kept, self.book)
         return found
 
-    def _duties(self) -> list[Duty]:
-        """What the recorded verdicts on runs ask for."""
-        return [
-            Duty(
-                str(due.get("kind")), str(due.get("text")), str(due.get("when")), str(due.get("from")),
-                run.model, "direct", "yes",
-            )
+    def _asked(self) -> dict[str, tuple[Duty, ...]]:
+        """What the recorded verdicts ask for, by the run that they let pass."""
+        return {
+            run.model: tuple(self._duty(due, run.model) for due in run.verdict.get("obligations", []))
             for run in self.book.runs.values()
-            for due in run.verdict.get("obligations", [])
-        ]  # fmt: skip
+        }
+
+    def _duty(self, due: Mapping[str, Any], run: str) -> Duty:
+        kind, text, when, source = (str(due.get(name)) for name in ("kind", "text", "when", "from"))
+        because = str(due.get("because") or run)
+        return Duty(kind, text, when, source, self.graph.names.get(because, because), "direct", "yes")
 
 
 def _busy(graph: Graph, counted: Mapping[str, Counted]) -> Graph:

@@ -18,7 +18,7 @@ from inbond.policy import licences
 from inbond.policy.conditions import WHEN_TEXT
 from inbond.policy.facts import Reach
 from inbond.policy.library import Library
-from inbond.policy.outgoing import Bound, bounds_of, conflicts
+from inbond.policy.outgoing import Bound, Conflict, bounds_of, conflicts
 from inbond.policy.schema import Reading, Terms
 
 Binds = Literal["yes", "caller", "unclear"]
@@ -39,6 +39,11 @@ class Duty:
     ancestor: str
     reach: Reach
     binds: Binds
+
+    @property
+    def named(self) -> tuple[str, str, str]:
+        """What makes it the same obligation, in whatever words a verdict put it."""
+        return self.kind, self.source, self.ancestor
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -98,7 +103,7 @@ def _asked(terms: Terms, reading: Reading, ancestor: str, reach: Reach) -> Itera
         yield Duty(item.kind, f"{item.text}{sure}", WHEN_TEXT[item.when], source, ancestor, reach, bound)
 
 
-def clashes(graph: Graph, target: str, library: Library) -> tuple[tuple[Bound, Bound], ...]:
+def clashes(graph: Graph, target: str, library: Library) -> tuple[Conflict, ...]:
     """Each two texts over ancestors that both bind whoever hands ``target`` out, and that no one licence
     satisfies. Of a choice between licences nothing is said."""
     far, near = reaches(graph, target), graph.by_weights(target)

@@ -16,8 +16,9 @@ from inbond.ledger.naming import matching
 from inbond.ledger.sets import Counted
 from inbond.ledger.shares import Share, Sharing, Stage
 from inbond.ledger.texts import stance, topic_of
+from inbond.policy.facts import Reach
 from inbond.policy.library import Library
-from inbond.policy.outgoing import Bound
+from inbond.policy.outgoing import Conflict
 from inbond.types import ROLES, EdgeKind, Role
 
 Outcome = Literal["yes", "no", "cannot-tell"]
@@ -27,12 +28,12 @@ Outcome = Literal["yes", "no", "cannot-tell"]
 @dataclass(frozen=True)
 class Known:
     """All that a trace is given: the graph, the recorded sets that were tallied (by the node of the data),
-    the obligations that recorded verdicts named, and the terms on file."""
+    what the recorded verdict on a run asks for (by the run), and the terms on file."""
 
     graph: Graph
     library: Library
     counted: Mapping[str, Counted] = field(default_factory=dict)
-    recorded_duties: Sequence[Duty] = ()
+    asked: Mapping[str, Sequence[Duty]] = field(default_factory=dict)
 
 
 @final
@@ -78,7 +79,7 @@ class Trace:
     sentence: str
     ancestors: tuple[Ancestor, ...]
     obligations: tuple[Duty, ...]
-    conflicts: tuple[tuple[Bound, Bound], ...]
+    conflicts: tuple[Conflict, ...]
     unknowns: tuple[Unknown, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -88,7 +89,7 @@ class Trace:
             "answer": {"outcome": self.outcome, "sentence": self.sentence},
             "ancestors": [ancestor.to_json() for ancestor in self.ancestors],
             "obligations": [duty.to_json() for duty in self.obligations],
-            "conflicts": [_conflict_json(*pair) for pair in self.conflicts],
+            "conflicts": [conflict.to_json() for conflict in self.conflicts],
             "unknowns": [unknown.to_json() for unknown in self.unknowns],
         }
 
@@ -149,10 +150,6 @@ def trace(known: Known, target: str, asked: str | None = None) -> Trace:
     return Trace(target, outcome, sentence, tuple(ancestors), owed, unfit, unknowns)
 
 
-def _conflict_json(first: Bound, second: Bound) -> dict[str, Any]:
-    return {"terms": [first.terms, second.terms], "finding": f"{first.sentence}; {second.sentence}."}
-
-
 def _path_json(path: Way) -> dict[str, Any]:
     return {
         "hops": len(path),
@@ -199,20 +196,21 @@ def _uncounted(sharing: Sharing, stages: Sequence[Stage]) -> Iterator[Unknown]:
 
 def _duties(known: Known, graph: Graph, target: str) -> Iterator[Duty]:
     """What the target's own verdict asks for, as its gate put it to that plan; what the terms on file ask
-    because of its ancestors; and what is left of the verdicts on those (agreements)."""
-    own = [duty for duty in known.recorded_duties if duty.ancestor == target]
-    yield from own
-    said = {(duty.kind, duty.source) for duty in own}
-    for duty in duties(graph, target, known.library):
-        named = (duty.kind, f"{duty.source}, for {duty.ancestor}")
-        if named not in said:
-            yield duty
-            said.add(named)
+    because of its ancestors; and what else the verdicts on those ask for (agreements)."""
     far = reaches(graph, target)
-    for duty in known.recorded_duties:
-        reach = far.get(duty.ancestor)
-        if reach is not None and (duty.kind, duty.source) not in said:
-            yield replace(duty, reach=reach, binds="yes" if reach == "direct" else "unclear")
+    said: set[tuple[str, str, str]] = set()
+    for duty in (
+        *known.asked.get(target, ()),
+        *duties(graph, target, known.library),
+        *(_handed_down(duty, far[run]) for run in far for duty in known.asked.get(run, ())),
+    ):
+        if duty.named not in said:
+            yield duty
+            said.add(duty.named)
+
+
+def _handed_down(duty: Duty, reach: Reach) -> Duty:
+    return replace(duty, reach=reach, binds="yes" if reach == "direct" else "unclear")
 
 
 # The sentence ---------------------------------------------------------------------------------------

@@ -140,7 +140,7 @@ def _if_it_reaches(done: Applied) -> Applied:
 
 def _due(applied: Sequence[tuple[Obligation, Applied]], terms: Terms, question: Question) -> tuple[Due, ...]:
     return tuple(
-        Due(item.kind, done.text, WHEN_TEXT[item.when], f"{terms.id} {item.clause}, for {question.subject}")
+        Due(item.kind, done.text, WHEN_TEXT[item.when], f"{terms.id} {item.clause}", question.artifact)
         for item, done in applied
         if done.text is not None
     )
@@ -178,7 +178,7 @@ def _agreement(terms: Terms, question: Question, facts: Facts) -> tuple[Agreemen
 
 def _kept(agreement: Agreement, terms: Terms, question: Question) -> Due:
     text = f"Keep to the conditions of {_named(agreement)}, which Inbond has not read."
-    return Due("agreement", text, WHEN_TEXT["always"], f"{terms.id}, for {question.subject}")
+    return Due("agreement", text, WHEN_TEXT["always"], terms.id, question.artifact)
 
 
 def _named(agreement: Agreement) -> str:

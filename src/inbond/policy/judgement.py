@@ -25,15 +25,23 @@ _NO_DETAIL: Mapping[str, str | None] = {
 
 @dataclass(frozen=True)
 class Due:
-    """An obligation that this plan triggers. ``source`` is the JSON's ``from``."""
+    """An obligation that this plan triggers. ``source`` is the text and its clause, ``because`` the model or
+    data that is under it."""
 
     kind: str
     text: str
     when: str
     source: str
+    because: str
 
     def to_json(self) -> dict[str, str]:
-        return {"kind": self.kind, "text": self.text, "when": self.when, "from": self.source}
+        return {
+            "kind": self.kind,
+            "text": self.text,
+            "when": self.when,
+            "from": self.source,
+            "because": self.because,
+        }
 
 
 @dataclass(frozen=True)
@@ -98,14 +106,16 @@ def any_of(parts: Sequence[Judgement]) -> Judgement:
 def judge_outgoing(bounds: Sequence[Bound]) -> list[Judgement]:
     """A review for each two texts that cannot share the student's licence."""
     judged = []
-    for first, second in conflicts(bounds):
+    for conflict in conflicts(bounds):
         settles = (
             "leave one of the two out, hand no weights out, or have a person find a licence that does both"
         )
-        finding = f"{first.sentence}; {second.sentence}. No one licence is known to do both."
         detail = {**_NO_DETAIL, "edge": "outputs"}
         reason = Reason(
-            "outgoing-licence", finding + settle((settles,)), f"{first.terms} and {second.terms}", detail
+            "outgoing-licence",
+            conflict.sentence + settle((settles,)),
+            f"{conflict.first.terms} and {conflict.second.terms}",
+            detail,
         )
         judged.append(Judgement("review", (reason,), (), (settles,)))
     return judged

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Literal
+from typing import Any, Literal
 
 from inbond.policy.schema import Reading
 
@@ -35,6 +35,21 @@ class Bound:
         return f"{self.terms}, which {self.subject} is under, {_ASKS_TEXT[self.asks]}"
 
 
+@dataclass(frozen=True)
+class Conflict:
+    """Two texts that no single licence of the student satisfies."""
+
+    first: Bound
+    second: Bound
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.first.sentence}; {self.second.sentence}. No one licence is known to do both."
+
+    def to_json(self) -> dict[str, Any]:
+        return {"terms": [self.first.terms, self.second.terms], "finding": self.sentence}
+
+
 def bounds_of(terms: str, subject: str, reading: Reading) -> tuple[Bound, ...]:
     """What one reading asks of the licence of a student that is handed out."""
     asked: list[Asks] = [] if reading.outgoing == "any" else [reading.outgoing]
@@ -43,10 +58,10 @@ def bounds_of(terms: str, subject: str, reading: Reading) -> tuple[Bound, ...]:
     return tuple(Bound(terms, subject, asks) for asks in asked)
 
 
-def conflicts(bounds: Iterable[Bound]) -> tuple[tuple[Bound, Bound], ...]:
+def conflicts(bounds: Iterable[Bound]) -> tuple[Conflict, ...]:
     """Each two texts that no single licence satisfies, once, in order."""
-    found: dict[frozenset[str], tuple[Bound, Bound]] = {}
+    found: dict[frozenset[str], Conflict] = {}
     for first, second in combinations(bounds, 2):
         if first.terms != second.terms and "same" in (first.asks, second.asks):
-            found.setdefault(frozenset((first.terms, second.terms)), (first, second))
+            found.setdefault(frozenset((first.terms, second.terms)), Conflict(first, second))
     return tuple(found.values())

@@ -12,6 +12,7 @@ from inbond.ledger.shares import Range, Share
 from inbond.ledger.texts import topic_of
 from inbond.ledger.trace import Ancestor, Outcome, Trace, percent
 from inbond.report import trace_picture
+from inbond.report.owed import Owed, owed
 from inbond.report.picture import Lineage, Tone
 from inbond.report.wording import plural
 
@@ -58,20 +59,6 @@ class Entry:
 
 @final
 @dataclass(frozen=True)
-class Owed:
-    """One obligation with all the ancestors that it is because of."""
-
-    text: str
-    kind: str
-    clause: str
-    when: str
-    because: tuple[str, ...]
-    indirect: bool
-    """Another model lies between each of them and the target."""
-
-
-@final
-@dataclass(frozen=True)
 class Open:
     """One open question. ``anchor`` is its id in the page."""
 
@@ -96,6 +83,7 @@ class View:
     entries_left_out: int
     owed: tuple[Owed, ...]
     owed_left_out: int
+    conflicts: tuple[str, ...]
     unknowns: tuple[Open, ...]
     unknowns_left_out: int
     commands: tuple[tuple[str, str], ...]
@@ -120,32 +108,16 @@ def view(found: Trace, target: Node, asked: str | None = None) -> View:
             entries.append(_entry(ancestor, anchors[ancestor.node.id], drawn=drawn))
     questions = _open(found, chosen)
     lineage = trace_picture.picture(found, target, chosen, anchors, _asked_about(questions))
-    duties = owed(found)
+    duties = owed(found.obligations)
     return View(
         found.target, asked, found.outcome, found.sentence, lineage,
         len(found.ancestors) + 1 - len(chosen.nodes),
         tuple(entries), len(found.ancestors) - len(kept),
         tuple(duties[:_MOST_ITEMS]), max(0, len(duties) - _MOST_ITEMS),
+        tuple(conflict.sentence for conflict in found.conflicts),
         tuple(questions), len(found.unknowns) - len(questions),
         tuple(_commands(found, asked)), any(a.paths.cut for a in found.ancestors),
     )  # fmt: skip
-
-
-def owed(found: Trace) -> list[Owed]:
-    """The obligations, each once, with all who it is because of."""
-    grouped: dict[tuple[str, str, str, str], list[tuple[str, bool]]] = {}
-    for due in found.obligations:
-        clause = due.source.partition(", for ")[0]
-        grouped.setdefault((due.text, due.kind, clause, due.when), []).append(
-            (due.ancestor, due.reach == "indirect")
-        )
-    return [
-        Owed(
-            text, kind, clause, when,
-            tuple(dict.fromkeys(name for name, _ in whose)), all(indirect for _, indirect in whose),
-        )
-        for (text, kind, clause, when), whose in grouped.items()
-    ]  # fmt: skip
 
 
 def ways(paths: Sequence[Way]) -> list[str]:

@@ -18,7 +18,7 @@ from inbond.report.card import HUB_ID, hub_licence, markdown
 from inbond.report.exports import names
 from inbond.report.exports.croissant import RECORDS
 from inbond.report.exports.facts import SYNTHETIC, Exported
-from inbond.report.exports.owed import owed
+from inbond.report.owed import owed
 from inbond.report.text import clip, one_line
 
 _RELATIONS: Mapping[Relation, str] = {
@@ -144,8 +144,7 @@ def _body(exported: Exported) -> Iterator[str]:
     if exported.trace.obligations:
         yield from ("", "## What the terms on file ask", "")
         yield from (
-            f"- {markdown(each.text)} ({markdown('; '.join(each.sources))})"
-            for each in owed(exported.trace.obligations)
+            f"- {markdown(each.text)} ({markdown(each.told)})" for each in owed(exported.trace.obligations)
         )
     if exported.trace.unknowns:
         yield from ("", "## What is not known", "")

@@ -12,8 +12,8 @@ from inbond.ledger.flow import Duty
 from inbond.ledger.trace import Ancestor
 from inbond.report.exports import names
 from inbond.report.exports.facts import Exported
-from inbond.report.exports.owed import owed
 from inbond.report.notice import ASKED_BY
+from inbond.report.owed import owed
 from inbond.report.text import one_line
 from inbond.report.wording import DISCLAIMER
 
@@ -73,4 +73,4 @@ def _section(title: str, dues: Sequence[Duty]) -> Iterator[str]:
     yield from ("", f"{title}:")
     for each in owed(dues):
         yield f"  - {each.text}"
-        yield f"    [{each.kind}; {each.when}; {'; '.join(each.sources)}]"
+        yield f"    [{each.told}]"
