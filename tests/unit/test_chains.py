@@ -259,8 +259,8 @@ def test_a_trace_names_what_cannot_share_one_licence() -> None:
     assert conflict.to_json() == {
         "terms": ["CC-BY-SA-4.0", "CC-BY-NC-4.0"],
         "finding": "CC-BY-SA-4.0, which data:0 is under, asks for itself as the student's licence; "
-        "CC-BY-NC-4.0, which data:1 is under, asks for a licence that stays non-commercial. No one licence is known to do "
-        "both.",
+        "CC-BY-NC-4.0, which data:1 is under, asks for a licence that stays non-commercial. No one "
+        "licence is known to do both.",
     }
 
 
