@@ -306,3 +306,27 @@ def test_a_recipe_says_the_same_as_the_options(capsys: pytest.CaptureFixture[str
     plan = next(body["plan"] for kind, body in events("home") if kind == "gate.decided")
     assert (plan["name"], plan["territory"], plan["mau"], plan["kind"]) == ("Falcon", "JP", 5, "general")
     assert any(reason["rule"] == "agreement" for reason in value["reasons"])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--use", "commercial"], ["--domain", "weapons", "--mau", "900000000"], ["--agreement", "nope.toml"]],
+)
+def test_no_option_is_dropped_beside_a_recipe(capsys: pytest.CaptureFixture[str], options: list[str]) -> None:
+    assert check("demo", *options) == 2
+    named = ", ".join(option for option in options if option.startswith("--"))
+    assert capsys.readouterr().err == (
+        f"error: expected the plan to be the recipe's own\n  found: {named} beside the recipe\n"
+        "  fix:   change the recipe's field instead, such as --set purpose.use=research\n"
+    )
+
+
+def test_a_recipe_is_judged_as_changed(capsys: pytest.CaptureFixture[str]) -> None:
+    changed = ("--set", "student={init: scratch}", "--set", "teacher=hf:CohereForAI/c4ai-command-r-v01")
+    assert answer(capsys, "demo", *changed)[0] == 4
+    assert answer(capsys, "demo", *changed, "--set", "purpose.use=research")[0] == 0
+
+
+def test_a_change_of_no_recipe_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert check("--teacher", DEMO, "--set", "purpose.use=research") == 2
+    assert "found: --set with --teacher" in capsys.readouterr().err

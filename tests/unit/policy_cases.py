@@ -309,8 +309,6 @@ HOSTS = [
          _plan("api:арi.deepseek.com/deepseek-chat"), REVIEW),
     Case("Bedrock in a region is Bedrock: a text that is not on file, or one on competition.",
          _plan(LLAMA31, channel="bedrock-runtime.eu-west-1.amazonaws.com"), REVIEW),
-    Case("A proprietary model said to be self-hosted is a model of unknown licence.",
-         _plan(GPT4O, channel="self-hosted"), REVIEW, missing="a licence for api:api.openai.com"),
 ]  # fmt: skip
 
 USES = [

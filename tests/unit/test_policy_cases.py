@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from inbond.cli.planning import PlanOptions, facts_from_options
+from inbond.cli.planning import PlanOptions, read_options
 from inbond.policy.agreements import parse_agreement
 from inbond.policy.decide import Decision, decide
 from inbond.policy.facts import Facts, LicenceFinding
 from inbond.policy.library import shipped
 from inbond.policy.licences import normalise
+from inbond.recipes import plan as plans
 from inbond.workspace import Workspace
 from tests.unit import policy_cases, policy_cases_texts
 from tests.unit.policy_cases import Case
@@ -31,9 +32,8 @@ def facts_of(case: Case) -> Facts:
     if folder is not None:
         plan |= {"teacher": "hf:a/folder", "base": "none"}
     known = {"mau": "mau", "revenue_usd": "revenue", "date": "on"}
-    facts = facts_from_options(
-        PlanOptions(**{known.get(k, k): v for k, v in plan.items()}), shipped(), Workspace(Path("none"))
-    )
+    options = PlanOptions(**{known.get(k, k): v for k, v in plan.items()})
+    facts = plans.facts_of(read_options(options), Workspace(Path("none")), shipped())
     if folder is not None:
         found = LicenceFinding(
             teacher, normalise(folder) if folder else None, "declared" if folder else "none", "its card"

@@ -11,6 +11,7 @@ import yaml
 from inbond.errors import DecisionNeededError, DeniedError, InputError
 from inbond.ledger.ledger import Ledger
 from inbond.recipes import gate
+from inbond.recipes.plan import facts_of, my_library, plan_of
 from inbond.recipes.reading import parse
 from inbond.recipes.recipe import Recipe
 from inbond.workspace import Workspace
@@ -102,7 +103,7 @@ def test_the_facts_of_a_recipe_are_those_it_states(tmp_path: Path, workspace: Wo
         release="none",
         use="internal",
     )
-    facts = gate.facts_from_recipe(asked, tmp_path, workspace)
+    facts = facts_of(plan_of(asked, tmp_path), workspace, my_library())
     assert (facts.kind, facts.mau, facts.revenue_usd, facts.territory) == ("classifier", 7, 1e6, "JP")
     assert (facts.domains, facts.release, facts.use, facts.name) == (
         ("coding",),
@@ -111,7 +112,7 @@ def test_the_facts_of_a_recipe_are_those_it_states(tmp_path: Path, workspace: Wo
         "falcon-tiny",
     )
     assert (facts.host_terms, facts.host_models) == ("LicenseRef-inbond-openai-api-2026-01-01", "own")
-    named = gate.facts_from_recipe(recipe(name="Llama-tiny"), tmp_path, workspace)
+    named = facts_of(plan_of(recipe(name="Llama-tiny"), tmp_path), workspace, my_library())
     assert named.name == "Llama-tiny"
 
 
@@ -131,3 +132,27 @@ def test_what_a_purpose_may_not_say(purpose: dict[str, object], text: str) -> No
     with pytest.raises(InputError) as caught:
         recipe(**purpose)
     assert text in str(caught.value)
+
+
+@pytest.mark.parametrize("said", ["api.deepseek.com", "self-hosted", "API.OpenAI.com:8443"])
+def test_a_channel_that_contradicts_the_teachers_name_is_refused(
+    tmp_path: Path, workspace: Workspace, said: str
+) -> None:
+    """The host in the name is the one that is called: another one's terms would permit what it forbids."""
+    asked = recipe().model_copy(update={"channel": said})
+    with pytest.raises(InputError) as caught:
+        facts_of(plan_of(asked, tmp_path), workspace, my_library())
+    assert caught.value.expected == (
+        "api:api.openai.com/gpt-4o to be reached through api.openai.com, the host in its name"
+    )
+    assert caught.value.found == f"the channel {said}"
+
+
+def test_a_channel_may_repeat_the_name_and_ones_own_server_is_self_hosted(
+    tmp_path: Path, workspace: Workspace
+) -> None:
+    asked = recipe().model_copy(update={"channel": "API.openai.com"})
+    assert facts_of(plan_of(asked, tmp_path), workspace, my_library()).channel == "api.openai.com"
+    own = recipe().model_copy(update={"teacher": "api:gpu-box.local/m", "channel": "self-hosted"})
+    facts = facts_of(plan_of(own, tmp_path), workspace, my_library())
+    assert (facts.channel, facts.host_terms) == ("self-hosted", None)

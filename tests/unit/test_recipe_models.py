@@ -10,7 +10,7 @@ from inbond.errors import InputError
 from inbond.ledger import manifest
 from inbond.ledger.manifest import Identity, Manifest
 from inbond.policy import weights
-from inbond.recipes.gate import licence_of
+from inbond.recipes.plan import licence_of
 from inbond.recipes.models import find_weights
 from inbond.types import parse_model_name
 from inbond.workspace import Workspace

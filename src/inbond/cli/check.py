@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,13 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, open_workspace
-from inbond.cli.planning import PlanOptions, facts_from_options
+from inbond.cli.planning import PlanOptions, read_options
 from inbond.errors import InputError
-from inbond.policy import gate, library
+from inbond.policy import gate
 from inbond.policy.decide import Decision, decide
 from inbond.policy.facts import SELF_HOSTED, Facts
 from inbond.policy.terms import Catalogue
-from inbond.workspace import config_folder
 
 _EXIT = {"permit": 0, "permit-with-obligations": 0, "review": 3, "deny": 4}
 _HEADLINE = {
@@ -32,11 +30,18 @@ _RELEASE_TEXT = {
     "weights": "weights handed out",
 }
 _WIDTH = 96
+_ALWAYS = frozenset({"accept", "home", "as_json", "quiet"})
+_WITH_RECIPE = _ALWAYS | {"recipe", "changes"}
 
 
 def check(
+    context: typer.Context,
     recipe: Annotated[
         str | None, typer.Argument(help="A recipe file or the name of a built-in one; or give --teacher.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change a field of the recipe: --set purpose.use=research. Repeatable."),
     ] = None,
     teacher: Annotated[
         str | None, typer.Option(help="The teacher: hf:org/name, gguf:file, api:host/model, ...")
@@ -91,26 +96,47 @@ def check(
 
     Examples: inbond check demo; inbond check --teacher hf:HuggingFaceTB/SmolLM2-135M-Instruct
     """
+    from inbond.recipes.plan import facts_of, my_library, plan_of
+    from inbond.recipes.reading import load
+
+    _check_alone(context, recipe, teacher)
+    if recipe is not None:
+        plan = plan_of(*load(recipe, tuple(changes or ())))
+    else:
+        assert teacher is not None, "one of the two is given"
+        options = PlanOptions(
+            teacher, channel, base, data or (), use, release, kind, name, domain or (), competes, mau,
+            revenue, territory, on, agreement or (),
+        )  # fmt: skip
+        plan = read_options(options)
+    known = my_library()
+    facts = facts_of(plan, open_workspace(home), known)
+    return check_facts(facts, known.terms, Output(as_json, quiet), home, accept)
+
+
+def _check_alone(context: typer.Context, recipe: str | None, teacher: str | None) -> None:
+    """Raises InputError unless there is a recipe or a plan, and nothing that the other alone would read."""
     if (recipe is None) == (teacher is None):
         raise InputError(
             expected="a recipe, or a plan that starts with --teacher",
             found="both" if recipe else "neither",
             fix="for example inbond check demo",
         )
-    known = library.load(config_folder(os.environ))
-    if teacher is None:
-        from inbond.recipes.gate import facts_from_recipe
-        from inbond.recipes.reading import load
-
-        assert recipe is not None, "one of the two is given"
-        planned = facts_from_recipe(*load(recipe), open_workspace(home))
-        return check_facts(planned, known.terms, Output(as_json, quiet), home, accept)
-    options = PlanOptions(
-        teacher, channel, base, data or (), use, release, kind, name, domain or (), competes, mau, revenue,
-        territory, on, agreement or (),
-    )  # fmt: skip
-    facts = facts_from_options(options, known, open_workspace(home))
-    return check_facts(facts, known.terms, Output(as_json, quiet), home, accept)
+    sources = ((each, context.get_parameter_source(each.name or "")) for each in context.command.params)
+    given = {each.name: each.opts[0] for each, source in sources if source and source.name != "DEFAULT"}
+    stray = [option for name, option in given.items() if name not in _WITH_RECIPE]
+    if recipe is not None and stray:
+        raise InputError(
+            expected="the plan to be the recipe's own",
+            found=f"{', '.join(stray)} beside the recipe",
+            fix="change the recipe's field instead, such as --set purpose.use=research",
+        )
+    if recipe is None and "changes" in given:
+        raise InputError(
+            expected="--set with a recipe",
+            found="--set with --teacher",
+            fix="say it by its own option; inbond check --help lists them",
+        )
 
 
 def check_facts(

@@ -1,20 +1,21 @@
-"""From the options of ``inbond check`` to the facts of a plan."""
+"""From the options of ``inbond check`` to a plan."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from inbond.errors import InputError
-from inbond.policy.facts import Competes, DataLicence, Facts, LicenceFinding, Release, StudentKind, Use
-from inbond.policy.library import Library
+from inbond.policy.facts import Competes, DataLicence, Release, StudentKind, Use
 from inbond.policy.licences import of_data
 from inbond.policy.places import COUNTRIES
 from inbond.types import ModelName, parse_model_name
-from inbond.workspace import Workspace
+
+if TYPE_CHECKING:
+    from inbond.recipes.plan import Plan
 
 _MOST = 1e15
 
@@ -40,28 +41,17 @@ class PlanOptions:
     agreements: Sequence[Path] = ()
 
 
-def facts_from_options(options: PlanOptions, known: Library, workspace: Workspace) -> Facts:
-    """The plan that the options describe; runs that it names are those of ``workspace``. Raises InputError
-    for an option that cannot be read, TamperedError as ``with_descent``."""
-    from inbond.recipes.behind import with_descent  # here: they are not light
-    from inbond.recipes.gate import agreements_of, channel_of, licence_of
+def read_options(options: PlanOptions) -> Plan:
+    """The plan that the options describe. Raises InputError for an option that cannot be read."""
+    from inbond.recipes.plan import Plan  # here: it is not light
 
-    def licence(name: ModelName) -> LicenceFinding:
-        return licence_of(name, workspace, known.models)
-
-    model = parse_model_name(options.teacher)
-    from_teacher, other = _base(options.base, model, licence)
-    channel = channel_of(options.channel or model.channel, known)
-    on = _date(options.on)
+    from_teacher, other = _base(options.base, parse_model_name(options.teacher))
     mau = _amount("--mau", options.mau, "1000000")
-    facts = Facts(
+    return Plan(
         teacher=options.teacher,
-        weights=licence(model),
-        base_is_teacher=from_teacher,
+        from_teacher=from_teacher,
         base=other,
-        channel=channel.name,
-        host_terms=channel.terms,
-        host_models=channel.models,
+        channel=options.channel,
         data=tuple(_data(item) for item in options.data),
         use=_one_of("--use", options.use, get_args(Use)),
         release=_one_of("--release", options.release, get_args(Release)),
@@ -72,20 +62,16 @@ def facts_from_options(options: PlanOptions, known: Library, workspace: Workspac
         mau=None if mau is None else int(mau),
         revenue_usd=_amount("--revenue", options.revenue, "20000000"),
         territory=_country(options.territory),
-        date=on,
-        agreements=agreements_of(options.agreements, on),
+        date=_date(options.on),
+        agreements=tuple(options.agreements),
     )
-    return with_descent(facts, workspace, known)
 
 
-def _base(
-    base: str | None, teacher: ModelName, licence: Callable[[ModelName], LicenceFinding]
-) -> tuple[bool, LicenceFinding | None]:
+def _base(base: str | None, teacher: ModelName) -> tuple[bool, str | None]:
+    """Whether the student starts from the teacher's weights, and from which others if not."""
     if base == "teacher" or base == str(teacher) or (base is None and teacher.self_hosted):
         return True, None
-    if base in (None, "none"):
-        return False, None
-    return False, licence(parse_model_name(base))
+    return False, base if base != "none" else None
 
 
 def _data(text: str) -> DataLicence:

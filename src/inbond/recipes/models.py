@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from inbond.digest import Digest, of_file
 from inbond.errors import InputError, need_extra
 from inbond.ledger import manifest, pins
-from inbond.recipes.gate import student_folder
+from inbond.recipes.plan import student_folder
 from inbond.recipes.recipe import Recipe
 from inbond.teachers import catalogue
 from inbond.teachers.protocols import Completes

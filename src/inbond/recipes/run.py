@@ -16,11 +16,12 @@ from inbond.recipes import answers, comparison, judging, learning, measuring, pr
 from inbond.recipes.attesting import attestation
 from inbond.recipes.compared import Compared
 from inbond.recipes.finished import Finished
-from inbond.recipes.gate import RESULT, pass_gate
+from inbond.recipes.gate import pass_gate
 from inbond.recipes.learning import Bench
 from inbond.recipes.models import Weights, find_teacher, find_weights, weight_files
 from inbond.recipes.objective import alternatives
 from inbond.recipes.outside import read_outside
+from inbond.recipes.plan import RESULT
 from inbond.recipes.planned import Planned
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.trail import Artifact, Made, Trail
