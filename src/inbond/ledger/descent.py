@@ -31,7 +31,7 @@ def descent(graph: Graph, library: Library, sources: Sequence[Source]) -> tuple[
     is here too; terms of a host that others called; and a licence that others did not give."""
     plan = _with_plan(graph, sources)
     far, near = reaches(plan, _PLAN), plan.by_weights(_PLAN)
-    ours = _recorded(plan)
+    ours = plan.by_record(_PLAN)  # whoever plans made or called it
     mine = {source.node for source in sources}
     behind = {source.node: {source.node, *plan.hops(source.node)} for source in sources}
     found: list[Descent] = []
@@ -59,15 +59,3 @@ def _with_plan(graph: Graph, sources: Sequence[Source]) -> Graph:
     return replace(
         graph, nodes={**graph.nodes, _PLAN: Node(_PLAN, "model")}, edges=(*graph.edges, *dict.fromkeys(edges))
     )
-
-
-def _recorded(plan: Graph) -> set[str]:
-    """What reached the plan over recorded edges alone: whoever plans made or called it."""
-    found: set[str] = set()
-    waiting = [_PLAN]
-    while waiting:
-        for edge in plan.into[waiting.pop()]:
-            if edge.evidence == "recorded" and edge.source not in found:
-                found.add(edge.source)
-                waiting.append(edge.source)
-    return found

@@ -10,9 +10,12 @@ that of ``shares``. Nothing here does I/O.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from heapq import heapify, heappop, heappush
+from itertools import count, islice
+from operator import attrgetter
 from typing import Any, Literal, final, get_args
 
 from inbond.digest import Digest
@@ -36,7 +39,8 @@ RELATIONS: Mapping[Relation, EdgeKind] = {
 }  # fmt: skip
 """What can make one artifact out of another, and over which kind of edge."""
 
-MOST_PATHS = 200
+MOST_PATHS, MOST_STEPS = 200, 50_000
+"""Paths that are followed from one ancestor, and edges on all paths of a target's ancestors together."""
 
 
 @final
@@ -148,6 +152,20 @@ def _way(step: _Step | None) -> Way:
     return tuple(reversed(edges))
 
 
+def _away(start: str, onwards: Callable[[str], Iterable[str]]) -> dict[str, int]:
+    """What can be reached, without ``start``, with the number of steps to it; the nearest first."""
+    found = {start: 0}
+    waiting = deque([start])
+    while waiting:
+        node = waiting.popleft()
+        for following in onwards(node):
+            if following not in found:
+                found[following] = found[node] + 1
+                waiting.append(following)
+    del found[start]
+    return found
+
+
 @final
 @dataclass(frozen=True)
 class Paths:
@@ -171,17 +189,17 @@ class Graph:
     @cached_property
     def into(self) -> Mapping[str, tuple[Edge, ...]]:
         """The edges that end in each node."""
-        found: dict[str, list[Edge]] = {id_: [] for id_ in self.nodes}
-        for edge in self.edges:
-            found[edge.target].append(edge)
-        return {id_: tuple(edges) for id_, edges in found.items()}
+        return self._by(attrgetter("target"))
 
     @cached_property
     def out_of(self) -> Mapping[str, tuple[Edge, ...]]:
         """The edges that begin in each node."""
+        return self._by(attrgetter("source"))
+
+    def _by(self, end: Callable[[Edge], str]) -> Mapping[str, tuple[Edge, ...]]:
         found: dict[str, list[Edge]] = {id_: [] for id_ in self.nodes}
         for edge in self.edges:
-            found[edge.source].append(edge)
+            found[end(edge)].append(edge)
         return {id_: tuple(edges) for id_, edges in found.items()}
 
     def find(self, name: str) -> Node | None:
@@ -194,53 +212,49 @@ class Graph:
 
     def hops(self, target: str) -> Mapping[str, int]:
         """Every ancestor of ``target`` with the number of edges on its shortest path, nearest first."""
-        if target in self._hops:
-            return self._hops[target]
-        found = {target: 0}
-        waiting = deque([target])
-        while waiting:
-            node = waiting.popleft()
-            for edge in self.into[node]:
-                if edge.source not in found:
-                    found[edge.source] = found[node] + 1
-                    waiting.append(edge.source)
-        del found[target]
-        self._hops[target] = found
-        return found
+        if target not in self._hops:
+            self._hops[target] = self._above(target, lambda _: True)
+        return self._hops[target]
 
     def by_weights(self, target: str) -> set[str]:
         """Ancestors whose weights reached ``target`` over edges of weights alone."""
-        found: set[str] = set()
-        waiting = [target]
-        while waiting:
-            for edge in self.into[waiting.pop()]:
-                if edge.kind == "weights" and edge.source not in found:
-                    found.add(edge.source)
-                    waiting.append(edge.source)
-        return found
+        return set(self._above(target, lambda edge: edge.kind == "weights"))
 
-    def paths(self, source: str, target: str, most: int = MOST_PATHS) -> Paths:
-        """Simple paths, at most ``most`` of them and a shortest one among them, shorter ones first. Each of
-        several edges between two nodes makes a path of its own."""
+    def by_record(self, target: str) -> set[str]:
+        """Ancestors from which a whole path to ``target`` is recorded."""
+        return set(self._above(target, lambda edge: edge.evidence == "recorded"))
+
+    def _above(self, target: str, over: Callable[[Edge], bool]) -> dict[str, int]:
+        return _away(target, lambda node: (edge.source for edge in self.into[node] if over(edge)))
+
+    def below(self, source: str) -> set[str]:
+        """Everything that descends from ``source``."""
+        return set(_away(source, lambda node: (edge.target for edge in self.out_of[node])))
+
+    def ways(self, source: str, target: str) -> Iterator[Way]:
+        """All simple paths, the shortest first. Each of several edges between two nodes makes a path of its
+        own."""
         away = {target: 0, **self.hops(target)}
         if source not in away or source == target:
-            return Paths(())
+            return
+        # By the length of the shortest whole path that it can become; of equals what is nearly there, so
+        # that few are begun. A step holds its edge and the step before, so that long ways are not copied.
+        number = count()
+        waiting: list[tuple[int, int, int, str, _Step | None]] = [(away[source], 0, 0, source, None)]
+        while waiting:
+            _, passed, _, node, step = heappop(waiting)
+            if node == target:
+                yield _way(step)
+                continue
+            for edge in self.out_of[node]:
+                if edge.target in away:
+                    whole = away[edge.target] + 1 - passed
+                    heappush(waiting, (whole, passed - 1, next(number), edge.target, (edge, step)))
 
-        def onwards(node: str) -> list[Edge]:
-            """The nearest to the target last, where the stack takes from. Every way on leads there."""
-            following = [edge for edge in self.out_of[node] if edge.target in away]
-            return sorted(following, key=lambda edge: -away[edge.target])
-
-        found: list[Way] = []
-        # A step holds its edge and the step before, so that long ways are not copied edge by edge.
-        stack: list[_Step] = [(edge, None) for edge in onwards(source)]
-        while stack and len(found) < most:
-            step = stack.pop()
-            if step[0].target == target:
-                found.append(_way(step))
-            else:
-                stack += [(edge, step) for edge in onwards(step[0].target)]
-        return Paths(tuple(sorted(found, key=len)), cut=bool(stack))
+    def paths(self, source: str, target: str, most: int = MOST_PATHS) -> Paths:
+        """The first of ``ways``, at most ``most`` of them."""
+        found = tuple(islice(self.ways(source, target), most + 1))
+        return Paths(found[:most], cut=len(found) > most)
 
     def within(self, target: str) -> Graph:
         """The part of the graph that ``target`` descends from, with what is not known of it."""
@@ -258,3 +272,28 @@ class Graph:
             "edges": [edge.to_json() for edge in self.edges],
             "unknowns": [unknown.to_json() for unknown in self.unknowns],
         }
+
+
+def paths_to(graph: Graph, target: str, first: Collection[str] = ()) -> dict[str, Paths]:
+    """Paths from every ancestor of ``target``: a shortest one of each before any other, and the shorter
+    before the longer, but those of ``first`` before all others'. With MOST_STEPS edges on paths it ends."""
+    hops = graph.hops(target)
+    found: dict[str, list[Way]] = {id_: [] for id_ in hops}
+    cut: set[str] = set()
+    left = MOST_STEPS
+    waiting: list[tuple[bool, bool, int, int, str, Way | None, Iterator[Way]]] = [
+        (False, id_ not in first, length, number, id_, None, graph.ways(id_, target))
+        for number, (id_, length) in enumerate(hops.items())
+    ]
+    heapify(waiting)
+    while waiting:
+        _, other, length, number, id_, way, more = heappop(waiting)
+        if length > left or len(found[id_]) == MOST_PATHS:
+            cut.add(id_)
+            continue
+        found[id_].append(way or next(more))
+        left -= length
+        following = next(more, None)
+        if following is not None:
+            heappush(waiting, (True, other, len(following), number, id_, following, more))
+    return {id_: Paths(tuple(ways), id_ in cut) for id_, ways in found.items()}
