@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 
 from inbond.digest import Digest, canonical, of_bytes
 from inbond.errors import InputError
-from inbond.ledger.lineage import Edge, Graph, Node
+from inbond.ledger.lineage import Edge, Graph, Node, Part
+from inbond.ledger.shares import percent
+from inbond.ledger.trace import Known, trace
 from inbond.ledger.weaving import build
-from inbond.policy import licences
+from inbond.policy import library, licences
 from inbond.report.card import hub_licence
 from inbond.report.exports import names
 from inbond.report.exports.cards import card
@@ -152,6 +154,10 @@ def test_a_bom_says_how_a_run_made_its_student() -> None:
     assert tasks[1]["outputs"][0]["resource"] == {"ref": "data:runs/川/data/train"}
     assert bom["declarations"]["claims"][0]["predicate"].endswith("permit")
     by_ref = {each["bom-ref"]: each for each in bom["components"]}
+    between = bom["formulation"][0]["components"][0]
+    assert between["name"] == "runs/川/data/answers"
+    assert "hashes" not in between, "those are of single files; a manifest is not what the artifact is"
+    assert {each["name"] for each in between["properties"]} == {"inbond:artifact", "inbond:manifest"}
     assert by_ref["hf:a/b@0123abc"]["licenses"] == [{"expression": "MIT", "acknowledgement": "declared"}]
     own = by_ref["data:prompts of run:川"]["licenses"]
     assert own == [{"license": {"name": "own words of mine", "acknowledgement": "declared"}}]
@@ -344,6 +350,58 @@ def test_the_eu_summary_leaves_a_transcript_to_a_person_and_looks_further_back()
     assert [each["id"] for each in found["models"]] == ["hf:allenai/olmOCR-7B-0225-preview"]
     assert found["further_back"] == ["api:api.openai.com/gpt-4o-2024-08-06"]
     assert found["modalities"] is None
+
+
+def test_one_way_to_say_a_part() -> None:
+    """What is not quite nothing or all is never said to be, wherever it is printed."""
+    said = [percent(part) for part in (0.0, 4e-5, 0.134, 0.5, 0.99996, 1.0)]
+    assert said == ["0%", "less than 0.1%", "13.4%", "50%", "more than 99.9%", "100%"]
+    assert [percent(part, 0) for part in (0.004, 0.504, 0.9999)] == ["0.4%", "50%", "more than 99%"]
+    edges = [Edge("data:d", "run:m", "trained-on", (), "SFT", (Part("records", 0.99998, "SFT"),))]
+    graph = build([Node("data:d", "data"), Node("run:m", "model")], edges)
+    unknowns = [item.what for item in trace(Known(graph, library.shipped()), "run:m").unknowns]
+    assert "where less than 0.1% of the records of SFT are from" in unknowns
+
+
+GPT = "api:api.openai.com/gpt-4o"
+
+
+def prompted(*, complete: bool = True) -> Exported:
+    """A student of answers to prompts, all of which a model wrote; the answers' author is not a model."""
+    nodes = [
+        Node(GPT, "model", complete=complete), Node("data:prompts", "data", complete=True),
+        Node("data:answers", "data", complete=True), Node("hf:me/m", "model", complete=True),
+    ]  # fmt: skip
+    edges = [
+        Edge(GPT, "data:prompts", "generated", ("author",)),
+        Edge("data:prompts", "data:answers", "prompted"),
+        Edge("data:answers", "hf:me/m", "trained-on", (), "SFT", (Part("records", 1.0, "SFT"),)),
+    ]
+    return exported(build(nodes, edges), "hf:me/m")
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_whoever_wrote_the_prompts_composed_some_of_the_data(complete: bool) -> None:
+    found = eu_summary(prompted(complete=complete))
+    assert found["used"] == "yes"
+    assert [(each["id"], each["data"]) for each in found["models"]] == [(GPT, ["data:prompts"])]
+    assert found["further_back"] == []
+
+
+def test_further_back_are_only_models_behind_models() -> None:
+    """Of what a model was trained on, from which the target's weights or its teacher come."""
+    nodes = [
+        Node("hf:x/author", "model"), Node("data:old", "data"), Node("hf:x/base", "model"),
+        Node("data:new", "data"), Node("hf:me/m", "model"),
+    ]  # fmt: skip
+    edges = [
+        Edge("hf:x/author", "data:old", "generated", ("author",)),
+        Edge("data:old", "hf:x/base", "trained-on", (), "SFT"),
+        Edge("hf:x/base", "hf:me/m", "initialised"),
+        Edge("data:new", "hf:me/m", "trained-on", (), "SFT"),
+    ]
+    found = eu_summary(exported(build(nodes, edges), "hf:me/m"))
+    assert (found["models"], found["further_back"]) == ([], ["hf:x/author"])
 
 
 def test_the_eu_summary_says_no_only_when_nothing_is_open() -> None:

@@ -204,7 +204,7 @@ def test_what_is_missing_of_a_hosts_targets_is_said() -> None:
         assert text in words, text
     facts = dict(learning_facts(LearningFacts("", "", host=HostTargets({}, 0, 0.0))))
     assert facts["Answers without targets"] == "none"
-    assert facts["Probability on unknown tokens"] == "0.0%"
+    assert facts["Probability on unknown tokens"] == "0%"
     assert "Answers without targets" not in render_page(demo())
 
 

@@ -148,9 +148,8 @@ def _ancestor(ancestor: Ancestor, *, paths: bool) -> Iterator[str]:
     roles = f", as {' and '.join(ancestor.roles)}" if ancestor.roles else ""
     yield from _item(f"{ancestor.node.id} ({ancestor.edge}, {hops}, {ancestor.evidence}{roles}; {stance})")
     for share in ancestor.shares:
-        parts = [("wrote", share.touch.authored.exact), ("touched", share.touch.touched.exact)]
-        said = ", ".join(f"{verb} {part:.4g}" for verb, part in parts if part is not None)
-        yield from _item(f"{share.unit} in {share.stage.words}: {said or 'part not established'}", deep=True)
+        said = share.words(of_data=ancestor.node.kind == "data")
+        yield from _item(said or f"its part of {share.whole} is not established", deep=True)
     lines = ways(ancestor.paths.paths)
     for way in lines[:_MOST] if paths else ():
         yield from _item(way, deep=True)

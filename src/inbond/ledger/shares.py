@@ -25,6 +25,18 @@ from inbond.types import ROLES, Role
 _CLOSE = 1e-9
 
 
+def percent(part: float, digits: int = 1) -> str:
+    """A part (0..1) in words: .504 -> ``50.4%``, with at least one digit below 10%. What is not quite nothing
+    or all is never said to be."""
+    digits = max(digits, 1) if part < 0.0995 else digits
+    text = f"{part:.{digits}%}"
+    if part > 0 and not float(text[:-1]):
+        return f"less than {10**-digits:.{digits}f}%"
+    if part < 1 and float(text[:-1]) >= 100:
+        return f"more than {100 - 10**-digits:.{digits}f}%"
+    return text.replace(".0%", "%")
+
+
 @final
 @dataclass(frozen=True)
 class Range:
@@ -37,6 +49,11 @@ class Range:
     def exact(self) -> float | None:
         """The part, when it is established."""
         return round(self.high, 6) if self.high - self.low < _CLOSE else None
+
+    @property
+    def words(self) -> str:
+        """In percent, when it is established."""
+        return "not established" if self.exact is None else percent(self.exact)
 
     def of(self, part: Range) -> Range:
         """This part of ``part``."""
@@ -111,6 +128,30 @@ class Share:
     unit: Unit
     touch: Touch
     evidence: Evidence
+
+    @property
+    def whole(self) -> str:
+        """What it is a part of: ``the tokens in SFT of run:demo``."""
+        return f"the {self.unit} in {self.stage.words}"
+
+    def words(self, *, of_data: bool = False, brief: bool = False) -> str:
+        """``wrote 34% of the tokens in SFT of run:demo``, or ``touched 50% of ... as judge, and wrote none of
+        them``; what is not established is left out, and ``""`` when nothing is. ``of_data``: the ancestor is
+        data, which writes nothing. ``brief`` says ``touched 50% of SFT tokens``, for where room is little."""
+        touched, authored = self.touch.touched, self.touch.authored
+        if touched.exact is None:
+            return ""
+        where = f"{self.stage.name} {self.unit}".strip() if brief else self.whole
+        if of_data:
+            return f"is behind {touched.words} of {where}"
+        if authored.exact == touched.exact:
+            return f"wrote {touched.words} of {where}"
+        roles = [role for role, found in self.touch.by_role.items() if found.high > 0]
+        as_ = f" as {' and '.join(roles)}" if roles else ""
+        told = f"touched {touched.words} of {where}{as_}"
+        if brief or authored.exact is None:
+            return told
+        return f"{told}, and wrote {authored.words if authored.high else 'none of them'}"
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -212,7 +253,7 @@ class Sharing:
                     yield Unknown(stage.of, f"what part of the {unit} of {stage.name} is {source}")
             rest = 1.0 - sum(part.low for part in parts.values())
             if rest > _CLOSE and all(part.exact is not None for part in parts.values()):
-                yield Unknown(stage.of, f"where {rest:.1%} of the {unit} of {stage.name} are from")
+                yield Unknown(stage.of, f"where {percent(rest)} of the {unit} of {stage.name} are from")
 
     def _sources(self, stage: Stage) -> list[Edge]:
         return [

@@ -261,46 +261,10 @@ def _how(ancestor: Ancestor) -> str:
     hops = f" through {ancestor.hops} hop{'s' if ancestor.hops != 1 else ''}"
     if ancestor.edge == "weights":
         hops += ", by its weights"
-    words = _part if ancestor.node.kind == "model" else _behind
-    parts = [words(share) for share in ancestor.shares]
-    said = "; ".join(part for part in parts if part)
+    parts = [share.words(of_data=ancestor.node.kind == "data") for share in ancestor.shares]
+    said = "; ".join(f"it {part}" for part in parts if part)
     if not said and ancestor.edge == "outputs":
         said = "how much of its training that touched is not established"
     return f"{hops}{'; ' + said if said else ''}." + (
         "" if ancestor.evidence == "recorded" else " That is as declared, not as recorded."
     )
-
-
-def _part(share: Share) -> str:
-    """What an ancestor did in a stage: it wrote, it touched; in the units that are established."""
-    touched, authored = share.touch.touched.exact, share.touch.authored.exact
-    where = f"the {share.unit} in {share.stage.words}"
-    if touched is None:
-        return ""
-    roles = [role for role, found in share.touch.by_role.items() if found.high > 0]
-    if authored == touched:
-        return f"it wrote {percent(touched)} of {where}"
-    as_ = f" as {' and '.join(roles)}" if roles else ""
-    wrote = (
-        ""
-        if authored is None
-        else ("and wrote none of them" if not authored else f"and wrote {percent(authored)}")
-    )
-    return f"it touched {percent(touched)} of {where}{as_}{', ' + wrote if wrote else ''}"
-
-
-def _behind(share: Share) -> str:
-    touched = share.touch.touched.exact
-    if touched is None:
-        return ""
-    return f"it is behind {percent(touched)} of the {share.unit} in {share.stage.words}"
-
-
-def percent(part: float) -> str:
-    """A part (0..1) in words; what is not quite nothing or all is never said to be."""
-    text = f"{part:.1%}"
-    if part and text == "0.0%":
-        return "less than 0.1%"
-    if part < 1 and text == "100.0%":
-        return "more than 99.9%"
-    return text.replace(".0%", "%")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal, final
 
 from inbond.ledger.lineage import Edge, Evidence, Node, Unknown
-from inbond.ledger.shares import Share
-from inbond.ledger.trace import Ancestor, Trace, percent
+from inbond.ledger.shares import Share, percent
+from inbond.ledger.trace import Ancestor, Trace
 from inbond.report.lineage import MOST_NODES
 from inbond.report.picture import Lineage, LineageEdge, LineageNode, Tone
 from inbond.report.text import clip
@@ -151,18 +151,7 @@ def _node(
 
 def _detail(ancestor: Ancestor) -> str:
     """The first established part that a model has in the training of the target."""
-    return next((text for text in map(_part, ancestor.shares) if text), "")
-
-
-def _part(share: Share) -> str:
-    touched, authored = share.touch.touched.exact, share.touch.authored.exact
-    if touched is None:
-        return ""
-    where = f"{share.stage.name} {share.unit}".strip()
-    if authored == touched:
-        return f"wrote {percent(touched)} of {where}"
-    roles = [role for role, part in share.touch.by_role.items() if part.high > 0]
-    return f"touched {percent(touched)} of {where}" + (f" as {' and '.join(roles)}" if roles else "")
+    return next((text for share in ancestor.shares if (text := share.words(brief=True))), "")
 
 
 def _question(id_: str, unknowns: Sequence[Unknown], questions: Mapping[Unknown, str]) -> LineageNode:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Literal, final
 
 from inbond.ledger.lineage import Node, Unknown, Way
-from inbond.ledger.shares import Range, Share
+from inbond.ledger.shares import Share
 from inbond.ledger.texts import topic_of
-from inbond.ledger.trace import Ancestor, Outcome, Trace, percent
+from inbond.ledger.trace import Ancestor, Outcome, Trace
 from inbond.report import trace_picture
 from inbond.report.owed import Owed, owed
 from inbond.report.picture import Lineage, Tone
@@ -19,7 +19,6 @@ from inbond.report.wording import plural
 MOST_ENTRIES = 200
 MOST_WAYS = 12
 _MOST_ITEMS, _MOST_PARTS = 120, 16
-_NOT_KNOWN = "not established"
 _TOPICS = {
     "outputs": "training on what it says",
     "derived_weights": "models made of its weights",
@@ -166,15 +165,11 @@ def _source(node: Node) -> list[tuple[str, str]]:
 
 def part(share: Share) -> Part:
     """A share in words: what is not established is no number."""
-    roles = [f"{role} {_percent(found)}" for role, found in share.touch.by_role.items()]
+    roles = [f"{role} {found.words}" for role, found in share.touch.by_role.items()]
     return Part(
-        share.stage.words, share.unit, _percent(share.touch.authored), _percent(share.touch.touched),
+        share.stage.words, share.unit, share.touch.authored.words, share.touch.touched.words,
         ", ".join(roles) or "no role declared", share.evidence,
     )  # fmt: skip
-
-
-def _percent(found: Range) -> str:
-    return _NOT_KNOWN if found.exact is None else percent(found.exact)
 
 
 def _open(found: Trace, chosen: trace_picture.Chosen) -> list[Open]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from inbond.ledger import shares
 from inbond.report.data import Metrics, ReportData, VerdictView
 from inbond.report.picture import Tone
 from inbond.report.text import clip, one_line
@@ -101,9 +102,7 @@ def percent(share: float | None, digits: int = 0) -> str:
     found = known(share)
     if found is None:
         return NOT_MEASURED
-    if 0 < found < 0.001:
-        return "under 0.1%"
-    return f"{number(found * 100, max(digits, 1) if 0 < found < 0.0995 else digits)}%"
+    return shares.percent(found, digits) if 0 <= found <= 1 else f"{number(found * 100, digits)}%"
 
 
 def rate(value: float | None) -> str:

@@ -153,11 +153,8 @@ def _body(exported: Exported) -> Iterator[str]:
 
 
 def _row(ancestor: Ancestor) -> str:
-    parts = [
-        f"{wording.percent(part, 1)} of the {share.unit} of {share.stage.words} touched"
-        for share in ancestor.shares
-        if (part := share.touch.touched.exact) is not None
-    ]
+    told = (share.words(of_data=ancestor.node.kind == "data") for share in ancestor.shares)
+    parts = [part for part in told if part]
     cells = [
         ancestor.node.id,
         ancestor.edge,

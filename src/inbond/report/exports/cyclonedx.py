@@ -204,8 +204,7 @@ def _between(step: Step) -> Object:
         "type": _TYPES["model" if step.stage in _WEIGHTS else "data"],
         "bom-ref": _ref(step),
         "name": step.folder,
-        "hashes": [_hash(step.manifest)],
-        "description": "the hash is that of its manifest, which lists its files",
+        "properties": [_text("artifact", step.artifact), _text("manifest", step.manifest)],
     }
 
 

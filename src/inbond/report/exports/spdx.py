@@ -208,12 +208,8 @@ def _words(exported: Exported, edge: Edge) -> str:
     said += [f"{part.share:.6g} of the {part.unit}" for part in edge.parts]
     ancestor = exported.ancestors.get(edge.source)
     for share in ancestor.shares if ancestor and edge.target == exported.trace.target else ():
-        wrote, touched = share.touch.authored.exact, share.touch.touched.exact
-        said.append(
-            f"{share.unit} of {share.stage.words}: authored "
-            f"{'not established' if wrote is None else f'{wrote:.6g}'}, touched "
-            f"{'not established' if touched is None else f'{touched:.6g}'}"
-        )
+        of_data = ancestor is not None and ancestor.node.kind == "data"
+        said.append(share.words(of_data=of_data) or f"its part of {share.whole} is not established")
     return "; ".join([*said, f"read: {edge.read}"] if edge.read else said)
 
 
