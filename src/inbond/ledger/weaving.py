@@ -30,7 +30,9 @@ def build(
     renamed = [_moved(edge, names) for edge in edges]
     for edge in renamed:
         _check_ends(edge, joined)
-    kept = dict.fromkeys(edge for edge in [*renamed, *_revisions(joined)] if edge.source != edge.target)
+    kept = dict.fromkeys(
+        edge for edge in [*renamed, *_revisions(joined, renamed)] if edge.source != edge.target
+    )
     about = (Unknown(names.get(item.about, item.about), item.what) for item in unknowns)
     graph = Graph(joined, tuple(kept), tuple(dict.fromkeys(about)), names)
     _refuse_cycles(graph)
@@ -97,8 +99,14 @@ def _join(one: Node, other: Node) -> Node:
         one.digests | other.digests,
         first.evidence,
         "; ".join(sources),
-        one.complete or other.complete,
+        first.complete if _outweighs(first, second) else first.complete and second.complete,
     )
+
+
+def _outweighs(one: Node, other: Node) -> bool:
+    """Whether what is said of ``one`` settles it: only of it a run recorded the inputs. Among equals all have
+    to say that every input is known."""
+    return one.evidence == "recorded" != other.evidence
 
 
 def _moved(edge: Edge, names: Mapping[str, str]) -> Edge:
@@ -121,13 +129,34 @@ def _check_ends(edge: Edge, nodes: Mapping[str, Node]) -> None:
             )
 
 
-def _revisions(nodes: Mapping[str, Node]) -> list[Edge]:
-    """What is said of a model without a revision is taken to be said of its revisions."""
-    return [
-        Edge(bare, id_, "revision", evidence="declared", read="the name without its revision")
-        for id_ in nodes
-        if (bare := id_.rpartition("@")[0]) in nodes and id_.startswith("hf:")
-    ]
+def _revisions(nodes: Mapping[str, Node], edges: Sequence[Edge]) -> list[Edge]:
+    """What is said of a model without a revision is taken to be said of its revisions: not of other weights
+    that were met under its name, and not of a revision that it was made from itself."""
+    onwards: dict[str, list[str]] = {}
+    for edge in edges:
+        onwards.setdefault(edge.source, []).append(edge.target)
+    found = []
+    for id_ in nodes:
+        bare, _, revision = id_.rpartition("@")
+        if not id_.startswith("hf:") or bare not in nodes or revision.startswith("sha256:"):
+            continue
+        if not _leads(id_, bare, onwards):
+            read = "the name without its revision"
+            found.append(Edge(bare, id_, "revision", evidence="declared", read=read))
+            onwards.setdefault(bare, []).append(id_)
+    return found
+
+
+def _leads(start: str, end: str, onwards: Mapping[str, Sequence[str]]) -> bool:
+    seen, waiting = {start}, [start]
+    while waiting:
+        for target in onwards.get(waiting.pop(), ()):
+            if target == end:
+                return True
+            if target not in seen:
+                seen.add(target)
+                waiting.append(target)
+    return False
 
 
 def _refuse_cycles(graph: Graph) -> None:
