@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections import Counter
 from dataclasses import dataclass
 
@@ -11,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inbond.errors import TamperedError
-from inbond.ledger.tally import Chunk, Tally, Tracer, Words
+from inbond.ledger.tally import Amount, Chunk, Tally, Tracer, Words
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,14 @@ def _plain(draw: st.DrawFn, bits: int, above: int) -> Plain:
     )
 
 
+def counts(found: Tally) -> dict[int, int]:
+    """Records by word, as one number."""
+    width = 8 * found.words.dtype.itemsize
+    numbers = [sum(int(part) << place * width for place, part in enumerate(word)) for word in found.words.T]
+    assert len(set(numbers)) == len(numbers), "each word once"
+    return dict(zip(numbers, found.amounts[0].astype(int).tolist(), strict=True))
+
+
 @given(st.data(), st.sampled_from([1, 2, 8, 9, 16, 17, 33, 64, 65, 130]), st.integers(1, 9))
 def test_a_chain_of_sets_is_tallied_as_the_definition_says(data: st.DataObject, bits: int, size: int) -> None:
     """Two sets side by side, one made of both, and the last made of that."""
@@ -67,10 +77,19 @@ def test_a_chain_of_sets_is_tallied_as_the_definition_says(data: st.DataObject, 
     mark = data.draw(st.integers(0, bits - 1) | st.none())
     last = data.draw(_plain(bits, len(middle.origins)))
     above: list[Words] = [tracer.words(first.chunks(size), []), tracer.words(second.chunks(size), [])]
-    found = tracer.tally(last.chunks(size), [tracer.words(middle.chunks(size), above, mark)])
-    words = last.words(middle.words(both, mark))
-    assert {word: amount.records for word, amount in found.words.items()} == Counter(words)
-    assert {bit: amount.records for bit, amount in found.own.items()} == Counter(last.origins)
+    own, own_mark = (
+        data.draw(st.sets(st.integers(0, bits - 1))),
+        data.draw(st.integers(0, bits - 1) | st.none()),
+    )
+    up = [tracer.words(middle.chunks(size), above, mark)]
+    found = tracer.tally(last.chunks(size), up, own_mark, own)
+    words = [
+        word | (1 << own_mark if own_mark is not None and origin in own else 0)
+        for word, origin in zip(last.words(middle.words(both, mark)), last.origins, strict=True)
+    ]
+    assert counts(found) == Counter(words)
+    assert {bit: count for bit, count in enumerate(found.own[0]) if count} == Counter(last.origins)
+    assert found.behind == functools.reduce(operator.or_, words)
     asked = data.draw(st.integers(0, 2**bits - 1))
     touched = found.touched(asked)
     hit = [number for number, word in enumerate(words) if word & asked]
@@ -83,7 +102,7 @@ def test_a_chain_of_sets_is_tallied_as_the_definition_says(data: st.DataObject, 
 
 
 def test_an_empty_set_has_an_empty_tally() -> None:
-    assert Tracer(3).tally([], []) == Tally()
+    assert Tracer(3).tally([], []).touched(7) == Tracer(3).tally([], []).whole == Amount()
     empty = Tracer(3).words([], [])
     assert Tracer(3).tally(Plain([0], [[]], [1]).chunks(1), [empty]).whole.records == 1
 

@@ -15,7 +15,8 @@ from inbond.ledger.events import Event
 from inbond.ledger.flow import Duty
 from inbond.ledger.lineage import Graph
 from inbond.ledger.recorded import Workbook, data_id
-from inbond.ledger.sets import Counted, count
+from inbond.ledger.sets import count
+from inbond.ledger.tally import Counted
 from inbond.ledger.texts import enrich
 from inbond.ledger.trace import Known, Trace, find_target, trace
 from inbond.ledger.weaving import build, join

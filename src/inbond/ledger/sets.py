@@ -20,32 +20,13 @@ from inbond.errors import TamperedError
 from inbond.ledger import records
 from inbond.ledger.lineage import Unknown
 from inbond.ledger.recorded import Kept, Workbook, data_id, parents_of
-from inbond.ledger.tally import Chunk, Tally, Tracer, Words
-from inbond.types import Role
+from inbond.ledger.tally import Chunk, Counted, Hand, Tracer, Words
 
 _BATCH = 1 << 20
 """Records a batch: what is read of them takes about 30 MB."""
+_TAUGHT: Hand = ("", None)
+"""Not a hand: the bit of what was answered in the run, and not given to it as text."""
 _COLUMNS = ["origin", "parents", "completion_tokens"]
-
-Hand = tuple[str, Role | None]
-"""Who had a hand in records: the node of a teacher or of own data with its role, or, without a role, that
-of a record set which they descend from."""
-
-
-@final
-@dataclass(frozen=True)
-class Counted:
-    """A set's tally, who each bit stands for, and what could not be followed: then others may have a hand
-    in it too."""
-
-    tally: Tally
-    hands: Sequence[Hand]
-    unknowns: Sequence[Unknown]
-
-    def idle(self) -> set[str]:
-        """Nodes that are among the origins of some set, but not behind any of these records."""
-        busy = {node for bit, (node, _) in enumerate(self.hands) if self.tally.touched(1 << bit).records}
-        return set() if self.unknowns else {node for node, _ in self.hands} - busy
 
 
 @final
@@ -58,6 +39,19 @@ class _Line:
     unknowns: list[Unknown] = field(default_factory=list)
 
 
+@final
+class _Bits(dict[tuple[Hand, bool], int]):
+    """The bit of each hand; whose records were given as text to the set that is tallied has another one."""
+
+    def one(self, hand: Hand, *, own: bool = False) -> int:
+        return self.setdefault((hand, own), len(self))
+
+    def of(self, hands: Sequence[Hand], own: Sequence[bool] | None = None) -> npt.NDArray[np.int32]:
+        """The bits of a set's origins."""
+        given = own or [False] * len(hands)
+        return np.array([self.one(hand, own=one) for hand, one in zip(hands, given, strict=True)], np.int32)
+
+
 def count(last: Kept, book: Workbook) -> Counted:
     """Tallies ``last`` by everyone behind its records, through all sets that they descend from.
 
@@ -65,10 +59,13 @@ def count(last: Kept, book: Workbook) -> Counted:
     cannot be read, or its parents are not there.
     """
     line = _line(last, book)
-    bits: dict[Hand, int] = {}
-    maps = {id_: _bits_of(id_, book, bits) for id_ in line.sets}
     *before, end = line.sets
-    marks = {id_: bits.setdefault((data_id(line.sets[id_]), None), len(bits)) for id_ in before}
+    bits = _Bits()
+    maps = {id_: bits.of(book.hands(id_)) for id_ in before}
+    own = [origin.own for origin in last.origins]
+    maps[end] = bits.of(book.hands(end), own)
+    marks = {id_: bits.one((data_id(line.sets[id_]), None)) for id_ in before}
+    taught = bits.one(_TAUGHT)
     tracer, words = Tracer(len(bits)), dict[Digest, Words]()
     waiting = Counter(parent for up in line.parents.values() for parent in set(up))
     for id_ in before:
@@ -79,8 +76,9 @@ def count(last: Kept, book: Workbook) -> Counted:
             if not waiting[parent]:
                 del words[parent]
     above = [words[parent] for parent in line.parents[end]]
-    tally = tracer.tally(_chunks(line, end, maps[end], tokens=True), above)
-    return Counted(tally, list(bits), line.unknowns)
+    asked = {bit for bit, given in zip(maps[end].tolist(), own, strict=True) if not given}
+    tally = tracer.tally(_chunks(line, end, maps[end], tokens=True), above, taught, asked)
+    return Counted(tally, [hand for hand, _ in bits], taught, line.unknowns)
 
 
 def _line(last: Kept, book: Workbook) -> _Line:
@@ -103,11 +101,6 @@ def _line(last: Kept, book: Workbook) -> _Line:
             stack.pop()
         stack += ahead
     return line
-
-
-def _bits_of(id_: Digest, book: Workbook, bits: dict[Hand, int]) -> npt.NDArray[np.int32]:
-    """The bit of each of a set's origins."""
-    return np.array([bits.setdefault(hand, len(bits)) for hand in book.hands(id_)], np.int32)
 
 
 def _chunks(line: _Line, id_: Digest, bits: npt.NDArray[np.int32], *, tokens: bool) -> Iterator[Chunk]:

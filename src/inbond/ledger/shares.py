@@ -18,7 +18,7 @@ from functools import cached_property
 from typing import Any, final
 
 from inbond.ledger.lineage import UNITS, Edge, Evidence, Graph, Unit, Unknown
-from inbond.ledger.sets import Counted
+from inbond.ledger.tally import Counted
 from inbond.ledger.tally import Amount
 from inbond.types import ROLES, Role
 

@@ -9,15 +9,23 @@ N records, P parents of all of them together, W words a record.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import final
 
 import numpy as np
 import numpy.typing as npt
 
 from inbond.errors import TamperedError
+from inbond.ledger.lineage import Unknown
+from inbond.types import Role
 
+Hand = tuple[str, Role | None]
+"""Who had a hand in records: the node of a teacher or of own data with its role, or, without a role, that
+of a record set which they descend from."""
+
+Doubles = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.signedinteger]
 Words = npt.NDArray[np.unsignedinteger]
 """(W, N): bit b of a record is bit b % width of word b // width."""
@@ -40,7 +48,7 @@ class Chunk:
 
 
 @final
-@dataclass
+@dataclass(frozen=True)
 class Amount:
     """Records, their counted tokens, and how many of the records have no count."""
 
@@ -48,44 +56,77 @@ class Amount:
     tokens: int = 0
     uncounted: int = 0
 
-    def add(self, other: Amount) -> None:
-        """Adds ``other`` to this one."""
-        self.records += other.records
-        self.tokens += other.tokens
-        self.uncounted += other.uncounted
-
 
 @final
-@dataclass
+@dataclass(frozen=True, eq=False)
 class Tally:
-    """What a record set is made of: amounts by a record's own origin (a bit), and by its word (an int with
-    the bits of all origins behind it)."""
+    """What a record set is made of. ``words`` (W, M) has each different word, ``amounts`` (3, M) how many
+    records, tokens and uncounted records have that word, and ``own`` (3, bits) how many have each bit as that
+    of their own origin. Amounts are whole numbers below 2^53, in doubles, which add them exactly."""
 
-    own: dict[int, Amount] = field(default_factory=dict)
-    words: dict[int, Amount] = field(default_factory=dict)
+    words: Words
+    amounts: Doubles
+    own: Doubles
 
-    @property
+    @cached_property
     def whole(self) -> Amount:
-        total = Amount()
-        for amount in self.own.values():
-            total.add(amount)
-        return total
+        return _amount(self.own.sum(axis=1))
+
+    @cached_property
+    def _touched(self) -> dict[int, Amount]:
+        return {}
 
     def touched(self, bits: int) -> Amount:
         """Records that have any of ``bits`` behind them."""
-        total = Amount()
-        for word, amount in self.words.items():
-            if word & bits:
-                total.add(amount)
-        return total
+        if bits not in self._touched:
+            hit = np.zeros(self.words.shape[1], np.bool_)
+            for word, asked in zip(self.words, _cut(bits, self.words), strict=True):
+                if asked:
+                    hit |= (word & asked) != 0
+            self._touched[bits] = _amount(self.amounts @ hit.astype(np.float64))
+        return self._touched[bits]
 
     def authored(self, bits: int) -> Amount:
         """Records whose own origin is one of ``bits``."""
-        total = Amount()
-        for bit, amount in self.own.items():
-            if bits >> bit & 1:
-                total.add(amount)
-        return total
+        asked = [bit for bit in range(self.own.shape[1]) if bits >> bit & 1]
+        return _amount(self.own[:, asked].sum(axis=1))
+
+    @cached_property
+    def behind(self) -> int:
+        """All bits that are behind any record."""
+        each = np.bitwise_or.reduce(self.words, axis=1)
+        width = 8 * self.words.dtype.itemsize
+        return sum(int(word) << (place * width) for place, word in enumerate(each))
+
+
+@final
+@dataclass(frozen=True)
+class Counted:
+    """A set's tally, and who each bit stands for; ``taught`` is the bit of all records that were answered in
+    the run itself, and so not given to it as text. ``unknowns``: what could not be followed, so that others
+    may have a hand in it too."""
+
+    tally: Tally
+    hands: Sequence[Hand]
+    taught: int
+    unknowns: Sequence[Unknown]
+
+    def idle(self) -> set[str]:
+        """Nodes that are among the origins of some set, but not behind any of these records."""
+        if self.unknowns:
+            return set()
+        busy = {node for bit, (node, _) in enumerate(self.hands) if self.tally.behind >> bit & 1}
+        return {node for node, _ in self.hands} - busy
+
+
+def _amount(row: Doubles) -> Amount:
+    return Amount(*(int(each) for each in row))
+
+
+def _cut(bits: int, words: Words) -> list[np.unsignedinteger]:
+    """``bits`` as one word of each row of ``words``."""
+    kind, width = words.dtype.type, 8 * words.dtype.itemsize
+    return [kind(bits >> (place * width) & ((1 << width) - 1)) for place in range(len(words))]
 
 
 @dataclass(frozen=True)
@@ -111,10 +152,6 @@ class _Shape:
             table[bit // self.width, bit] = one << self.dtype.type(bit % self.width)
         return table
 
-    def number(self, word: Sequence[int]) -> int:
-        """A word's bits as one integer."""
-        return sum(int(part) << (place * self.width) for place, part in enumerate(word))
-
 
 @final
 class Tracer:
@@ -128,22 +165,37 @@ class Tracer:
         """The words of a set whose parent sets have the words ``parents``; ``mark`` is a bit that all of
         them get as well. Raises TamperedError for a parent that is not there."""
         above = _stacked(parents, self._shape)
-        words = _stacked([self._of_chunk(chunk, above) for chunk in chunks], self._shape)
+        words = _stacked([self._of_chunk(chunk, above, self._table) for chunk in chunks], self._shape)
         if mark is not None:
             words |= self._table[:, mark, None]
         return words
 
-    def tally(self, chunks: Iterable[Chunk], parents: Sequence[Words]) -> Tally:
-        """The tally of a set, as ``words``, without keeping the words of all of it."""
+    def tally(
+        self,
+        chunks: Iterable[Chunk],
+        parents: Sequence[Words],
+        mark: int | None = None,
+        of: Iterable[int] = (),
+    ) -> Tally:
+        """The tally of a set, as ``words``; ``mark`` is a bit that records get whose own origin is among
+        ``of``."""
         above = _stacked(parents, self._shape)
-        found = Tally()
+        table = self._table.copy()
+        if mark is not None:
+            table[:, list(of)] |= self._table[:, mark, None]
+        found = [(table[:, :0], np.zeros((3, 0)))]
+        own = np.zeros((3, table.shape[1]))
         for chunk in chunks:
-            _count(found.own, chunk.origins[None], chunk.tokens, lambda key: key[0])
-            _count(found.words, self._of_chunk(chunk, above), chunk.tokens, self._shape.number)
-        return found
+            each = np.stack([np.ones(len(chunk.tokens)), chunk.tokens, chunk.tokens <= 0])
+            own += _added(chunk.origins, each, table.shape[1])
+            found.append(_distinct(self._of_chunk(chunk, above, table), each))
+        words, amounts = (np.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
+        if len(found) > 2:
+            words, amounts = _distinct(words, amounts)
+        return Tally(words, amounts, own)
 
-    def _of_chunk(self, chunk: Chunk, above: Words) -> Words:
-        words: Words = self._table[:, chunk.origins]
+    def _of_chunk(self, chunk: Chunk, above: Words, table: Words) -> Words:
+        words: Words = table[:, chunk.origins]
         if not len(chunk.parents):
             return words
         low, high = int(chunk.parents.min()), int(chunk.parents.max())
@@ -172,30 +224,22 @@ def _stacked(parts: Sequence[Words], shape: _Shape) -> Words:
     return np.concatenate(parts, axis=1) if parts else np.zeros((shape.words, 0), shape.dtype)
 
 
-def _count(
-    into: dict[int, Amount],
-    keys: npt.NDArray[np.integer],
-    tokens: Ints,
-    number: Callable[[Sequence[int]], int],
-) -> None:
-    """Adds to ``into`` the amounts of each different column of ``keys`` (W, N)."""
-    for key, rows, total, uncounted in _grouped(keys, tokens):
-        into.setdefault(number(key), Amount()).add(Amount(rows, total, uncounted))
+def _distinct(words: Words, amounts: Doubles) -> tuple[Words, Doubles]:
+    """Each different word (W, M) with what the records that have it come to (3, M)."""
+    if not words.shape[1]:
+        return words, amounts
+    if len(words) == 1 and int(words.max()) < _FEW:
+        found = _added(words[0], amounts, int(words.max()) + 1)
+        there = np.flatnonzero(found[0])
+        return there[None].astype(words.dtype), found[:, there]
+    places = np.zeros(words.shape[1], np.int64)
+    for word in words:
+        # A place among those of the words before and one among this word's make one number, below 2^63.
+        different, place = np.unique(word, return_inverse=True)
+        _, first, places = np.unique(places * len(different) + place, return_index=True, return_inverse=True)
+    return words[:, first], _added(places, amounts, len(first))
 
 
-def _grouped(keys: npt.NDArray[np.integer], tokens: Ints) -> Iterator[tuple[Sequence[int], int, int, int]]:
-    if not keys.shape[1]:
-        return
-    if len(keys) == 1 and int(keys.max()) < _FEW:
-        places, size, different = keys[0], int(keys.max()) + 1, None
-    else:
-        different, places = np.unique(keys[0] if len(keys) == 1 else keys, axis=-1, return_inverse=True)
-        places, different = places.reshape(-1), np.atleast_2d(different)
-        size = different.shape[1]
-    rows = np.bincount(places, minlength=size)
-    # Sums of whole numbers below 2^53 are exact in the doubles that bincount adds in.
-    totals = np.bincount(places, weights=tokens, minlength=size)
-    uncounted = np.bincount(places[tokens <= 0], minlength=size)
-    for place in np.flatnonzero(rows):
-        key = (int(place),) if different is None else [int(part) for part in different[:, place]]
-        yield key, int(rows[place]), int(totals[place]), int(uncounted[place])
+def _added(places: npt.NDArray[np.integer], amounts: Doubles, size: int) -> Doubles:
+    """(3, size): the amounts (3, N) added up by place (N,)."""
+    return np.stack([np.bincount(places, each, size) for each in amounts])

@@ -13,7 +13,7 @@ from inbond.errors import InputError
 from inbond.ledger.flow import Duty, clashes, duties, reaches
 from inbond.ledger.lineage import Evidence, Graph, Node, Paths, Unknown, Way
 from inbond.ledger.naming import matching
-from inbond.ledger.sets import Counted
+from inbond.ledger.tally import Counted
 from inbond.ledger.shares import Share, Sharing, Stage
 from inbond.ledger.texts import stance, topic_of
 from inbond.policy.facts import Reach
