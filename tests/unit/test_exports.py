@@ -23,10 +23,10 @@ from inbond.report.card import hub_licence
 from inbond.report.exports import names
 from inbond.report.exports.cards import card
 from inbond.report.exports.croissant import croissant
-from inbond.report.exports.cyclonedx import VERSIONS, cyclonedx
+from inbond.report.exports.cyclonedx import SpecVersion, cyclonedx
 from inbond.report.exports.eu_summary import eu_summary, eu_summary_page
 from inbond.report.exports.facts import Exported, Measured, Step, as_json
-from inbond.report.exports.forms import FORMS, check_kind
+from inbond.report.exports.forms import FORMS, FormName, check_kind
 from inbond.report.exports.notice import notice
 from inbond.report.exports.prov import prov
 from inbond.report.exports.spdx import spdx
@@ -102,8 +102,8 @@ EVERY = [pytest.param(lambda name=name: chain(name), id=name) for name in TARGET
 
 
 @pytest.mark.parametrize("make", EVERY)
-@pytest.mark.parametrize("version", VERSIONS)
-def test_the_strict_validator_takes_the_bom(make, version: str) -> None:
+@pytest.mark.parametrize("version", SpecVersion)
+def test_the_strict_validator_takes_the_bom(make, version: SpecVersion) -> None:
     check_cyclonedx(as_json(cyclonedx(make(), version)), version)
 
 
@@ -417,11 +417,11 @@ def test_the_eu_summary_says_no_only_when_nothing_is_open() -> None:
 
 def test_a_form_refuses_what_it_cannot_describe() -> None:
     with pytest.raises(InputError, match="data for inbond export croissant; found hf:allenai/Olmo-3-1025-7B"):
-        check_kind("croissant", chain("olmo-3"))
+        check_kind(FormName.croissant, chain("olmo-3"))
     with pytest.raises(
         InputError, match="a model for inbond export eu-summary; found data:olmocr_science_pdfs"
     ):
-        check_kind("eu-summary", chain("olmo-3", "data:olmocr_science_pdfs"))
+        check_kind(FormName.eu_summary, chain("olmo-3", "data:olmocr_science_pdfs"))
 
 
 def everything(told: Exported) -> dict[str, str]:
@@ -490,7 +490,7 @@ def _edge(draw: st.DrawFn, source: Node, target: Node) -> Edge:
 @settings(max_examples=40)
 def test_any_lineage_with_any_names_passes_every_validator(found: tuple[Graph, str]) -> None:
     told = exported(*found)
-    check_cyclonedx(as_json(cyclonedx(told, "1.7")), "1.7")
+    check_cyclonedx(as_json(cyclonedx(told, SpecVersion.v1_7)), "1.7")
     assert len(list(read_spdx(as_json(spdx(told))).foreach())) >= len(told.nodes) + 4
     read_prov(as_json(prov(told)))
     front = yaml.safe_load(card(told).split("\n---\n")[0].removeprefix("---\n"))

@@ -5,44 +5,42 @@ from __future__ import annotations
 import functools
 import json
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, final
 
 import typer
 
-from inbond.cli.exporting import gather, statements
 from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, check_place, open_workspace
 from inbond.digest import of_bytes
 from inbond.errors import InputError
-from inbond.report.exports import cyclonedx
-from inbond.report.exports.facts import Exported, as_json
-from inbond.report.exports.forms import FORMS, Form, check_kind
+from inbond.recipes.exported import gather, statements
+from inbond.report.exports import facts
+from inbond.report.exports.cyclonedx import SpecVersion, cyclonedx
+from inbond.report.exports.facts import Exported
+from inbond.report.exports.forms import FORMS, Form, FormName, check_kind
 from inbond.workspace import Workspace, write_bytes
 
 _PUBLIC: Final = 0o644
 
 
-@final
-class FormName(StrEnum):
-    """The forms, as they are typed."""
-
-    cyclonedx = "cyclonedx"
-    spdx = "spdx"
-    prov = "prov"
-    croissant = "croissant"
-    card = "card"
-    notice = "notice"
-    intoto = "intoto"
-    eu_summary = "eu-summary"
+_MODELS: Final = ("gguf", "onnx")
+"""Forms of the weights themselves: no form of a lineage, and not written here yet."""
 
 
-@final
-class SpecVersion(StrEnum):
-    """Versions of CycloneDX."""
-
-    v1_6 = "1.6"
-    v1_7 = "1.7"
+def _form(typed: str) -> FormName:
+    """Raises InputError for what is no form."""
+    if typed in tuple(FormName):
+        return FormName(typed)
+    if typed in _MODELS:
+        raise InputError(
+            expected="a form of the lineage: Inbond does not write weights in other formats yet",
+            found=typed,
+            fix="the student's folder is what transformers reads; llama.cpp's convert_hf_to_gguf.py and "
+            "optimum-cli export onnx take it as it is",
+        )
+    raise InputError(
+        expected=f"one of {', '.join(FormName)}", found=typed, fix="inbond export --help says what each is"
+    )
 
 
 @final
@@ -55,7 +53,7 @@ class _Written:
 
 
 def export(
-    form: Annotated[FormName, typer.Argument(help="The form to write.", show_default=False)],
+    form: Annotated[str, typer.Argument(help="The form to write: see above.", show_default=False)],
     target: Annotated[
         str,
         typer.Argument(
@@ -85,18 +83,19 @@ def export(
     The same workspace gives the same bytes. Examples: inbond export cyclonedx run:demo -o bom.json /
     inbond export card hf:org/name / inbond export croissant data:runs/demo/data/train
     """
-    if spec_version is not None and form is not FormName.cyclonedx:
+    name = _form(form)
+    if spec_version is not None and name is not FormName.cyclonedx:
         raise InputError(
             expected="--spec-version with cyclonedx alone",
-            found=f"inbond export {form.value} --spec-version {spec_version.value}",
+            found=f"inbond export {name.value} --spec-version {spec_version.value}",
             fix="leave it out: the other forms have one version here",
         )
     workspace = open_workspace(home)
     if output is not None:
         check_place("--output", output, workspace)
     values = output is not None and output.suffix.lower() == ".json"
-    made = _make(workspace, form, target, spec_version, values=values or as_json)
-    told = {"format": form.value, "target": target}
+    made = _make(workspace, name, target, spec_version, values=values or as_json)
+    told = {"format": name.value, "target": target}
     says = Output(as_json, quiet)
     if output is None:
         if as_json:
@@ -106,7 +105,7 @@ def export(
         return 0
     write_bytes(output, made.data, _PUBLIC)
     found = {**told, "output": str(output), "bytes": len(made.data), "digest": of_bytes(made.data)}
-    says.result(found, f"{form.value} of {target}: {output}, {len(made.data):,} bytes")
+    says.result(found, f"{name.value} of {target}: {output}, {len(made.data):,} bytes")
     return 0
 
 
@@ -117,18 +116,18 @@ def _make(
     if form is FormName.intoto:
         data = statements(workspace, target)
         return _Written(data, [json.loads(line) for line in data.splitlines()])
-    how = FORMS[form.value]
+    how = FORMS[form]
     if version is not None:
-        how = replace(how, values=functools.partial(cyclonedx.cyclonedx, version=version.value))
+        how = replace(how, values=functools.partial(cyclonedx, version=version))
     exported = gather(workspace, target, as_data=how.only == "data")
-    check_kind(form.value, exported)
+    check_kind(form, exported)
     return _written(how, exported, values=values)
 
 
 def _written(how: Form, exported: Exported, *, values: bool) -> _Written:
     if how.values is not None and (values or how.text is None):
         document = how.values(exported)
-        return _Written(as_json(document).encode(), document)
+        return _Written(facts.as_json(document).encode(), document)
     assert how.text is not None, "every form is made in some way"
     text = how.text(exported)
     return _Written(text.encode(), text)

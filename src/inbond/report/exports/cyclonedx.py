@@ -7,15 +7,23 @@ space ``inbond``, its value canonical JSON with the same fields that ``inbond tr
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, final
 
 from inbond.digest import PREFIX, Digest, canonical
 from inbond.ledger.lineage import Node
 from inbond.report.exports import names
 from inbond.report.exports.facts import Exported, Step
 
-VERSIONS: Final = ("1.6", "1.7")
+
+@final
+class SpecVersion(StrEnum):
+    """Versions of CycloneDX."""
+
+    v1_6 = "1.6"
+    v1_7 = "1.7"
+
 
 _TYPES: Mapping[str, str] = {"model": "machine-learning-model", "data": "data"}
 _TASKS: Mapping[str, str] = {"train": "build", "evaluate": "test", "judge": "test", "export": "deliver"}
@@ -27,9 +35,8 @@ _Places = Mapping[tuple[str, Digest], str]
 """Refs by (run, artifact), and by ("", artifact) for those of another run."""
 
 
-def cyclonedx(exported: Exported, version: str = VERSIONS[0]) -> Object:
+def cyclonedx(exported: Exported, version: SpecVersion = SpecVersion.v1_6) -> Object:
     """The BOM of the target: itself, all that it descends from, how its runs made it."""
-    assert version in VERSIONS, "the command line offers these"
     target, *others = exported.nodes
     return {
         "$schema": f"http://cyclonedx.org/schema/bom-{version}.schema.json",

@@ -1,6 +1,6 @@
 """What an export is made from: one artifact's lineage, the steps that made it, and what was measured.
 
-Read by ``cli.exporting``; nothing here does I/O. Times are UTC in RFC 3339 to the second, all from the
+Read by ``recipes.exported``; nothing here does I/O. Times are UTC in RFC 3339 to the second, all from the
 ledger and none from the clock, so that the same workspace gives the same bytes.
 """
 

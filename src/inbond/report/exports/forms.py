@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, final
 
 from inbond.errors import InputError
@@ -19,6 +20,20 @@ from inbond.report.exports.spdx import spdx
 
 
 @final
+class FormName(StrEnum):
+    """The forms, as they are typed. ``intoto`` is not made from a lineage: it is there, or it is not."""
+
+    cyclonedx = "cyclonedx"
+    spdx = "spdx"
+    prov = "prov"
+    croissant = "croissant"
+    card = "card"
+    notice = "notice"
+    intoto = "intoto"
+    eu_summary = "eu-summary"
+
+
+@final
 @dataclass(frozen=True)
 class Form:
     """How a form is made: ``values`` for one that is JSON, ``text`` for one that people read; a form may
@@ -29,18 +44,18 @@ class Form:
     only: NodeKind | None = None
 
 
-FORMS: Mapping[str, Form] = {
-    "cyclonedx": Form(cyclonedx),
-    "spdx": Form(spdx),
-    "prov": Form(prov),
-    "croissant": Form(croissant, only="data"),
-    "card": Form(text=card),
-    "notice": Form(text=notice),
-    "eu-summary": Form(eu_summary, eu_summary_page, only="model"),
+FORMS: Mapping[FormName, Form] = {
+    FormName.cyclonedx: Form(cyclonedx),
+    FormName.spdx: Form(spdx),
+    FormName.prov: Form(prov),
+    FormName.croissant: Form(croissant, only="data"),
+    FormName.card: Form(text=card),
+    FormName.notice: Form(text=notice),
+    FormName.eu_summary: Form(eu_summary, eu_summary_page, only="model"),
 }
 
 
-def check_kind(name: str, exported: Exported) -> None:
+def check_kind(name: FormName, exported: Exported) -> None:
     """Raises InputError when the form cannot describe the target."""
     only, target = FORMS[name].only, exported.target
     if only is not None and target.kind != only:

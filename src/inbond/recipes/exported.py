@@ -18,13 +18,13 @@ from inbond.ledger.asking import Lineage
 from inbond.ledger.events import Event
 from inbond.ledger.inventory import Inventory
 from inbond.ledger.lineage import Graph
-from inbond.ledger.recorded import Kept, Run, data_id
+from inbond.ledger.recorded import LEARNT, Kept, Run, data_id
 from inbond.ledger.trace import find_target
 from inbond.policy import library
 from inbond.report.exports.facts import Exported, Measured, Step
 from inbond.workspace import Workspace, config_folder
 
-_GENERATE, _FILTER = "generate", "filter-train"
+_GENERATE, _CAPTURE, _TRAIN = "generate", "capture", "train"
 
 
 def gather(workspace: Workspace, target: str, *, as_data: bool = False) -> Exported:
@@ -70,7 +70,7 @@ def statements(workspace: Workspace, target: str) -> bytes:
             found=f"{id_}, which has none",
             fix="name a run that went through its gates, such as run:demo",
         )
-    return _read(run.student.folder / envelope.NAME, claim.attestation, claim.event)
+    return _checked(run.student.folder / envelope.NAME, claim.attestation, claim.event)
 
 
 def _run_of(lineage: Lineage, id_: str, asked: str) -> Run | None:
@@ -153,18 +153,30 @@ def _step(run: Run, kept: Kept, lineage: Lineage, graph: Graph, told: _Told, mak
 
 def _used(run: Run, kept: Kept, lineage: Lineage) -> list[str]:
     """The models and data that a stage was given. Lineage notes who made a record with the records that
-    were kept, so what belongs to generating is told apart from what belongs to filtering."""
+    were kept, and whose probabilities were learnt with the weights that learnt them: what belongs to
+    generating is told apart here from filtering, and capturing from training."""
     graph, data = lineage.graph, run.data
     into = graph.into.get(graph.names.get(data, data), ())
+    student = [edge for edge in graph.edges if edge.read == _read_in(run.kept[_TRAIN])]
+    scored = [edge.source for edge in student if edge.relation == "scored"]
     if kept.stage == _GENERATE:
         makers = [node for node in lineage.book.makers.get(kept.manifest.id, ()) if _is_model(node)]
         found = makers + [edge.source for edge in into if edge.relation == "prompted"]
-    elif kept.stage == _FILTER:
+    elif kept.stage == LEARNT:
         found = [edge.source for edge in into if edge.relation == "derived"]
+    elif kept.stage == _CAPTURE:
+        found = scored
+    elif kept.stage == _TRAIN:
+        found = [edge.source for edge in student if edge.relation != "scored"]
+        found += [] if _CAPTURE in run.kept else scored
     else:
-        read = f"{kept.claim.event}, {kept.claim.folder}"
-        found = [edge.source for edge in graph.edges if edge.read == read]
+        found = [edge.source for edge in graph.edges if edge.read == _read_in(kept)]
     return list(dict.fromkeys(graph.names.get(node, node) for node in found))
+
+
+def _read_in(kept: Kept) -> str:
+    """How lineage names an artifact's event as the place where an edge was read."""
+    return f"{kept.claim.event}, {kept.claim.folder}"
 
 
 def _is_model(node: str) -> bool:
@@ -186,12 +198,14 @@ def _measured(workspace: Workspace, found: Inventory, run: Run) -> Measured:
     files = run.student.manifest.files
     config: Mapping[str, Any] = {}
     if "config.json" in files:
-        config = json.loads(_read(run.student.folder / "config.json", files["config.json"], "the manifest"))
+        config = json.loads(
+            _checked(run.student.folder / "config.json", files["config.json"], "the manifest")
+        )
     place = f"runs/{run.name}/result.json"
     claim = found.files.get(place)
     metrics: Mapping[str, Any] = {}
     if claim is not None and place not in found.erased:
-        metrics = json.loads(_read(workspace.home / place, claim.digest, claim.event))["metrics"]
+        metrics = json.loads(_checked(workspace.home / place, claim.digest, claim.event))["metrics"]
     numbers = {name: value for name, value in metrics.items() if isinstance(value, int | float)}
     parameters = numbers.pop("student_params", None)
     return Measured(
@@ -203,7 +217,7 @@ def _measured(workspace: Workspace, found: Inventory, run: Run) -> Measured:
     )
 
 
-def _read(path: Path, expected: Digest, by: str) -> bytes:
+def _checked(path: Path, expected: Digest, by: str) -> bytes:
     """A recorded file's bytes. Raises TamperedError when they are others, or gone."""
     try:
         data = path.read_bytes()
