@@ -155,20 +155,26 @@ def consistency_proof(leaves: Sequence[bytes], first: int) -> list[bytes]:
 
 def proves_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes], root: Digest) -> bool:
     """RFC 9162, 2.1.3.2: whether entry ``index`` of the ``size`` under ``root`` is ``leaf``."""
-    if not 0 <= index < size:
+    if not 0 <= index < size or (sides := _sides(index, size - 1, len(path))) is None:
         return False
-    found, left, last = leaf_hash(leaf), index, size - 1
-    for node in path:
+    found = leaf_hash(leaf)
+    for node, is_left in zip(path, sides, strict=True):
+        found = node_hash(node, found) if is_left else node_hash(found, node)
+    return from_raw(found) == root
+
+
+def _sides(left: int, last: int, length: int) -> list[bool] | None:
+    """The walk of RFC 9162, 2.1.3.2 and 2.1.4.2, from node ``left`` of a level whose last is ``last``: for each
+    of ``length`` nodes whether it stands to the left; None when the way to the root is not as long."""
+    sides: list[bool] = []
+    for _ in range(length):
         if last == 0:
-            return False
-        if left & 1 or left == last:
-            found = node_hash(node, found)
-            while not left & 1 and left:
-                left, last = left >> 1, last >> 1
-        else:
-            found = node_hash(found, node)
+            return None
+        sides.append(bool(left & 1) or left == last)
+        while sides[-1] and not left & 1 and left:
+            left, last = left >> 1, last >> 1
         left, last = left >> 1, last >> 1
-    return last == 0 and from_raw(found) == root
+    return sides if last == 0 else None
 
 
 def proves_consistency(
@@ -189,15 +195,12 @@ def proves_consistency(
     left, last = first - 1, second - 1
     while left & 1:
         left, last = left >> 1, last >> 1
+    if (sides := _sides(left, last, len(nodes) - 1)) is None:
+        return False
     old = new = nodes[0]
-    for node in nodes[1:]:
-        if last == 0:
-            return False
-        if left & 1 or left == last:
+    for node, is_left in zip(nodes[1:], sides, strict=True):
+        if is_left:
             old, new = node_hash(node, old), node_hash(node, new)
-            while not left & 1 and left:
-                left, last = left >> 1, last >> 1
         else:
             new = node_hash(new, node)
-        left, last = left >> 1, last >> 1
-    return last == 0 and from_raw(old) == first_root and from_raw(new) == second_root
+    return from_raw(old) == first_root and from_raw(new) == second_root

@@ -33,6 +33,10 @@ class UnwritableError(InputError, OSError):
     """The disk is full, or a folder may not be written. Nothing half-written stays behind."""
 
 
+class NewerFormatError(InputError):
+    """A newer Inbond wrote it: this one can neither verify it nor say that it was changed."""
+
+
 class MissingExtraError(InputError, ImportError):
     """A verb needs an optional dependency that is not installed."""
 

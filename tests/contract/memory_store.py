@@ -15,8 +15,10 @@ class MemoryStore:
     def __init__(self) -> None:
         self._entries: list[Entry] = []
         self._turn = threading.Lock()
+        self._closed = False
 
     def append(self, build: Build) -> Sequence[Entry]:
+        assert not self._closed
         with self._turn:
             entries = build(self._entries[-1] if self._entries else None)
             first = len(self._entries)
@@ -25,12 +27,18 @@ class MemoryStore:
             return entries
 
     def read(self, start: int = 0) -> Iterator[Entry]:
+        assert not self._closed
         while start < len(self._entries):
             yield self._entries[start]
             start += 1
 
     def last(self) -> Entry | None:
+        assert not self._closed
         return self._entries[-1] if self._entries else None
 
+    def damage(self) -> list[str]:
+        assert not self._closed
+        return []
+
     def close(self) -> None:
-        pass
+        self._closed = True

@@ -120,9 +120,22 @@ def test_threads_that_append_at_once_lose_nothing(store: EventStore) -> None:
     assert [entry.position for entry in store.read()] == list(range(200))
 
 
-def test_close_may_be_called_twice(store: EventStore) -> None:
+def test_close_may_be_called_twice_and_nothing_else_after_it(store: EventStore) -> None:
+    store.append(_entries(1))
     store.close()
     store.close()
+    uses: list[Callable[[], object]] = [
+        lambda: store.append(_entries(1)), lambda: list(store.read()), store.last, store.damage
+    ]  # fmt: skip
+    for use in uses:
+        with pytest.raises(AssertionError):
+            use()
+
+
+def test_a_store_that_nobody_touched_has_no_damage(store: EventStore) -> None:
+    assert store.damage() == []
+    store.append(_entries(2))
+    assert store.damage() == []
 
 
 def test_a_ledger_on_any_store_is_a_whole_chain(store: EventStore, tmp_path: Path) -> None:

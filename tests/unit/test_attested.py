@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from inbond import digest
-from inbond.errors import InputError
-from inbond.ledger import envelope, manifest
+from inbond.errors import InputError, NewerFormatError
+from inbond.ledger import chain, envelope, manifest
 from inbond.ledger.attest import KeyStore, PublicKey
 from inbond.ledger.attested import MODEL, PROVENANCE, VERIFICATION, check_folder
 from inbond.ledger.ledger import Ledger, now
@@ -208,14 +208,59 @@ def test_a_head_that_was_kept_is_compared(
     assert shown.notes[1] == "its maker's ledger of 2 events is that of the head you gave"
     assert shown.head is not None
     assert shown.head.root == head.root
-    other = replace(head, root=digest.of_bytes(b"other"))
+    signer = keys.signer()
+    other = chain.make_head([bytes(32)] * 2, head.at, signer)
     assert check_folder(student, key=public, head=other).problems == (
         "its maker's ledger of 2 events is not the one of the head you gave: one of them was changed and "
         "signed again",
     )
-    larger = check_folder(student, key=public, head=replace(head, size=9))
+    larger = check_folder(student, key=public, head=chain.make_head([bytes(32)] * 9, head.at, signer))
     assert larger.ok
     assert "ask the maker for a proof that the one grew from the other" in larger.notes[1]
+
+
+def test_the_signature_of_a_head_that_was_kept_is_looked_at(
+    student: Path, ledger_workspace: Workspace, keys: KeyStore, public: PublicKey, tmp_path: Path
+) -> None:
+    with Ledger.open(ledger_workspace, keys) as ledger:
+        head = ledger.head()
+    stranger = KeyStore(tmp_path / "stranger").signer()
+    foreign = replace(head, key=stranger.public.id)
+    foreign = replace(foreign, signature=stranger.sign("inbond.head/1", foreign.digest))
+    nobody = f"the head you gave is signed by {stranger.public.id}, a key that nobody here vouches for"
+    unfit = "the head you gave has a signature that does not fit what it says"
+    for kept, problems in (
+        (foreign, (nobody,)),
+        (replace(head, at="2027" + head.at[4:]), (unfit,)),
+        (replace(head, key=None, signature=None), ()),
+    ):
+        assert check_folder(student, key=public, head=kept).problems == problems
+    with pytest.raises(InputError, match="size 0, which covers nothing"):
+        check_folder(student, key=public, head=chain.make_head([], head.at, None))
+
+
+def test_a_student_of_a_newer_inbond_is_neither_changed_nor_verified(
+    student: Path, ledger_workspace: Workspace, keys: KeyStore
+) -> None:
+    with Ledger.open(ledger_workspace, keys) as ledger:
+        sealed = ledger.seal(envelope.statement({}, "urn:inbond:attestation:model:2", {"new": True}))
+    (student / envelope.NAME).write_bytes(envelope.encode([sealed]))
+    with pytest.raises(NewerFormatError) as caught:
+        check_folder(student)
+    assert caught.value.to_json() == {
+        "expected": "a first statement of format urn:inbond:attestation:model:1",
+        "found": "format urn:inbond:attestation:model:2, of a newer Inbond, so that it can be neither "
+        "verified nor called changed",
+        "fix": "pip install --upgrade inbond",
+    }
+
+
+def test_a_link_out_of_the_folder_is_no_signed_file(student: Path, public: PublicKey, tmp_path: Path) -> None:
+    (student / "README.md").rename(tmp_path / "README.md")
+    (student / "README.md").symlink_to("../README.md")
+    assert check_folder(student, key=public).problems == (
+        "README.md: it is a link that leads out of the folder, to ../README.md",
+    )
 
 
 @pytest.mark.parametrize("name", ["../x", "/etc/passwd", "", "a/../b", "a\x00b"])

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inbond import digest
-from inbond.errors import InputError
+from inbond.errors import InputError, NewerFormatError
 from inbond.ledger import chain, events
 from inbond.ledger.attest import PublicKey, Signer
 from inbond.ledger.chain import ChainCheck
@@ -46,8 +46,11 @@ def chain_of(count: int, signer: Signer = A) -> list[Entry]:
 
 def problems_of(entries: list[Entry], pinned: PublicKey | None = None) -> list[str]:
     check = ChainCheck(pinned)
-    for entry in entries:
-        check.add(entry)
+    try:
+        for entry in entries:
+            check.add(entry)
+    except NewerFormatError as error:  # what a changed byte can say too
+        return [*check.problems, error.expected]
     return check.problems
 
 
@@ -197,6 +200,41 @@ def test_another_key_that_re_signs_everything_fails_a_pin_alone() -> None:
     assert problems_of(copied, A.public)[0].startswith("event 0 (key.introduced): it and perhaps later")
 
 
+def test_a_key_that_was_replaced_and_goes_on_signing_is_noted_once() -> None:
+    rotated = extend(introduce(FIVE, B, by=A), "step.done", {}, B)
+    honest = introduce(rotated, C, by=A)  # bringing up a ledger that missed a change is what it is kept for
+    check = ChainCheck()
+    for entry in extend(extend(honest, "step.done", {}, A), "step.done", {}, A):
+        check.add(entry)
+    assert check.problems == []
+    assert check.notes == [
+        f"event 8 (step.done): it and perhaps later ones are signed by {A.public.id}, "
+        "a key that event 5 (key.introduced) replaced"
+    ]
+
+
+def test_an_event_of_a_newer_format_stops_the_check_and_is_named() -> None:
+    newer = replace(FIVE[2], text=FIVE[2].text.replace(b"inbond.event/1", b"inbond.event/12"))
+    check = ChainCheck()
+    for entry in FIVE[:2]:
+        check.add(entry)
+    with pytest.raises(NewerFormatError) as caught:
+        check.add(newer)
+    assert check.problems == []
+    assert caught.value.to_json() == {
+        "expected": "event 2 to be an event of format inbond.event/1",
+        "found": "format inbond.event/12, of a newer Inbond, so that it can be neither verified nor called "
+        "changed",
+        "fix": "pip install --upgrade inbond",
+    }
+
+
+def test_a_head_of_a_newer_format_is_no_broken_one() -> None:
+    with pytest.raises(NewerFormatError) as caught:
+        chain.head_from_json({**HEAD, "format": "inbond.head/2", "more": 1})
+    assert caught.value.fix == "pip install --upgrade inbond"
+
+
 # Heads ---------------------------------------------------------------------------------------------
 
 
@@ -211,7 +249,7 @@ def test_a_head_round_trips_through_json() -> None:
         assert (head.size, head.root) == (5, digest.merkle_root(raws(FIVE)))
 
 
-@given(size=st.integers(0, 5), more=st.integers(0, 3))
+@given(size=st.integers(1, 5), more=st.integers(0, 3))
 def test_a_saved_head_fits_every_ledger_that_grew_from_it(size: int, more: int) -> None:
     head = chain.make_head(raws(FIVE[:size]), AT, A)
     grown = FIVE
@@ -245,17 +283,23 @@ def test_a_saved_head_finds_re_signing_with_the_same_key(number: int) -> None:
 def test_a_head_that_was_itself_changed_is_found() -> None:
     head = replace(chain.make_head(raws(FIVE[:3]), AT, A), at="2027-02-03T04:05:06.000007Z")
     assert chain.check_head(head, raws(FIVE), [A.public])[0] == [
-        "the saved head's own signature does not fit what it says"
+        "the saved head has a signature that does not fit what it says"
     ]
 
 
-def test_a_head_that_nobody_known_signed_is_noted() -> None:
+def test_a_head_that_covers_nothing_is_refused() -> None:
+    with pytest.raises(InputError) as caught:
+        chain.check_head(chain.make_head([], AT, A), raws(FIVE), [A.public])
+    assert caught.value.found == "one of size 0, which covers nothing"
+
+
+def test_a_head_that_nobody_signed_is_noted_and_one_of_a_stranger_is_a_problem() -> None:
     unsigned, foreign = chain.make_head(raws(FIVE), AT, None), chain.make_head(raws(FIVE), AT, B)
     assert chain.check_head(unsigned, raws(FIVE), [A.public]) == (
         [], ["the saved head is not signed: it is as good as the way you got it"]
     )  # fmt: skip
     assert chain.check_head(foreign, raws(FIVE), [A.public]) == (
-        [], [f"the saved head was signed by {B.public.id}, which this ledger does not introduce"]
+        [f"the saved head is signed by {B.public.id}, a key that nobody here vouches for"], []
     )  # fmt: skip
 
 
@@ -269,7 +313,7 @@ HEAD = chain.make_head(raws(FIVE), AT, A).to_json()
         {**HEAD, "size": "5"}, {**HEAD, "root": "x"}, {**HEAD, "root": 5}, {**HEAD, "key": None},
         {**HEAD, "signature": None}, {**HEAD, "signature": "%"}, {**HEAD, "signature": 1},
         {**HEAD, "at": 3}, {**HEAD, "at": "\x1b[31m" + "0" * 20}, {**HEAD, "key": "x"},
-        {**HEAD, "format": "inbond.head/2"},
+        {**HEAD, "format": "inbond.heads/1"},
     ],
 )  # fmt: skip
 def test_what_is_no_head_is_refused(value: Any) -> None:

@@ -110,6 +110,26 @@ def test_junk_in_an_envelope_is_no_statement(payload: bytes) -> None:
         envelope.open_statement(sealed)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'{"_type"', b'{"subject":[],"_type"'),  # which of two a reader takes is up to the reader
+        (b'"n":1.5', b'"n":NaN'),
+        (b'"n":1.5', b'"n": 1.5'),
+        (b'"n":1.5', b'"n":1.50'),
+    ],
+)
+def test_a_payload_that_can_be_read_in_two_ways_is_none(signer: Signer, old: bytes, new: bytes) -> None:
+    payload = digest.canonical(STATEMENT)
+    assert payload.count(old) == 1
+    changed = payload.replace(old, new)
+    signature = signer.sign_envelope(envelope.PAYLOAD_TYPE, changed)
+    sealed = envelope.Envelope(envelope.PAYLOAD_TYPE, changed, signer.public.id, signature)
+    with pytest.raises(TamperedError) as caught:
+        envelope.open_statement(sealed)
+    assert caught.value.found.startswith("a payload that is not canonical JSON")
+
+
 @given(subject=values)
 def test_junk_for_subjects_is_refused(subject: object) -> None:
     try:

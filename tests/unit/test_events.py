@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inbond import digest
-from inbond.errors import InputError, TamperedError
+from inbond.errors import InputError, NewerFormatError, TamperedError
 from inbond.ledger import events
 
 KEY = digest.of_bytes(b"key")
@@ -154,10 +154,11 @@ def test_what_only_sounds_like_a_credential_is_kept(body: dict[str, Any]) -> Non
 
 def test_an_event_of_a_newer_version_says_so_and_not_that_it_was_changed() -> None:
     text = digest.canonical({"at": 1, "format": "inbond.event/2", "new": True})
-    with pytest.raises(TamperedError) as caught:
+    with pytest.raises(NewerFormatError) as caught:
         events.decode(text)
     assert caught.value.to_json() == {
         "expected": "an event of format inbond.event/1",
-        "found": "format inbond.event/2, of a newer Inbond",
+        "found": "format inbond.event/2, of a newer Inbond, so that it can be neither verified nor called "
+        "changed",
         "fix": "pip install --upgrade inbond",
     }

@@ -145,6 +145,19 @@ def test_a_retired_key_that_others_can_read_is_refused(keys: KeyStore, tmp_path:
         record(tmp_path / "bond", keys)
 
 
+def test_those_that_can_be_used_are_told_from_those_that_cannot(keys: KeyStore) -> None:
+    assert keys.usable() == ([], [])
+    assert keys.last_rotation() is None
+    first = keys.signer()
+    second, third = keys.rotate(), keys.rotate()
+    assert [each.public for each in keys.usable()[0]] == [third.new, second.new, first.public]
+    assert keys.last_rotation() == third
+    second.kept.chmod(0o644)
+    signers, (refused,) = keys.usable()
+    assert [each.public for each in signers] == [third.new, second.new]
+    assert refused.found == "mode 0644"
+
+
 def test_what_a_kill_left_of_a_change_is_cleared_away_by_the_next(keys: KeyStore) -> None:
     old = keys.signer().public
     (keys.folder / "signing-20260101T000000.000000Z.pem").write_bytes(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,10 +18,11 @@ from hypothesis import strategies as st
 from inbond import digest
 from inbond.errors import InbondError, InputError, TamperedError
 from inbond.ledger import membership
-from inbond.ledger.address import Address
+from inbond.ledger.address import Address, parse
 from inbond.ledger.attest import KeyStore
-from inbond.ledger.events import Entry, Event, encode
-from inbond.ledger.ledger import Ledger
+from inbond.ledger.chain import next_entry
+from inbond.ledger.events import Entry, Event, decode, encode
+from inbond.ledger.ledger import Ledger, now
 from inbond.ledger.membership import Membership
 from inbond.ledger.postgres import PostgresStore
 from inbond.ledger.verify import Target, Trust, VerifyReport, find_target, verify_target, verify_workspace
@@ -156,20 +160,148 @@ def test_no_event_of_the_workspace_is_passed_over_unread(
         assume(False)
     entry = Entry(0, text, b"")
     assert membership.may_be_of(entry, mine) == (own or introduces)
-    assert bool(list(membership.events_of([entry], mine))) == (own or introduces)
+    joining = encode(0, "2026-11-22T00:00:00.000000Z", "workspace.joined", {"workspace": mine}, None, signed)
+    told = list(membership.events_of([Entry(0, joining, b""), entry], mine))
+    assert len(told) == (2 if own or introduces else 1)
     assert membership.may_be_of(entry, None)
 
 
 @pytest.mark.usefixtures("address")
-def test_the_variable_is_needed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_server_is_spoken_to_because_a_folder_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     workspace = begin(tmp_path / "bond")
     monkeypatch.delenv("INBOND_LEDGER")
-    monkeypatch.setenv("PGUSER", "postgres")
+    monkeypatch.setenv("PGPASSWORD", "geheim")
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        stranger.settimeout(0.2)
+        value = json.loads(workspace.membership.read_text())
+        place = f"postgresql://127.0.0.1:{stranger.getsockname()[1]}/x$(touch y)"
+        workspace.membership.write_text(json.dumps({**value, "ledger": f"{place}?sslmode=disable"}))
+        for work in (
+            lambda: verify_workspace(workspace),
+            lambda: Ledger.open(workspace, KeyStore(tmp_path / "keys")),
+            lambda: membership.events_in(workspace, {"PGPASSWORD": "geheim"}),
+        ):
+            shown = place.replace("$(touch y)", "%24%28touch%20y%29")
+            assert refusal(work).to_json() == {
+                "expected": f"INBOND_LEDGER to name the shared ledger of {workspace.home}: no server is "
+                "spoken to just because a folder names it",
+                "found": f"it is not set; the folder names {shown}",
+                "fix": f"if you trust that server with your password: export INBOND_LEDGER={shown}",
+            }
+        with pytest.raises(TimeoutError):
+            stranger.accept()
+
+
+def test_where_the_variable_leads_counts_and_not_where_the_folder_does(
+    address: Address, tmp_path: Path
+) -> None:
+    workspace = begin(tmp_path / "bond")
+    value = json.loads(workspace.membership.read_text())
+    assert "sslmode" not in value["ledger"]
+    workspace.membership.write_text(json.dumps({**value, "ledger": "postgresql://127.0.0.1:1/x"}))
+    assert verify_workspace(workspace).ok, "the server moved"
+    assert membership.find_address(workspace, {"INBOND_LEDGER": url(address)}) == parse(url(address))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"workspace": "f" * 16}, {"position": 2}, {"position": 0}],
+    ids=["id", "another", "introduction"],
+)
+@pytest.mark.usefixtures("address")
+def test_a_membership_that_was_changed_does_not_hide_the_workspaces_events(
+    tmp_path: Path, change: dict[str, object]
+) -> None:
+    """Under another id no event would speak of the files."""
+    workspace = begin(tmp_path / "bond")
+    (workspace.run("demo") / "student" / "model.safetensors").write_bytes(b"swapped")
+    value = json.loads(workspace.membership.read_text()) | change
+    if "position" in change:
+        value["digest"] = digest_at(int(value["position"]))
+    workspace.membership.write_text(json.dumps(value))
+    (problem,) = verify_workspace(workspace).problems
+    assert problem == (
+        "ledger: another one, or one that was changed: "
+        f"event {value['position']} is not that of joining as {value['workspace']}"
+    )
+
+
+def digest_at(position: int) -> str:
+    address = parse(os.environ["INBOND_LEDGER"])
+    with contextlib.closing(PostgresStore.open_existing(address)) as store:
+        return next(store.read(position)).digest
+
+
+# Who may speak for a workspace ----------------------------------------------------------------------
+
+
+def speak_as(workspace: Workspace, keys: KeyStore, kind: str, body: dict[str, object]) -> Event:
+    """What a colleague can do with a key of his own and another's id."""
+    member = membership.read(workspace)
+    assert member is not None
+    signer = keys.signer()
+    stamped = membership.stamped(body, member.workspace)
+
+    def build(last: Entry | None) -> list[Entry]:
+        introduced = {"algorithm": "ed25519", "public_key": signer.public.to_pem(), "id": signer.public.id}
+        first = next_entry(last, at=now(), kind="key.introduced", body=introduced, signer=signer)[1]
+        return [first, next_entry(first, at=now(), kind=kind, body=stamped, signer=signer)[1]]
+
+    with contextlib.closing(PostgresStore.open(parse(os.environ["INBOND_LEDGER"]))) as store:
+        return decode(store.append(build)[1].text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("stage.discarded", {"folder": "runs/demo/student"}),
+        ("text.erased", {"folder": "runs/demo/student", "files": ["model.safetensors"]}),
+    ],
+)
+@pytest.mark.usefixtures("address")
+def test_a_colleague_cannot_speak_for_ones_workspace(
+    tmp_path: Path, kind: str, body: dict[str, object]
+) -> None:
+    workspace, colleague = begin(tmp_path / "bond"), KeyStore(tmp_path / "colleague")
+    before = own(workspace, tmp_path / "keys")
+    event = speak_as(workspace, colleague, kind, body)
+    (workspace.run("demo") / "student" / "model.safetensors").unlink()
+    problems = verify_workspace(workspace).problems
+    assert problems[0] == (
+        f"{event.name}: it is about this workspace, but signed by {colleague.signer().public.id}, which "
+        "neither began it nor was introduced by the key that did; it does not count"
+    )
+    assert problems[1].startswith("runs/demo/student/model.safetensors: it is missing; ")
+    after = own(workspace, tmp_path / "keys")
+    assert [each for each in after if each.kind != "key.introduced"] == before[1:]
+
+
+@pytest.mark.usefixtures("address")
+def test_a_key_that_the_first_one_introduced_speaks_for_the_workspace(tmp_path: Path) -> None:
+    workspace, keys = begin(tmp_path / "bond"), KeyStore(tmp_path / "keys")
+    for number in range(2):
+        keys.rotate()
+        with Ledger.open(workspace, keys) as ledger:
+            ledger.record("a.b", {"n": number})
+    assert verify_workspace(workspace).problems == ()
+    assert [event.body["n"] for event in own(workspace, keys.folder) if event.kind == "a.b"] == [0, 1]
+
+
+@pytest.mark.usefixtures("address")
+def test_a_key_that_nobody_introduced_is_kept_from_writing_what_would_not_count(tmp_path: Path) -> None:
+    workspace = begin(tmp_path / "bond")
+    other = KeyStore(tmp_path / "other")
+    begin(tmp_path / "theirs" / "bond", "../other")  # the ledger knows that key
+    with Ledger.open(workspace, other) as ledger:
+        error = refusal(lambda: ledger.record("a.b", {}))
+    assert error.to_json() == {
+        "expected": "the key that began this workspace in the shared ledger, or one that it introduced",
+        "found": f"the key {other.signer().public.id}, whose events would not count here",
+        "fix": "put the key back that began it, or begin a workspace of your own with --home",
+    }
     assert verify_workspace(workspace).ok
-    with Ledger.open(workspace, KeyStore(tmp_path / "keys")) as ledger:
-        ledger.record("a.b", {})
-    assert not workspace.ledger.exists()
-    assert verify_workspace(workspace).checked.events == 7
 
 
 @pytest.mark.usefixtures("address")

@@ -100,11 +100,44 @@ def test_the_table_only_grows_at_its_end(server: Server, store: PostgresStore, s
         "ALTER TABLE inbond.events ADD COLUMN more text",
         "CREATE OR REPLACE FUNCTION inbond.refuse() RETURNS trigger LANGUAGE plpgsql AS "
         "$$BEGIN RETURN NULL; END$$",
+        "ALTER TABLE inbond.events SET UNLOGGED",
+        "ALTER TABLE inbond.events DROP CONSTRAINT events_pkey",
+        "ALTER TABLE inbond.events DROP CONSTRAINT events_seq_check",
+        "ALTER TABLE inbond.events ADD CONSTRAINT few CHECK (seq < 99)",
+        "ALTER TABLE inbond.events ENABLE ROW LEVEL SECURITY",
+        "CREATE RULE lost AS ON INSERT TO inbond.events DO INSTEAD NOTHING",
+        "CREATE RULE more AS ON INSERT TO inbond.events DO ALSO SELECT 1",
+        "CREATE TABLE inbond.others () INHERITS (inbond.events)",
     ],
 )
 def test_what_guards_the_table_is_looked_at(server: Server, store: PostgresStore, statement: str) -> None:
     server.run(statement, database=store._session.address.database)
     assert store.damage() == ["ledger: its table or its append-only triggers were altered"]
+
+
+SWALLOW = (
+    "CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NULL; END$$;"
+    "CREATE TRIGGER swallow BEFORE INSERT ON inbond.events FOR EACH ROW EXECUTE FUNCTION swallow()"
+)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE RULE lost AS ON INSERT TO inbond.events DO INSTEAD NOTHING",
+        "CREATE RULE few AS ON INSERT TO inbond.events WHERE NEW.seq = 4 DO INSTEAD NOTHING",
+        SWALLOW,
+    ],
+)
+def test_what_the_server_does_not_keep_is_not_acknowledged(
+    server: Server, store: PostgresStore, statement: str
+) -> None:
+    store.append(entries(3))
+    server.run(statement, database=store._session.address.database)
+    error = refusal(lambda: store.append(entries(2)))
+    assert isinstance(error, TamperedError)
+    assert "inbond verify says what was altered" in error.fix
+    assert len(list(store.read())) == 3
 
 
 def test_a_writer_needs_no_right_but_to_read_and_to_insert(

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from inbond import digest
-from inbond.errors import InputError
+from inbond.errors import InputError, NewerFormatError
 from inbond.ledger import chain, proof, records
 from inbond.ledger.attest import KeyStore, PublicKey
 from inbond.ledger.ledger import Ledger
@@ -229,6 +229,50 @@ def test_in_a_shared_ledger_it_is_ones_own_artifact_that_is_proven(
         assert kept.artifact is not None
         assert kept.artifact.entry.digest == recorded[0]
     assert kept.head.size == 12
+
+
+def test_a_proof_that_holds_nothing_proves_nothing(workspace: Workspace, keys: KeyStore) -> None:
+    kept = replace(made(workspace, keys, "run:demo/student"), artifact=None)
+    nothing = "it proves nothing: no artifact, no record and no earlier tree head is in it"
+    assert check(kept, key=keys.signer().public).problems == (nothing,)
+    assert check(kept, head=kept.head).problems == (nothing,)
+
+
+def test_a_head_of_no_events_shows_nothing(workspace: Workspace, keys: KeyStore) -> None:
+    kept = made(workspace, keys, "run:demo/student")
+    empty = chain.make_head([], kept.head.at, keys.signer())
+    assert check(replace(kept, earlier=proof.Earlier(empty, ()))).problems == (
+        "the earlier tree head covers no event: every ledger begins with that",
+    )
+    with pytest.raises(InputError, match="size 0, which covers nothing"):
+        check(kept, head=empty)
+
+
+def test_the_head_that_was_given_has_to_be_signed_by_one_who_is_known(
+    workspace: Workspace, keys: KeyStore, tmp_path: Path
+) -> None:
+    kept = made(workspace, keys, "run:demo/student")
+    stranger = KeyStore(tmp_path / "stranger").signer()
+    foreign = replace(kept.head, key=stranger.public.id)
+    foreign = replace(foreign, signature=stranger.sign("inbond.head/1", foreign.digest))
+    bare = replace(kept, head=replace(kept.head, key=None, signature=None))
+    for each in (kept, bare):
+        assert check(each, head=foreign).problems == (
+            f"the head you gave is signed by {stranger.public.id}, a key that nobody here vouches for",
+        )
+
+
+def test_a_proof_of_a_newer_inbond_is_neither_broken_nor_checked(
+    workspace: Workspace, keys: KeyStore
+) -> None:
+    value = made(workspace, keys, "run:demo/student").to_json()
+    for newer in (
+        {**value, "format": "inbond.proof/2", "more": 1},
+        {**value, "head": {**value["head"], "format": "inbond.head/2"}},
+    ):
+        with pytest.raises(NewerFormatError) as caught:
+            proof_from_json(newer)
+        assert caught.value.fix == "pip install --upgrade inbond"
 
 
 # Nothing else passes -------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from inbond import digest
-from inbond.errors import InputError
+from inbond.errors import InputError, NewerFormatError
 from inbond.ledger import inventory, manifest, records
 from inbond.ledger.attest import KeyStore, Signer
 from inbond.ledger.chain import TreeHead, next_entry
@@ -85,8 +85,8 @@ def test_an_untouched_workspace_is_whole(workspace: Workspace, keys: KeyStore) -
     assert report.ok
     assert report.checked == Checked(events=5, artifacts=2, files=5, records=4)
     assert report.notes == (
-        "signatures were checked against the keys that the ledger itself introduces: that proves that "
-        "nothing was changed since signing, not who signed; give a public key with --key to check who",
+        "signatures were checked against the keys that the ledger itself brings: that proves that nothing "
+        "was changed since signing, not who signed; give a public key with --key to check who",
     )
     pinned = verify_workspace(workspace, key=keys.signer().public)
     assert pinned.ok
@@ -210,6 +210,29 @@ def test_an_extra_file_is_named_also_behind_a_link(workspace: Workspace, tmp_pat
         "runs/demo/student/link: the manifest does not list this file",
         "runs/demo/student/pipe: the manifest does not list this file",
     )
+
+
+def test_a_link_out_of_an_artifact_is_a_problem_and_one_inside_is_noted(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    path, label = (
+        workspace.run("demo") / "student" / "model.safetensors",
+        "runs/demo/student/model.safetensors",
+    )
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+    assert verify_workspace(workspace).problems == (
+        f"{label}: it is a link that leads out of the folder, to {tmp_path}/elsewhere",
+    )
+    path.unlink()
+    path.symlink_to(path.name)
+    assert verify_workspace(workspace).problems == (f"{label}: it is a link that leads nowhere",)
+    path.unlink()
+    (tmp_path / "elsewhere").rename(path.with_name("weights"))
+    path.symlink_to("weights")
+    report = verify_workspace(workspace)
+    assert report.problems == ("runs/demo/student/weights: the manifest does not list this file",)
+    assert f"{label}: it is a link to weights" in report.notes
 
 
 def test_what_is_no_regular_file_is_named(workspace: Workspace) -> None:
@@ -388,6 +411,8 @@ def test_any_changed_byte_of_any_stored_field_is_named(
         connection.execute(f"UPDATE events SET {part} = {cast} WHERE seq = ?", (new, number))
     try:
         problems = verify_workspace(workspace).problems
+    except NewerFormatError as error:  # what a changed byte can say too
+        problems = (error.expected,)
     finally:
         replace_entries(workspace, whole)
     assert any(problem.startswith(f"event {number}") for problem in problems)
@@ -400,7 +425,8 @@ def _report(workspace: Workspace) -> VerifyReport | None:
         return verify_workspace(workspace)
     except InputError as error:
         refusal = error
-    assert str(workspace.ledger) in refusal.expected
+    newer = isinstance(refusal, NewerFormatError)
+    assert newer or str(workspace.ledger) in refusal.expected or "nothing to check" in refusal.found
     return None
 
 
@@ -457,6 +483,120 @@ def test_what_is_no_ledger_at_all_is_a_problem(workspace: Workspace, data: bytes
     report = verify_workspace(workspace)
     assert report.problems
     assert report.problems[0].startswith("ledger.db: ")
+
+
+# Folders that are made to look like workspaces -------------------------------------------------------
+
+
+def test_an_artifacts_folder_with_a_ledger_in_it_is_no_workspace(
+    workspace: Workspace, tmp_path: Path, keys: KeyStore
+) -> None:
+    """Whoever swaps the weights adds a ledger that does not speak of them, even a genuine one."""
+    copy = tmp_path / "student"
+    shutil.copytree(workspace.run("demo") / "student", copy)
+    (copy / "model.safetensors").write_bytes(b"swapped")
+    entries = entries_of(workspace)[:1]
+    with contextlib.closing(SqliteStore.open(copy / "ledger.db")) as store:
+        store.append(lambda _last: entries)
+    with pytest.raises(InputError) as caught:
+        find_target(str(copy), Workspace(tmp_path / "none"))
+    assert caught.value.to_json() == {
+        "expected": f"attestation.jsonl in {copy}, or the workspace that it was made in",
+        "found": f"neither: no such file, and no ledger in {tmp_path}/none",
+        "fix": "get the folder again, whole, with attestation.jsonl, or name the workspace with --home",
+    }
+    problems = verify_target(find_target(str(copy), workspace), Trust(keys.signer().public)).problems
+    assert problems[0].startswith("runs/demo/student/model.safetensors: it was changed")
+    with pytest.raises(InputError) as caught:
+        verify_workspace(Workspace(copy), key=keys.signer().public)
+    assert caught.value.found == f"{copy}, which is an artifact's folder"
+
+
+@pytest.mark.parametrize("events", [0, 1])
+def test_files_beside_a_ledger_that_does_not_speak_of_them_are_not_verified(
+    workspace: Workspace, tmp_path: Path, keys: KeyStore, events: int
+) -> None:
+    folder, entries = tmp_path / "given", entries_of(workspace)[:events]
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"swapped")
+    with contextlib.closing(SqliteStore.open(folder / "ledger.db")) as store:
+        store.append(lambda _last: entries)
+    with pytest.raises(InputError) as caught:
+        verify_target(find_target(str(folder), workspace), Trust(keys.signer().public))
+    assert caught.value.found == (
+        f"ledger.db with {events} events, and model.safetensors, which none of them speaks of: there is "
+        "nothing to check"
+    )
+
+
+def test_an_empty_ledger_is_nothing_to_check(tmp_path: Path) -> None:
+    SqliteStore.open(tmp_path / "ledger.db").close()
+    with pytest.raises(InputError) as caught:
+        verify_workspace(Workspace(tmp_path))
+    assert caught.value.found == "ledger.db with 0 events, and nothing in it: there is nothing to check"
+
+
+def test_a_workspace_of_decisions_alone_is_a_chain_to_check(tmp_path: Path, keys: KeyStore) -> None:
+    with Ledger.open(Workspace(tmp_path / "bond"), keys) as ledger:
+        ledger.record("policy.decided", {})
+    assert verify_workspace(Workspace(tmp_path / "bond")).checked == Checked(events=2)
+
+
+def test_what_no_event_speaks_of_is_named(workspace: Workspace) -> None:
+    (workspace.home / "model.safetensors").write_bytes(b"x")
+    (workspace.home / "more").mkdir()
+    (workspace.home / "more" / "x").write_bytes(b"x")
+    report = verify_workspace(workspace)
+    assert report.ok
+    assert report.notes[1:] == (
+        "model.safetensors: no event speaks of it, so it was not checked",
+        "more: no event speaks of it, so it was not checked",
+    )
+
+
+def test_the_workspace_that_the_user_chose_is_the_one_that_tells(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    """A copy lies in a folder whose own ledger says that it is whole."""
+    thief = make_workspace(tmp_path / "theirs", KeyStore(tmp_path / "thief"))
+    folder = thief.run("demo") / "student"
+    (folder / "model.safetensors").write_bytes(b"swapped")
+    with Ledger.open(thief, KeyStore(tmp_path / "thief")) as ledger:
+        complete(thief, ledger, "student", None)
+    assert verify_target(find_target(str(folder), workspace), Trust()).ok
+    problems = verify_target(find_target(str(folder), workspace, chosen=True), Trust()).problems
+    assert problems == (
+        f"{folder}/manifest.json: no event of this ledger records it: changed, or from another ledger",
+    )
+
+
+# What a newer Inbond wrote --------------------------------------------------------------------------
+
+
+def _newer(workspace: Workspace, keys: KeyStore) -> None:
+    last = entries_of(workspace)[-1]
+    value = {"format": "inbond.event/2", "seq": 5, "prev": last.digest, "more": True}
+    made = Entry(5, digest.canonical(value), keys.signer().sign("inbond.event/1", digest.of_value(value)))
+    with contextlib.closing(SqliteStore.open(workspace.ledger)) as store:
+        store.append(lambda _last: [made])
+
+
+def test_a_newer_event_is_neither_changed_nor_verified(workspace: Workspace, keys: KeyStore) -> None:
+    _newer(workspace, keys)
+    with pytest.raises(NewerFormatError) as caught:
+        verify_workspace(workspace)
+    assert caught.value.expected == "event 5 to be an event of format inbond.event/1"
+    assert caught.value.fix == "pip install --upgrade inbond"
+
+
+def test_nothing_is_appended_to_what_a_newer_inbond_wrote(workspace: Workspace, keys: KeyStore) -> None:
+    _newer(workspace, keys)
+    before = entries_of(workspace)
+    for work in (lambda ledger: ledger.record("a.b", {}), lambda ledger: ledger.check_writable()):
+        with Ledger.open(workspace, keys) as ledger, pytest.raises(NewerFormatError) as caught:
+            work(ledger)
+        assert caught.value.fix == "pip install --upgrade inbond"
+    assert entries_of(workspace) == before
 
 
 # Heads and targets ---------------------------------------------------------------------------------
@@ -529,6 +669,20 @@ def test_a_student_that_was_copied_elsewhere_is_checked_against_its_ledger(
     assert problems == (
         f"{copy}/manifest.json: no event of this ledger records it: changed, or from another ledger",
     )
+
+
+def test_a_path_that_cannot_be_looked_up_is_refused(workspace: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    for name, why in (
+        ("x" * 300, "File name too long"),
+        (f"{tmp_path}/loop", "ymlink loop"),
+        ("a\x00", "null"),
+    ):
+        for text, home in ((name, workspace), (None, Workspace(Path(name)))):
+            with pytest.raises(InputError) as caught:
+                find_target(text, home)
+            assert caught.value.expected == "a path that can be looked up"
+            assert why in caught.value.found
 
 
 def test_a_target_that_is_none_is_refused(workspace: Workspace, tmp_path: Path) -> None:

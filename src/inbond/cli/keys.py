@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import typer
 
 from inbond.cli.output import HomeOption, JsonOption, Output, open_workspace
+from inbond.errors import InbondError
 from inbond.ledger import membership
-from inbond.ledger.attest import ALGORITHM, KeyStore
+from inbond.ledger.attest import ALGORITHM, KeyStore, Rotation
+from inbond.ledger.events import Event
 from inbond.ledger.ledger import Ledger
 
 app = typer.Typer(help="The key that signs your ledgers.", no_args_is_help=True)
@@ -45,20 +49,47 @@ def rotate(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Change your signing key for a new one, which the old one introduces into your ledgers.
 
     The ledger of this workspace hears of it now, any other with its next event. The old private key is kept
-    for that; once all your ledgers have the new one, you may delete its file.
+    for that; once all your ledgers have the new one, you may delete its file. A ledger that has not heard of
+    the last change yet is told of that, and no other key is made: run it again for one.
 
     Example: inbond keys rotate --home bond, then inbond keys show > new-key.pem for those who verify
     """
     workspace, output, keys = open_workspace(home), Output(as_json, quiet=False), KeyStore.default()
-    changed = keys.rotate()
-    introduced = None
-    if membership.begun(workspace):
-        with Ledger.open(workspace, keys) as ledger:
+    with contextlib.ExitStack() as opened:
+        ledger, introduced = None, None
+        if membership.begun(workspace) and keys.public_keys():
+            # Whether it can be written is asked before anything changes.
+            ledger = opened.enter_context(Ledger.open(workspace, keys))
+            ledger.check_writable()
             introduced = ledger.introduce()
+        before = keys.last_rotation() if introduced else None
+        changed = before or keys.rotate()
+        if ledger is not None and before is None:
+            introduced = _introduce(ledger, changed)
     where = None if introduced is None else str(membership.place(workspace))
     output.result(
-        {"old": changed.old.id, "new": changed.new.id, "kept": str(changed.kept), "introduced": where},
-        f"new key: {changed.new.id}\nold key: {changed.old.id}, kept in {changed.kept}\n"
+        {
+            "old": changed.old.id,
+            "new": changed.new.id,
+            "kept": str(changed.kept),
+            "introduced": where,
+            "changed": before is None,
+        },
+        f"{'new key' if before is None else 'no new key; the one in use'}: {changed.new.id}\n"
+        f"old key: {changed.old.id}, kept in {changed.kept}\n"
         + (f"introduced into {where}: {introduced.name}" if introduced else "introduced into no ledger yet")
-        + "\nother ledgers get to know it with their next event, as long as that file is there",
+        + "\nother ledgers get to know it with their next event, as long as that file is there"
+        + ("" if before is None else "\nrun the same again to change the key once more"),
     )
+
+
+def _introduce(ledger: Ledger, changed: Rotation) -> Event | None:
+    try:
+        return ledger.introduce()
+    except InbondError as error:
+        raise type(error)(
+            expected=error.expected,
+            found=f"{error.found}; the key was changed before that: {changed.new.id} took over from "
+            f"{changed.old.id}, which is kept in {changed.kept}",
+            fix=f"{error.fix}; then run the same again, which introduces the new key and makes no other",
+        ) from error

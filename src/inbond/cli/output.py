@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -35,24 +36,39 @@ class Output:
 
     def say(self, text: str) -> None:
         """Prose for a person; hidden by --quiet."""
-        self.console.print(text, markup=False)
+        self.console.print(printable(text.split("\n")), markup=False)
 
     def result(self, value: dict[str, Any], text: str) -> None:
         """The verb's answer: ``value`` with --json, else ``text``; both on stdout."""
         if self.as_json:
-            typer.echo(json.dumps(value, ensure_ascii=False))
+            typer.echo(_json(value))
         elif not self.quiet:
-            typer.echo(text)
+            typer.echo(printable(text.split("\n")))
+
+
+def printable(lines: Iterable[str]) -> str:
+    """Lines for a terminal. What they quote (file names, texts of a ledger) may come from anybody, and must
+    neither steer it, nor turn the order of its letters round, nor pass for a line of ours."""
+    return "\n".join(map(_clean, lines))
+
+
+def _clean(line: str) -> str:
+    return "".join(c if c.isprintable() else " " if c in "\n\t" else "\ufffd" for c in line)
+
+
+def _json(value: Any) -> str:
+    """One line, in which what is not printable is written as JSON's escapes."""
+    text = json.dumps(value, ensure_ascii=False)
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
 def print_error(error: InbondError, *, as_json: bool) -> None:
     """JSON on stdout with --json; otherwise three short lines on stderr."""
     if as_json:
-        typer.echo(json.dumps({"error": error.to_json()}, ensure_ascii=False))
+        typer.echo(_json({"error": error.to_json()}))
         return
-    typer.echo(f"error: expected {error.expected}", err=True)
-    typer.echo(f"  found: {error.found}", err=True)
-    typer.echo(f"  fix:   {error.fix}", err=True)
+    lines = (f"error: expected {error.expected}", f"  found: {error.found}", f"  fix:   {error.fix}")
+    typer.echo(printable(lines), err=True)
 
 
 def open_workspace(home: Path | None) -> Workspace:
@@ -60,9 +76,18 @@ def open_workspace(home: Path | None) -> Workspace:
     return Workspace(find_home(home, os.environ))
 
 
-def check_place(option: str, place: Path, workspace: Workspace) -> None:
-    """Raises InputError for a folder, and for a place in the workspace: what lies there is recorded."""
-    inside = place.resolve().is_relative_to(workspace.home.resolve())
+def check_place(option: str, place: Path, workspace: Workspace, *read: Path) -> None:
+    """Raises InputError for a folder, for a place in the workspace, since what lies there is recorded, and
+    for one that is, or lies in, what the verb was told to ``read``."""
+    real = place.resolve()
+    for kept in read:
+        if real.is_relative_to(kept.resolve()):
+            raise InputError(
+                expected=f"{option} with a file of its own, which is written anew",
+                found=f"{place}, which {'is' if real == kept.resolve() else 'lies in'} {kept}",
+                fix="name another file",
+            )
+    inside = real.is_relative_to(workspace.home.resolve())
     if inside or place.is_dir():
         raise InputError(
             expected=f"{option} with a file outside the workspace, which holds what the ledger speaks of",

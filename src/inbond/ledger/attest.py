@@ -61,6 +61,17 @@ class PublicKey:
     def _key(self) -> Ed25519PublicKey:
         return Ed25519PublicKey.from_public_bytes(self.raw)
 
+    @classmethod
+    def from_pem(cls, data: bytes) -> PublicKey:
+        """Reads what ``to_pem`` writes. Raises ValueError when it is not an Ed25519 public key in PEM."""
+        try:
+            key = serialization.load_pem_public_key(data)
+        except UnsupportedAlgorithm as error:
+            raise ValueError(str(error)) from error
+        if not isinstance(key, Ed25519PublicKey):
+            raise ValueError(f"a {type(key).__name__}")
+        return cls(key.public_bytes(*_RAW))
+
     def to_pem(self) -> str:
         """SubjectPublicKeyInfo in PEM, as other tools read it."""
         kind = serialization.PublicFormat.SubjectPublicKeyInfo
@@ -155,6 +166,30 @@ class KeyStore:
         kept = [_read_private(path) for path in sorted(self.folder.glob(_RETIRED), reverse=True)]
         return tuple(signer for signer in kept if signer.public.id not in in_use)
 
+    def usable(self) -> tuple[list[Signer], list[InputError]]:
+        """The key in use and the kept ones, the latest first, for whoever can do without; and what is wrong
+        with those that cannot be used. Makes none."""
+        signers: list[Signer] = []
+        refused: list[InputError] = []
+        for path in (self.folder / _PRIVATE_NAME, *sorted(self.folder.glob(_RETIRED), reverse=True)):
+            try:
+                signers.append(_read_private(path))
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except InputError as error:
+                refused.append(error)
+        return signers, refused
+
+    def last_rotation(self) -> Rotation | None:
+        """The latest change of keys, None when there was none or the old key's file is gone. Raises as
+        ``signer``."""
+        for in_use in self.public_keys():
+            for path in sorted(self.folder.glob(_RETIRED), reverse=True):
+                old = _read_private(path).public
+                if old != in_use:
+                    return Rotation(old, in_use, path)
+        return None
+
     def rotate(self) -> Rotation:
         """Makes a new key and keeps the old one as ``signing-<time>.pem``, to introduce the new one with.
 
@@ -231,12 +266,9 @@ def _read_private(path: Path) -> Signer:
 def read_public_key(path: Path) -> PublicKey:
     """Reads a PEM file as ``inbond keys show`` prints it. Raises InputError."""
     try:
-        key = serialization.load_pem_public_key(path.read_bytes())
-    except (ValueError, UnsupportedAlgorithm, OSError) as error:
+        return PublicKey.from_pem(path.read_bytes())
+    except (ValueError, OSError) as error:
         raise _not_a_key(path, "public", str(error)) from error
-    if not isinstance(key, Ed25519PublicKey):
-        raise _not_a_key(path, "public", f"a {type(key).__name__}")
-    return PublicKey(key.public_bytes(*_RAW))
 
 
 def _not_a_key(path: Path, which: str, found: str) -> InputError:

@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from inbond.digest import Digest, of_bytes
-from inbond.errors import InputError, TamperedError
-from inbond.ledger import chain, envelope, inventory
+from inbond.errors import InputError, NewerFormatError, TamperedError
+from inbond.ledger import chain, envelope, events, inventory, manifest
 from inbond.ledger.attest import PublicKey
 from inbond.ledger.chain import TreeHead
 from inbond.ledger.envelope import Envelope
 from inbond.ledger.events import Entry, entry_from_json
+from inbond.ledger.formats import refuse_newer
 from inbond.ledger.inventory import FileClaim, Findings, Inventory
-from inbond.ledger.proof import Shown, who_signed
+from inbond.ledger.proof import Proof, Shown, check, who_signed
 
 MODEL: Final = "urn:inbond:attestation:model:1"
 """The predicate {name, artifact, created, inbond, ledger: a tree head, keys: introductions, statements:
@@ -39,9 +40,35 @@ def is_attested(folder: Path) -> bool:
     return (folder / envelope.NAME).is_file()
 
 
-def check_folder(folder: Path, *, key: PublicKey | None = None, head: TreeHead | None = None) -> Shown:
-    """Checks signatures, files and what the statements are about. Raises InputError when there is nothing to
-    read; all else that is wrong is a problem."""
+def check_folder(
+    folder: Path, *, key: PublicKey | None = None, head: TreeHead | None = None, proof: Proof | None = None
+) -> Shown:
+    """Checks signatures, files and what the statements are about; with ``proof`` that too, and whether it is
+    about this folder. Raises InputError when there is nothing to read, or the head covers nothing,
+    NewerFormatError; all else that is wrong is a problem."""
+    shown, subjects = _check_alone(folder, key, head if proof is None else None)
+    if proof is None:
+        return shown
+    other = check(proof, key=key, head=head)
+    kept = events.decode(proof.artifact.entry.text).body.get("manifest") if proof.artifact else None
+    tied = () if kept == subjects.get(manifest.NAME, "") else (
+        f"the proof is about another artifact: one with the manifest {kept}",
+    )  # fmt: skip
+    return Shown(
+        (*shown.problems, *(f"the proof: {problem}" for problem in other.problems), *tied),
+        (*shown.proved, *other.proved, "what the proof is about is this very folder, manifest and files"),
+        tuple(dict.fromkeys((*shown.not_proved, *other.not_proved))),
+        tuple(dict.fromkeys((*shown.notes, *other.notes[1:]))),
+        other.head,
+    )
+
+
+def _check_alone(
+    folder: Path, key: PublicKey | None, head: TreeHead | None
+) -> tuple[Shown, Mapping[str, Digest]]:
+    """What the folder shows by itself, and the digests of its files by what is signed."""
+    if head is not None:
+        chain.refuse_empty(head)
     try:
         data = (folder / envelope.NAME).read_bytes()
     except OSError as error:
@@ -53,24 +80,28 @@ def check_folder(folder: Path, *, key: PublicKey | None = None, head: TreeHead |
     try:
         sealed = envelope.decode(data)
         statements = [envelope.open_statement(each) for each in sealed]
-        subjects = envelope.subjects_of(statements[0])
         keys, ledger = _read_model(statements[0])
+        subjects = envelope.subjects_of(statements[0])
+    except NewerFormatError:
+        raise
     except (TamperedError, InputError) as error:
         problem = f"{envelope.NAME}: it was changed; found {error.found}"
-        return Shown((problem,), (), _NOT_PROVED, (), None)
+        return Shown((problem,), (), _NOT_PROVED, (), None), {}
     known = chain.vouched_for(keys, key)
     problems = [*_check_signatures(sealed, known), *_check_together(sealed, statements)]
     findings = _check_files(folder, subjects)
-    head_problems, notes = _check_head(ledger, head)
+    head_problems, notes = _check_head(ledger, head, known)
     notes = [who_signed(key, "folder"), *notes, *findings.notes]
     if any(each.key not in known for each in sealed):
         notes.append(chain.UNVOUCHED)
-    proved = _proved(statements, sealed[0].key, len(subjects))
-    return Shown((*problems, *findings.problems, *head_problems), proved, _NOT_PROVED, tuple(notes), ledger)
+    proved = _proved(statements, sealed[0].key, subjects)
+    shown = Shown((*problems, *findings.problems, *head_problems), proved, _NOT_PROVED, tuple(notes), ledger)
+    return shown, subjects
 
 
 def _read_model(content: Mapping[str, Any]) -> tuple[list[Entry], TreeHead]:
     predicate = content["predicate"]
+    refuse_newer(content["predicateType"], MODEL, "a first statement")
     if content["predicateType"] != MODEL or not isinstance(predicate.get("keys"), list):
         raise TamperedError(
             expected=f"a first statement of type {MODEL}",
@@ -122,10 +153,18 @@ def _check_together(sealed: list[Envelope], statements: list[dict[str, Any]]) ->
     return problems
 
 
-def _check_head(ledger: TreeHead, kept: TreeHead | None) -> tuple[list[str], list[str]]:
+def _check_head(
+    ledger: TreeHead, kept: TreeHead | None, known: Mapping[Digest, PublicKey]
+) -> tuple[list[str], list[str]]:
     """The head in the statement against one that was kept: (problems, notes)."""
     if kept is None:
         return [], []
+    problems, notes = chain.check_signature(kept, known, "the head you gave")
+    more_problems, more_notes = _compare(ledger, kept)
+    return problems + more_problems, notes + more_notes
+
+
+def _compare(ledger: TreeHead, kept: TreeHead) -> tuple[list[str], list[str]]:
     if kept.size == ledger.size and kept.root != ledger.root:
         return [
             f"its maker's ledger of {ledger.size} events is not the one of the head you gave: one of them "
@@ -139,11 +178,14 @@ def _check_head(ledger: TreeHead, kept: TreeHead | None) -> tuple[list[str], lis
     ]
 
 
-def _proved(statements: list[dict[str, Any]], signer: Digest, files: int) -> tuple[str, ...]:
+def _proved(
+    statements: list[dict[str, Any]], signer: Digest, subjects: Mapping[str, Digest]
+) -> tuple[str, ...]:
     told = statements[0]["predicate"]
     said = [
-        f"the key {signer} signed these {files} files, and no others, as the student "
-        f"{str(told.get('name'))!r:.200} of {told.get('created')!s:.40}"
+        f"the key {signer} signed these {len(subjects)} files, and no others, as the student "
+        f"{str(told.get('name'))!r:.200} of {told.get('created')!s:.40}, "
+        f"artifact {told.get('artifact')!s:.80}, manifest {subjects.get(manifest.NAME)}"
     ]
     if any(each["predicateType"] == PROVENANCE for each in statements):
         said.append("that key also signed how the run made them")

@@ -22,16 +22,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, final
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from inbond import digest
 from inbond.digest import Digest
-from inbond.errors import InputError, TamperedError
+from inbond.errors import InputError, NewerFormatError, TamperedError
 from inbond.ledger import events
 from inbond.ledger.attest import PublicKey, Signer
 from inbond.ledger.events import Entry, Event
+from inbond.ledger.formats import refuse_newer
 
 HEAD_FORMAT: Final = "inbond.head/1"
 UNVOUCHED: Final = (
@@ -39,7 +36,6 @@ UNVOUCHED: Final = (
     "here; ask the owner for the new public key, and compare with a tree head that you kept (docs/keys.md)"
 )
 """What to do about signatures of a key that the reader has no reason to trust."""
-_INTRODUCTION: Final = f'"kind":"{events.KEY_INTRODUCED}"'.encode()
 
 
 def next_entry(
@@ -61,19 +57,16 @@ def introduced_key(event: Event) -> PublicKey | None:
     if not isinstance(pem, str):
         return None
     try:
-        loaded = serialization.load_pem_public_key(pem.encode())
-    except (ValueError, UnsupportedAlgorithm):
+        key = PublicKey.from_pem(pem.encode())
+    except ValueError:
         return None
-    if not isinstance(loaded, Ed25519PublicKey):
-        return None
-    key = PublicKey(loaded.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw))
     return key if event.body == events.introduction(key) else None
 
 
 def brought_key(entry: Entry) -> PublicKey | None:
-    """The key that an entry brings, None for most. Raises TamperedError for one of that kind that cannot be
-    read; canonical JSON writes a kind in one way, so that the others need not be."""
-    if _INTRODUCTION not in entry.text:
+    """The key that an entry brings, None for most. Raises as ``events.decode`` for one of that kind that
+    cannot be read."""
+    if not events.may_introduce(entry):
         return None
     return introduced_key(events.decode(entry.text))
 
@@ -87,7 +80,7 @@ def vouched_for(entries: Iterable[Entry], pinned: PublicKey | None) -> dict[Dige
     """The keys that a ledger's introductions bring, in the ledger's order and without its other events: the
     pinned one and those that it introduced, directly or through others; without a pin all of them.
 
-    What cannot be read, or is not signed by a key that stands already, brings none.
+    What cannot be read, or is not signed by a key that stands already, brings none. Raises NewerFormatError.
     """
     keys = {pinned.id: pinned} if pinned else {}
     for entry in entries:
@@ -114,13 +107,16 @@ class ChainCheck:
         self.digests: list[bytes] = []
         self.keys: dict[Digest, PublicKey] = {}
         self.self_introduced: list[Event] = []
+        self.notes: list[str] = []
+        self._replaced: dict[Digest, str] = {}
         self._trusted: set[Digest] | None = {pinned.id} if pinned else None
         self._untrusted_seen: set[Digest] = set()
         self._previous: Digest | None = None
         self._expected = 0
 
     def add(self, entry: Entry) -> Event | None:
-        """Checks one entry and returns the event, or None when it cannot be read."""
+        """Checks one entry and returns the event, or None when it cannot be read. Raises NewerFormatError:
+        what follows on an event that this Inbond cannot understand, it cannot judge."""
         at_position = self._expected
         if entry.position != at_position:
             self._gap(entry.position, at_position)
@@ -130,6 +126,10 @@ class ChainCheck:
         self.digests.append(digest.to_raw(entry.digest))
         try:
             event = events.decode(entry.text)
+        except NewerFormatError as error:
+            raise NewerFormatError(
+                expected=f"event {entry.position} to be {error.expected}", found=error.found, fix=error.fix
+            ) from error
         except TamperedError as error:
             self.problems.append(f"event {entry.position}: it cannot be read: found {error.found}")
             return None
@@ -169,10 +169,20 @@ class ChainCheck:
         elif brought is not None:
             self._introduce(event, brought, own=own)
         self._check_trust(event)
+        self._note_replaced(event)
+
+    def _note_replaced(self, event: Event) -> None:
+        """A key that another took over from has nothing to say but who takes over."""
+        if event.kind != events.KEY_INTRODUCED and (by := self._replaced.pop(event.key, None)):
+            self.notes.append(
+                f"{event.name}: it and perhaps later ones are signed by {event.key}, a key that {by} replaced"
+            )
 
     def _introduce(self, event: Event, key: PublicKey, *, own: bool) -> None:
         if own and key.id not in self.keys:
             self.self_introduced.append(event)
+        if not own:
+            self._replaced.setdefault(event.key, event.name)
         self.keys.setdefault(key.id, key)
         if self._trusted is not None and event.key in self._trusted:
             self._trusted.add(key.id)
@@ -231,6 +241,7 @@ _HEAD_FIELDS = {"format", "size", "root", "at", "key", "signature"}
 def head_from_json(value: Any) -> TreeHead:
     """Reads a head as ``to_json`` writes it. Raises InputError when it is not one."""
     try:
+        refuse_newer(value.get("format"), HEAD_FORMAT, "a tree head")
         if set(value) != _HEAD_FIELDS or value["format"] != HEAD_FORMAT:
             raise ValueError(f"fields {sorted(value)}, format {value.get('format')!r}")
         if type(value["size"]) is not int or not 0 <= value["size"] < 2**53:
@@ -246,6 +257,8 @@ def head_from_json(value: Any) -> TreeHead:
         signature = base64.b64decode(value["signature"], validate=True)
         if base64.b64encode(signature).decode() != value["signature"]:
             raise ValueError("base64 with bits to spare")
+    except NewerFormatError:
+        raise
     except (ValueError, TypeError, KeyError, AttributeError, binascii.Error) as error:
         raise InputError(
             expected=f"a tree head of format {HEAD_FORMAT}",
@@ -260,9 +273,11 @@ def check_head(
 ) -> tuple[list[str], list[str]]:
     """Compares a head saved earlier with the ledger of today: (problems, notes).
 
-    ``digests`` are the raw digests of all of today's events, ``keys`` those that may have signed it.
+    ``digests`` are the raw digests of all of today's events, ``keys`` those that may have signed it. Raises
+    InputError for a head that covers nothing.
     """
-    problems, notes = [], []
+    refuse_empty(head)
+    problems, notes = check_signature(head, {key.id: key for key in keys}, "the saved head")
     if head.size > len(digests):
         problems.append(
             f"the saved head covers {head.size} events, the ledger holds {len(digests)}: "
@@ -273,11 +288,27 @@ def check_head(
             f"the first {head.size} events are not those that the saved head of {head.at} covers: "
             "some were changed and signed again"
         )
-    key = next((key for key in keys if key.id == head.key), None)
-    if head.signature is None:
-        notes.append("the saved head is not signed: it is as good as the way you got it")
-    elif key is None:
-        notes.append(f"the saved head was signed by {head.key}, which this ledger does not introduce")
-    elif not key.verifies(HEAD_FORMAT, head.digest, head.signature):
-        problems.append("the saved head's own signature does not fit what it says")
     return problems, notes
+
+
+def refuse_empty(head: TreeHead) -> None:
+    """Raises InputError for a head of no events: every ledger begins with it, so that it proves nothing."""
+    if head.size == 0:
+        raise InputError(
+            expected="a tree head that covers events",
+            found="one of size 0, which covers nothing",
+            fix="save one with: inbond verify --save-head FILE",
+        )
+
+
+def check_signature(
+    head: TreeHead, keys: Mapping[Digest, PublicKey], what: str
+) -> tuple[list[str], list[str]]:
+    """Whether one of these keys signed a head: (problems, notes). ``what`` is how messages speak of it."""
+    if head.key is None or head.signature is None:
+        return [], [f"{what} is not signed: it is as good as the way you got it"]
+    if (key := keys.get(head.key)) is None:
+        return [f"{what} is signed by {head.key}, a key that nobody here vouches for"], []
+    if not key.verifies(HEAD_FORMAT, head.digest, head.signature):
+        return [f"{what} has a signature that does not fit what it says"], []
+    return [], []

@@ -112,8 +112,11 @@ def open_statement(sealed: Envelope) -> dict[str, Any]:
     """The statement in an envelope, whoever signed it. Raises TamperedError when there is none in it."""
     try:
         value = digest.parse(sealed.payload)
+        intact = digest.canonical(value) == sealed.payload
     except ValueError as error:
-        raise _malformed(f"a payload that is not JSON ({error})"[:200]) from error
+        raise _malformed(f"a payload that is not canonical JSON ({error})"[:200]) from error
+    if not intact:
+        raise _malformed("a payload that is not canonical JSON, so that it can be read in two ways")
     if sealed.payload_type != PAYLOAD_TYPE or not isinstance(value, dict) or set(value) != _STATEMENT_FIELDS:
         raise _malformed("a payload that is not an in-toto statement")
     if value["_type"] != STATEMENT_TYPE or not isinstance(value["predicate"], dict):

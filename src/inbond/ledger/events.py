@@ -16,6 +16,7 @@ from typing import Any, Final, final
 from inbond.digest import Digest, canonical, of_bytes, parse
 from inbond.errors import InputError, TamperedError
 from inbond.ledger.attest import ALGORITHM, PublicKey
+from inbond.ledger.formats import refuse_newer
 
 FORMAT: Final = "inbond.event/1"
 KEY_INTRODUCED: Final = "key.introduced"
@@ -28,6 +29,7 @@ _KIND = re.compile(r"[a-z][a-z0-9-]{0,31}(\.[a-z][a-z0-9-]{0,31}){0,3}")
 _AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _FIELDS = {"at", "body", "format", "key", "kind", "prev", "seq"}
+_INTRODUCES = f'"kind":"{KEY_INTRODUCED}"'.encode()
 
 
 @final
@@ -51,7 +53,7 @@ class Entry:
 def entry_from_json(value: Any) -> Entry:
     """Reads an entry from outside a ledger; its position is the one that it names itself.
 
-    Raises InputError when it has not this form, TamperedError as ``decode``.
+    Raises InputError when it has not this form, and as ``decode``.
     """
     try:
         text, signature = value["event"].encode(), base64.b64decode(value["signature"], validate=True)
@@ -103,7 +105,8 @@ def encode(seq: int, at: str, kind: str, body: Mapping[str, Any], prev: Digest |
 
 
 def decode(text: bytes) -> Event:
-    """Reads an event's text. Raises TamperedError, saying what is wrong, when ``encode`` did not write it."""
+    """Reads an event's text. Raises NewerFormatError when a newer Inbond wrote it, else TamperedError, saying
+    what is wrong, when ``encode`` did not."""
     try:
         value = parse(text)
         intact = canonical(value) == text
@@ -111,12 +114,8 @@ def decode(text: bytes) -> Event:
         raise _malformed(f"text that is not canonical JSON ({error})") from error
     if not intact:
         raise _malformed("text that is not canonical JSON")
-    if isinstance(value, dict) and _is_newer(value.get("format")):
-        raise TamperedError(
-            expected=f"an event of format {FORMAT}",
-            found=f"format {value['format']}, of a newer Inbond",
-            fix="pip install --upgrade inbond",
-        )
+    if isinstance(value, dict):
+        refuse_newer(value.get("format"), FORMAT, "an event")
     if not isinstance(value, dict) or set(value) != _FIELDS:
         raise _malformed("other fields")
     if value["format"] != FORMAT:
@@ -127,12 +126,6 @@ def decode(text: bytes) -> Event:
     return Event(
         value["seq"], value["at"], value["kind"], value["body"], value["prev"], value["key"], of_bytes(text)
     )
-
-
-def _is_newer(said: object) -> bool:
-    name, number = FORMAT.rsplit("/", 1)
-    told = re.fullmatch(rf"{re.escape(name)}/([1-9][0-9]{{0,3}})", said) if isinstance(said, str) else None
-    return told is not None and int(told[1]) > int(number)
 
 
 def _malformed(found: str) -> TamperedError:
@@ -155,6 +148,12 @@ _CHECKS: Final[dict[str, Callable[[object], bool]]] = {
     "prev": lambda value: value is None or _matches(_DIGEST, value),
     "key": lambda value: _matches(_DIGEST, value),
 }
+
+
+def may_introduce(entry: Entry) -> bool:
+    """False only where the entry is no introduction of a key, without reading it: canonical JSON writes a
+    kind in one way."""
+    return _INTRODUCES in entry.text
 
 
 def introduction(key: PublicKey) -> dict[str, Any]:

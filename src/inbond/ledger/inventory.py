@@ -158,7 +158,7 @@ class Findings:
 
 def check_file(home: Path, claim: FileClaim, inventory: Inventory, findings: Findings) -> None:
     """Compares one single file with its claim."""
-    _check_bytes(home / claim.path, claim.path, claim.digest, claim.event, inventory, findings)
+    _check_bytes(home, claim.path, claim.path, claim.digest, claim.event, inventory, findings)
 
 
 def check_artifact(location: Path, claim: ArtifactClaim, inventory: Inventory, findings: Findings) -> None:
@@ -174,7 +174,8 @@ def check_artifact(location: Path, claim: ArtifactClaim, inventory: Inventory, f
     }
     if claim.attestation is not None:
         _check_bytes(
-            location / envelope.NAME,
+            location,
+            envelope.NAME,
             f"{claim.folder}/{envelope.NAME}",
             claim.attestation,
             claim.event,
@@ -221,13 +222,14 @@ def _check_listed(
         findings.problems.append(f"{claim.folder}/{manifest.NAME}: it lists {error.found}")
         return False
     label = f"{claim.folder}/{path}"
-    return _check_bytes(location / path, label, wanted, "the manifest", inventory, findings)
+    return _check_bytes(location, path, label, wanted, "the manifest", inventory, findings)
 
 
 def _check_bytes(
-    path: Path, label: str, expected: Digest, by: str, inventory: Inventory, findings: Findings
+    folder: Path, name: str, label: str, expected: Digest, by: str, inventory: Inventory, findings: Findings
 ) -> bool:
-    """True when the file is there with these bytes, or is gone on purpose."""
+    """True when the file ``name`` is in the folder with these bytes, or is gone on purpose."""
+    path = folder / name
     findings.files += 1
     erased_by = inventory.erased.get(label)
     if not os.path.lexists(path):
@@ -238,6 +240,8 @@ def _check_bytes(
         return True
     if erased_by is not None:
         findings.notes.append(f"{label}: still there, though {erased_by} says that it was erased")
+    if path.is_symlink() and not _check_link(folder, path, label, findings):
+        return False
     if not path.is_file():
         findings.problems.append(f"{label}: it is not a regular file")
         return False
@@ -249,6 +253,21 @@ def _check_bytes(
     if found != expected:
         findings.problems.append(f"{label}: it was changed; {by} recorded {expected}")
     return found == expected
+
+
+def _check_link(folder: Path, path: Path, label: str, findings: Findings) -> bool:
+    """False for a link out of the folder: whoever gets the folder gets not what it leads to."""
+    try:
+        leads_to = os.readlink(path)
+        inside = path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):  # a link to itself
+        findings.problems.append(f"{label}: it is a link that leads nowhere")
+        return False
+    if inside:
+        findings.notes.append(f"{label}: it is a link to {leads_to}")
+    else:
+        findings.problems.append(f"{label}: it is a link that leads out of the folder, to {leads_to}")
+    return inside
 
 
 def _unlisted(location: Path, claim: ArtifactClaim, kept: Manifest, inventory: Inventory) -> list[str]:

@@ -11,13 +11,14 @@ import contextlib
 import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self, final
 
 from inbond import digest
 from inbond.digest import Digest
-from inbond.errors import InputError
+from inbond.errors import InputError, TamperedError
 from inbond.ledger import chain, envelope, events, membership
 from inbond.ledger.address import Address
 from inbond.ledger.attest import KeyStore, Signer
@@ -89,7 +90,7 @@ class Ledger:
         ledger = cls(store, keys, membership.new_id())
         assert ledger._workspace is not None
         event = ledger.record(membership.JOINED, {"name": workspace.home.resolve().name})
-        joined = Membership(str(address), ledger._workspace, event.seq, event.digest)
+        joined = Membership(str(replace(address, sslmode=None)), ledger._workspace, event.seq, event.digest)
         membership.write(workspace, joined)
         return ledger
 
@@ -101,8 +102,9 @@ class Ledger:
         """Appends events, each a (kind, body), all or none, and returns them.
 
         Raises InputError for a kind or body that cannot be kept (naming the field if it looks like a
-        credential), UnwritableError when the disk or the key folder refuses, TamperedError when the
-        ledger is damaged.
+        credential), and for a key that is not one of the workspace's in a shared ledger; NewerFormatError
+        when a newer Inbond wrote the last event; UnwritableError when the disk or the key folder refuses;
+        TamperedError when the ledger is damaged.
         """
         wanted = list(items)
         if not wanted:
@@ -111,6 +113,8 @@ class Ledger:
         self._signer = signer
         signed = [(kind, membership.stamped(body, self._workspace), signer) for kind, body in wanted]
         voucher = None if self._introduced else self._voucher(signer)
+        if not self._introduced:
+            self._check_writer(signer if voucher is None else voucher)
         if voucher is not None:
             signed.insert(0, (events.KEY_INTRODUCED, events.introduction(signer.public), voucher))
         made = self._append(signed)
@@ -123,6 +127,10 @@ class Ledger:
         def build(last: Entry | None) -> list[Entry]:
             entries: list[Entry] = []
             made.clear()
+            if last is not None:
+                # A newer Inbond's events are not added to by one that cannot tell what they mean.
+                with contextlib.suppress(TamperedError):
+                    events.decode(last.text)
             for kind, body, by in signed:
                 event, last = chain.next_entry(last, at=now(), kind=kind, body=body, signer=by)
                 made.append(event)
@@ -131,6 +139,10 @@ class Ledger:
 
         self._store.append(build)
         return made
+
+    def check_writable(self) -> None:
+        """Raises, as ``record_many`` would, unless an event could be appended now. Appends none."""
+        self._append([])
 
     def introduce(self) -> Event | None:
         """Lets the key that the user's key took over from bring it in now, and not with the next event. None
@@ -154,10 +166,12 @@ class Ledger:
     def events(self, kind: str | None = None) -> Iterator[Event]:
         """All events of the workspace in order, or those of one kind. Raises TamperedError at one that cannot
         be read; links and signatures are checked by ``verify``, not here."""
-        entries = self._store.read() if self._workspace is None else self._mine()
-        for event in membership.events_of(entries, self._workspace):
+        for event in membership.events_of(self._entries(), self._workspace):
             if kind is None or event.kind == kind:
                 yield event
+
+    def _entries(self) -> Iterable[Entry]:
+        return self._store.read() if self._workspace is None else self._mine()
 
     def _mine(self) -> list[Entry]:
         """The workspace's entries in a shared ledger, which holds many others and is far away: what was
@@ -191,7 +205,7 @@ class Ledger:
         """Who introduces this key: None when the ledger knows it, else the latest key before it that the
         ledger knows, else nobody but itself."""
         known: set[Digest] = set()
-        for entry in self._store.read():
+        for entry in self._entries():
             brought = chain.brought_key(entry)
             if brought is not None:
                 known.add(brought.id)
@@ -199,6 +213,21 @@ class Ledger:
                     return None
         before = self._keys.retired() if known else ()
         return next((old for old in before if old.public.id in known), signer)
+
+    def _check_writer(self, signer: Signer) -> None:
+        """In a shared ledger what this key signed has to count for the workspace."""
+        writers = membership.Writers(self._workspace)
+        for entry in self._entries() if self._workspace else ():
+            with contextlib.suppress(TamperedError):
+                event = events.decode(entry.text)
+                if membership.is_of(event, self._workspace):
+                    writers.allow(event)
+        if not writers.may_write(signer.public.id):
+            raise InputError(
+                expected="the key that began this workspace in the shared ledger, or one that it introduced",
+                found=f"the key {signer.public.id}, whose events would not count here",
+                fix="put the key back that began it, or begin a workspace of your own with --home",
+            )
 
 
 def raw_digests(store: EventStore) -> list[bytes]:

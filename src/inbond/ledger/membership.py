@@ -8,6 +8,10 @@ address can split its history. Format ``inbond.membership/1``: {format, ledger, 
 A shared ledger is one chain. Every event but a key's introduction names its workspace, by a random id, in
 ``body.workspace``; the paths in it are relative to that workspace. Whoever reads the events of one workspace
 gets them without that field, just as from a ledger of its own.
+
+Whoever may write to a shared ledger can write any id into an event. So a workspace's events are those that
+its ``Writers`` signed; ``verify`` names all others. And whoever hands out a folder can write any server into
+its ``ledger.json``: only INBOND_LEDGER, which is the user's own, says which one is spoken to.
 """
 
 from __future__ import annotations
@@ -18,16 +22,18 @@ import json
 import os
 import re
 import secrets
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Protocol, final
+from typing import Any, Final, final
 
 from inbond import digest
 from inbond.digest import Digest
 from inbond.errors import InputError, TamperedError
 from inbond.ledger.address import Address, parse
-from inbond.ledger.events import KEY_INTRODUCED, Entry, Event, decode
+from inbond.ledger.chain import introduced_key
+from inbond.ledger.events import KEY_INTRODUCED, Entry, Event, decode, may_introduce
 from inbond.ledger.postgres import PostgresStore
 from inbond.ledger.sqlite import SqliteStore
 from inbond.ledger.store import EventStore
@@ -37,7 +43,6 @@ ENVIRONMENT: Final = "INBOND_LEDGER"
 JOINED: Final = "workspace.joined"
 FORMAT: Final = "inbond.membership/1"
 _FIELD: Final = "workspace"
-_INTRODUCTION: Final = f'"kind":"{KEY_INTRODUCED}"'.encode()
 _FIELDS = {"format", "ledger", "workspace", "position", "digest"}
 
 
@@ -52,32 +57,22 @@ class Membership:
     digest: Digest
 
 
-class Checkable(EventStore, Protocol):
-    """A store that can be looked over."""
-
-    def damage(self) -> list[str]:
-        """What is wrong with the way the entries are kept, in words; the entries are not looked at."""
-
-
 @final
 @dataclass(frozen=True)
 class Reading:
     """A ledger opened to be read. ``member`` is None for a ledger of the workspace's own, or when the
     workspace has not joined the shared one."""
 
-    store: Checkable
+    store: EventStore
     member: Membership | None
 
-    def concerns(self, event: Event) -> bool:
-        """Whether the event is about this workspace."""
-        return is_of(event, self._workspace)
-
     def events(self) -> Iterator[Event]:
-        """The workspace's events in order. Raises TamperedError at one that cannot be read."""
-        return events_of(self.store.read(), self._workspace)
+        """The workspace's events in order. Raises as ``events_of``."""
+        return events_of(self.store.read(), self.workspace)
 
     @property
-    def _workspace(self) -> str | None:
+    def workspace(self) -> str | None:
+        """Its id in the shared ledger."""
         return self.member.workspace if self.member else None
 
 
@@ -94,16 +89,19 @@ def place(workspace: Workspace) -> Path:
 def find_address(workspace: Workspace, environment: Mapping[str, str]) -> Address | None:
     """Where the shared ledger is that the workspace writes to, or will join; None for a ledger of its own.
 
-    INBOND_LEDGER overrides the address that is kept, since a server can move; ``check`` tells whether it
-    is the same ledger. Raises InputError for an address that cannot be read, and when the variable is set
-    though the workspace has a ledger of its own.
+    That is what INBOND_LEDGER says, and never what the workspace says, which may come from anybody: who is
+    asked gets to know user and password. ``check`` tells whether it is the ledger that was joined. Raises
+    InputError for an address that cannot be read, when the variable is not set though the workspace shares a
+    ledger, and when it is set though the workspace has one of its own.
     """
     named = environment.get(ENVIRONMENT)
     member = read(workspace)
-    if member is not None:
-        return parse(named or member.ledger)
     if not named:
+        if member is not None:
+            raise _unnamed(workspace, parse(member.ledger))
         return None
+    if member is not None:
+        return parse(named)
     if workspace.ledger.exists():
         raise InputError(
             expected=f"a new workspace, to share the ledger that {ENVIRONMENT} names",
@@ -111,6 +109,16 @@ def find_address(workspace: Workspace, environment: Mapping[str, str]) -> Addres
             fix=f"unset {ENVIRONMENT} to go on with that one, or begin another workspace with --home",
         )
     return parse(named)
+
+
+def _unnamed(workspace: Workspace, address: Address) -> InputError:
+    place = replace(address, sslmode=None)
+    return InputError(
+        expected=f"{ENVIRONMENT} to name the shared ledger of {workspace.home}: no server is spoken to just "
+        "because a folder names it",
+        found=f"it is not set; the folder names {place}",
+        fix=f"if you trust that server with your password: export {ENVIRONMENT}={shlex.quote(str(place))}",
+    )
 
 
 def open_to_read(workspace: Workspace, environment: Mapping[str, str]) -> Reading:
@@ -142,15 +150,20 @@ def events_in(workspace: Workspace, environment: Mapping[str, str]) -> list[Even
 
 
 def check(store: EventStore, member: Membership, address: Address) -> None:
-    """Raises TamperedError unless the store holds the event with which the workspace joined."""
+    """Raises TamperedError unless the store holds the event with which this very workspace joined."""
     found = next(store.read(member.position), None)
     if found is None or found.digest != member.digest:
-        raise TamperedError(
-            expected=f"the ledger at {address} to be the one that this workspace joined",
-            found=f"another one, or one that was changed: event {member.position} is "
-            + (f"not {member.digest}" if found else "missing"),
-            fix=f"correct {ENVIRONMENT}, or restore the database from a backup",
-        )
+        wrong = f"not {member.digest}" if found else "missing"
+    elif not _is_joining(decode(found.text), member.workspace):
+        wrong = f"not that of joining as {member.workspace}"
+    else:
+        return
+    raise TamperedError(
+        expected=f"the ledger at {address} to be the one that this workspace joined",
+        found=f"another one, or one that was changed: event {member.position} is {wrong}",
+        fix=f"correct {ENVIRONMENT} (the workspace joined {member.ledger}), or restore the database, or the "
+        "workspace's ledger.json, from a backup",
+    )
 
 
 # What the workspace keeps ---------------------------------------------------------------------------
@@ -238,11 +251,13 @@ def unstamped(event: Event) -> Event:
 
 
 def events_of(entries: Iterable[Entry], workspace: str | None) -> Iterator[Event]:
-    """The events of one workspace among these. Raises TamperedError at one that cannot be read."""
+    """The events of one workspace among these, a ledger's from its beginning; what others wrote under its id
+    is passed over. Raises TamperedError at one that cannot be read, NewerFormatError."""
+    writers = Writers(workspace)
     for entry in entries:
         if may_be_of(entry, workspace):
             event = decode(entry.text)
-            if is_of(event, workspace):
+            if is_of(event, workspace) and writers.allow(event):
                 yield unstamped(event)
 
 
@@ -251,9 +266,50 @@ def may_be_of(entry: Entry, workspace: str | None) -> bool:
     JSON writes a field in one way."""
     if workspace is None:
         return True
-    return f'"{_FIELD}":"{workspace}"'.encode() in entry.text or _INTRODUCTION in entry.text
+    return f'"{_FIELD}":"{workspace}"'.encode() in entry.text or may_introduce(entry)
 
 
 def is_of(event: Event, workspace: str | None) -> bool:
     """Whether the event speaks of this workspace; introductions of keys concern all."""
     return event.kind == KEY_INTRODUCED or event.body.get(_FIELD) == workspace
+
+
+def _is_joining(event: Event, workspace: str) -> bool:
+    return event.kind == JOINED and event.body.get(_FIELD) == workspace
+
+
+@final
+class Writers:
+    """Whose events count for a workspace of a shared ledger: those of the key that signed its joining, and of
+    keys that it introduced, directly or through others. All, where the ledger is the workspace's own.
+
+    It is shown the workspace's events in order, and takes them at their word: ``chain`` checks signatures.
+    """
+
+    def __init__(self, workspace: str | None) -> None:
+        self._workspace = workspace
+        self._first: Digest | None = None
+        self._introduced: dict[Digest, set[Digest]] = {}
+
+    def allow(self, event: Event) -> bool:
+        """Takes in one of the workspace's events, or an introduction, which concerns all; whether it
+        counts."""
+        if self._workspace is None:
+            return True
+        if event.kind == KEY_INTRODUCED:
+            if brought := introduced_key(event):
+                self._introduced.setdefault(event.key, set()).add(brought.id)
+            return True
+        if self._first is None and _is_joining(event, self._workspace):
+            self._first = event.key
+        return self._first is not None and self.may_write(event.key)
+
+    def may_write(self, key: Digest) -> bool:
+        """Whether events of this key count from here on; any key's may before the workspace has joined."""
+        if self._first is None:
+            return True
+        known, found = set[Digest](), {self._first}
+        while found:
+            known |= found
+            found = {new for old in found for new in self._introduced.get(old, ())} - known
+        return key in known

@@ -17,7 +17,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Final, final
 
-from inbond.errors import InbondError, InputError
+from inbond.errors import InbondError, InputError, TamperedError
 from inbond.ledger import postgres_schema as schema
 from inbond.ledger.address import Address
 from inbond.ledger.events import Entry
@@ -41,7 +41,8 @@ _INSERT: Final = """
 INSERT INTO inbond.events (seq, text, signature)
 SELECT seq, decode(text, 'hex'), decode(signature, 'hex')
 FROM unnest(CAST(:seqs AS bigint[]), CAST(:texts AS text[]), CAST(:signatures AS text[]))
-AS new (seq, text, signature)"""
+AS new (seq, text, signature)
+RETURNING seq"""
 
 
 @contextlib.contextmanager
@@ -64,6 +65,7 @@ class PostgresStore:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._turn = threading.Lock()
+        self._closed = False
 
     @classmethod
     def open(cls, address: Address) -> PostgresStore:
@@ -90,7 +92,7 @@ class PostgresStore:
 
     def append(self, build: Build) -> Sequence[Entry]:
         """See EventStore."""
-        with self._turn:
+        with self._using():
             return _Append(self._session, build).carry_out()
 
     def read(self, start: int = 0) -> Iterator[Entry]:
@@ -101,22 +103,29 @@ class PostgresStore:
 
     def last(self) -> Entry | None:
         """See EventStore."""
-        with self._turn:
+        with self._using():
             return self._session.persist(lambda: _last(self._session))
 
     def close(self) -> None:
         """See EventStore."""
         with self._turn:
+            self._closed = True
             self._session.drop()
 
-    def damage(self) -> list[str]:
-        """Whether the table and its append-only triggers are still ours."""
+    @contextlib.contextmanager
+    def _using(self) -> Iterator[None]:
         with self._turn:
+            assert not self._closed, "the store is closed"
+            yield
+
+    def damage(self) -> list[str]:
+        """Whether the table and all that is hung on it are still ours."""
+        with self._using():
             return self._session.persist(lambda: schema.damage(self._session))
 
     def _page(self, start: int) -> list[Entry]:
         query = f"{_SELECT} WHERE seq >= {start:d} ORDER BY seq LIMIT {_PAGE_ROWS}"
-        with self._turn:
+        with self._using():
             return self._session.persist(lambda: _entries(self._session, query))
 
 
@@ -154,7 +163,8 @@ class _Append:
             entries = self._build(last)
             first = last.position + 1 if last else 0
             assert all(entry.position == first + i for i, entry in enumerate(entries)), "entries follow on"
-            for start in range(0, len(entries), _PAGE_ROWS):
+            # Once also for no entries: whether the server takes any is asked that way.
+            for start in range(0, len(entries) or 1, _PAGE_ROWS):
                 _insert(session, entries[start : start + _PAGE_ROWS])
             self._commit(entries)
             return entries
@@ -186,12 +196,20 @@ def _entries(session: Session, query: str) -> list[Entry]:
 
 
 def _insert(session: Session, entries: Sequence[Entry]) -> None:
-    session.run(
+    """Raises TamperedError when the server took other rows than it was given: a rule or a trigger that is not
+    ours makes them vanish without an error."""
+    kept = session.run(
         _INSERT,
         seqs=_array(str(entry.position) for entry in entries),
         texts=_array(entry.text.hex() for entry in entries),
         signatures=_array(entry.signature.hex() for entry in entries),
     )
+    if sorted(row[0] for row in kept) != [entry.position for entry in entries]:
+        raise TamperedError(
+            expected=f"the ledger at {session.address} to keep the {len(entries)} events that it was given",
+            found=f"{len(kept)} that it kept",
+            fix="inbond verify says what was altered; restore it from a backup of the database",
+        )
 
 
 def _array(values: Iterator[str]) -> str:

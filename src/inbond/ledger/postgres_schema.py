@@ -95,7 +95,17 @@ def migrate(session: Session) -> None:
 
 
 def damage(session: Session) -> list[str]:
-    """Whether the table, its functions and its triggers are still what the migrations made."""
+    """Whether the table, its functions, its triggers and all else that can change what a statement does to it
+    are still what the migrations made."""
+    kept = session.run(
+        "SELECT relkind, relpersistence, relrowsecurity, relforcerowsecurity, relhassubclass "
+        "FROM pg_class WHERE oid = 'inbond.events'::regclass"
+    )
+    rules = session.run("SELECT rulename FROM pg_rewrite WHERE ev_class = 'inbond.events'::regclass")
+    constraints = session.run(
+        "SELECT pg_get_constraintdef(oid), convalidated FROM pg_constraint "
+        "WHERE conrelid = 'inbond.events'::regclass AND contype <> 'n' ORDER BY 1"
+    )
     columns = session.run(
         "SELECT attname, format_type(atttypid, atttypmod), attnotnull FROM pg_attribute "
         "WHERE attrelid = 'inbond.events'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
@@ -107,13 +117,15 @@ def damage(session: Session) -> list[str]:
     functions = session.run(
         "SELECT proname, prosrc FROM pg_proc WHERE pronamespace = 'inbond'::regnamespace ORDER BY proname"
     )
-    if [columns, triggers, functions] == _intact():
-        return []
-    return ["ledger: its table or its append-only triggers were altered"]
+    found = [kept, rules, constraints, columns, triggers, functions]
+    return [] if found == _intact() else ["ledger: its table or its append-only triggers were altered"]
 
 
 def _intact() -> list[Any]:
     return [
+        [["r", "p", False, False, False]],
+        [],
+        [["CHECK ((seq >= 0))", True], ["PRIMARY KEY (seq)", True]],
         [["seq", "bigint", True], ["text", "bytea", True], ["signature", "bytea", True]],
         [[name, f"CREATE TRIGGER {name} {rest}", "O"] for name, rest in sorted(_TRIGGERS.items())],
         [[name, body] for name, body in sorted(_FUNCTIONS.items())],

@@ -180,6 +180,12 @@ _ANSWERS: Final[tuple[tuple[str, type[InbondError], str, str], ...]] = (
     ("58", UnwritableError, "a server whose disk can be written", "see the server's log"),
     ("55P03", InputError, "a turn to write", "wait for the other process, or end it, and try again"),
     ("42P01", TamperedError, "an intact ledger", "restore it from a backup of the database"),
+    (
+        "0A000",
+        TamperedError,
+        "an intact ledger",
+        "inbond verify says what was altered; restore it from a backup",
+    ),
     ("42703", TamperedError, "an intact ledger", "restore it from a backup of the database"),
     ("XX", TamperedError, "an intact ledger", "restore it from a backup of the database"),
     ("", InputError, "a server that does what it is asked", "see the server's log"),

@@ -20,11 +20,12 @@ from typing import Any, Final, final
 
 from inbond import digest
 from inbond.digest import Digest
-from inbond.errors import InputError, TamperedError
+from inbond.errors import InputError, NewerFormatError, TamperedError
 from inbond.ledger import chain, events
 from inbond.ledger.attest import PublicKey
 from inbond.ledger.chain import TreeHead
 from inbond.ledger.events import Entry, Event, entry_from_json
+from inbond.ledger.formats import refuse_newer
 
 FORMAT: Final = "inbond.proof/1"
 MOST_BYTES: Final = 16 << 20
@@ -145,9 +146,11 @@ def _path(raw: Sequence[bytes]) -> Path:
 
 
 def proof_from_json(value: Any) -> Proof:
-    """Reads a proof as ``Proof.to_json`` writes it. Raises InputError when it is not one; whether what it
-    says is true is for ``check``."""
+    """Reads a proof as ``Proof.to_json`` writes it. Raises InputError when it is not one, NewerFormatError
+    when it or an event in it is of a newer Inbond; whether what it says is true is for ``check``."""
     try:
+        if isinstance(value, dict):
+            refuse_newer(value.get("format"), FORMAT, "a proof")
         if not isinstance(value, dict) or value.get("format") != FORMAT or set(value) != _FIELDS:
             raise ValueError(f"fields {sorted(value)}"[:200])
         artifact, record, earlier = value["artifact"], value["record"], value["earlier"]
@@ -160,6 +163,8 @@ def proof_from_json(value: Any) -> Proof:
             if earlier is None
             else Earlier(chain.head_from_json(earlier["head"]), _read_path(earlier["path"])),
         )
+    except NewerFormatError:
+        raise
     except (ValueError, TypeError, KeyError, AttributeError, TamperedError) as error:
         found = error.found if isinstance(error, (InputError, TamperedError)) else str(error)
         raise InputError(
@@ -207,6 +212,8 @@ class _Check:
         if head.signature is None and not same:
             self.problems.append("its tree head is not signed, so nothing vouches for the ledger behind it")
         self._signature(head, "its tree head")
+        if kept is not None:
+            self._signature(kept, "the head you gave")
         if same and kept is not None:
             self.proved.append(f"the ledger of {head.size:,} events is that of the head you gave")
         elif kept is not None and not self._is_earlier(kept):
@@ -220,18 +227,15 @@ class _Check:
         return earlier is not None and (kept.size, kept.root) == (earlier.head.size, earlier.head.root)
 
     def _signature(self, head: TreeHead, what: str) -> None:
-        if head.signature is None or head.key is None:
-            return
-        key = self.keys.get(head.key)
-        if key is None:
-            self.unvouched = True
-            self.problems.append(f"{what} is signed by {head.key}, a key that nobody here vouches for")
-        elif not key.verifies(chain.HEAD_FORMAT, head.digest, head.signature):
-            self.problems.append(f"{what} has a signature that does not fit what it says")
+        problems, _ = chain.check_signature(head, self.keys, what)
+        self.problems += problems
+        self.unvouched = self.unvouched or (head.key is not None and head.key not in self.keys)
 
     def earlier(self, earlier: Earlier) -> None:
         old, new = earlier.head, self.proof.head
         path = [digest.to_raw(node) for node in earlier.path]
+        if old.size == 0:
+            self.problems.append("the earlier tree head covers no event: every ledger begins with that")
         self._signature(old, "the earlier tree head")
         if old.signature is None and self.kept is None:
             self.notes.append("the earlier tree head is not signed: compare it with your own, with --head")
@@ -292,9 +296,13 @@ def check(
     proof: Proof, *, key: PublicKey | None = None, head: TreeHead | None = None, record: Digest | None = None
 ) -> Shown:
     """Checks a proof without the ledger: against a public key and a head got some other way, and whether it
-    is about ``record``, where these are given."""
+    is about ``record``, where these are given. Raises InputError for a head that covers nothing."""
+    if head is not None:
+        chain.refuse_empty(head)
     found = _Check(proof, key, head)
     found.head()
+    if proof.artifact is None and proof.record is None and proof.earlier is None:
+        found.problems.append("it proves nothing: no artifact, no record and no earlier tree head is in it")
     if proof.earlier is not None:
         found.earlier(proof.earlier)
     event = found.artifact(proof.artifact) if proof.artifact is not None else None

@@ -16,7 +16,7 @@ from inbond.digest import Digest
 from inbond.errors import InputError
 from inbond.ledger import chain, events, inventory, manifest, membership, proof, records
 from inbond.ledger.chain import TreeHead
-from inbond.ledger.events import Entry, Event
+from inbond.ledger.events import Event
 from inbond.ledger.inventory import ArtifactClaim
 from inbond.ledger.proof import Member, Proof
 from inbond.ledger.verify import Target, VerifyReport
@@ -36,7 +36,7 @@ def prove(target: Target, report: VerifyReport, *, record: Digest | None, earlie
     reading = membership.open_to_read(target.workspace, os.environ)
     with contextlib.closing(reading.store) as store:
         entries = [entry for entry in store.read() if entry.position < report.head.size]
-    mine = [event for event in map(_read, entries) if reading.concerns(event)]
+    mine = list(membership.events_of(entries, reading.workspace))
     keys = tuple(entry for entry in entries if chain.is_introduction(entry))
     if report.head.key not in chain.vouched_for(keys, None):
         raise InputError(
@@ -58,10 +58,6 @@ def prove(target: Target, report: VerifyReport, *, record: Digest | None, earlie
         return Proof(report.head, keys, earlier=before)
     placed = proof.place(entries, _position(mine, claim))
     return Proof(report.head, keys, placed, found, before)
-
-
-def _read(entry: Entry) -> Event:
-    return events.decode(entry.text)
 
 
 def _artifacts(target: Target, told: Sequence[Event]) -> list[ArtifactClaim]:

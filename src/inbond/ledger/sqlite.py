@@ -60,6 +60,7 @@ class SqliteStore:
         self._path = path
         self._connection = connection
         self._turn = threading.Lock()
+        self._closed = False
 
     @classmethod
     def open(cls, path: Path) -> SqliteStore:
@@ -104,7 +105,7 @@ class SqliteStore:
 
     def append(self, build: Build) -> Sequence[Entry]:
         """See EventStore."""
-        with self._turn, _explaining(self._path), _transaction(self._connection):
+        with self._using(), _transaction(self._connection):
             last = self._last()
             entries = build(last)
             first = last.position + 1 if last else 0
@@ -126,15 +127,23 @@ class SqliteStore:
 
     def last(self) -> Entry | None:
         """See EventStore."""
-        with self._turn, _explaining(self._path):
+        with self._using():
             return self._last()
 
     def close(self) -> None:
         """See EventStore."""
+        self._closed = True
         self._connection.close()
+
+    @contextlib.contextmanager
+    def _using(self) -> Iterator[None]:
+        assert not self._closed, "the store is closed"
+        with self._turn, _explaining(self._path):
+            yield
 
     def damage(self) -> list[str]:
         """What SQLite itself finds wrong with the file, and whether its table and triggers are ours."""
+        assert not self._closed, "the store is closed"
         try:
             found = [row[0] for row in self._connection.execute("PRAGMA integrity_check(20)")]
             problems = [
@@ -151,7 +160,7 @@ class SqliteStore:
     def _page(self, start: int) -> list[Entry]:
         """Up to ``_PAGE_ROWS`` entries. Short reads keep no transaction open between them."""
         query = f"{_SELECT} WHERE seq >= ? ORDER BY seq LIMIT {_PAGE_ROWS}"
-        with self._turn, _explaining(self._path):
+        with self._using():
             return [_to_entry(row) for row in self._connection.execute(query, (start,))]
 
     def _last(self) -> Entry | None:

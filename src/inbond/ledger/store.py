@@ -46,5 +46,9 @@ class EventStore(Protocol):
     def last(self) -> Entry | None:
         """The last entry, None when there is none. Raises TamperedError when the store is damaged."""
 
+    def damage(self) -> list[str]:
+        """What is wrong with the way the entries are kept, in words for ``verify``, none when nothing is; the
+        entries are not looked at. Raises InputError when the store cannot be reached or looked over."""
+
     def close(self) -> None:
-        """Frees what the store holds. May be called twice."""
+        """Frees what the store holds. May be called twice; any other use after it is asserted not to be."""

@@ -1,7 +1,11 @@
 """Verification: does everything in a workspace still say what was signed?
 
 Every event, every artifact, every file and every record is checked, also after the first problem.
-Nothing here writes, needs a private key, or needs the network.
+Nothing here writes or needs a private key. The network is needed for a shared ledger alone, and no server is
+spoken to but the one that the user's own INBOND_LEDGER names.
+
+A folder from elsewhere can hold anything, also what makes it look like a workspace. So an artifact's folder
+is never taken for one, and where files lie of which no event speaks, events alone are nothing to check.
 
 What it proves: nothing that the ledger covers has changed since it was signed with the keys shown.
 What it does not: that the owner of those keys did not sign other things before, or instead. Against
@@ -20,17 +24,13 @@ from typing import Any, final
 from inbond import digest
 from inbond.digest import Digest
 from inbond.errors import InputError, TamperedError, UnwritableError
-from inbond.ledger import chain, inventory, manifest, membership
+from inbond.ledger import chain, envelope, inventory, manifest, membership
 from inbond.ledger.attest import PublicKey, Signer
 from inbond.ledger.chain import ChainCheck, TreeHead
 from inbond.ledger.inventory import Findings, Inventory
 from inbond.ledger.ledger import now
+from inbond.ledger.proof import who_signed
 from inbond.workspace import Workspace
-
-_UNPINNED = (
-    "signatures were checked against the keys that the ledger itself introduces: that proves that nothing "
-    "was changed since signing, not who signed; give a public key with --key to check who"
-)
 
 
 @final
@@ -98,21 +98,30 @@ class Target:
     copy: Path | None = None
 
 
-def find_target(text: str | None, workspace: Workspace) -> Target:
+def find_target(text: str | None, workspace: Workspace, *, chosen: bool = False) -> Target:
     """Reads TARGET: a workspace, ``run:name``, a folder or file of a workspace, or a copied artifact.
 
-    Raises InputError when it is none of these.
+    ``workspace`` is for what lies in no other; where the user has ``chosen`` it, for everything. Raises
+    InputError when it is none of these.
     """
+    resolved(str(workspace.home))
     if text is None:
         return Target(workspace)
     if text.startswith("run:"):
         return Target(workspace, f"runs/{text.removeprefix('run:')}")
-    path = Path(text).resolve()
+    path = resolved(text)
+    home = workspace.home.resolve()
     for folder in (path, *path.parents):
-        if membership.begun(Workspace(folder)):
+        if is_workspace(folder) and (folder == home or not chosen):
             within = path.relative_to(folder).as_posix()
             return Target(Workspace(folder), None if within == "." else within)
     if (path / manifest.NAME).is_file():
+        if not membership.begun(workspace) and not os.environ.get(membership.ENVIRONMENT):
+            raise InputError(
+                expected=f"{envelope.NAME} in {path}, or the workspace that it was made in",
+                found=f"neither: no such file, and no ledger in {workspace.home}",
+                fix=f"get the folder again, whole, with {envelope.NAME}, or name the workspace with --home",
+            )
         return Target(workspace, copy=path)
     raise InputError(
         expected="a workspace, run:name, or an artifact's folder",
@@ -121,15 +130,48 @@ def find_target(text: str | None, workspace: Workspace) -> Target:
     )
 
 
+def resolved(text: str) -> Path:
+    """The path that a user named, without links. Raises InputError for one that the system cannot look up."""
+    try:
+        path = Path(text).resolve()
+        if path.exists():
+            path.stat()
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise InputError(
+            expected="a path that can be looked up",
+            found=f"{text:.80}: {reason:.80}",
+            fix="name a folder that inbond made, and its workspace with --home",
+        ) from error
+    return path
+
+
+def is_workspace(folder: Path) -> bool:
+    """Whether a folder is a workspace that has a ledger. An artifact's folder is none, whatever else lies in
+    it: a ledger there is none of Inbond's doing."""
+    return membership.begun(Workspace(folder)) and not _is_artifact(folder)
+
+
+def _is_artifact(folder: Path) -> bool:
+    return any(os.path.lexists(folder / name) for name in (manifest.NAME, envelope.NAME))
+
+
 def verify_target(target: Target, trust: Trust) -> VerifyReport:
-    """Verifies a target. Raises InputError when there is no ledger, a newer version wrote it, or the
-    ledger says nothing of the target; all else that is wrong is a problem in the report."""
+    """Verifies a target. Raises InputError when there is no ledger, or an empty one, a newer version wrote it
+    or an event in it, the ledger says nothing of the target, or nothing of any file that lies there; all else
+    that is wrong is a problem in the report."""
+    if _is_artifact(target.workspace.home):
+        raise InputError(
+            expected="a workspace",
+            found=f"{target.workspace.home}, which is an artifact's folder",
+            fix="name it as TARGET, without --home",
+        )
     check = ChainCheck(trust.key)
     found = Inventory()
     problems = _read_ledger(target.workspace, check, found)
     findings = Findings()
     _check_files(target, found, findings, intact=not problems and not check.problems)
-    notes = [_key_note(trust)] + [
+    notes = [who_signed(trust.key, "ledger"), *check.notes] + [
         f"{event.name}: key {event.key} introduces itself; no earlier key vouches for it"
         for event in check.self_introduced[1:]
     ]
@@ -137,12 +179,19 @@ def verify_target(target: Target, trust: Trust) -> VerifyReport:
         notes.append(chain.UNVOUCHED)
     if not membership.begun(target.workspace):
         notes.append(f"{target.workspace.home} has not joined the shared ledger: only its chain was checked")
+    elif target.within is None and target.copy is None:
+        notes += [
+            f"{name}: no event speaks of it, so it was not checked"
+            for name in _unspoken(target.workspace, found)
+        ]
     head_problems: list[str] = []
     if trust.head is not None:
         may_sign = [*check.keys.values(), *([trust.key] if trust.key else [])]
         head_problems, head_notes = chain.check_head(trust.head, check.digests, may_sign)
         notes += head_notes
     all_problems = (*problems, *check.problems, *found.problems, *head_problems, *findings.problems)
+    if not all_problems:
+        _refuse_nothing(target.workspace, check, findings)
     # A head is a promise: only what verifies gets signed.
     known = (signer for signer in trust.signers if signer.public.id in check.keys)
     by = next(known, trust.signers[0] if trust.signers else None)
@@ -166,13 +215,21 @@ def _read_ledger(workspace: Workspace, check: ChainCheck, found: Inventory) -> l
         reading = membership.open_to_read(workspace, os.environ)
     except TamperedError as error:
         return [f"{name}: {error.found}"]
+    writers = membership.Writers(reading.workspace)
     with contextlib.closing(reading.store) as store:
         try:
             problems += store.damage()
             for entry in store.read():
                 event = check.add(entry)
-                if event is not None and reading.concerns(event):
+                if event is None or not membership.is_of(event, reading.workspace):
+                    continue
+                if writers.allow(event):
                     found.add(membership.unstamped(event))
+                else:
+                    problems.append(
+                        f"{event.name}: it is about this workspace, but signed by {event.key}, which neither "
+                        "began it nor was introduced by the key that did; it does not count"
+                    )
         except (TamperedError, UnwritableError) as error:
             # It could be opened: a refusal of the system to read on means that the file is not whole. A
             # server refuses for want of rights.
@@ -182,8 +239,32 @@ def _read_ledger(workspace: Workspace, check: ChainCheck, found: Inventory) -> l
     return problems
 
 
-def _key_note(trust: Trust) -> str:
-    return f"signatures were checked against the key given: {trust.key.id}" if trust.key else _UNPINNED
+def _refuse_nothing(workspace: Workspace, check: ChainCheck, findings: Findings) -> None:
+    """Events alone say nothing of files that lie there, and no events say nothing at all."""
+    there = next(_others(workspace), None) if findings.artifacts + findings.files == 0 else None
+    if check.digests and there is None:
+        return
+    place = membership.place(workspace)
+    raise InputError(
+        expected=f"a ledger in {workspace.home} that speaks of the files there",
+        found=f"{place.name} with {len(check.digests):,} events, and "
+        + (f"{there}, which none of them speaks of" if there else "nothing in it")
+        + ": there is nothing to check",
+        fix="get the folder again, whole, from where it came from",
+    )
+
+
+def _others(workspace: Workspace) -> Iterator[str]:
+    """The files in a workspace's folder, but those in which Inbond keeps the ledger and the answers."""
+    own = (workspace.ledger.name, workspace.membership.name, workspace.journal.name)
+    names = {*own, *(f"{name}{more}" for name in own for more in ("-wal", "-shm", "-journal"))}
+    return (name for name in inventory.walk(workspace.home) if name not in names)
+
+
+def _unspoken(workspace: Workspace, found: Inventory) -> list[str]:
+    """What stands at the top of the workspace though no event speaks of anything in it."""
+    spoken = {path.split("/")[0] for path in (*found.artifacts, *found.files)} | {workspace.runs.name}
+    return sorted({name.split("/")[0] for name in _others(workspace)} - spoken)
 
 
 def _check_files(target: Target, found: Inventory, findings: Findings, *, intact: bool) -> None:
