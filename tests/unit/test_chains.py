@@ -56,7 +56,7 @@ def test_olmo_3_is_transitively_distilled_from_gpt_4o_as_a_transcriber() -> None
     assert first.evidence == "declared"
     assert only_share(found, GPT).to_json() == {
         "stage": "pretraining", "of": OLMO, "unit": "tokens", "authored": 0.0, "touched": 0.134,
-        "by_role": {"transcriber": 0.134}, "evidence": "declared",
+        "by_role": {"transcriber": 0.134}, "scored": 0.0, "evidence": "declared",
     }  # fmt: skip
     assert [edge.relation for edge in first.paths.paths[0]] == [
         "generated",

@@ -288,7 +288,8 @@ def paths_to(graph: Graph, target: str, first: Collection[str] = ()) -> dict[str
     heapify(waiting)
     while waiting:
         _, other, length, number, id_, way, more = heappop(waiting)
-        if length > left or len(found[id_]) == MOST_PATHS:
+        begun = left < MOST_STEPS  # the very first is followed whatever its length
+        if (length > left and begun) or len(found[id_]) == MOST_PATHS:
             cut.add(id_)
             continue
         found[id_].append(way or next(more))

@@ -4,25 +4,26 @@ For a stage of training, an ancestor X, and a unit (records, or tokens of their 
 
 - *authored*: the part whose own origin has the role author and the teacher X, or a file that X wrote;
 - *touched*: the part where the origin of a record, or of any record that it descends from, names X as its
-  teacher, or a teacher that descends from X; by role, in the role that this origin names.
+  teacher, or a teacher that descends from X; by role, in the role that this origin names;
+- *scored*: the part that was learnt by the probabilities of X, or of a teacher that descends from X. It is
+  touched as well, in no role, and it authors nothing.
 
-Recorded sets are counted, declared parts are added up; what was not declared leaves a range, and a range is
-never shown as a number. Shares of different stages, units or roles are never added up.
+``sharing`` finds them: recorded sets are counted, declared parts are added up; what was not declared leaves
+a range, and a range is never shown as a number. Shares of different stages, units or roles are never added
+up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any, final
 
-from inbond.ledger.lineage import UNITS, Edge, Evidence, Graph, Unit, Unknown
-from inbond.ledger.tally import Counted
-from inbond.ledger.tally import Amount
+from inbond.ledger.lineage import Evidence, Unit
 from inbond.types import ROLES, Role
 
-_CLOSE = 1e-9
+CLOSE = 1e-9
+"""Parts that differ by less are the same."""
 
 
 def percent(part: float, digits: int = 1) -> str:
@@ -48,7 +49,7 @@ class Range:
     @property
     def exact(self) -> float | None:
         """The part, when it is established."""
-        return round(self.high, 6) if self.high - self.low < _CLOSE else None
+        return round(self.high, 6) if self.high - self.low < CLOSE else None
 
     @property
     def words(self) -> str:
@@ -76,11 +77,12 @@ NONE, ALL, ANY = Range(), Range(1.0, 1.0), Range(0.0, 1.0)
 @final
 @dataclass(frozen=True)
 class Touch:
-    """One ancestor's part in some data."""
+    """One ancestor's part in some data, or in a stage; ``scored`` is of a stage alone."""
 
     authored: Range = NONE
     touched: Range = NONE
     by_role: Mapping[Role, Range] = field(default_factory=dict)
+    scored: Range = NONE
 
     def scaled(self, part: Range) -> Touch:
         """The part in that part of the data."""
@@ -94,6 +96,10 @@ class Touch:
     def over(self, other: Touch) -> Touch:
         """With another part in the same data."""
         return self._with(other, Range.over)
+
+    def taught(self, part: Range) -> Touch:
+        """With a part of the stage that was learnt by probabilities."""
+        return replace(self, touched=self.touched.over(part), scored=self.scored.over(part))
 
     def _with(self, other: Touch, both: Callable[[Range, Range], Range]) -> Touch:
         if not (self.touched.high and other.touched.high):
@@ -144,11 +150,14 @@ class Share:
         where = f"{self.stage.name} {self.unit}".strip() if brief else self.whole
         if of_data:
             return f"is behind {touched.words} of {where}"
+        scored = "through probabilities" if self.touch.scored.high else ""
         if authored.exact == touched.exact:
-            return f"wrote {touched.words} of {where}"
+            return f"wrote {touched.words} of {where}" + (f", and taught {scored}" if scored else "")
         roles = [role for role, found in self.touch.by_role.items() if found.high > 0]
         as_ = f" as {' and '.join(roles)}" if roles else ""
-        told = f"touched {touched.words} of {where}{as_}"
+        only = self.touch.scored == touched and not roles
+        how = (" and " if roles else " " if only else " in part ") + scored if scored else ""
+        told = f"{'taught' if only else 'touched'} {touched.words} of {where}{as_}{how}"
         if brief or authored.exact is None:
             return told
         return f"{told}, and wrote {authored.words if authored.high else 'none of them'}"
@@ -161,203 +170,6 @@ class Share:
             "authored": self.touch.authored.exact,
             "touched": self.touch.touched.exact,
             "by_role": {role: found.exact for role, found in self.touch.by_role.items()},
+            "scored": self.touch.scored.exact,
             "evidence": self.evidence,
         }
-
-
-@final
-@dataclass(frozen=True)
-class Sharing:
-    """Answers about a graph. ``counted`` are the recorded sets that were tallied, by the data's node."""
-
-    graph: Graph
-    counted: Mapping[str, Counted]
-
-    @cached_property
-    def _cache(self) -> dict[str, frozenset[str]]:
-        return {}
-
-    def _above(self, node: str) -> frozenset[str]:
-        """A node with all that it descends from; empty for what is no node."""
-        if node not in self._cache:
-            known = node in self.graph.nodes
-            self._cache[node] = frozenset({node, *self.graph.hops(node)}) if known else frozenset()
-        return self._cache[node]
-
-    @cached_property
-    def _order(self) -> list[str]:
-        """All data, sources before what was derived from them."""
-        waiting = {id_: len(self.graph.into[id_]) for id_ in self.graph.nodes}
-        ready = [id_ for id_, count in waiting.items() if not count]
-        for id_ in ready:
-            for edge in self.graph.out_of[id_]:
-                waiting[edge.target] -= 1
-                if not waiting[edge.target]:
-                    ready.append(edge.target)
-        return [id_ for id_ in ready if self.graph.nodes[id_].kind == "data"]
-
-    def stages(self, target: str) -> list[Stage]:
-        """The stages in which a target was trained, those of weights that it began as included."""
-        if self.graph.nodes[target].kind == "data":
-            return [Stage(target, "")]
-        models = [target, *sorted(self.graph.by_weights(target))]
-        return list(
-            dict.fromkeys(
-                Stage(model, edge.stage)
-                for model in models
-                for edge in self.graph.into[model]
-                if edge.relation == "trained-on"
-            )
-        )
-
-    def shares(self, ancestor: str, stages: Iterable[Stage]) -> list[Share]:
-        """The parts of an ancestor in each stage that it has a part in."""
-        found = []
-        for stage in stages:
-            for unit in self.units(stage):
-                touch = self._in_stage(ancestor, stage, unit)
-                if self.graph.nodes[ancestor].kind == "data" and not touch.authored.low:
-                    touch = replace(touch, authored=ANY)  # data holds what others wrote
-                if touch.touched.high > 0 and stage.of != ancestor:
-                    found.append(Share(stage, unit, touch, self._evidence(stage)))
-        return found
-
-    def units(self, stage: Stage) -> list[Unit]:
-        """The units in which something is known of a stage: records alone when nothing is."""
-        sources = self._sources(stage)
-        if any(edge.source in self.counted for edge in sources) or stage.of in self.counted:
-            return list(UNITS)
-        declared = {part.unit for edge in sources for part in edge.parts}
-        if not stage.name:
-            declared = {part.unit for edge in self.graph.into[stage.of] for part in edge.parts}
-        return [unit for unit in UNITS if unit in declared] or ["records"]
-
-    def unknowns(self, stage: Stage) -> Iterator[Unknown]:
-        """What is not known of the parts of a stage."""
-        recorded = False
-        for edge in self._sources(stage):
-            counted = self.counted.get(edge.source)
-            if counted is None:
-                continue
-            recorded = True
-            whole = counted.tally.whole
-            if whole.uncounted:
-                what = f"{whole.uncounted:,} of the {whole.records:,} records have no token count"
-                yield Unknown(edge.source, f"{what}, so shares of tokens are not established")
-        if recorded or not stage.name:
-            return
-        for unit in self.units(stage):
-            parts = {edge.source: _part(edge, unit, stage.name) for edge in self._sources(stage)}
-            for source, part in parts.items():
-                if part.exact is None:
-                    yield Unknown(stage.of, f"what part of the {unit} of {stage.name} is {source}")
-            rest = 1.0 - sum(part.low for part in parts.values())
-            if rest > _CLOSE and all(part.exact is not None for part in parts.values()):
-                yield Unknown(stage.of, f"where {percent(rest)} of the {unit} of {stage.name} are from")
-
-    def _sources(self, stage: Stage) -> list[Edge]:
-        return [
-            edge
-            for edge in self.graph.into[stage.of]
-            if edge.relation == "trained-on" and edge.stage == stage.name
-        ]
-
-    def _evidence(self, stage: Stage) -> Evidence:
-        sources = [edge.source for edge in self._sources(stage)] or [stage.of]
-        return "recorded" if all(source in self.counted for source in sources) else "declared"
-
-    def _in_stage(self, ancestor: str, stage: Stage, unit: Unit) -> Touch:
-        found = self._in_data(ancestor, unit)
-        if not stage.name:
-            return found[stage.of]
-        whole = Touch()
-        for edge in self._sources(stage):
-            part = ALL if edge.source in self.counted else _part(edge, unit, stage.name)
-            whole = whole.beside(found[edge.source].scaled(part))
-        return whole
-
-    def _in_data(self, ancestor: str, unit: Unit) -> dict[str, Touch]:
-        """``ancestor``'s part in every data of the graph. Not recursive: a declared chain may be long."""
-        found: dict[str, Touch] = {}
-        for data in self._order:
-            if data == ancestor:
-                found[data] = Touch(ANY, ALL)
-            elif ancestor not in self._above(data):
-                found[data] = Touch()
-            elif data in self.counted:
-                found[data] = self._count(ancestor, self.counted[data], unit)
-            else:
-                found[data] = self._declared(ancestor, data, unit, found)
-        return found
-
-    def _declared(self, ancestor: str, data: str, unit: Unit, found: Mapping[str, Touch]) -> Touch:
-        mixed, generated = Touch(), Touch()
-        for edge in self.graph.into[data]:
-            part = _part(edge, unit, "")
-            if edge.relation == "derived":
-                mixed = mixed.beside(found[edge.source].scaled(part))
-            elif edge.relation == "generated" and ancestor in self._above(edge.source):
-                generated = generated.over(_made(edge, part, itself=edge.source == ancestor))
-        return generated.over(mixed)
-
-    def _count(self, ancestor: str, counted: Counted, unit: Unit) -> Touch:
-        hands = [(self.graph.names.get(node, node), role) for node, role in counted.hands]
-        followed = {node for node, role in hands if role is None}
-        sure: dict[int, Role | None] = {}
-        perhaps: set[int] = set()
-        for bit, (node, role) in enumerate(hands):
-            if ancestor == node or (ancestor in self._above(node) and not node.startswith("data:")):
-                sure[bit] = role
-            elif ancestor in self._above(node) and node not in followed:
-                perhaps.add(bit)  # a file that it had a hand in: which of its records is not recorded
-        own = (
-            bit for bit, (node, role) in enumerate(hands) if role == "author" and self._wrote(ancestor, node)
-        )
-
-        def part(bits: Iterable[int], *, authored: bool = False) -> Range:
-            found = counted.tally.authored(_mask(bits)) if authored else counted.tally.touched(_mask(bits))
-            return _measured(found, counted.tally.whole, unit)
-
-        by_role = {
-            role: part(bit for bit, found in sure.items() if found == role)
-            for role in ROLES
-            if role in sure.values()
-        }
-        touched = Range(part(sure).low, 1.0 if counted.unknowns else part({*sure, *perhaps}).high)
-        return Touch(part(own, authored=True), touched, by_role)
-
-    def _wrote(self, ancestor: str, node: str) -> bool:
-        """Whether a record whose own origin names ``node`` was written by ``ancestor``: as its teacher, or
-        as the one author of the file that it came in."""
-        if node == ancestor:
-            return True
-        edges = [edge for edge in self.graph.into.get(node, ()) if edge.relation != "prompted"]
-        return len(edges) == 1 and edges[0].source == ancestor and edges[0].roles == ("author",)
-
-
-def _made(edge: Edge, part: Range, *, itself: bool) -> Touch:
-    """What a model's making of ``part`` of some data comes to. Without a word on roles, any may be."""
-    possible = Range(0.0, part.high)
-    roles: dict[Role, Range] = {role: part if len(edge.roles) == 1 else possible for role in edge.roles}
-    authored = roles.get("author", NONE) if edge.roles else possible
-    return Touch(authored if itself else NONE, part, roles)
-
-
-def _part(edge: Edge, unit: Unit, stage: str) -> Range:
-    for part in edge.parts:
-        if part.unit == unit and part.stage == stage:
-            return Range(part.share, part.share)
-    return ANY
-
-
-def _measured(amount: Amount, whole: Amount, unit: Unit) -> Range:
-    if unit == "records":
-        part = amount.records / whole.records if whole.records else 0.0
-        return Range(part, part)
-    if not whole.tokens or whole.uncounted:
-        return NONE if not amount.records else ANY
-    return Range(amount.tokens / whole.tokens, amount.tokens / whole.tokens)
-
-
-def _mask(bits: Iterable[int]) -> int:
-    return sum(1 << bit for bit in bits)

@@ -11,10 +11,11 @@ from typing import Any, Literal, final
 
 from inbond.errors import InputError
 from inbond.ledger.flow import Duty, clashes, duties, reaches
-from inbond.ledger.lineage import Evidence, Graph, Node, Paths, Unknown, Way
+from inbond.ledger.lineage import Edge, Evidence, Graph, Node, Paths, Unknown, Way, paths_to
 from inbond.ledger.naming import matching
+from inbond.ledger.shares import Share
+from inbond.ledger.sharing import Sharing
 from inbond.ledger.tally import Counted
-from inbond.ledger.shares import Share, Sharing, Stage
 from inbond.ledger.texts import stance, topic_of
 from inbond.policy.facts import Reach
 from inbond.policy.library import Library
@@ -52,7 +53,8 @@ class Ancestor:
     stance: str | None
     asked: bool
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self, numbers: Mapping[Edge, int]) -> dict[str, Any]:
+        """``numbers``: where each edge stands in the trace's own list."""
         return {
             "id": self.node.id,
             "kind": self.node.kind,
@@ -60,7 +62,7 @@ class Ancestor:
             "edge": self.edge,
             "evidence": self.evidence,
             "hops": self.hops,
-            "paths": [_path_json(path) for path in self.paths.paths],
+            "paths": [_path_json(path, numbers) for path in self.paths.paths],
             "paths_cut": self.paths.cut,
             "roles": list(self.roles),
             "shares": [share.to_json() for share in self.shares],
@@ -72,22 +74,25 @@ class Ancestor:
 @final
 @dataclass(frozen=True)
 class Trace:
-    """The answer with its evidence."""
+    """The answer with its evidence. ``edges`` are all on ways to the target."""
 
     target: str
     outcome: Outcome
     sentence: str
     ancestors: tuple[Ancestor, ...]
+    edges: tuple[Edge, ...]
     obligations: tuple[Duty, ...]
     conflicts: tuple[Conflict, ...]
     unknowns: tuple[Unknown, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The object that ``inbond trace --json`` prints."""
+        """The object that ``inbond trace --json`` prints. A path's edges are places in its ``edges``."""
+        numbers = {edge: number for number, edge in enumerate(self.edges)}
         return {
             "target": self.target,
             "answer": {"outcome": self.outcome, "sentence": self.sentence},
-            "ancestors": [ancestor.to_json() for ancestor in self.ancestors],
+            "ancestors": [ancestor.to_json(numbers) for ancestor in self.ancestors],
+            "edges": [edge.to_json() for edge in self.edges],
             "obligations": [duty.to_json() for duty in self.obligations],
             "conflicts": [conflict.to_json() for conflict in self.conflicts],
             "unknowns": [unknown.to_json() for unknown in self.unknowns],
@@ -119,51 +124,46 @@ def _import_it(graph: Graph) -> str:
 def trace(known: Known, target: str, asked: str | None = None) -> Trace:
     """Everything that ``target``, a node's id, descends from; ``asked`` is a name to look for among it."""
     graph = known.graph.within(target)
-    sharing = Sharing(graph, {data: found for data, found in known.counted.items() if data in graph.nodes})
-    stages = sharing.stages(target)
+    counted = {data: found for data, found in known.counted.items() if data in graph.nodes}
+    sharing = Sharing(graph, counted, target)
     hops = graph.hops(target)
     named = set(matching(asked, graph, [target, *hops])) if asked else set()
-    by_weights = graph.by_weights(target)
+    by_weights, by_record = graph.by_weights(target), graph.by_record(target)
+    paths = paths_to(graph, target, named)
     ancestors = []
     for id_, count in hops.items():
         node = graph.nodes[id_]
-        paths = graph.paths(id_, target)
         topic = topic_of(node, by_weights=id_ in by_weights)
         ancestors.append(
             Ancestor(
                 node,
                 "weights" if id_ in by_weights else "outputs",
-                _evidence(paths.paths),
+                "recorded" if id_ in by_record else "declared",
                 count,
-                paths,
+                paths[id_],
                 _roles(graph, id_),
-                tuple(sharing.shares(id_, stages)),
+                tuple(sharing.shares(id_)),
                 stance(graph, node, topic, known.library),
                 id_ in named,
             )
         )
     ancestors.sort(key=lambda ancestor: (not ancestor.asked, ancestor.hops, ancestor.node.id))
-    unknowns = tuple(dict.fromkeys([*_open_ends(graph), *graph.unknowns, *_uncounted(sharing, stages)]))
+    unknowns = tuple(dict.fromkeys([*_open_ends(graph), *graph.unknowns, *_uncounted(sharing)]))
     outcome, sentence = _answer(target, asked, named, ancestors, unknowns)
     owed = tuple(dict.fromkeys(_duties(known, graph, target)))
     unfit = clashes(graph, target, known.library)
-    return Trace(target, outcome, sentence, tuple(ancestors), owed, unfit, unknowns)
+    return Trace(target, outcome, sentence, tuple(ancestors), graph.edges, owed, unfit, unknowns)
 
 
-def _path_json(path: Way) -> dict[str, Any]:
+def _path_json(path: Way, numbers: Mapping[Edge, int]) -> dict[str, Any]:
+    said = {role for edge in path for role in edge.roles}
     return {
         "hops": len(path),
         "kinds": [edge.kind for edge in path],
+        "roles": [role for role in ROLES if role in said],
         "nodes": [path[0].source, *(edge.target for edge in path)],
-        "edges": [edge.to_json() for edge in path],
+        "edges": [numbers[edge] for edge in path],
     }
-
-
-def _evidence(paths: Sequence[Way]) -> Evidence:
-    """Recorded when one whole path is; a chain is as good as its weakest edge."""
-    return (
-        "recorded" if any(all(edge.evidence == "recorded" for edge in path) for path in paths) else "declared"
-    )
 
 
 def _roles(graph: Graph, id_: str) -> tuple[Role, ...]:
@@ -187,11 +187,10 @@ def _open_ends(graph: Graph) -> Iterator[Unknown]:
             yield Unknown(node.id, "who or what wrote it")
 
 
-def _uncounted(sharing: Sharing, stages: Sequence[Stage]) -> Iterator[Unknown]:
+def _uncounted(sharing: Sharing) -> Iterator[Unknown]:
     for counted in sharing.counted.values():
         yield from counted.unknowns
-    for stage in stages:
-        yield from sharing.unknowns(stage)
+    yield from sharing.unknowns()
 
 
 def _duties(known: Known, graph: Graph, target: str) -> Iterator[Duty]:
