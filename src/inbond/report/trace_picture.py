@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, final
@@ -55,10 +56,9 @@ def choose(found: Trace) -> Chosen:
     wanted = [found.target, *first, *(a.node.id for a in asked)]
     wanted += [] if gap else [*_nodes_of(sorted(paths, key=len)), *(a.node.id for a in near)]
     nodes = frozenset(list(dict.fromkeys(wanted))[:_MOST_ARTIFACTS])
-    edges = dict.fromkeys(edge for a in found.ancestors for path in a.paths.paths for edge in path)
     return Chosen(
         nodes, _open(found, nodes, 1 if gap else 0),
-        tuple(edge for edge in edges if edge.source in nodes and edge.target in nodes),
+        tuple(edge for edge in found.edges if edge.source in nodes and edge.target in nodes),
         frozenset(_nodes_of(paths)), path_edges, gap, gap_size,
     )  # fmt: skip
 
@@ -107,10 +107,9 @@ def picture(
 def _hidden(found: Trace, chosen: Chosen) -> Mapping[str, list[str]]:
     """What is missing beside each drawn node: direct sources, open questions."""
     missing: dict[str, set[str]] = {}
-    for ancestor in found.ancestors:
-        if ancestor.node.id not in chosen.nodes:
-            for path in ancestor.paths.paths:
-                missing.setdefault(path[0].target, set()).add(ancestor.node.id)
+    for edge in found.edges:
+        if edge.source not in chosen.nodes:
+            missing.setdefault(edge.target, set()).add(edge.source)
     words = {id_: [f"+ {plural(len(sources), 'source')}"] for id_, sources in missing.items()}
     for id_ in chosen.nodes - set(chosen.open):
         open_ = sum(unknown.about == id_ for unknown in found.unknowns)
@@ -184,8 +183,9 @@ def _counted(found: Trace) -> dict[tuple[str, str, str], list[Share]]:
     """What was counted of data in the stage that it went into, by (data, model, stage). Only of data that
     reaches the target over one edge: of others, the part of each edge was not counted."""
     shares: dict[tuple[str, str, str], list[Share]] = {}
+    ways_on = Counter(edge.source for edge in found.edges)
     for ancestor in found.ancestors:
-        if ancestor.paths.cut or len({path[0] for path in ancestor.paths.paths}) != 1:
+        if ways_on[ancestor.node.id] != 1:
             continue
         for share in ancestor.shares:
             if share.evidence == "recorded":

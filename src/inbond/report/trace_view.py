@@ -87,8 +87,6 @@ class View:
     unknowns_left_out: int
     commands: tuple[tuple[str, str], ...]
     """(what for, what to type)."""
-    cut: bool
-    """Some ancestor has more ways to the target than were followed, so that edges may be missing."""
 
 
 def view(found: Trace, target: Node, asked: str | None = None) -> View:
@@ -115,7 +113,7 @@ def view(found: Trace, target: Node, asked: str | None = None) -> View:
         tuple(duties[:_MOST_ITEMS]), max(0, len(duties) - _MOST_ITEMS),
         tuple(conflict.sentence for conflict in found.conflicts),
         tuple(questions), len(found.unknowns) - len(questions),
-        tuple(_commands(found, asked)), any(a.paths.cut for a in found.ancestors),
+        tuple(_commands(found, asked)),
     )  # fmt: skip
 
 
