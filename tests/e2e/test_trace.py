@@ -45,7 +45,7 @@ def test_a_chain_of_two_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, co
 
     found = command("trace", "run:next", "--from", "teacher")
     assert found["answer"]["sentence"].startswith(
-        "Yes: run:next descends from path:teacher through 2 hops, by its weights"
+        "Yes: run:next was made from the weights of path:teacher, through run:tiny"
     )
     mine, theirs = shares(found, "run:tiny"), shares(found, "path:teacher")
     for unit in ("records", "tokens"):

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from inbond.digest import of_bytes
+from inbond.errors import InputError
 from inbond.ledger import lineage_file
 from inbond.ledger.lineage import Edge, Graph, Node, Part, Unknown
 from inbond.ledger.shares import Share
 from inbond.ledger.texts import enrich
 from inbond.ledger.trace import Known, Trace, find_target, trace
-from inbond.ledger.weaving import build
+from inbond.ledger.weaving import build, join
 from inbond.policy import library
 
 CHAINS = Path(__file__).parents[1] / "fixtures" / "chains"
@@ -42,15 +44,17 @@ def only_share(found: Trace, id_: str) -> Share:
 
 OLMO = "hf:allenai/Olmo-3-1025-7B"
 GPT = "api:api.openai.com/gpt-4o-2024-08-06"
+LLAMA = "hf:meta-llama/Llama-3.1-8B"
 
 
 def test_olmo_3_is_transitively_distilled_from_gpt_4o_as_a_transcriber() -> None:
     found = ask(chain("olmo-3"), "Olmo-3-1025-7B", "gpt-4o")
     assert found.outcome == "yes"
     assert found.sentence == (
-        f"Yes: {OLMO} descends from {GPT} through 4 hops; it touched 13.4% of the tokens in pretraining of "
-        f"{OLMO} as transcriber, and wrote none of them. That is as declared, not as recorded."
+        f"Yes: {OLMO} descends from {GPT}: a model taught by it, hf:allenai/olmOCR-7B-0225-preview, "
+        "transcribed 13.4% of the tokens in pretraining (as declared, not recorded)."
     )
+    assert found.to_json()["answer"]["evidence"] == found.evidence == "declared"
     first = found.ancestors[0]
     assert (first.node.id, first.edge, first.hops, first.roles) == (GPT, "outputs", 4, ("transcriber",))
     assert first.evidence == "declared"
@@ -90,9 +94,29 @@ def test_the_base_of_the_transcriber_is_an_ancestor_by_outputs_and_not_by_weight
     found = ask(chain("olmo-3"), OLMO, "Qwen2-VL-7B-Instruct")
     assert found.ancestors[0].edge == "outputs"
     assert found.ancestors[0].paths.paths[0][0].kind == "weights"
+    assert found.sentence == (
+        f"Yes: {OLMO} descends from hf:Qwen/Qwen2-VL-7B-Instruct: a model made from it, "
+        "hf:allenai/olmOCR-7B-0225-preview, transcribed 13.4% of the tokens in pretraining (as declared, not "
+        "recorded)."
+    )
     assert (
         ask(chain("olmo-3"), "olmOCR-7B-0225-preview", "Qwen2-VL-7B-Instruct").ancestors[0].edge == "weights"
     )
+
+
+SOME_GEMMA = "bom:Gemma (which one is not established)"
+SOME_QWEN = "bom:Qwen (which one is not established)"
+
+
+@pytest.mark.parametrize(
+    ("name", "target"), [("olmo-2", "OLMo-2-1124-13B-Instruct"), ("tulu-3", "Llama-3.1-Tulu-3-8B")]
+)
+def test_which_gemma_it_was_is_not_established_and_so_no_certain_one_is_a_yes(name: str, target: str) -> None:
+    found = ask(chain(name), target, "gemma-2-9b-it")
+    assert found.outcome == "cannot-tell"
+    assert f"descends from {SOME_GEMMA}, and whether that is gemma-2-9b-it is not said." in found.sentence
+    assert any(unknown.what.startswith("which Gemma") for unknown in found.unknowns)
+    assert ask(chain(name), target, "gemma").outcome == "yes"
 
 
 # 2. Tulu 3 ------------------------------------------------------------------------------------------
@@ -107,20 +131,23 @@ def test_the_notice_of_tulu_3_has_three_texts_behind_it() -> None:
     }
     assert licences == {
         "hf:meta-llama/Llama-3.1-8B": "LicenseRef-scancode-llama-3.1-license-2024",
-        "hf:google/gemma-2-9b-it": "LicenseRef-scancode-gemma-tou-2024-04-01",
-        "hf:Qwen/Qwen2.5-72B-Instruct": "LicenseRef-scancode-qwen-2024",
+        SOME_GEMMA: "LicenseRef-scancode-gemma-tou-2024-04-01",
+        SOME_QWEN: "LicenseRef-scancode-qwen-2024",
     }
     edges = {ancestor.node.id: ancestor.edge for ancestor in found.ancestors}
     assert edges["hf:meta-llama/Llama-3.1-8B"] == "weights"
-    assert edges["hf:google/gemma-2-9b-it"] == edges["hf:Qwen/Qwen2.5-72B-Instruct"] == "outputs"
+    assert edges[SOME_GEMMA] == edges[SOME_QWEN] == "outputs"
     kinds = {duty.kind for duty in found.obligations if duty.ancestor == "hf:meta-llama/Llama-3.1-8B"}
     assert {"name-prefix", "display", "licence-copy", "notice"} <= kinds
 
 
 def test_a_part_nobody_declared_is_no_number() -> None:
-    found = ask(chain("tulu-3"), "Llama-3.1-Tulu-3-8B", "gemma-2-9b-it")
-    assert only_share(found, "hf:google/gemma-2-9b-it").to_json()["touched"] is None
-    assert "how much of its training that touched is not established" in found.sentence
+    found = ask(chain("tulu-3"), "Llama-3.1-Tulu-3-8B", "gemma")
+    assert only_share(found, SOME_GEMMA).to_json()["touched"] is None
+    assert found.sentence == (
+        f"Yes: hf:allenai/Llama-3.1-Tulu-3-8B descends from {SOME_GEMMA}, which had a hand in data that it "
+        "learned from; how much that comes to is not known (as declared, not recorded)."
+    )
     assert any(
         what.startswith("which Gemma and which Qwen models")
         for what in about(found, "data:allenai/tulu-3-sft-mixture")
@@ -137,12 +164,15 @@ def test_olmo_2_base_and_instruct_differ_though_their_licence_field_does_not() -
         graph.nodes["hf:allenai/OLMo-2-1124-13B-Instruct"],
     )
     assert base.licence == instruct.licence == "Apache-2.0"
-    tuned = ask(graph, instruct.id, "gemma-2-9b-it")
+    tuned = ask(graph, instruct.id, "gemma")
     assert tuned.outcome == "yes"
     assert tuned.ancestors[0].node.licence == "LicenseRef-scancode-gemma-tou-2024-04-01"
-    plain = ask(graph, base.id, "gemma-2-9b-it")
+    plain = ask(graph, base.id, "gemma")
     assert plain.outcome == "cannot-tell"
     assert plain.obligations == ()
+
+
+R1_DATA = "data:samples of DeepSeek-R1"
 
 
 # 4. R1-Distill-Llama --------------------------------------------------------------------------------
@@ -151,10 +181,11 @@ def test_olmo_2_base_and_instruct_differ_though_their_licence_field_does_not() -
 def test_r1_distill_llama_keeps_the_terms_of_its_base_beside_a_teacher_under_mit() -> None:
     found = ask(chain("r1-distill-llama"), "DeepSeek-R1-Distill-Llama-8B", "DeepSeek-R1")
     assert found.sentence == (
-        "Yes: hf:deepseek-ai/DeepSeek-R1-Distill-Llama-8B descends from hf:deepseek-ai/DeepSeek-R1 through 2 "
-        "hops; it wrote 100% of the records in SFT of hf:deepseek-ai/DeepSeek-R1-Distill-Llama-8B. "
-        "That is as declared, not as recorded."
+        "Yes: hf:deepseek-ai/DeepSeek-R1-Distill-Llama-8B descends from hf:deepseek-ai/DeepSeek-R1, which "
+        "had a hand in data that it learned from; how much that comes to is not known (as declared, not "
+        "recorded)."
     )
+    assert "how much of it DeepSeek-R1 wrote, and what else is in it" in about(found, R1_DATA)
     by_id = {ancestor.node.id: ancestor for ancestor in found.ancestors}
     assert by_id["hf:deepseek-ai/DeepSeek-R1"].node.licence == "MIT"
     assert by_id["hf:meta-llama/Llama-3.1-8B"].edge == "weights"
@@ -168,27 +199,31 @@ def test_r1_distill_llama_keeps_the_terms_of_its_base_beside_a_teacher_under_mit
 
 def closed() -> Graph:
     nodes = [
-        Node("hf:a/student", "model", "MIT", complete=True),
-        Node("data:by hand", "data", "MIT", complete=True),
-        Node("hf:a/teacher", "model", "MIT", complete=True),
-        Node("data:answers", "data", "MIT", complete=True),
+        Node("hf:a/student", "model", "MIT", source="a.toml", complete=True),
+        Node("data:by hand", "data", "MIT", source="a.toml", complete=True),
+        Node("hf:a/teacher", "model", "MIT", source="a.toml", complete=True),
+        Node("data:answers", "data", "MIT", source="b.toml", complete=True),
     ]
     edges = [
         Edge("hf:a/teacher", "data:answers", "generated", ("author",), "", (Part("records", 1.0),)),
         Edge("data:answers", "hf:a/student", "trained-on", (), "SFT", (Part("records", 0.25, "SFT"),)),
         Edge("data:by hand", "hf:a/student", "trained-on", (), "SFT", (Part("records", 0.75, "SFT"),)),
     ]
-    return build(nodes, edges)
+    return build(nodes, [replace(edge, read="a.toml") for edge in edges])
 
 
 def test_no_needs_a_lineage_in_which_nothing_is_open() -> None:
     graph = closed()
-    assert ask(graph, "hf:a/student", "gpt-4o").sentence == (
-        "No: everything that hf:a/student was made from is known, and nothing of it is gpt-4o."
+    found = ask(graph, "hf:a/student", "gpt-4o")
+    assert found.sentence == (
+        "No, as declared by a.toml and b.toml: everything that hf:a/student was made from is known, and "
+        "nothing of it is gpt-4o."
     )
+    assert found.to_json()["answer"]["evidence"] == "declared"
     opened = Graph(graph.nodes, graph.edges, (Unknown("data:by hand", "whose hand it was"),), graph.names)
     assert ask(opened, "hf:a/student", "gpt-4o").outcome == "cannot-tell"
-    assert ask(graph, "hf:a/teacher").sentence == "No: hf:a/teacher descends from no other model."
+    alone = "No, as declared by a.toml: hf:a/teacher descends from no other model."
+    assert ask(graph, "hf:a/teacher").sentence == alone
 
 
 @pytest.mark.parametrize("id_", ["hf:a/student", "data:by hand", "hf:a/teacher", "data:answers"])
@@ -198,10 +233,44 @@ def test_any_one_open_end_makes_no_impossible(id_: str) -> None:
     assert ask(build(nodes, graph.edges), "hf:a/student", "gpt-4o").outcome == "cannot-tell"
 
 
-def test_the_target_itself_is_a_yes() -> None:
-    assert ask(closed(), "hf:a/student", "student").sentence == (
-        "Yes: hf:a/student is itself the model that student names."
+def test_what_runs_recorded_is_a_no_without_a_reservation() -> None:
+    graph = build([Node("run:a", "model", evidence="recorded", complete=True)], [])
+    found = ask(graph, "run:a", "gpt-4o")
+    assert found.sentence == "No: everything that run:a was made from is known, and nothing of it is gpt-4o."
+    assert found.evidence == "recorded"
+
+
+def test_the_target_itself_is_a_yes_by_its_whole_name_alone() -> None:
+    found = ask(closed(), "hf:a/student", "hf:a/student")
+    assert found.sentence == "Yes: hf:a/student is itself what hf:a/student names."
+    found = ask(closed(), "hf:a/student", "student")
+    assert found.outcome == "cannot-tell"
+    assert found.sentence == (
+        "Cannot tell: hf:a/student is called student itself, and no other model of that name is known behind "
+        "it; ask for the whole name of the one that you mean."
     )
+
+
+def test_a_name_that_the_target_shares_is_looked_for_among_its_ancestors() -> None:
+    """A copy of somebody else's model must not hide whose model it is."""
+    nodes = [Node(id_, "model") for id_ in (LLAMA, "hf:unsloth/Llama-3.1-8B", "hf:me/student")]
+    copy = Edge(LLAMA, "hf:unsloth/Llama-3.1-8B", "finetuned")
+    graph = build(nodes, [copy, Edge("hf:unsloth/Llama-3.1-8B", "hf:me/student", "finetuned")])
+    assert ask(graph, "hf:unsloth/Llama-3.1-8B", "Llama-3.1-8B").sentence == (
+        f"Yes: hf:unsloth/Llama-3.1-8B was made from the weights of {LLAMA} (as declared, not recorded)."
+    )
+    assert ask(graph, "hf:me/student", "Llama-3.1-8B").sentence == (
+        "Yes: hf:me/student was made from the weights of hf:unsloth/Llama-3.1-8B; it descends from "
+        f"{LLAMA} too (as declared, not recorded)."
+    )
+
+
+def test_a_revision_and_its_model_are_one() -> None:
+    nodes = [Node(id_, "model") for id_ in ("hf:a/base", "hf:a/base@v1", "hf:a/student")]
+    graph = build(nodes, [Edge("hf:a/base@v1", "hf:a/student", "finetuned")])
+    told = "was made from the weights of hf:a/base@v1 (as declared, not recorded)."
+    assert ask(graph, "hf:a/student").sentence == f"Yes: hf:a/student {told}"
+    assert ask(graph, "hf:a/student", "base").sentence == f"Yes: hf:a/student {told}"
 
 
 def test_parts_of_a_mixture_add_up_and_nothing_else_does() -> None:
@@ -281,3 +350,179 @@ def test_a_conflict_further_up_the_chain_is_at_second_hand_and_not_claimed() -> 
     found = ask(chained, "hf:a/next")
     assert {duty.kind for duty in found.obligations if duty.binds == "unclear"} >= {"non-commercial"}
     assert not found.conflicts
+
+
+# What several files say of one thing -----------------------------------------------------------------
+
+
+def test_a_name_that_one_file_calls_complete_stays_open_while_another_leaves_it_so() -> None:
+    """Nobody closes what others describe: three bare names with ``complete = true`` prove no absence."""
+    described = chain("r1-distill-llama")
+    forged = build([Node(id_, node.kind, complete=True) for id_, node in described.nodes.items()], [])
+    for parts in ([described, forged], [forged, described]):
+        graph = join(parts)
+        assert not any(node.complete for node in graph.nodes.values())
+        assert ask(graph, "DeepSeek-R1-Distill-Llama-8B", "mistral-large").outcome == "cannot-tell"
+
+
+def test_what_a_run_recorded_of_its_inputs_is_not_opened_by_a_bare_mention() -> None:
+    run = Node("run:a", "model", evidence="recorded", complete=True)
+    for nodes in ([run, Node("run:a", "model")], [Node("run:a", "model"), run]):
+        assert build(nodes, []).nodes["run:a"].complete
+
+
+def test_a_model_may_go_on_from_an_earlier_revision_of_itself() -> None:
+    nodes = [Node("hf:a/base", "model"), Node("hf:a/base@v1", "model"), Node("data:x", "data")]
+    graph = build(nodes, [Edge("hf:a/base@v1", "hf:a/base", "finetuned")])
+    assert [edge.relation for edge in graph.edges] == ["finetuned"]
+    longer = [
+        Edge("hf:a/base@v1", "data:x", "generated"),
+        Edge("data:x", "hf:a/base", "trained-on", stage="SFT"),
+    ]
+    assert [edge.relation for edge in build(nodes, longer).edges] == ["generated", "trained-on"]
+
+
+def test_two_models_that_go_on_from_one_anothers_revisions_are_no_cycle() -> None:
+    nodes = [Node(id_, "model") for id_ in ("hf:o/a", "hf:o/a@1", "hf:o/b", "hf:o/b@1")]
+    edges = [Edge("hf:o/a@1", "hf:o/b", "finetuned"), Edge("hf:o/b@1", "hf:o/a", "finetuned")]
+    assert len(build(nodes, edges).edges) == 3
+
+
+def test_other_weights_under_a_name_are_no_revision_of_it() -> None:
+    """What they descend from is not kept, and so no edge says it."""
+    pinned = f"hf:lab/two@{of_bytes(b'other weights')}"
+    assert not build([Node("hf:lab/two", "model"), Node(pinned, "model")], []).edges
+
+
+# Names -----------------------------------------------------------------------------------------------
+
+QWEN3 = "hf:Qwen/Qwen3-30B-A3B-Instruct-2507"
+FREE = "api:openrouter.ai/deepseek/deepseek-r1:free"
+
+
+def known_teachers(*teachers: str) -> Graph:
+    """A student of which everything is known: whom it learnt from, and nothing else."""
+    nodes = [Node("hf:me/student", "model", complete=True), Node("data:answers", "data", complete=True)]
+    nodes += [Node(id_, "model", complete=True) for id_ in teachers]
+    edges = [Edge(id_, "data:answers", "generated", ("author",)) for id_ in teachers]
+    return build(nodes, [*edges, Edge("data:answers", "hf:me/student", "trained-on", stage="SFT")])
+
+
+def closed_on(*teachers: str) -> Graph:
+    """The same with all parts known, so that a no is possible."""
+    graph = known_teachers(*teachers)
+    part = (Part("records", 1.0, "SFT"),)
+    edges = [replace(edge, parts=part) if edge.stage else edge for edge in graph.edges]
+    return build(graph.nodes.values(), edges)
+
+
+@pytest.mark.parametrize(
+    ("asked", "candidate"),
+    [
+        ("gpt-4o-2024-08-06", "api:api.openai.com/gpt-4o"), ("openai/gpt-4o", "api:api.openai.com/gpt-4o"),
+        ("hf:openai/gpt-4o", "api:api.openai.com/gpt-4o"), ("GPT", "api:api.openai.com/gpt-4o"),
+        ("gpt", "api:api.openai.com/gpt-4o"), ("gpt4o", "api:api.openai.com/gpt-4o"),
+        (f"{QWEN3}@abc", QWEN3), ("qwen", QWEN3), ("Qwen3", QWEN3), ("qwen-3", QWEN3),
+        ("deepseek-r1", FREE), ("deepseek/deepseek-r1", FREE), ("deepseek", FREE), ("r1", FREE),
+        ("llama-3.1", LLAMA), ("llama 3.1", LLAMA), ("llama3.1", LLAMA), ("Llama-3", LLAMA),
+        ("hf:unsloth/Llama-3.1-8B", LLAMA), ("unsloth/llama-3.1-8b", LLAMA),
+        ("gpt-4o", "api:api.openai.com/gpt-4o-mini"), ("gpt-4o-mini-2024-07-18", "api:x.org/gpt-4o-mini"),
+    ],
+)  # fmt: skip
+def test_a_name_that_may_mean_an_ancestor_is_never_a_no(asked: str, candidate: str) -> None:
+    found = ask(closed_on(candidate), "hf:me/student", asked)
+    assert found.outcome == "cannot-tell"
+    assert candidate in found.sentence
+    assert asked in found.sentence
+    assert found.evidence is None
+    assert not any(ancestor.asked for ancestor in found.ancestors)
+
+
+@pytest.mark.parametrize(
+    ("asked", "ancestor"),
+    [
+        ("gpt-4o", "api:api.openai.com/gpt-4o"), ("GPT-4o", "api:api.openai.com/gpt-4o"),
+        ("gpt-4o", GPT), ("api:api.openai.com/GPT-4o", GPT),
+        ("hf:Qwen/Qwen3-30B-A3B-Instruct", QWEN3), ("hf:qwen/qwen3-30b-a3b-instruct", QWEN3),
+        ("qwen/qwen3-30b-a3b-instruct-2507", QWEN3), ("gemma", SOME_GEMMA), ("Gemma", SOME_GEMMA),
+        ("hf:lab/m", "hf:lab/m@abc"),
+    ],
+)  # fmt: skip
+def test_a_name_that_means_an_ancestor_is_a_yes(asked: str, ancestor: str) -> None:
+    found = ask(closed_on(ancestor), "hf:me/student", asked)
+    assert found.outcome == "yes"
+    assert ancestor in found.sentence
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "gpt-4o-mini",
+        "gpt-4",
+        "o1",
+        "4o-mini",
+        "llama",
+        "claude",
+        "penai",
+        "pt-4o",
+        "hf:other/model",
+        "gpt-4o-m",
+    ],
+)
+def test_a_name_that_cannot_mean_it_is_a_no(asked: str) -> None:
+    assert ask(closed_on("api:api.openai.com/gpt-4o"), "hf:me/student", asked).outcome == "no"
+
+
+@pytest.mark.parametrize("asked", ["", "  ", "-", "::"])
+def test_a_name_without_a_letter_is_refused(asked: str) -> None:
+    with pytest.raises(InputError, match="expected the name of a model or data to look for"):
+        ask(closed(), "hf:a/student", asked)
+
+
+def test_names_of_files_and_runs_have_their_case() -> None:
+    graph = closed_on("path:Teacher")
+    assert ask(graph, "hf:me/student", "path:Teacher").outcome == "yes"
+    assert ask(graph, "hf:me/student", "path:teacher").outcome == "cannot-tell"
+
+
+# Hosts -----------------------------------------------------------------------------------------------
+
+
+def asked_through(channel: str | None, id_: str = "hf:deepseek-ai/DeepSeek-R1") -> Trace:
+    nodes = [Node("hf:me/student", "model"), Node("data:answers", "data"), Node(id_, "model")]
+    edges = [
+        Edge(id_, "data:answers", "generated", ("author",), channel=channel),
+        Edge("data:answers", "hf:me/student", "trained-on", stage="SFT"),
+    ]
+    return ask(build(nodes, edges), "hf:me/student", "data:answers")
+
+
+def stance_of(found: Trace, id_: str) -> str | None:
+    return next(ancestor.stance for ancestor in found.ancestors if ancestor.node.id == id_)
+
+
+def test_a_host_that_is_not_on_file_leaves_the_terms_open() -> None:
+    """As ``inbond check`` leaves the plan to a person, whatever the weights' own licence says."""
+    teacher = "hf:deepseek-ai/DeepSeek-R1"
+    found = asked_through("api.together.xyz")
+    assert stance_of(found, teacher) is None
+    assert "the terms of api.together.xyz are not on file" in about(found, teacher)
+    served = "api:api.together.xyz/deepseek-r1"
+    assert "the terms of api.together.xyz are not on file" in about(asked_through(None, served), served)
+
+
+@pytest.mark.parametrize("channel", [None, "self-hosted", "qianfan.baidubce.com", "api.deepseek.com"])
+def test_a_host_that_is_on_file_or_none_leaves_nothing_open(channel: str | None) -> None:
+    found = asked_through(channel)
+    assert stance_of(found, "hf:deepseek-ai/DeepSeek-R1") is not None
+    assert not any("not on file" in unknown.what for unknown in found.unknowns)
+
+
+def test_a_server_of_ones_own_has_no_terms_to_be_on_file() -> None:
+    found = asked_through("self-hosted", "api:localhost:8000/deepseek-r1")
+    assert not any("not on file" in unknown.what for unknown in found.unknowns)
+
+
+def test_terms_that_are_not_on_file_leave_no_descent_open() -> None:
+    graph = closed_on("api:api.together.xyz/deepseek-r1")
+    assert ask(graph, "hf:me/student", "claude").outcome == "no"

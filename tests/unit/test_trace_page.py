@@ -24,7 +24,7 @@ from inbond.report.trace_page import render_trace_page, render_trace_svg
 from inbond.report.trace_view import MOST_ENTRIES, View, view
 from inbond.workspace import Workspace
 from tests.exporting import CHAINS, TARGETS
-from tests.unit.test_chains import chain
+from tests.unit.test_chains import SOME_GEMMA, chain
 from tests.unit.test_report_page import check
 
 ROOT = Path(__file__).parents[2]
@@ -83,7 +83,7 @@ def test_a_share_that_nobody_declared_is_said_and_is_no_number() -> None:
     found = of_chain("tulu-3")
     edge = next(edge for edge in found.lineage.edges if edge.source == "data:allenai/tulu-3-sft-mixture")
     assert edge.shown == "SFT data, share not known"
-    entry = next(entry for entry in found.entries if entry.name == "hf:google/gemma-2-9b-it")
+    entry = next(entry for entry in found.entries if entry.name == SOME_GEMMA)
     assert [(part.wrote, part.touched) for part in entry.parts] == [("not established", "not established")]
 
 

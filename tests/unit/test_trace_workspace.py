@@ -204,7 +204,8 @@ def test_a_chain_of_runs_is_followed_through_student_and_records(maker: Maker, c
     maker.run("b", pinned, taught, learnt, weights=b"b", parents=[said, *sets])
     found = command("trace", "run:b", "--from", "first")
     assert found["answer"]["sentence"].startswith(
-        "Yes: run:b descends from hf:lab/first through 2 hops, by its weights"
+        "Yes: run:b was made from the weights of hf:lab/first, through run:a; it and a model taught by it, "
+        "run:a, wrote 75% of the records and 66.7% of the tokens that it was trained on"
     )
     by_unit = shares(found, "hf:lab/first", "run:b")
     assert parts(by_unit["records"]) == (0.25, 0.75, {"author": 0.75})
@@ -416,8 +417,7 @@ def test_a_declaration_of_a_newer_version_is_a_clear_error(maker: Maker, command
 def test_data_that_is_asked_for_says_what_it_is_behind(maker: Maker, command: Command) -> None:
     first_run(maker)
     assert command("trace", "run:a", "--from", "data:mine.jsonl")["answer"]["sentence"] == (
-        "Yes: run:a descends from data:mine.jsonl through 2 hops; it is behind 33.3% of the records in train "
-        "of run:a; it is behind 33.3% of the tokens in train of run:a."
+        "Yes: run:a descends from data:mine.jsonl, which is behind 33.3% of the records that it was trained on."
     )
 
 

@@ -12,11 +12,11 @@ from inbond.errors import InputError
 from inbond.ledger.lineage import Edge, Graph, Node, Relation
 from inbond.ledger.weaving import build
 from inbond.policy import licences
-from inbond.policy.facts import LicenceEvidence, LicenceFinding, Topic
+from inbond.policy.facts import SELF_HOSTED, LicenceEvidence, LicenceFinding, Topic
 from inbond.policy.library import Library
 from inbond.policy.schema import Stance, Terms
 from inbond.policy.weights import Model
-from inbond.types import parse_model_name
+from inbond.types import OWN, parse_model_name
 
 STRICTEST: tuple[Stance, ...] = (
     "prohibited", "unclear", "non-commercial", "competing-only", "conditional", "silent", "express",
@@ -72,10 +72,25 @@ def terms_of(node: Node, library: Library) -> tuple[list[Terms], bool]:
 
 def services_of(graph: Graph, node: Node, library: Library) -> list[str]:
     """The ids of the terms that hosts put on what a model says, as far as they are on file."""
-    hosts = [node.id.removeprefix("api:").partition("/")[0]] if node.id.startswith("api:") else []
-    hosts += [edge.channel for edge in graph.out_of[node.id] if edge.channel]
-    rows = [library.hosts.find(host) for host in dict.fromkeys(hosts)]
-    return list(dict.fromkeys(row.terms for row in rows if row is not None and row.terms is not None))
+    rows = [library.hosts.find(host) for host in _hosts(graph, node)]
+    return list(dict.fromkeys(row.terms for row in rows if row is not None))
+
+
+def unlisted(graph: Graph, node: Node, library: Library) -> list[str]:
+    """The hosts that a model was asked through whose terms are not on file. A server that is said to be one's
+    own (self-hosted) has none."""
+    own = _named_host(node) if any(edge.channel == SELF_HOSTED for edge in graph.out_of[node.id]) else ""
+    rows = {host: library.hosts.find(host) for host in _hosts(graph, node) if host != own}
+    return [host for host, row in rows.items() if row is None or library.terms.get(row.terms) is None]
+
+
+def _hosts(graph: Graph, node: Node) -> list[str]:
+    hosts = [_named_host(node), *(edge.channel for edge in graph.out_of[node.id])]
+    return list(dict.fromkeys(host for host in hosts if host and host not in (SELF_HOSTED, OWN)))
+
+
+def _named_host(node: Node) -> str:
+    return node.id.removeprefix("api:").partition("/")[0] if node.id.startswith("api:") else ""
 
 
 def texts_over(graph: Graph, node: Node, topic: Topic, library: Library) -> tuple[list[Terms], bool]:
@@ -84,6 +99,8 @@ def texts_over(graph: Graph, node: Node, topic: Topic, library: Library) -> tupl
     known, whole = terms_of(node, library)
     services = services_of(graph, node, library) if topic == "outputs" else []
     known += [terms for terms in map(library.terms.get, services) if terms is not None]
+    if topic == "outputs" and unlisted(graph, node, library):
+        return known, False
     return known, whole or (bool(services) and node.licence is None)
 
 

@@ -7,22 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, final
+from typing import Any, final
 
 from inbond.errors import InputError
+from inbond.ledger.answer import Outcome, answer
 from inbond.ledger.flow import Duty, clashes, duties, reaches
 from inbond.ledger.lineage import Edge, Evidence, Graph, Node, Paths, Unknown, Way, paths_to
-from inbond.ledger.naming import matching
+from inbond.ledger.naming import check_name, matching, nearest
 from inbond.ledger.shares import Share
 from inbond.ledger.sharing import Sharing
 from inbond.ledger.tally import Counted
-from inbond.ledger.texts import stance, topic_of
+from inbond.ledger.texts import stance, topic_of, unlisted
 from inbond.policy.facts import Reach
 from inbond.policy.library import Library
 from inbond.policy.outgoing import Conflict
 from inbond.types import ROLES, EdgeKind, Role
-
-Outcome = Literal["yes", "no", "cannot-tell"]
 
 
 @final
@@ -84,13 +83,15 @@ class Trace:
     obligations: tuple[Duty, ...]
     conflicts: tuple[Conflict, ...]
     unknowns: tuple[Unknown, ...]
+    evidence: Evidence | None = None
+    """What the answer rests on; None where it cannot be told."""
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``inbond trace --json`` prints. A path's edges are places in its ``edges``."""
         numbers = {edge: number for number, edge in enumerate(self.edges)}
         return {
             "target": self.target,
-            "answer": {"outcome": self.outcome, "sentence": self.sentence},
+            "answer": {"outcome": self.outcome, "sentence": self.sentence, "evidence": self.evidence},
             "ancestors": [ancestor.to_json(numbers) for ancestor in self.ancestors],
             "edges": [edge.to_json() for edge in self.edges],
             "obligations": [duty.to_json() for duty in self.obligations],
@@ -111,23 +112,27 @@ def find_target(name: str, graph: Graph) -> str:
         expected="a model or data whose lineage is known",
         found=f"{name!r}, which is "
         + (f"one of {', '.join(sorted(found)[:8])}" if found else "not among it"),
-        fix="say which one" if found else _import_it(graph),
+        fix="say which one" if found else _import_it(name, graph),
     )
 
 
-def _import_it(graph: Graph) -> str:
-    models = [id_ for id_, node in graph.nodes.items() if node.kind == "model"]
-    known = f"known are {', '.join(sorted(models)[:8])}; " if models else ""
+def _import_it(name: str, graph: Graph) -> str:
+    models = nearest(name, (id_ for id_, node in graph.nodes.items() if node.kind == "model"))
+    more = f" and {len(models) - 8} more" if len(models) > 8 else ""
+    known = f"known are {', '.join(models[:8])}{more}; " if models else ""
     return f"{known}inbond import FILE reads what a card, a file or a BOM says of its lineage"
 
 
 def trace(known: Known, target: str, asked: str | None = None) -> Trace:
-    """Everything that ``target``, a node's id, descends from; ``asked`` is a name to look for among it."""
+    """Everything that ``target``, a node's id, descends from; ``asked`` is a name to look for among it.
+    Raises InputError when that is no name."""
+    if asked is not None:
+        check_name(asked, known.graph)
     graph = known.graph.within(target)
     counted = {data: found for data, found in known.counted.items() if data in graph.nodes}
     sharing = Sharing(graph, counted, target)
     hops = graph.hops(target)
-    named = set(matching(asked, graph, [target, *hops])) if asked else set()
+    named = set(matching(asked, graph, hops)) if asked is not None else set()
     by_weights, by_record = graph.by_weights(target), graph.by_record(target)
     paths = paths_to(graph, target, named)
     ancestors = []
@@ -148,11 +153,15 @@ def trace(known: Known, target: str, asked: str | None = None) -> Trace:
             )
         )
     ancestors.sort(key=lambda ancestor: (not ancestor.asked, ancestor.hops, ancestor.node.id))
-    unknowns = tuple(dict.fromkeys([*_open_ends(graph), *graph.unknowns, *_uncounted(sharing)]))
-    outcome, sentence = _answer(target, asked, named, ancestors, unknowns)
+    unknowns = list(dict.fromkeys([*_open_ends(graph), *graph.unknowns, *_uncounted(sharing)]))
+    told = answer(graph, target, asked, ancestors, unknowns)
+    unknowns += _unlisted(known, graph, target)
     owed = tuple(dict.fromkeys(_duties(known, graph, target)))
     unfit = clashes(graph, target, known.library)
-    return Trace(target, outcome, sentence, tuple(ancestors), graph.edges, owed, unfit, unknowns)
+    return Trace(
+        target, told.outcome, told.sentence, tuple(ancestors), graph.edges, owed, unfit, tuple(unknowns),
+        told.evidence,
+    )  # fmt: skip
 
 
 def _path_json(path: Way, numbers: Mapping[Edge, int]) -> dict[str, Any]:
@@ -187,6 +196,13 @@ def _open_ends(graph: Graph) -> Iterator[Unknown]:
             yield Unknown(node.id, "who or what wrote it")
 
 
+def _unlisted(known: Known, graph: Graph, target: str) -> Iterator[Unknown]:
+    """What is not known of the terms, and so leaves no descent open."""
+    for node in graph.nodes.values():
+        for host in unlisted(graph, node, known.library) if node.id != target else ():
+            yield Unknown(node.id, f"the terms of {host} are not on file")
+
+
 def _uncounted(sharing: Sharing) -> Iterator[Unknown]:
     for counted in sharing.counted.values():
         yield from counted.unknowns
@@ -210,60 +226,3 @@ def _duties(known: Known, graph: Graph, target: str) -> Iterator[Duty]:
 
 def _handed_down(duty: Duty, reach: Reach) -> Duty:
     return replace(duty, reach=reach, binds="yes" if reach == "direct" else "unclear")
-
-
-# The sentence ---------------------------------------------------------------------------------------
-
-
-def _answer(
-    target: str,
-    asked: str | None,
-    named: set[str],
-    ancestors: Sequence[Ancestor],
-    unknowns: Sequence[Unknown],
-) -> tuple[Outcome, str]:
-    if asked is None:
-        return _overview(target, ancestors, unknowns)
-    if target in named:
-        return "yes", f"Yes: {target} is itself the model that {asked} names."
-    found = [ancestor for ancestor in ancestors if ancestor.asked]
-    if found:
-        others = len(found) - 1
-        more = f" (and from {others} more of that name)" if others else ""
-        return "yes", f"Yes: {target} descends from {found[0].node.id}{more}{_how(found[0])}"
-    if unknowns:
-        rest = f", and {len(unknowns) - 1} more" if len(unknowns) > 1 else ""
-        return "cannot-tell", (
-            f"Cannot tell: nothing known says that {target} descends from {asked}, but not everything "
-            f"is known: {unknowns[0].what} ({unknowns[0].about}){rest}."
-        )
-    return "no", f"No: everything that {target} was made from is known, and nothing of it is {asked}."
-
-
-def _overview(target: str, ancestors: Sequence[Ancestor], unknowns: Sequence[Unknown]) -> tuple[Outcome, str]:
-    models = [ancestor for ancestor in ancestors if ancestor.node.kind == "model"]
-    if models:
-        names = ", ".join(f"{ancestor.node.id} ({ancestor.edge})" for ancestor in models[:4])
-        more = f" and {len(models) - 4} more" if len(models) > 4 else ""
-        count = f"{len(models)} model{'s' if len(models) > 1 else ''}"
-        return "yes", f"Yes: {target} descends from {count}: {names}{more}."
-    if unknowns:
-        what = f"{unknowns[0].what} ({unknowns[0].about})"
-        return (
-            "cannot-tell",
-            f"Cannot tell what models {target} descends from: not everything is known: {what}.",
-        )
-    return "no", f"No: {target} descends from no other model."
-
-
-def _how(ancestor: Ancestor) -> str:
-    hops = f" through {ancestor.hops} hop{'s' if ancestor.hops != 1 else ''}"
-    if ancestor.edge == "weights":
-        hops += ", by its weights"
-    parts = [share.words(of_data=ancestor.node.kind == "data") for share in ancestor.shares]
-    said = "; ".join(f"it {part}" for part in parts if part)
-    if not said and ancestor.edge == "outputs":
-        said = "how much of its training that touched is not established"
-    return f"{hops}{'; ' + said if said else ''}." + (
-        "" if ancestor.evidence == "recorded" else " That is as declared, not as recorded."
-    )

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, final
 
+from inbond.ledger.answer import Outcome
 from inbond.ledger.lineage import Node, Unknown, Way
 from inbond.ledger.shares import Share
 from inbond.ledger.texts import topic_of
-from inbond.ledger.trace import Ancestor, Outcome, Trace
+from inbond.ledger.trace import Ancestor, Trace
 from inbond.report import trace_picture
 from inbond.report.owed import Owed, owed
 from inbond.report.picture import Lineage, Tone
