@@ -57,7 +57,8 @@ def test_an_acceptance_goes_to_the_team_and_verifies_from_every_workspace(
         assert (tmp_path / name / "ledger.json").exists()
         assert not (tmp_path / name / "ledger.db").exists()
     inbond("verify", "--home", "anna", "--save-head", "head.json", cwd=tmp_path)
-    inbond(*CHECK, "--home", "ben", cwd=tmp_path)
+    theirs = {"XDG_CONFIG_HOME": str(tmp_path / "config-ben")}
+    inbond(*CHECK, "--home", "ben", cwd=tmp_path, **theirs)
     assert inbond("verify", "--home", "anna", "--head", "head.json", cwd=tmp_path)["ok"]
     assert address.database in (tmp_path / "anna" / "ledger.json").read_text()
 
@@ -149,11 +150,13 @@ def test_a_run_that_is_killed_goes_on_and_verifies(
     student = "bond/runs/tiny/student"
     inbond(*CHECK, "--home", "other", cwd=tmp_path)  # another workspace's events in between
     assert place.inbond("verify", student, "--save-proof", "proof.json")["ok"]
-    monkeypatch.delenv("INBOND_LEDGER")
-    assert place.inbond("verify", "proof.json")["ok"], "a proof needs no server"
-    monkeypatch.setenv("PGUSER", "postgres")
     shutil.copytree(tmp_path / student, tmp_path / "copied")
-    assert place.inbond("verify", "copied")["ok"]
+    with monkeypatch.context() as without:
+        without.delenv("INBOND_LEDGER")
+        for alone in ("proof.json", "copied"):
+            assert place.inbond("verify", alone)["ok"], "it needs no server"
+        unnamed = place.inbond("verify", code=2)["error"]
+        assert unnamed["found"].startswith("it is not set; the folder names postgresql://127.0.0.1:")
     assert place.inbond("erase", "tiny")["files"]
     assert place.inbond("verify")["ok"]
     assert not (tmp_path / "bond" / "ledger.db").exists()

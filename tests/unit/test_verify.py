@@ -539,6 +539,8 @@ def test_an_empty_ledger_is_nothing_to_check(tmp_path: Path) -> None:
 def test_a_workspace_of_decisions_alone_is_a_chain_to_check(tmp_path: Path, keys: KeyStore) -> None:
     with Ledger.open(Workspace(tmp_path / "bond"), keys) as ledger:
         ledger.record("policy.decided", {})
+    (tmp_path / "bond" / "runs" / "demo").mkdir(parents=True)
+    (tmp_path / "bond" / "runs" / "demo" / ".lock").touch()
     assert verify_workspace(Workspace(tmp_path / "bond")).checked == Checked(events=2)
 
 

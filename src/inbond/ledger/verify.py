@@ -250,15 +250,21 @@ def _refuse_nothing(workspace: Workspace, check: ChainCheck, findings: Findings)
         found=f"{place.name} with {len(check.digests):,} events, and "
         + (f"{there}, which none of them speaks of" if there else "nothing in it")
         + ": there is nothing to check",
-        fix="get the folder again, whole, from where it came from",
+        fix="run the recipe again if it was interrupted; get what came from elsewhere again, whole",
     )
 
 
 def _others(workspace: Workspace) -> Iterator[str]:
-    """The files in a workspace's folder, but those in which Inbond keeps the ledger and the answers."""
+    """The files in a workspace's folder, but those in which Inbond keeps the ledger and the answers, and the
+    locks of its runs, which are empty."""
     own = (workspace.ledger.name, workspace.membership.name, workspace.journal.name)
     names = {*own, *(f"{name}{more}" for name in own for more in ("-wal", "-shm", "-journal"))}
-    return (name for name in inventory.walk(workspace.home) if name not in names)
+    return (
+        name
+        for name in inventory.walk(workspace.home)
+        if name not in names
+        and not (name.endswith("/.lock") and (workspace.home / name).lstat().st_size == 0)
+    )
 
 
 def _unspoken(workspace: Workspace, found: Inventory) -> list[str]:
