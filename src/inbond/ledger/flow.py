@@ -16,10 +16,11 @@ from inbond.ledger.lineage import Graph, Relation
 from inbond.ledger.texts import terms_of, texts_over, topics_of
 from inbond.policy import licences
 from inbond.policy.conditions import WHEN_TEXT
-from inbond.policy.facts import Reach
+from inbond.policy.facts import Reach, Topic
 from inbond.policy.library import Library
+from inbond.policy.obligations import Display, Plain
 from inbond.policy.outgoing import Bound, Conflict, bounds_of, conflicts
-from inbond.policy.schema import Reading, Terms
+from inbond.policy.schema import TOPICS, Reading, Terms
 
 Binds = Literal["yes", "caller", "unclear"]
 """Whom a text speaks to: whoever made the target; whoever called the host; a person has to judge."""
@@ -39,6 +40,8 @@ class Duty:
     ancestor: str
     reach: Reach
     binds: Binds
+    prescribed: str | None = None
+    """The line that the text wants to be given word for word."""
 
     @property
     def named(self) -> tuple[str, str, str]:
@@ -54,6 +57,7 @@ class Duty:
             "ancestor": self.ancestor,
             "reach": self.reach,
             "binds": self.binds,
+            **({"prescribed": self.prescribed} if self.prescribed else {}),
         }
 
 
@@ -100,7 +104,10 @@ def _asked(terms: Terms, reading: Reading, ancestor: str, reach: Reach) -> Itera
     bound = binds(terms, reading, reach)
     for item in reading.obligations:
         source = f"{terms.id} {item.clause}"
-        yield Duty(item.kind, f"{item.text}{sure}", WHEN_TEXT[item.when], source, ancestor, reach, bound)
+        line = item.prescribed if isinstance(item, Display | Plain) else None
+        yield Duty(
+            item.kind, f"{item.text}{sure}", WHEN_TEXT[item.when], source, ancestor, reach, bound, line
+        )
 
 
 def clashes(graph: Graph, target: str, library: Library) -> tuple[Conflict, ...]:
@@ -118,3 +125,52 @@ def clashes(graph: Graph, target: str, library: Library) -> tuple[Conflict, ...]
                 if reading is not None and binds(terms, reading, far[id_]) == "yes":
                     bounds += bounds_of(terms.id, id_, reading)
     return conflicts(bounds)
+
+
+# What is handed on ----------------------------------------------------------------------------------
+
+_WITH_IT = ("licence-copy", "notice", "display", "pass-through")
+"""Kinds of obligation that are kept by what goes with a copy, whoever hands it on."""
+
+
+def own_duties(graph: Graph, target: str, library: Library) -> tuple[Duty, ...]:
+    """What ``target``'s own licence asks of whoever hands it on as it is. Nothing of what a run made: its
+    licence came down from its ancestors, and what they ask is said of them."""
+    node = graph.nodes[target]
+    if node.evidence == "recorded":
+        return ()
+    topic: Topic = "training_data" if node.kind == "data" else "derived_weights"
+    readings = [(terms, terms.position(topic)) for terms in terms_of(node, library)[0]]
+    asked = (due for terms, found in readings if found for due in _asked(terms, found, target, "direct"))
+    return tuple(due for due in asked if due.kind in _WITH_IT)
+
+
+@final
+@dataclass(frozen=True)
+class Silence:
+    """A text over an ancestor that is on file and does not speak of what the lineage did. ``conditions`` are
+    those that it sets wherever it does speak, each with its source."""
+
+    ancestor: str
+    text: str
+    topic: Topic
+    conditions: tuple[tuple[str, str], ...]
+
+
+def silences(graph: Graph, target: str, library: Library) -> tuple[Silence, ...]:
+    """The texts over ancestors that were read and say nothing of how they were used."""
+    near = graph.by_weights(target)
+    return tuple(
+        Silence(id_, f"{terms.title} ({terms.id})", topic, tuple(_always(terms)))
+        for id_ in graph.hops(target)
+        for topic in topics_of(graph, graph.nodes[id_], target, by_weights=id_ in near)
+        for terms in texts_over(graph, graph.nodes[id_], topic, library)[0]
+        if terms.position(topic) is None
+    )
+
+
+def _always(terms: Terms) -> Iterator[tuple[str, str]]:
+    """What a text asks of everybody, on whatever it was read."""
+    found = (reading for topic in TOPICS if (reading := terms.position(topic)) is not None)
+    asked = (item for reading in found for item in reading.obligations if item.when == "always")
+    yield from dict.fromkeys((item.text, f"{terms.id} {item.clause}") for item in asked)

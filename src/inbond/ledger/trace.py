@@ -213,10 +213,12 @@ def _duties(known: Known, graph: Graph, target: str) -> Iterator[Duty]:
     """What the target's own verdict asks for, as its gate put it to that plan; what the terms on file ask
     because of its ancestors; and what else the verdicts on those ask for (agreements)."""
     far = reaches(graph, target)
+    on_file = list(duties(graph, target, known.library))
+    lines = {duty.named: duty.prescribed for duty in on_file}
     said: set[tuple[str, str, str]] = set()
     for duty in (
-        *known.asked.get(target, ()),
-        *duties(graph, target, known.library),
+        *(replace(duty, prescribed=lines.get(duty.named)) for duty in known.asked.get(target, ())),
+        *on_file,
         *(_handed_down(duty, far[run]) for run in far for duty in known.asked.get(run, ())),
     ):
         if duty.named not in said:

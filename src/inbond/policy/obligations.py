@@ -57,6 +57,14 @@ class Plain(_Common):
     """Kinds that need nothing but their sentence."""
 
     kind: Literal["notice", "change-notice", "licence-copy", "non-commercial", "register"]
+    prescribed: Text | None = None
+    """Of a notice: its wording, where the text was read and has that very line. ``{name}``: the model's."""
+
+    @model_validator(mode="after")
+    def _of_a_notice(self) -> Plain:
+        if self.prescribed and self.kind != "notice":
+            raise ValueError("prescribed goes with kind = notice or display alone")
+        return self
 
 
 class NamePrefix(_Common):
@@ -71,6 +79,8 @@ class Display(_Common):
 
     kind: Literal["display"]
     show: Annotated[tuple[Text, ...], Field(min_length=1)]
+    prescribed: Text | None = None
+    """The line to print beside any model that this is asked of, as for a notice."""
 
 
 class PassThrough(_Common):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, final
@@ -16,12 +16,15 @@ from inbond.errors import InputError, TamperedError
 from inbond.ledger import asking, envelope, inventory, membership
 from inbond.ledger.asking import Lineage
 from inbond.ledger.events import Event
+from inbond.ledger.flow import own_duties, silences
 from inbond.ledger.inventory import Inventory
 from inbond.ledger.lineage import Graph
 from inbond.ledger.recorded import LEARNT, Kept, Run, data_id
+from inbond.ledger.texts import terms_of
 from inbond.ledger.trace import find_target
 from inbond.policy import library
 from inbond.report.exports.facts import Exported, Measured, Step
+from inbond.report.exports.notice import asks_for_one, notice
 from inbond.workspace import Workspace, config_folder
 
 _GENERATE, _CAPTURE, _TRAIN = "generate", "capture", "train"
@@ -38,7 +41,9 @@ def gather(workspace: Workspace, target: str, *, as_data: bool = False) -> Expor
     run = _run_of(lineage, id_, target)
     if as_data and run is not None:
         id_ = lineage.graph.names.get(run.data, run.data)
-    graph, found = lineage.graph.within(id_), inventory.gather(events)
+    found = inventory.gather(events)
+    told = descended(lineage, id_)
+    graph = told.graph
     steps = tuple(_steps(lineage, graph, _Told({event.name: event for event in events}, found)))
     ended = [step.completed for step in steps if step.makes == id_]
     if not ended and not events:
@@ -49,9 +54,29 @@ def gather(workspace: Workspace, target: str, *, as_data: bool = False) -> Expor
         )
     measured = _measured(workspace, found, run) if run is not None and not as_data else Measured()
     at = max(ended) if ended else _seconds(_time(events[-1].at))
-    terms = lineage.library.terms.get(graph.nodes[id_].licence or "")
-    names = terms.names if terms is not None else ()
-    return Exported(graph, lineage.ask(id_), at, __version__, steps, measured, tuple(names))
+    return replace(told, at=at, steps=steps, measured=measured)
+
+
+def descended(lineage: Lineage, target: str, at: str = "") -> Exported:
+    """What is known of the lineage of ``target``, a node's id, and nothing of how a run made it."""
+    graph, known = lineage.graph.within(target), lineage.library
+    node = graph.nodes[target]
+    terms, on_file = known.terms.get(node.licence or ""), terms_of(node, known)[1]
+    return Exported(
+        graph, lineage.ask(target), at, __version__,
+        card_names=terms.names if terms is not None else (),
+        licence_on_file=on_file or node.licence is None,
+        own=own_duties(graph, target, known), silences=silences(graph, target, known),
+    )  # fmt: skip
+
+
+def notice_of(workspace: Workspace, run: str) -> str | None:
+    """The NOTICE to put beside a run's student, from all that is known when it is made; None where nothing
+    asks for one. Raises as ``gather``."""
+    events = membership.events_in(workspace, os.environ)
+    lineage = asking.read(workspace, events, library.load(config_folder(os.environ)))
+    told = descended(lineage, find_target(f"run:{run}", lineage.graph), _seconds(_time(events[-1].at)))
+    return notice(told) if asks_for_one(told) else None
 
 
 def statements(workspace: Workspace, target: str) -> bytes:

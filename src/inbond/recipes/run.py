@@ -15,6 +15,7 @@ from inbond.ledger.manifest import Identity, Manifest
 from inbond.recipes import answers, comparison, judging, learning, measuring, probing, summary
 from inbond.recipes.attesting import attestation
 from inbond.recipes.compared import Compared
+from inbond.recipes.exported import notice_of
 from inbond.recipes.finished import Finished
 from inbond.recipes.gate import pass_gate
 from inbond.recipes.learning import Bench
@@ -27,7 +28,6 @@ from inbond.recipes.recipe import Recipe
 from inbond.recipes.trail import Artifact, Made, Trail
 from inbond.recipes.watch import Watcher
 from inbond.report.card import render_card
-from inbond.report.notice import render_notice
 from inbond.report.page import render_page
 from inbond.types import parse_model_name
 from inbond.workspace import Workspace, alone, write_bytes
@@ -128,7 +128,7 @@ def _export(finished: Finished) -> Artifact:
         for licence in (path for path in came_with if path.name != NOTICE):
             shutil.copyfile(licence, folder / licence.name)
         notices = [
-            render_notice(data),
+            notice_of(finished.trail.workspace, finished.recipe.name),
             *(path.read_text("utf-8") for path in came_with if path.name == NOTICE),
         ]
         if any(notices):

@@ -1,1 +1,1 @@
-"""What people see: the report page, the model card and the notice, from plain values alone."""
+"""What people see: the report page, the model card, what became of a lineage: from values alone."""

@@ -26,6 +26,8 @@ class Owed:
     clauses: tuple[str, ...]
     because: tuple[str, ...]
     whom: str
+    prescribed: str | None = None
+    """The line to give word for word, where the text has one."""
 
     @property
     def told(self) -> str:
@@ -53,6 +55,7 @@ def owed(duties: Iterable[Duty]) -> list[Owed]:
             tuple(dict.fromkeys(one_line(due.source) for due in found)),
             tuple(dict.fromkeys(one_line(due.ancestor) for due in found)),
             whom,
+            next((one_line(due.prescribed) for due in found if due.prescribed), None),
         )
         for (kind, text, whom), found in alike.items()
     ]

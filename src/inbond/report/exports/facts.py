@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any, Final, final
 
 from inbond.digest import Digest, of_value
+from inbond.ledger.flow import Duty, Silence
 from inbond.ledger.lineage import Edge, Graph, Node
 from inbond.ledger.trace import Ancestor, Trace
 from inbond.types import Role
@@ -73,6 +74,12 @@ class Exported:
     measured: Measured = Measured()
     card_names: tuple[str, ...] = ()
     """What cards call the target's licence."""
+    licence_on_file: bool = True
+    """Whether all texts of the target's licence are known here; True without a licence."""
+    own: tuple[Duty, ...] = ()
+    """What the target's own licence asks of whoever hands it on."""
+    silences: tuple[Silence, ...] = ()
+    """Texts over ancestors that say nothing of how they were used."""
 
     @property
     def target(self) -> Node:
