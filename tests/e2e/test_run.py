@@ -63,7 +63,7 @@ class Place:
 
 
 def is_whole(place: Place, *arguments: str) -> bool:
-    """Whether nothing was changed: ``verify`` says so, or that nothing that it could check is recorded yet."""
+    """Whether nothing was changed: ``verify`` says so, or that nothing is recorded yet to check."""
     child = place.start("verify", *arguments, "--json")
     out, err = child.communicate(timeout=300)
     assert child.returncode in (0, 2), f"{out}\n{err}"

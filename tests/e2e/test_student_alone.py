@@ -63,6 +63,7 @@ def maker(tmp_path_factory: pytest.TempPathFactory) -> Place:
     (place.folder / "record.txt").write_text(record)
     data = "bond/runs/tiny/data/train"
     place.inbond("verify", data, "--record", record, "--save-proof", "record.json")
+    place.inbond("verify", "bond/runs/tiny/student", "--save-proof", "student.json")
     place.inbond("keys", "rotate")
     place.inbond("verify", "--head", "head.json", "--save-proof", "grown.json")
     patch.undo()
@@ -73,7 +74,7 @@ def maker(tmp_path_factory: pytest.TempPathFactory) -> Place:
 def elsewhere(maker: Place, tmp_path: Path) -> Elsewhere:
     (tmp_path / "home").mkdir()
     shutil.copytree(maker.run_folder / "student", tmp_path / "学生")
-    for name in ("key.pem", "head.json", "record.json", "grown.json"):
+    for name in ("key.pem", "head.json", "record.json", "student.json", "grown.json"):
         shutil.copy(maker.folder / name, tmp_path / name)
     return Elsewhere(tmp_path)
 
@@ -87,6 +88,15 @@ def test_a_copied_student_verifies_with_nothing_but_the_key(elsewhere: Elsewhere
     ]  # fmt: skip
     assert found["not_proved"]
     assert found["head"]["format"] == "inbond.head/1"
+
+
+def test_a_proof_and_a_student_are_tied(elsewhere: Elsewhere) -> None:
+    asked = ("verify", "学生", "--key", "key.pem", "--proof")
+    found = elsewhere.inbond(*asked, "student.json")
+    assert found["problems"] == []
+    assert found["proved"][-1] == "what the proof is about is this very folder, manifest and files"
+    (problem,) = elsewhere.inbond(*asked, "record.json", code=4)["problems"]
+    assert problem.startswith("the proof is about another artifact: one with the manifest sha256:")
 
 
 def test_one_byte_is_enough_in_any_file(elsewhere: Elsewhere) -> None:

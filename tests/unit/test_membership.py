@@ -391,6 +391,12 @@ def test_the_chain_alone_is_checked_without_a_workspace(tmp_path: Path) -> None:
         report.notes[-1] == f"{tmp_path}/empty has not joined the shared ledger: only its chain was checked"
     )
     assert not (tmp_path / "empty").exists()
+    (tmp_path / "given").mkdir()
+    (tmp_path / "given" / "model.safetensors").write_bytes(b"x")
+    assert refusal(lambda: verify_workspace(Workspace(tmp_path / "given"))).found == (
+        "the shared ledger with 6 events, and model.safetensors, which none of them speaks of: there is nothing "
+        "to check"
+    )
 
 
 @pytest.mark.usefixtures("address")

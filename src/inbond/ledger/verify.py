@@ -244,10 +244,10 @@ def _refuse_nothing(workspace: Workspace, check: ChainCheck, findings: Findings)
     there = next(_others(workspace), None) if findings.artifacts + findings.files == 0 else None
     if check.digests and there is None:
         return
-    place = membership.place(workspace)
+    name = membership.place(workspace).name if membership.begun(workspace) else "the shared ledger"
     raise InputError(
         expected=f"a ledger in {workspace.home} that speaks of the files there",
-        found=f"{place.name} with {len(check.digests):,} events, and "
+        found=f"{name} with {len(check.digests):,} events, and "
         + (f"{there}, which none of them speaks of" if there else "nothing in it")
         + ": there is nothing to check",
         fix="run the recipe again if it was interrupted; get what came from elsewhere again, whole",
