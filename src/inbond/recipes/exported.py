@@ -22,11 +22,12 @@ from inbond.ledger.lineage import Graph
 from inbond.ledger.recorded import LEARNT, Kept, Run, data_id
 from inbond.ledger.texts import terms_of
 from inbond.ledger.trace import find_target
-from inbond.policy import library
+from inbond.policy import foreign, library
 from inbond.report.exports.facts import Exported, Measured, Step
 from inbond.report.exports.notice import asks_for_one, notice
 from inbond.workspace import Workspace, config_folder
 
+_CARD = "README.md"
 _GENERATE, _CAPTURE, _TRAIN = "generate", "capture", "train"
 
 
@@ -239,7 +240,17 @@ def _measured(workspace: Workspace, found: Inventory, run: Run) -> Measured:
         int(parameters) if parameters is not None else None,
         numbers,
         run.verdict,
+        _hub(run),
     )
+
+
+def _hub(run: Run) -> Mapping[str, Any]:
+    """What the card in a student's folder says to the Hub; nothing where there is no such card."""
+    files = run.student.manifest.files
+    if _CARD not in files:
+        return {}
+    values = foreign.front_matter(_checked(run.student.folder / _CARD, files[_CARD], "the manifest")) or {}
+    return {str(name): value for name, value in values.items() if name != "inbond"}
 
 
 def _checked(path: Path, expected: Digest, by: str) -> bytes:

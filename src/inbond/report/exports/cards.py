@@ -1,7 +1,8 @@
 """Hugging Face cards out of a lineage: a model card, or for data a data set card. Pure.
 
 The front matter has the keys that the Hub reads. It has none for a teacher, so a block ``inbond`` says what
-was learnt from whom. A run's own student folder has a card with all that was measured as well.
+was learnt from whom. A student that a run handed out has a card with all that was measured: its keys are said
+again here, so that there is one answer to what it is.
 """
 
 from __future__ import annotations
@@ -33,11 +34,11 @@ _LONGEST = 300
 def card(exported: Exported) -> str:
     """The card of the target: YAML front matter, then prose."""
     front = _model(exported) if exported.target.kind == "model" else _data(exported)
-    values = {
+    hub = exported.measured.hub or {
         **hub_licence(exported.target.licence, also=exported.card_names),
         **front,
-        "inbond": _block(exported),
     }
+    values = {**hub, "inbond": _block(exported)}
     text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=2**30)
     return f"---\n{text}---\n\n" + "\n".join(_body(exported)) + "\n"
 
@@ -84,8 +85,21 @@ def _data(exported: Exported) -> dict[str, Any]:
 
 
 def _hub_ids(exported: Exported, sources: list[str]) -> list[str]:
-    found = (names.hub_id(exported.graph.nodes[source]) for source in dict.fromkeys(sources))
-    return [id_ for id_ in found if id_ is not None and HUB_ID.fullmatch(id_)]
+    found = (_hub_id(exported, source) for source in dict.fromkeys(sources))
+    return [id_ for id_ in dict.fromkeys(found) if id_ is not None and HUB_ID.fullmatch(id_)]
+
+
+def _hub_id(exported: Exported, source: str) -> str | None:
+    """A node's id on the Hub, or that of what it is a conversion of."""
+    waiting, seen = [source], set[str]()
+    while waiting:
+        id_ = waiting.pop()
+        if id_ not in seen:
+            seen.add(id_)
+            if found := names.hub_id(exported.graph.nodes[id_]):
+                return found
+            waiting += [edge.source for edge in exported.into(id_) if edge.relation == "quantized"]
+    return None
 
 
 def _size(records: int) -> str:

@@ -51,13 +51,15 @@ class Step:
 @dataclass(frozen=True)
 class Measured:
     """What is known of a recorded run's student beyond its lineage. ``metrics`` are those of its
-    result.json that are numbers; ``verdict`` is the JSON of what the gate decided."""
+    result.json that are numbers; ``verdict`` is the JSON of what the gate decided; ``hub`` the front matter
+    of the card in the student's folder, without its block ``inbond``."""
 
     architecture: str | None = None
     model_type: str | None = None
     parameters: int | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     verdict: Mapping[str, Any] = field(default_factory=dict)
+    hub: Mapping[str, Any] = field(default_factory=dict)
 
 
 @final
