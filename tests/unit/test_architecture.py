@@ -193,3 +193,42 @@ def test_bytes_are_hashed_in_one_place() -> None:
         if path != SOURCE / "digest.py" and any(name.startswith("hashlib") for _, name in imports(path))
     ]
     assert others == []
+
+
+TOUCHES_DISK = ("files", "declared")
+"""The policy's modules that open files. ``library``, ``agreements`` and ``weights`` stand on the first."""
+DISK = ("pathlib", "os", "io", "shutil", "tempfile", "importlib.resources", "socket", "urllib")
+
+
+def needed_by(start: Path) -> set[str]:
+    """The policy's modules that one of them needs, itself too."""
+    found, waiting = set(), [start.stem]
+    while waiting:
+        name = waiting.pop()
+        path = SOURCE / "policy" / f"{name}.py"
+        if name in found or not path.exists():
+            continue
+        found.add(name)
+        inner = [each.removeprefix("inbond.policy.") for _, each in imports(path) if "inbond.policy." in each]
+        waiting += [each.split(".")[0] for each in inner]
+    return found
+
+
+def test_what_decides_needs_no_module_that_reads_files() -> None:
+    needs = needed_by(SOURCE / "policy" / "decide.py")
+    assert {"applying", "lifting", "conditions", "terms", "schema"} <= needs
+    assert needs & {*TOUCHES_DISK, "library", "agreements", "weights", "foreign"} == set()
+    for name in needs:
+        used = [each for _, each in imports(SOURCE / "policy" / f"{name}.py")]
+        assert [each for each in used if each.startswith(DISK)] == [], name
+
+
+def test_the_policys_files_are_opened_in_two_modules() -> None:
+    opens = ("open", "read_bytes", "read_text", "iterdir", "glob")
+    opening = {
+        path.stem
+        for path in (SOURCE / "policy").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if getattr(node, "attr", None) in opens or getattr(node, "id", None) == "open"
+    }
+    assert opening == set(TOUCHES_DISK)

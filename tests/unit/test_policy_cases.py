@@ -17,11 +17,11 @@ from inbond.policy.library import shipped
 from inbond.policy.licences import normalise
 from inbond.recipes import plan as plans
 from inbond.workspace import Workspace
-from tests.unit import policy_cases, policy_cases_texts
+from tests.unit import policy_cases, policy_cases_edges, policy_cases_texts
 from tests.unit.policy_cases import Case
 
 TODAY = date(2026, 11, 21)
-CASES = (*policy_cases.CASES, *policy_cases_texts.CASES)
+CASES = (*policy_cases.CASES, *policy_cases_texts.CASES, *policy_cases_edges.CASES)
 
 
 def facts_of(case: Case) -> Facts:

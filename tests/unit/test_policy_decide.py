@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from inbond.digest import of_value
 from inbond.errors import InputError
-from inbond.policy import gate
+from inbond.policy import gate, library
 from inbond.policy.decide import decide
 from inbond.policy.facts import Agreement, DataLicence, Descent, Facts, LicenceFinding
 from inbond.policy.stances import OUTCOMES
-from inbond.policy.terms import Catalogue, catalogue_of, shipped
+from inbond.policy.terms import Catalogue, catalogue_of
 
 TEACHER = "hf:maker/teacher"
 OTHER = "hf:other/base"
@@ -44,7 +44,7 @@ AGREEMENT = Agreement(
 
 
 def outcome(facts: Facts, catalogue: Catalogue | None = None) -> str:
-    return decide(facts, catalogue or shipped()).verdict.outcome
+    return decide(facts, catalogue or library.shipped().terms).verdict.outcome
 
 
 CASES = [
@@ -194,7 +194,7 @@ def test_case(sentence: str, facts: Facts, expected: str) -> None:
 
 
 def test_apache_obligations_of_a_pruned_student_are_those_of_section_4() -> None:
-    due = decide(plan(), shipped()).obligations
+    due = decide(plan(), library.shipped().terms).obligations
     assert [(item.kind, item.source.split(",")[0]) for item in due] == [
         ("licence-copy", "Apache-2.0 s.4(a)"),
         ("change-notice", "Apache-2.0 s.4(b)"),
@@ -206,7 +206,7 @@ def test_apache_obligations_of_a_pruned_student_are_those_of_section_4() -> None
 
 def test_both_edges_are_judged_and_silence_stays_silence() -> None:
     for licence in ("Apache-2.0", "MIT"):
-        reasons = decide(plan(licence), shipped()).verdict.reasons
+        reasons = decide(plan(licence), library.shipped().terms).verdict.reasons
         assert [(r.detail["edge"], r.detail["stance"]) for r in reasons] == [
             ("weights", "conditional"),
             ("outputs", "silent"),
@@ -214,8 +214,8 @@ def test_both_edges_are_judged_and_silence_stays_silence() -> None:
 
 
 def test_the_json_is_what_the_command_line_promises() -> None:
-    value = decide(plan(), shipped()).to_json()
-    assert set(value) == {"outcome", "reasons", "obligations", "missing", "facts", "decider"}
+    value = decide(plan(), library.shipped().terms).to_json()
+    assert set(value) == {"outcome", "reasons", "obligations", "missing", "bound_by", "facts", "decider"}
     for reason in value["reasons"]:
         assert set(reason) == {
             "rule",
@@ -236,24 +236,24 @@ def test_the_json_is_what_the_command_line_promises() -> None:
 
 
 def test_a_review_names_what_is_unknown_and_what_would_settle_it() -> None:
-    decision = decide(plan(None, base="scratch", channel="api.example.com"), shipped())
+    decision = decide(plan(None, base="scratch", channel="api.example.com"), library.shipped().terms)
     findings = [reason.finding for reason in decision.verdict.reasons]
     assert findings[0].startswith(f"The licence of {TEACHER} is not known: no licence is declared.")
     assert "the terms of that host are not known. To settle it: the terms of api.example.com;" in findings[1]
     assert len(decision.missing) == 2
-    unheard = decide(plan("LicenseRef-x"), shipped())
+    unheard = decide(plan("LicenseRef-x"), library.shipped().terms)
     assert "is under LicenseRef-x (declared: its model card), a text that Inbond has no terms for." in (
         unheard.verdict.reasons[0].finding
     )
 
 
 def test_obligations_of_a_choice_are_those_of_the_chosen_text_alone() -> None:
-    kinds = [due.kind for due in decide(plan("Apache-2.0 OR MIT"), shipped()).obligations]
+    kinds = [due.kind for due in decide(plan("Apache-2.0 OR MIT"), library.shipped().terms).obligations]
     assert kinds == ["notice"]
 
 
 def test_the_same_obligation_is_not_listed_twice() -> None:
-    due = decide(plan("MIT AND MIT"), shipped()).obligations
+    due = decide(plan("MIT AND MIT"), library.shipped().terms).obligations
     assert len(due) == 1
 
 
@@ -282,7 +282,7 @@ obligations = [{obligations}]
 
 
 FIELDS = {
-    "display": ', show = ["X"]',
+    "display": ', show = ["Do it."]',
     "name-prefix": ', prefix = "X"',
     "threshold": ', metric = "monthly-active-users", above = 100, then = "deny"',
     "territory": ', excluded = ["EU"]',
@@ -389,7 +389,7 @@ def test_stance(sentence: str, terms: Catalogue, changes: dict, expected: str) -
 
 def test_a_hosts_terms_join_those_of_the_weights() -> None:
     api = catalogue("prohibited", kind="service")
-    both = Catalogue({**shipped().terms, **api.terms}, api.digest, {}, {})
+    both = Catalogue({**library.shipped().terms.terms, **api.terms}, api.digest, {}, {})
     facts = plan(base="scratch", channel="api.maker.com", host_terms="T")
     assert outcome(facts, both) == "deny"
     assert [r.rule for r in decide(facts, both).verdict.reasons] == ["weights-licence", "channel-terms"]
@@ -397,7 +397,12 @@ def test_a_hosts_terms_join_those_of_the_weights() -> None:
 
 
 def test_a_choice_escapes_a_prohibition_only_into_a_text_that_is_known() -> None:
-    terms = Catalogue({**shipped().terms, **catalogue("prohibited").terms}, shipped().digest, {}, {})
+    terms = Catalogue(
+        {**library.shipped().terms.terms, **catalogue("prohibited").terms},
+        library.shipped().terms.digest,
+        {},
+        {},
+    )
     assert outcome(plan("T OR MIT", base="scratch"), terms) == "permit"
     assert outcome(plan("T AND MIT", base="scratch"), terms) == "deny"
     assert outcome(plan("T OR LicenseRef-x", base="scratch"), terms) == "review"
@@ -454,7 +459,7 @@ def plans(draw: st.DrawFn, teacher=ANY, base=ANY, data=ANY, host=st.booleans()) 
 
 @given(plans(teacher=UNKNOWN))
 def test_an_unknown_teacher_never_permits(facts: Facts) -> None:
-    decision = decide(facts, shipped())
+    decision = decide(facts, library.shipped().terms)
     assert decision.verdict.outcome in ("review", "deny")
     assert decision.missing
 
@@ -471,7 +476,7 @@ def test_an_unknown_host_never_permits(facts: Facts) -> None:
 
 @given(plans())
 def test_the_same_facts_get_the_same_verdict(facts: Facts) -> None:
-    once, again = decide(facts, shipped()), decide(replace(facts), shipped())
+    once, again = decide(facts, library.shipped().terms), decide(replace(facts), library.shipped().terms)
     assert once == again
     assert once.verdict.facts == facts.digest
 
@@ -504,6 +509,7 @@ def test_every_field_of_the_plan_is_in_its_digest() -> None:
         {"domains": ("x",)},
         {"competes": "no"},
         {"date": "2026-01-01"},
+        {"not_yet": ()},
         {"host_models": "own"},
         {"kind": "classifier"},
         {"mau": 1},
@@ -520,7 +526,7 @@ def test_every_field_of_the_plan_is_in_its_digest() -> None:
 
 def test_a_decision_takes_less_than_a_millisecond() -> None:
     facts = [plan(name=str(i), data=(DataLicence("d", "MIT OR Apache-2.0"),)) for i in range(500)]
-    decide(facts[0], shipped())
+    decide(facts[0], library.shipped().terms)
     best = min(_seconds(facts) for _ in itertools.repeat(None, 3))
     assert best / len(facts) < 1e-3
 
@@ -528,7 +534,7 @@ def test_a_decision_takes_less_than_a_millisecond() -> None:
 def _seconds(facts: list[Facts]) -> float:
     start = time.process_time()
     for item in facts:
-        decide(item, shipped())
+        decide(item, library.shipped().terms)
     return time.process_time() - start
 
 
@@ -537,7 +543,7 @@ def _seconds(facts: list[Facts]) -> float:
 
 def test_the_ledger_is_told_the_whole_question_and_answer() -> None:
     facts = plan(None)
-    decision = decide(facts, shipped())
+    decision = decide(facts, library.shipped().terms)
     body = gate.decided(facts, decision)
     assert body["question"] == f"May a student be made from {TEACHER} as planned?"
     assert body["plan"]["weights"]["licence"] is None
@@ -551,5 +557,5 @@ def test_the_ledger_is_told_the_whole_question_and_answer() -> None:
 
 def test_an_acceptance_needs_a_reason() -> None:
     with pytest.raises(InputError) as caught:
-        gate.accepted(decide(plan(None), shipped()), "  ")
+        gate.accepted(decide(plan(None), library.shipped().terms), "  ")
     assert "a reason for accepting what the gate could not decide; found an empty one" in str(caught.value)

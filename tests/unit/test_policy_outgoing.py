@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inbond.policy import licences
+from inbond.policy.decide import decide
+from inbond.policy.facts import Facts, LicenceFinding
 from inbond.policy.fields import ORDINARY, SENSITIVE
 from inbond.policy.library import shipped
 from inbond.policy.outgoing import Bound, bounds_of, conflicts
@@ -68,3 +72,32 @@ def test_every_field_that_a_text_closes_is_explained() -> None:
             position = text.position(topic)  # type: ignore[arg-type]
             for item in position.obligations if position else ():
                 assert not set(getattr(item, "forbidden", ())) & ORDINARY
+
+
+# The student's own licence --------------------------------------------------------------------------------
+
+GEMMA = "LicenseRef-scancode-gemma-tou-2025-03-24"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "licence", "start", "bound_by", "outgoing"),
+    [
+        ("Outputs of Gemma make a derivative: its terms join the licence of the weights.",
+         GEMMA, "Apache-2.0", (GEMMA,), f"Apache-2.0 AND {GEMMA}"),
+        ("What only research may use does not become Apache by a student.",
+         "CC-BY-NC-4.0", "Apache-2.0", ("CC-BY-NC-4.0",), "Apache-2.0 AND CC-BY-NC-4.0"),
+        ("Outputs under a silent licence leave the weights' own.", "MIT", "Apache-2.0", (), "Apache-2.0"),
+        ("From scratch, the outputs' terms alone are said.", GEMMA, None, (GEMMA,), GEMMA),
+        ("From scratch and bound by nothing, none is made up.", "MIT", None, (), None),
+        ("A text is said once.", GEMMA, GEMMA, (GEMMA,), GEMMA),
+    ],
+)  # fmt: skip
+def test_the_students_licence_says_no_less_than_what_binds_it(
+    sentence: str, licence: str, start: str | None, bound_by: tuple[str, ...], outgoing: str | None
+) -> None:
+    weights = LicenceFinding("hf:a/teacher", licence, "declared", "its card")
+    base = LicenceFinding("hf:b/base", start, "declared", "its card") if start else None
+    facts = Facts("hf:a/teacher", weights, False, base, use="research", release="none")
+    decision = decide(facts, shipped().terms)
+    assert decision.bound_by == bound_by, sentence
+    assert licences.all_of_texts([*([start] if start else []), *decision.bound_by]) == outgoing, sentence

@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from inbond.policy import hosts, terms, weights
+from inbond.policy import library, weights
 from inbond.policy.licences import ids, parse
 from inbond.policy.obligations import (
     Display,
@@ -148,6 +148,9 @@ NAMES = {
     "Qwen/Qwen2.5-72B-Instruct": S + "qwen-2024",
     "Qwen/Qwen2.5-3B-Instruct": L + "qwen-research",
     "Qwen/Qwen2.5-Coder-3B": L + "qwen-research",
+    **{f"Qwen/Qwen2.5-Coder-{size}": "Apache-2.0" for size in ("0.5B", "1.5B", "7B-Instruct", "14B", "32B")},
+    "Qwen/Qwen2.5-VL-7B-Instruct": "Apache-2.0",
+    "Qwen/Qwen2.5-VL-3B-Instruct": L + "qwen-research",
     "Qwen/Qwen-Image-2.1": L + "qwen-research",
     "Qwen/Qwen3.8-Max": L + "qwen3.8-max",
     "deepseek-ai/DeepSeek-V2": DSLA,
@@ -212,6 +215,7 @@ BASES = {
 # the clauses whose numbers the reference gives
 CLAUSES = [
     (S + "llama-2-license-2023", "s.1.b.v"), (L + "llama-3-license-2024", "s.1.b.v"),
+    (L + "llama-3-license-2024", "s.2"),
     (S + "bigscience-rail-1.0", "para. 5"), (S + "bigscience-rail-1.0", "Att. A(8)"),
     (S + "bigscience-rail-1.0", "Att. A(12)"), (S + "bigscience-rail-1.0", "Att. A(13)"),
     (S + "bigscience-open-rail-m", "Att. A(l)"), (S + "bigscience-open-rail-m", "Att. A(m)"),
@@ -236,7 +240,7 @@ QWEN_LINES = ("Built with Qwen", "Improved using Qwen")
 # every typed value among the obligations of a text, on any topic
 VALUES = {
     S + "llama-2-license-2023": {META},
-    L + "llama-3-license-2024": {"Llama 3", ("Built with Meta Llama 3",)},
+    L + "llama-3-license-2024": {META, "Llama 3", ("Built with Meta Llama 3",)},  # META: s.2 of the text
     S + "llama-3.1-license-2024": {META, "Llama", ("Built with Llama",)},
     **{
         S + id_: {META, "Llama", ("Built with Llama",), (("EU",), "multimodal")}
@@ -296,19 +300,20 @@ def value_of(item: Obligation) -> object:
     return None
 
 
-@pytest.mark.parametrize("id_", terms.shipped().terms)
+@pytest.mark.parametrize("id_", library.shipped().terms.terms)
 def test_every_number_place_name_and_line_is_the_references(id_: str) -> None:
-    found = {value_of(item) for each in readings(terms.shipped().terms[id_]) for item in each.obligations}
+    text = library.shipped().terms.terms[id_]
+    found = {value_of(item) for each in readings(text) for item in each.obligations}
     assert found - {None} == VALUES.get(id_, set())
 
 
 @pytest.mark.parametrize(("id_", "number"), CLAUSES)
 def test_every_clause_that_the_reference_numbers_is_listed(id_: str, number: str) -> None:
-    assert number in {clause.number for clause in terms.shipped().terms[id_].clauses}
+    assert number in {clause.number for clause in library.shipped().terms.terms[id_].clauses}
 
 
 def test_no_other_clause_of_a_text_that_was_not_read_has_a_number() -> None:
-    for id_, text in terms.shipped().terms.items():
+    for id_, text in library.shipped().terms.terms.items():
         if text.evidence in ("S", "R"):
             numbered = {clause.number for clause in text.clauses if clause.number.startswith(("s.", "Att"))}
             assert numbered <= {number for known, number in CLAUSES if known == id_} | COPIED, id_
@@ -317,7 +322,7 @@ def test_no_other_clause_of_a_text_that_was_not_read_has_a_number() -> None:
 @pytest.mark.parametrize("row", ROWS, ids=[f"{row[0]}: {row[1]}" for row in ROWS])
 def test_every_row_is_on_file_as_the_reference_has_it(row: tuple[str, str, str, str, str]) -> None:
     _, id_, version, mark, stance = row
-    text = terms.shipped().terms[id_]
+    text = library.shipped().terms.terms[id_]
     assert text.version.startswith(version)
     assert f"{text.evidence}{text.quoted_by or ''}" == mark
     assert text.outputs is not None
@@ -329,7 +334,7 @@ def test_every_row_is_on_file_as_the_reference_has_it(row: tuple[str, str, str, 
 
 def test_no_text_is_on_file_that_no_row_accounts_for() -> None:
     ours = {L + "own-work", DIFFERS}
-    assert set(terms.shipped().terms) == {row[1] for row in ROWS} | set(DATA) | ours
+    assert set(library.shipped().terms.terms) == {row[1] for row in ROWS} | set(DATA) | ours
 
 
 def test_every_number_of_the_table_has_a_row() -> None:
@@ -339,12 +344,12 @@ def test_every_number_of_the_table_has_a_row() -> None:
 
 @pytest.mark.parametrize("id_", DATA)
 def test_every_data_licence_speaks_of_training_on_the_text(id_: str) -> None:
-    assert terms.shipped().terms[id_].training_data is not None
+    assert library.shipped().terms.terms[id_].training_data is not None
 
 
 def test_a_services_terms_speak_of_outputs_alone() -> None:
     """The reference is silent on what they say of weights and of text as data: those are reviews."""
-    for text in terms.shipped().terms.values():
+    for text in library.shipped().terms.terms.values():
         if text.kind == SERVICE:
             assert text.outputs is not None
             assert (text.derived_weights, text.training_data) == (None, None)
@@ -352,10 +357,10 @@ def test_a_services_terms_speak_of_outputs_alone() -> None:
 
 @pytest.mark.parametrize(("host", "id_"), HOSTS.items())
 def test_every_host_has_its_terms(host: str, id_: str) -> None:
-    row = hosts.shipped().find(host)
+    row = library.shipped().hosts.find(host)
     assert row is not None
     assert row.terms == L + id_
-    assert terms.shipped().terms[row.terms].kind == SERVICE
+    assert library.shipped().terms.terms[row.terms].kind == SERVICE
 
 
 @pytest.mark.parametrize(("name", "licence"), NAMES.items())
@@ -365,7 +370,7 @@ def test_every_name_in_the_wild_has_its_licence(name: str, licence: str) -> None
     assert model.licence == licence
     expression = parse(licence)
     assert expression is not None
-    assert all(id_ in terms.shipped().terms for id_ in ids(expression))
+    assert all(id_ in library.shipped().terms.terms for id_ in ids(expression))
 
 
 @pytest.mark.parametrize(("name", "base"), BASES.items())
@@ -380,4 +385,4 @@ def test_every_licence_in_the_registry_is_a_text_on_file() -> None:
     for model in (*registry.by_name.values(), *registry.by_prefix.values(), *registry.by_digest.values()):
         expression = parse(model.licence)
         assert expression is not None
-        assert all(id_ in terms.shipped().terms for id_ in ids(expression)), model.title
+        assert all(id_ in library.shipped().terms.terms for id_ in ids(expression)), model.title

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 
 from inbond.policy import fields, places
 from inbond.policy.facts import RELEASES, Facts, Modality
@@ -33,7 +34,7 @@ _TRIGGERED_BY: Mapping[When, tuple[str, ...]] = {
     "offered": ("service", "weights"),
     "distributed": ("weights",),
 }
-_METRIC_TEXT: Mapping[Metric, str] = {
+METRIC_TEXT: Mapping[Metric, str] = {
     "monthly-active-users": "monthly active users",
     "monthly-revenue-usd": "US dollars of revenue a month",
     "annual-revenue-usd": "US dollars of revenue a year",
@@ -93,10 +94,9 @@ def _perhaps(weighed: Applied, modality: Modality) -> Applied:
 def _weigh_name(item: NamePrefix, facts: Facts) -> Applied:
     if facts.name is None:
         return Applied("permit-with-obligations", item.text)
-    if facts.name.startswith(item.prefix):
+    if _joined(facts.name).startswith(_joined(item.prefix)):
         return Applied("permit-with-obligations", f"{item.text} The name {facts.name!r} does.")
-    joint = " " if " " in item.prefix else "-"
-    better = f"{item.prefix}{joint}{facts.name}"
+    better = f"{_joined(item.prefix)}-{facts.name}"
     return Applied(
         "permit-with-obligations",
         f"{item.text} The name {facts.name!r} does not: name it {better!r}, for instance.",
@@ -106,11 +106,18 @@ def _weigh_name(item: NamePrefix, facts: Facts) -> Applied:
     )
 
 
+def _joined(name: str) -> str:
+    """A space as the hyphen that stands for it in the name of a repository."""
+    return name.replace(" ", "-")
+
+
 def _weigh_threshold(item: Threshold, facts: Facts) -> Applied:
-    limit = f"{item.above:,.0f} {_METRIC_TEXT[item.metric]}"
-    above = _is_above(item, facts)
+    limit = f"{item.above:,.0f} {METRIC_TEXT[item.metric]}"
+    above = is_above(item.metric, item.above, facts)
     if above is None:
         return Applied("permit-with-obligations", item.text)
+    if item.as_of is not None and item.then != "obligation":
+        return _weigh_earlier(item, limit, item.as_of, above=above)
     if not above:
         return replace(_NOTHING, finding=f"The plan stays within {limit}, above which more would follow.")
     finding = f"The plan is above {limit}."
@@ -123,29 +130,43 @@ def _weigh_threshold(item: Threshold, facts: Facts) -> Applied:
             return Applied("deny", item.text, f"{finding} Above it nothing is granted: {item.text}")
 
 
-def _is_above(item: Threshold, facts: Facts) -> bool | None:
+def _weigh_earlier(item: Threshold, limit: str, day: date, *, above: bool) -> Applied:
+    """What the plan tells is today's number; what counts is that of a month gone by."""
+    counts = f"what counts is the calendar month before {day}"
+    if not above:
+        return replace(
+            _NOTHING,
+            finding=f"The plan stays within {limit} today; {counts}. If it was otherwise: {item.text}",
+        )
+    missing = (f"whether you and your affiliates had more than {limit} in the month before {day}",)
+    return Applied(
+        "review", item.text, f"The plan is above {limit} today; {counts}: was it so then?", missing
+    )
+
+
+def is_above(metric: Metric, limit: float, facts: Facts) -> bool | None:
     """None when it cannot be told: a year's revenue bounds a month's only from both sides."""
-    if item.metric == "monthly-active-users":
-        return None if facts.mau is None else facts.mau > item.above
+    if metric == "monthly-active-users":
+        return None if facts.mau is None else facts.mau > limit
     if facts.revenue_usd is None:
         return None
-    if item.metric == "annual-revenue-usd":
-        return facts.revenue_usd > item.above
-    if facts.revenue_usd <= item.above:
+    if metric == "annual-revenue-usd":
+        return facts.revenue_usd > limit
+    if facts.revenue_usd <= limit:
         return False
-    return True if facts.revenue_usd > item.above * _MONTHS else None
+    return True if facts.revenue_usd > limit * _MONTHS else None
 
 
 def _weigh_territory(item: Territory, facts: Facts) -> Applied:
     listed = ", ".join(item.excluded or item.only)
     rule = f"It grants nothing in {listed}." if item.excluded else f"It grants rights in {listed} only."
     if facts.territory is None:
-        missing = ("the country that the plan is for (--territory)",)
-        return Applied("review", item.text, f"{rule} The plan names no country.", missing)
+        missing = ("where you are based: your domicile or principal place of business (--territory)",)
+        return Applied("review", item.text, f"{rule} The plan does not say where you are based.", missing)
     inside = places.within(facts.territory, item.excluded or item.only)
     if inside == bool(item.only):
         return Applied("permit-with-obligations", item.text)
-    finding = f"{rule} The plan is for {facts.territory}."
+    finding = f"{rule} You are based in {facts.territory}."
     return Applied(item.then, item.text, finding, _REACHES if item.then == "review" else ())
 
 

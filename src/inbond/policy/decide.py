@@ -33,16 +33,18 @@ from inbond.policy.places import COUNTRIES
 from inbond.policy.terms import Catalogue
 from inbond.types import EdgeKind, Verdict
 
-VERSION = 3
+VERSION = 4
 
 
 @dataclass(frozen=True)
 class Decision:
-    """A verdict, with what must be done under it and what is missing for a better one."""
+    """A verdict, with what must be done under it and what is missing for a better one. ``bound_by`` are the
+    texts that bind the student's own licence: it may not say less than they do."""
 
     verdict: Verdict
     obligations: tuple[Due, ...]
     missing: tuple[str, ...]
+    bound_by: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``inbond check --json`` prints."""
@@ -50,11 +52,13 @@ class Decision:
             **self.verdict.to_json(),
             "obligations": [due.to_json() for due in self.obligations],
             "missing": list(self.missing),
+            "bound_by": list(self.bound_by),
         }
 
 
 def decide(facts: Facts, catalogue: Catalogue) -> Decision:
-    """Judges a plan. The same facts and catalogue always give the same decision; never raises."""
+    """Judges a plan. The same facts and catalogue always give the same decision; never raises for
+    facts of the types that they declare, whatever the values."""
     sources = all_of(
         [
             *_judge_vocabulary(facts),
@@ -64,10 +68,12 @@ def decide(facts: Facts, catalogue: Catalogue) -> Decision:
             *_judge_descent(facts, catalogue),
         ]
     )
-    judged = all_of([sources, *judge_outgoing(sources.bounds)])
+    handed_out = facts.release == "weights"
+    judged = all_of([sources, *(judge_outgoing(sources.bounds) if handed_out else ())])
     decider = f"inbond.policy/{VERSION}, terms {catalogue.digest}"
     verdict = Verdict(judged.outcome, judged.reasons, facts.digest, decider)
-    return Decision(verdict, judged.obligations, judged.missing)
+    bound_by = tuple(dict.fromkeys(bound.terms for bound in sources.bounds))
+    return Decision(verdict, judged.obligations, judged.missing, bound_by)
 
 
 def _judge_vocabulary(facts: Facts) -> list[Judgement]:

@@ -28,6 +28,8 @@ COMPETES: tuple[Competes, ...] = get_args(Competes)
 KINDS: tuple[StudentKind, ...] = get_args(StudentKind)
 
 SELF_HOSTED = "self-hosted"
+_LARGEST = 2**53
+"""From here on integers and floats differ, and canonical JSON holds none."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,8 @@ class Agreement:
     ``terms`` are the ids of the texts that it stands in for; empty: the channel's terms for a teacher
     behind a host, else the one licence of the weights. ``document`` is the digest of what was signed.
     Dates are ISO 8601; ``ends`` is None for no end. ``in_force`` says whether the day on which the plan
-    is judged lies between them.
+    is judged lies between them. A text's conditions stay unless they are granted: ``domains`` are fields
+    of use, ``territories`` places (countries, or EU), ``thresholds`` metrics with the most that each may be.
     """
 
     parties: tuple[str, ...]
@@ -92,6 +95,9 @@ class Agreement:
     ends: str | None
     document: Digest
     in_force: bool
+    domains: tuple[str, ...] = ()
+    territories: tuple[str, ...] = ()
+    thresholds: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,9 +110,12 @@ class Facts:
     ``api:`` name. The student's weights start from the teacher (``base_is_teacher``: pruned from it, or
     initialised with it), from another model (``base``), or from scratch (neither). Defaults are the
     most demanding plan: commercial use, weights released, the teacher's outputs trained on, a model for
-    general use. ``mau`` are monthly active users, ``revenue_usd`` US dollars a year, ``territory`` an
-    ISO 3166-1 code of two letters. ``date`` (ISO 8601) is None for "now". ``descent`` is what all of its
-    sources descend from beyond what their own files and our registry say.
+    general use. ``mau`` are monthly active users today, ``revenue_usd`` US dollars a year, ``territory`` the
+    ISO 3166-1 code of two letters of the country where whoever plans this is based. ``date`` (ISO 8601) is
+    None for "now"; ``not_yet`` are then the ids of all texts on file that are not in force yet, as
+    ``Catalogue.not_yet`` tells of today (so that the facts stay the same from day to day), None where nobody
+    looked. ``descent`` is what all of its sources descend from beyond what their own files and our registry
+    say.
     """
 
     teacher: str
@@ -129,6 +138,7 @@ class Facts:
     revenue_usd: float | None = None
     territory: str | None = None
     date: str | None = None
+    not_yet: tuple[str, ...] | None = None
     agreements: tuple[Agreement, ...] = ()
 
     def __post_init__(self) -> None:
@@ -140,8 +150,9 @@ class Facts:
         return self.weights if self.base_is_teacher else self.base
 
     def to_json(self) -> dict[str, Any]:
-        """Every field; what the digest is made over."""
-        values: dict[str, Any] = _listed(asdict(self))
+        """Every field; what the digest is made over. What JSON cannot hold (a number that is none, a
+        surrogate) is written out, so that facts of any content have a digest."""
+        values: dict[str, Any] = _plain(asdict(self))
         return values
 
     @cached_property
@@ -149,8 +160,14 @@ class Facts:
         return of_value(self.to_json())
 
 
-def _listed(value: Any) -> Any:
+def _plain(value: Any) -> Any:
     """Tuples as the lists that JSON has: what is read back is then equal to what was written."""
     if isinstance(value, dict):
-        return {key: _listed(item) for key, item in value.items()}
-    return [_listed(item) for item in value] if isinstance(value, (list, tuple)) else value
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, (int, float)) and not abs(value) < _LARGEST:  # not: it may be no number
+        return repr(value)
+    return value

@@ -1,4 +1,4 @@
-"""The registry of hosts: whose terms a channel puts on top of the weights' licence. Pure but for ``shipped``.
+"""The registry of hosts: whose terms a channel puts on top of the weights' licence. Pure.
 
 A host is known by its whole name; ``*`` stands for one label of it (a region). A name that only looks
 alike, and a known host on another port, match nothing.
@@ -7,37 +7,28 @@ alike, and a known host on another port, match nothing.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
-from functools import lru_cache
-from importlib import resources
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints
 
 from inbond.errors import InputError
-from inbond.policy.faults import first_fault
+from inbond.policy.strict import Strict, first_fault, toml_values
 
 _Name = Annotated[str, StringConstraints(pattern=r"^([a-z0-9-]+|\*)(\.([a-z0-9-]+|\*))+$")]
 
 
-class HostRow(BaseModel):
+class HostRow(Strict):
     """Hosts under one text. ``models``: the host serves its provider's ``own`` models alone, so its
     terms are the whole story; or ``any``, so each model's own licence counts beside them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     hosts: Annotated[tuple[_Name, ...], Field(min_length=1)]
     terms: str
     models: Literal["own", "any"]
-    read_on: date
 
 
-class _File(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class _File(Strict):
     host: tuple[HostRow, ...]
 
 
@@ -58,8 +49,8 @@ class Hosts:
 def parse_hosts(file: str, data: bytes) -> Hosts:
     """Reads a registry of hosts. Raises InputError naming ``file`` and the field."""
     try:
-        rows = _File.model_validate(tomllib.loads(data.decode("utf-8"))).host
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
+        rows = _File.model_validate(toml_values(data)).host
+    except ValueError as error:
         raise InputError(
             expected=f"a registry of hosts in {file}", found=first_fault(error), fix="correct it"
         ) from error
@@ -72,12 +63,6 @@ def parse_hosts(file: str, data: bytes) -> Hosts:
             (patterns if "*" in name else exact)[name] = row
     forms = ((re.compile(_form(name), re.ASCII), row) for name, row in patterns.items())
     return Hosts(exact, tuple(forms))
-
-
-@lru_cache(maxsize=1)
-def shipped() -> Hosts:
-    """The registry that comes with Inbond."""
-    return parse_hosts("hosts.toml", (resources.files("inbond.policy") / "hosts.toml").read_bytes())
 
 
 def _form(name: str) -> str:

@@ -12,10 +12,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from inbond.errors import InputError
-from inbond.policy import hosts, terms, weights
-from inbond.policy.hosts import HostRow, Hosts
-from inbond.policy.terms import Catalogue
-from inbond.policy.weights import Registry
+from inbond.policy import files, weights
+from inbond.policy.hosts import HostRow, Hosts, parse_hosts
+from inbond.policy.terms import Catalogue, catalogue_of
+from inbond.policy.weights import Registry, registry_of
 
 TERMS, MODELS = "terms", "models.toml"
 
@@ -47,39 +47,22 @@ class Library:
 @lru_cache(maxsize=1)
 def shipped() -> Library:
     """What comes with Inbond."""
-    return Library(terms.shipped(), weights.shipped(), hosts.shipped())
+    return Library(
+        catalogue_of(files.shipped(TERMS)),
+        weights.shipped(),
+        parse_hosts("hosts.toml", files.shipped_file("hosts.toml")),
+    )
 
 
 def load(config: Path) -> Library:
     """What ships and what the ``config`` folder adds. Raises InputError naming file and field."""
-    own, models = _files(config / TERMS), _read(config / MODELS)
+    own = files.read_folder(config / TERMS, "a terms file")
+    models = files.read_if_there(config / MODELS, "a registry of models")
     base = shipped()
     if not own and models is None:
         return base
     return Library(
-        terms.catalogue_of(own, base.terms) if own else base.terms,
-        weights.registry_of([(str(config / MODELS), models)], base.models)
-        if models is not None
-        else base.models,
+        catalogue_of(own, base.terms) if own else base.terms,
+        registry_of([(str(config / MODELS), models)], base.models) if models is not None else base.models,
         base.hosts,
     )
-
-
-def _files(folder: Path) -> list[tuple[str, bytes]]:
-    found = []
-    for path in sorted(folder.glob("*.toml")):
-        data = _read(path)
-        if data is not None:
-            found.append((str(path), data))
-    return found
-
-
-def _read(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise InputError(
-            expected=f"a file that can be read at {path}", found=str(error), fix="correct its permissions"
-        ) from error

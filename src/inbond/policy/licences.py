@@ -8,6 +8,7 @@ a choice of several. An id with an exception (``X WITH Y``) is one id of its own
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -67,6 +68,23 @@ def is_spdx(text: str) -> bool:
         return False
     unknown = set(_licensing().unknown_license_keys(tree)) - _LATER
     return all(_REF.fullmatch(key) for key in unknown)
+
+
+def all_of_texts(texts: Sequence[str]) -> str | None:
+    """One expression under which all of these apply; None for none."""
+    named = {id_ for text in texts if " " in text for id_ in ids(parse(text) or text)}
+    alone = [text for text in dict.fromkeys(texts) if " " in text or text not in named]
+    if len(alone) < 2:
+        return alone[0] if alone else None
+    return normalise(" AND ".join(f"({text})" if " " in text else text for text in alone))
+
+
+def is_listed(text: str) -> bool:
+    """Whether a text is the id of one licence on SPDX's list or LicenseDB's, in capitals or not."""
+    tree = _tree(text.strip())
+    if tree is None or not getattr(tree, "key", None):
+        return False
+    return not _licensing().unknown_license_keys(tree) or text in _LATER
 
 
 def is_choice(text: str) -> bool:

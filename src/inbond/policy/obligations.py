@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from inbond.policy.facts import Modality
 from inbond.policy.places import COUNTRIES, GROUPS
+from inbond.policy.strict import Day, Strict
 
 ObligationKind = Literal[
     "name-prefix",
@@ -27,6 +28,7 @@ ObligationKind = Literal[
     "non-commercial",
     "no-compete",
     "register",
+    "conduct",
 ]
 KINDS: tuple[ObligationKind, ...] = get_args(ObligationKind)
 When = Literal["always", "offered", "distributed"]
@@ -34,12 +36,6 @@ Metric = Literal["monthly-active-users", "monthly-revenue-usd", "annual-revenue-
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Tag = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$")]
-
-
-class Strict(BaseModel):
-    """Frozen, and strict about names: a misspelt field must never be ignored."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class _Common(Strict):
@@ -54,9 +50,10 @@ class _Common(Strict):
 
 
 class Plain(_Common):
-    """Kinds that need nothing but their sentence."""
+    """Kinds that need nothing but their sentence. ``conduct``: something not to do with what the teacher
+    says, which no fact of a plan tells (reverse-engineering)."""
 
-    kind: Literal["notice", "change-notice", "licence-copy", "non-commercial", "register"]
+    kind: Literal["notice", "change-notice", "licence-copy", "non-commercial", "register", "conduct"]
     prescribed: Text | None = None
     """Of a notice: its wording, where the text was read and has that very line. ``{name}``: the model's."""
 
@@ -68,14 +65,15 @@ class Plain(_Common):
 
 
 class NamePrefix(_Common):
-    """The student's name must begin with ``prefix``, letter for letter."""
+    """The student's name must begin with ``prefix``, letter for letter; a hyphen stands for a space, which
+    the names of repositories cannot have."""
 
     kind: Literal["name-prefix"]
     prefix: Text
 
 
 class Display(_Common):
-    """Any one of the texts in ``show`` is to be shown where ``text`` says."""
+    """Any one of the texts in ``show`` is to be shown where ``text``, which quotes them, says."""
 
     kind: Literal["display"]
     show: Annotated[tuple[Text, ...], Field(min_length=1)]
@@ -85,19 +83,29 @@ class Display(_Common):
 
 class PassThrough(_Common):
     """What whoever receives the student must be bound to: the text's use restrictions, the same licence
-    (share-alike), or, for a channel that serves the models of others, each model's own terms."""
+    (share-alike; ``or_under`` are the ids of others that it takes in its place), or, for a channel that
+    serves the models of others, each model's own terms."""
 
     kind: Literal["pass-through"]
     what: Literal["use-restrictions", "licence", "model-terms"]
+    or_under: tuple[Text, ...] = ()
+
+    @model_validator(mode="after")
+    def _of_share_alike(self) -> PassThrough:
+        if self.or_under and self.what != "licence":
+            raise ValueError("or_under goes with what = licence alone")
+        return self
 
 
 class Threshold(_Common):
-    """Something follows once the plan's ``metric`` is above ``above`` (users, or US dollars)."""
+    """Something follows once the plan's ``metric`` is above ``above`` (users, or US dollars). ``as_of``: what
+    counts is not today's number, but that of the calendar month before this day."""
 
     kind: Literal["threshold"]
     metric: Metric
     above: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     then: Literal["obligation", "review", "deny"]
+    as_of: Day | None = None
 
 
 class Territory(_Common):

@@ -2,7 +2,8 @@
 
 A share-alike text asks for itself; a text whose use restrictions pass through asks for a licence that
 carries them; a non-commercial one for a licence that keeps to that. Restrictions and non-commercial terms
-fit into one licence. Share-alike goes with nothing but itself: it allows no further restriction.
+fit into one licence. Share-alike allows no further restriction: it goes with itself, with what else it takes
+in its place (a later version), and, where it is non-commercial itself, with what asks for that.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Literal
 
+from inbond.policy.obligations import PassThrough
 from inbond.policy.schema import Reading
 
 Asks = Literal["same", "restrictions", "non-commercial"]
@@ -24,11 +26,15 @@ _ASKS_TEXT: dict[Asks, str] = {
 
 @dataclass(frozen=True)
 class Bound:
-    """What the text ``terms``, which ``subject`` is under, asks of the student's licence."""
+    """What the text ``terms``, which ``subject`` is under, asks of the student's licence. Of a share-alike
+    text: ``or_under`` are the licences that it takes in its place, and ``keeps_non_commercial`` says whether
+    it asks for that itself."""
 
     terms: str
     subject: str
     asks: Asks
+    or_under: tuple[str, ...] = ()
+    keeps_non_commercial: bool = False
 
     @property
     def sentence(self) -> str:
@@ -52,16 +58,32 @@ class Conflict:
 
 def bounds_of(terms: str, subject: str, reading: Reading) -> tuple[Bound, ...]:
     """What one reading asks of the licence of a student that is handed out."""
-    asked: list[Asks] = [] if reading.outgoing == "any" else [reading.outgoing]
-    if any(item.kind == "non-commercial" for item in reading.obligations):
-        asked.append("non-commercial")
-    return tuple(Bound(terms, subject, asks) for asks in asked)
+    non_commercial = any(item.kind == "non-commercial" for item in reading.obligations)
+    others = tuple(
+        id_ for item in reading.obligations if isinstance(item, PassThrough) for id_ in item.or_under
+    )
+    bounds = []
+    if reading.outgoing == "same":
+        bounds.append(Bound(terms, subject, "same", others, non_commercial))
+    elif reading.outgoing != "any":
+        bounds.append(Bound(terms, subject, reading.outgoing))
+    if non_commercial:
+        bounds.append(Bound(terms, subject, "non-commercial"))
+    return tuple(bounds)
 
 
 def conflicts(bounds: Iterable[Bound]) -> tuple[Conflict, ...]:
     """Each two texts that no single licence satisfies, once, in order."""
     found: dict[frozenset[str], Conflict] = {}
     for first, second in combinations(bounds, 2):
-        if first.terms != second.terms and "same" in (first.asks, second.asks):
+        if first.terms != second.terms and not _agree(first, second):
             found.setdefault(frozenset((first.terms, second.terms)), Conflict(first, second))
     return tuple(found.values())
+
+
+def _agree(first: Bound, second: Bound) -> bool:
+    alike = [bound for bound in (first, second) if bound.asks == "same"]
+    if len(alike) == 2:
+        return bool({first.terms, *first.or_under} & {second.terms, *second.or_under})
+    other = second if first in alike else first
+    return not alike or (other.asks == "non-commercial" and alike[0].keeps_non_commercial)

@@ -15,10 +15,12 @@ SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG
 VG VI VN VU WF WS YE YT ZA ZM ZW
 """
 _EU = "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK"
+_EU_BEYOND = "AX GF GP MF MQ RE YT"
+"""Codes of their own for what belongs to France and Finland and is part of the Union (TFEU art. 355)."""
 
 COUNTRIES: frozenset[str] = frozenset(_COUNTRIES.split())
 
-GROUPS: Mapping[str, frozenset[str]] = {"EU": frozenset(_EU.split())}
+GROUPS: Mapping[str, frozenset[str]] = {"EU": frozenset(f"{_EU} {_EU_BEYOND}".split())}
 """The European Union as it is on 2026-11-21."""
 
 

@@ -6,13 +6,13 @@ for obligations; an exception is another reading that stands where the plan fits
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Literal, get_args
 
 from pydantic import Field, StringConstraints
 
-from inbond.policy.facts import Release, StudentKind, Topic, Use
-from inbond.policy.obligations import Obligation, PassThrough, Strict, Text
+from inbond.policy.facts import Competes, Release, StudentKind, Topic, Use
+from inbond.policy.obligations import Obligation, PassThrough, Text
+from inbond.policy.strict import Day, Strict
 
 Stance = Literal[
     "express", "silent", "unclear", "conditional", "competing-only", "non-commercial", "prohibited"
@@ -56,12 +56,14 @@ class Reading(Strict):
 
 class Exemption(Reading):
     """What the text says instead where the plan fits every list that is given: the student's weights
-    start from weights under one of ``based_on``, its kind, its use and its release are among these."""
+    start from weights under one of ``based_on``; its kind, its use, its release and what is said of its
+    competing are among these."""
 
     based_on: tuple[Text, ...] = ()
     kinds: tuple[StudentKind, ...] = ()
     uses: tuple[Use, ...] = ()
     releases: tuple[Release, ...] = ()
+    competes: tuple[Competes, ...] = ()
 
 
 class Position(Reading):
@@ -74,7 +76,9 @@ class Terms(Strict):
     """One text: a licence, or a service's terms. ``names`` are what model cards call it; ``provider`` is
     who grants it, where that is always the same. ``evidence``: F the text itself was read, D an excerpt
     of the primary page, S quoted by ``quoted_by`` others, R recalled. ``text_digest`` is that of the
-    text at ``source``, where we hold it."""
+    text where we held it, ``text_at`` where that was. ``replaces`` is the id of the text that was in force
+    until this one was ``effective``. ``unread``: there is no text behind this, or nobody has read it; so no
+    agreement stands in for it."""
 
     id: Text
     kind: Literal["licence", "service"]
@@ -82,12 +86,15 @@ class Terms(Strict):
     version: Text
     names: tuple[Text, ...] = ()
     provider: Text | None = None
-    effective: date | None = None
-    read_on: date
+    effective: Day | None = None
+    read_on: Day
     evidence: Literal["F", "D", "S", "R"]
     quoted_by: Annotated[int, Field(ge=1)] | None = None
     source: Text
     text_digest: _Hash | None = None
+    text_at: Text | None = None
+    replaces: Text | None = None
+    unread: bool = False
     clauses: tuple[Clause, ...]
     outputs: Position | None = None
     derived_weights: Position | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from inbond.policy.facts import Facts
+from inbond.policy.obligations import NoCompete
 from inbond.policy.schema import Reading
 
 Outcome = Literal["permit", "permit-with-obligations", "review", "deny"]
@@ -41,7 +42,7 @@ def weigh(reading: Reading, facts: Facts, conditions: Outcome) -> Weighed:
         case "non-commercial":
             return _weigh_use(facts, conditions)
         case "competing-only":
-            return _weigh_competition(facts)
+            return _weigh_competition(reading, facts)
         case "unclear":
             missing = ("a person's reading of that clause",)
             return Weighed(worst("review", conditions), "What it means here is unclear.", missing)
@@ -69,12 +70,14 @@ def _weigh_use(facts: Facts, conditions: Outcome) -> Weighed:
     )
 
 
-def _weigh_competition(facts: Facts) -> Weighed:
+def _weigh_competition(reading: Reading, facts: Facts) -> Weighed:
+    scopes = [item.scope for item in reading.obligations if isinstance(item, NoCompete)]
+    thing = "product or service" if "products-and-services" in scopes else "model"
     if facts.competes == "yes":
-        return Weighed("deny", "A competing model may not be trained on it, and this one competes.")
+        return Weighed("deny", f"A competing {thing} may not be made of it, and this one competes.")
     said = "is not said" if facts.competes == "unknown" else "is only declared not to be so"
-    sentence = f"What competes is forbidden, and whether this model competes {said}."
-    return Weighed("review", sentence, ("a person's finding on whether the model competes",))
+    sentence = f"What competes is forbidden, and whether this {thing} competes {said}."
+    return Weighed("review", sentence, (f"a person's finding on whether the {thing} competes",))
 
 
 def at_second_hand(weighed: Weighed, subject: str) -> Weighed:

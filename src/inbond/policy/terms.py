@@ -3,17 +3,15 @@
 A file says what a text is (id, version, dates, how sure we are) and what it says about three things:
 training on a model's outputs (``outputs``), models made from its weights (``derived_weights``), and
 training on the text itself as data (``training_data``). A thing the file does not speak of is
-reviewed. ``silent`` and ``express`` are different stances and stay so. Nothing here does I/O but
-``shipped``, which reads the files in this package.
+reviewed. ``silent`` and ``express`` are different stances and stay so. Pure: files are ``library``'s.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib import resources
+from datetime import date
 from typing import Any
 
 from pydantic import ValidationError
@@ -21,8 +19,10 @@ from pydantic import ValidationError
 from inbond.digest import Digest, of_value
 from inbond.errors import InputError
 from inbond.policy.contradictions import check
+from inbond.policy.licences import is_listed
 from inbond.policy.obligations import KINDS
 from inbond.policy.schema import Terms
+from inbond.policy.strict import toml_values
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,26 @@ class Catalogue:
         """The terms of this id, or of exactly this name on a card."""
         return self.terms.get(id_) or self.terms.get(self.names.get(id_, ""))
 
+    def not_yet(self, day: date) -> tuple[str, ...]:
+        """The ids of all texts that are not in force on that day, in order."""
+        early = (
+            id_ for id_, text in self.terms.items() if text.effective is not None and day < text.effective
+        )
+        return tuple(sorted(early))
+
+    def standing(self, terms: Terms, in_force: Callable[[Terms], bool]) -> Terms | None:
+        """This text, or the latest of those that it replaced, of which ``in_force`` holds; None where there
+        is none on file."""
+        found: Terms | None = terms
+        while found is not None and not in_force(found):
+            found = self.terms.get(found.replaces) if found.replaces is not None else None
+        return found
+
 
 def parse_terms(file: str, data: bytes) -> Terms:
     """Reads one terms file. Raises InputError that names ``file`` and the field."""
     try:
-        terms = Terms.model_validate(_spread(tomllib.loads(data.decode("utf-8"))))
+        terms = Terms.model_validate(_spread(toml_values(data)))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(
             expected=f"a TOML file in UTF-8 at {file}", found=str(error), fix="correct the file at that place"
@@ -76,6 +91,7 @@ def catalogue_of(files: Iterable[tuple[str, bytes]], below: Catalogue | None = N
     owner: dict[str, str] = dict(below.owners) if below else {}
     for file, data in files:
         read = parse_terms(file, data)
+        _check_names(file, read)
         for field, claimed in (("id", (read.id,)), ("names", read.names)):
             for text in claimed:
                 taken = owner.get(text) or owner.get(names.get(text, ""))
@@ -83,8 +99,35 @@ def catalogue_of(files: Iterable[tuple[str, bytes]], below: Catalogue | None = N
                     raise _two_owners(field, text, taken, file)
         terms[read.id], owner[read.id] = read, file
         names |= dict.fromkeys(read.names, read.id)
+    for each in terms.values():
+        _check_replaced(owner[each.id], each, terms)
     digest = of_value({id_: item.model_dump(mode="json") for id_, item in terms.items()})
     return Catalogue(terms, digest, names, owner)
+
+
+def _check_names(file: str, terms: Terms) -> None:
+    """A name is what cards say for want of an id: the id of another licence is none."""
+    for name in terms.names:
+        if is_listed(name):
+            raise InputError(
+                expected=f"names in {file} that are no licence's id",
+                found=f"field names: {name!r}, which is the SPDX id of a licence",
+                fix="remove it; a reading of that licence is a terms file of its own, with that id",
+            )
+
+
+def _check_replaced(file: str, terms: Terms, every: Mapping[str, Terms]) -> None:
+    if terms.replaces is None:
+        return
+    before = every.get(terms.replaces)
+    days = (before.effective, terms.effective) if before is not None and before.kind == terms.kind else None
+    if days is not None and days[0] is not None and days[1] is not None and days[0] < days[1]:
+        return
+    raise InputError(
+        expected=f"replaces in {file} to name the {terms.kind}'s text that was in force before",
+        found=f"{terms.replaces!r}, which is no such text on file with an earlier day under effective",
+        fix="add that text, or remove replaces",
+    )
 
 
 def _two_owners(field: str, text: str, first: str, second: str) -> InputError:
@@ -93,19 +136,6 @@ def _two_owners(field: str, text: str, first: str, second: str) -> InputError:
         found=f"field {field}: both {first} and {second} claim it",
         fix="give one of them an id of its own, or remove it",
     )
-
-
-def shipped_files() -> list[tuple[str, bytes]]:
-    """The terms files that come with Inbond: name and bytes."""
-    folder = resources.files("inbond.policy") / "terms"
-    files = sorted((item for item in folder.iterdir() if item.name.endswith(".toml")), key=lambda i: i.name)
-    return [(item.name, item.read_bytes()) for item in files]
-
-
-@lru_cache(maxsize=1)
-def shipped() -> Catalogue:
-    """The terms that come with Inbond."""
-    return catalogue_of(shipped_files())
 
 
 def _refusal(file: str, error: ValidationError) -> InputError:

@@ -10,32 +10,24 @@ declarations that differ count as nothing. Pure but for ``shipped``; reading fil
 from __future__ import annotations
 
 import re
-import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from importlib import resources
 from typing import Literal
-
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from inbond.digest import Digest
 from inbond.errors import InputError
+from inbond.policy import files as disk
 from inbond.policy.facts import LicenceFinding, Modality
-from inbond.policy.faults import first_fault
 from inbond.policy.licences import normalise
+from inbond.policy.strict import Day, Strict, first_fault, toml_values
 from inbond.types import ModelName, parse_model_name
 
 DIFFERS = "LicenseRef-inbond-differs-by-checkpoint"
 """The licence of a row whose names alone do not tell it. Who has read a card may add its exact name."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class WeightsFile(_Strict):
+class WeightsFile(Strict):
     """A weight file that we had in hand: its digest, and its size in bytes."""
 
     name: str
@@ -43,7 +35,7 @@ class WeightsFile(_Strict):
     bytes: int
 
 
-class Model(_Strict):
+class Model(Strict):
     """One entry: a licence, the names and files it holds for, and where that was read. ``bases`` are the
     models that its weights descend from, whose licences reach it too; terms that a card adds to its
     licence are joined to it with AND."""
@@ -55,7 +47,7 @@ class Model(_Strict):
     modality: Modality | None = None
     original: str | None = None
     source: str
-    read_on: date
+    read_on: Day
     evidence: Literal["F", "D", "S", "R"]
     files: tuple[WeightsFile, ...] = ()
 
@@ -66,7 +58,7 @@ class Model(_Strict):
         return self.source + weak.get(self.evidence, "")
 
 
-class _File(_Strict):
+class _File(Strict):
     model: tuple[Model, ...]
 
 
@@ -88,13 +80,18 @@ class Registry:
         """The model of this name. A Hub name matches without a revision or at ``main``: any other
         revision may hold other weights (anyone can open a pull request), and is known only as such."""
         key = _key(name)
-        return None if key is None else self.by_name.get(key) or self._beginning(key)
+        return None if key is None else self.by_name.get(key) or self.beginning(key)
 
     def exactly(self, name: ModelName) -> Model | None:
         """The model whose very name this is, and not one of many that begin alike."""
         return self.by_name.get(_key(name) or "")
 
-    def _beginning(self, key: str) -> Model | None:
+    def named_rows(self) -> tuple[tuple[str, Model], ...]:
+        """Every exact name and every beginning, with its row."""
+        return (*self.by_name.items(), *self.by_prefix.items())
+
+    def beginning(self, key: str) -> Model | None:
+        """The row of the longest beginning that fits; none for a revision."""
         if "@" in key:
             return None
         fitting = (self.by_prefix.get(key[:length]) for length in range(len(key), 0, -1))
@@ -110,16 +107,12 @@ class Declaration:
     source: str
 
 
-def parse_registry(file: str, data: bytes) -> Registry:
-    """Reads one file. Raises InputError naming ``file`` and the field."""
-    return registry_of([(file, data)])
-
-
 def registry_of(files: Iterable[tuple[str, bytes]], below: Registry | None = None) -> Registry:
     """Builds a registry from (file name, bytes), on top of the one ``below``.
 
     Raises InputError for a file that cannot be read, for a digest or name that two rows claim, for a
-    row that would change what ``below`` says of a name, and for bases that go round in a circle.
+    row that would change what ``below`` says of a name or of one of its revisions, for a beginning that
+    names of ``below`` have too, and for bases that go round in a circle.
     """
     by_digest = dict(below.by_digest) if below else {}
     by_name = dict(below.by_name) if below else {}
@@ -133,7 +126,7 @@ def registry_of(files: Iterable[tuple[str, bytes]], below: Registry | None = Non
                 if key in index:
                     raise _claimed_twice(key, index[key], owners[key], model, file)
                 if below is not None and index is not by_digest:
-                    _keep_below(key, below, model, file)
+                    _keep_below(key, below, model, file, begins=index is by_prefix)
                 index[key], owners[key] = model, file
     whole = Registry(by_digest, by_name, by_prefix, owners)
     _no_circles(whole)
@@ -142,10 +135,10 @@ def registry_of(files: Iterable[tuple[str, bytes]], below: Registry | None = Non
 
 def _read(file: str, data: bytes) -> tuple[Model, ...]:
     try:
-        models = _File.model_validate(tomllib.loads(data.decode("utf-8"))).model
+        models = _File.model_validate(toml_values(data)).model
         for text in (name for model in models for name in (*model.names, *model.bases)):
             _row_key(text)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError, InputError) as error:
+    except (ValueError, InputError) as error:
         raise InputError(
             expected=f"a registry of models in {file}", found=first_fault(error), fix="correct it"
         ) from error
@@ -174,14 +167,40 @@ def _claimed_twice(key: str, first: Model, owner: str, second: Model, file: str)
     )
 
 
-def _keep_below(key: str, below: Registry, model: Model, file: str) -> None:
-    known = below.by_name.get(key) or below._beginning(key)
-    if known is not None and known.licence not in (model.licence, DIFFERS):
-        raise InputError(
-            expected=f"names in {file} that Inbond's own registry does not know",
-            found=f"{key}, which is under {known.licence} there ({known.title}) and {model.licence} here",
-            fix="remove it; what is wrong in the registry is corrected there",
-        )
+def _keep_below(key: str, below: Registry, model: Model, file: str, *, begins: bool) -> None:
+    """Refuses a row that says of a name that is known something else than what is known. A revision is a
+    name of the model that it is of. An exact name may settle what a family's names alone do not tell."""
+    bare = key.partition("@")[0]
+    known = below.by_name.get(bare) or below.beginning(bare)
+    if known is None and begins:
+        known = next((row for name, row in below.named_rows() if name.startswith(key)), None)
+    if known is None or _same(known, model) or (known.licence == DIFFERS and not begins):
+        return
+    raise InputError(
+        expected=f"names in {file} that Inbond's own registry does not know",
+        found=f"{key}{'*' if begins else ''}, where it has {known.title}, under {known.licence}"
+        f"{_unlike(known, model)}",
+        fix="remove it; what is wrong in the registry is corrected there",
+    )
+
+
+def _same(known: Model, model: Model) -> bool:
+    return known.licence == model.licence and not _unlike(known, model)
+
+
+def _unlike(known: Model, model: Model) -> str:
+    """What a row says otherwise besides the licence, for the sentence that refuses it."""
+    pairs = (
+        ("licence", known.licence, model.licence),
+        ("modality", known.modality, model.modality),
+        ("bases", known.bases, model.bases),
+        ("original", known.original, model.original),
+    )
+    return "".join(
+        f"; {field} {mine or 'not given'} here, {theirs or 'not given'} there"
+        for field, theirs, mine in pairs
+        if theirs != mine
+    )
 
 
 def _no_circles(registry: Registry) -> None:
@@ -203,17 +222,10 @@ def _no_circles(registry: Registry) -> None:
         walk(model, ())
 
 
-def shipped_files() -> Iterator[tuple[str, bytes]]:
-    """The registry's files that come with Inbond, one an organisation: name and bytes."""
-    folder = resources.files("inbond.policy") / "models"
-    files = sorted((item for item in folder.iterdir() if item.name.endswith(".toml")), key=lambda i: i.name)
-    return ((f"models/{item.name}", item.read_bytes()) for item in files)
-
-
 @lru_cache(maxsize=1)
 def shipped() -> Registry:
     """The registry that comes with Inbond."""
-    return registry_of(shipped_files())
+    return registry_of([(f"models/{name}", data) for name, data in disk.shipped("models")])
 
 
 def find(
@@ -227,12 +239,11 @@ def find(
         return LicenceFinding(
             subject, known.pop(), "digest", model.told, _bases_of(model, registry), model.modality
         )
-    return _declared(subject, registry.named(name), declarations, registry)
+    return _declared(name, declarations, registry)
 
 
-def _declared(
-    subject: str, model: Model | None, declarations: Sequence[Declaration], registry: Registry
-) -> LicenceFinding:
+def _declared(name: ModelName, declarations: Sequence[Declaration], registry: Registry) -> LicenceFinding:
+    subject, model = str(name), registry.named(name)
     said = [(item.source, _conjunction(item.licences)) for item in declarations if item.licences]
     modality = model.modality if model else None
     if model is not None:
@@ -240,7 +251,7 @@ def _declared(
     names = [base for item in declarations for base in item.bases] + list(model.bases if model else ())
     bases = tuple(base_finding(base, registry) for base in dict.fromkeys(names))
     if not said:
-        return LicenceFinding(subject, None, "none", "no licence is declared and no digest is known", bases)
+        return _nothing_said(name, bases, registry)
     licences = {licence for _, licence in said}
     if len(licences) > 1 or None in licences:
         sources = "; ".join(f"{source} says {licence or 'no SPDX expression'}" for source, licence in said)
@@ -248,17 +259,29 @@ def _declared(
     return LicenceFinding(subject, licences.pop(), "declared", "; ".join(s for s, _ in said), bases, modality)
 
 
+def _nothing_said(name: ModelName, bases: tuple[LicenceFinding, ...], registry: Registry) -> LicenceFinding:
+    """No licence. Of a revision of a model that is known, what is known of that stands beside it as of
+    weights that it descends from, so that a revision is never judged more mildly than its model."""
+    bare = f"hf:{name.name}"
+    model = registry.named(parse_model_name(bare)) if name.scheme == "hf" and name.revision else None
+    if model is None:
+        return LicenceFinding(str(name), None, "none", "no licence is declared and no digest is known", bases)
+    source = f"this revision is not in our registry, which knows {bare} only as it is by default"
+    return LicenceFinding(
+        str(name), None, "none", source, (base_finding(bare, registry), *bases), model.modality
+    )
+
+
 def base_finding(text: str, registry: Registry) -> LicenceFinding:
     """The licence of a declared base model, by its name alone."""
+    unknown = "a declared base model that our registry does not know"
     try:
-        model = registry.named(parse_model_name(text))
+        found = _declared(parse_model_name(text), [], registry)
     except InputError:
-        model = None
-    if model is None:
-        return LicenceFinding(text, None, "none", "a declared base model that our registry does not know")
-    return LicenceFinding(
-        text, model.licence, "declared", model.told, _bases_of(model, registry), model.modality
-    )
+        return LicenceFinding(text, None, "none", unknown)
+    if found.licence is None and not found.bases:
+        return LicenceFinding(text, None, "none", unknown)
+    return replace(found, subject=text)
 
 
 def _bases_of(model: Model, registry: Registry) -> tuple[LicenceFinding, ...]:
