@@ -19,10 +19,12 @@ from inbond.cli.output import (
     check_place,
     open_workspace,
 )
+from inbond.digest import Digest, of_file
 from inbond.errors import InputError
-from inbond.ledger import membership
+from inbond.ledger import membership, pins
+from inbond.ledger.answer import WORDS
 from inbond.ledger.asking import Lineage, read
-from inbond.ledger.trace import Ancestor, Trace
+from inbond.ledger.trace import Ancestor, Trace, find_target
 from inbond.policy import library
 from inbond.report.owed import owed
 from inbond.report.trace_view import View, view, ways
@@ -37,7 +39,10 @@ _MOST = 12
 
 def trace(
     target: Annotated[
-        str, typer.Argument(help="A model or data: run:NAME, hf:org/name, data:name, or its bare name.")
+        str,
+        typer.Argument(
+            help="A model or data: run:NAME, hf:org/name, its bare name, its folder, a file or a SHA-256."
+        ),
     ],
     from_: Annotated[
         str | None, typer.Option("--from", metavar="NAME", help="Look for this model or data among them.")
@@ -64,7 +69,7 @@ def trace(
     places = {option: place for option, place in (("--page", page), ("--svg", svg)) if place is not None}
     _check_places(places, workspace)
     lineage = open_lineage(workspace)
-    found = lineage.ask(target, from_)
+    found = lineage.ask(_target(target, lineage), from_)
     if places:
         _write(places, view(found, lineage.graph.nodes[found.target], from_))
     written = {option.lstrip("-"): str(place) for option, place in places.items()}
@@ -73,6 +78,40 @@ def trace(
         {**found.to_json(), **written}, "\n".join([describe(found), *(f"Written: {line}" for line in lines)])
     )
     return _EXIT[found.outcome]
+
+
+def _target(name: str, lineage: Lineage) -> str:
+    """A name as it is, where it names something; else, of a folder or a file, the model that its bytes are.
+    Raises InputError for neither."""
+    try:
+        return find_target(name, lineage.graph)
+    except InputError:
+        place = Path(name)
+        if not place.exists():
+            raise
+    digests = _digests(place)
+    for id_, node in lineage.graph.nodes.items():
+        if digests & node.digests:
+            return id_
+    raise InputError(
+        expected="a folder or a file with weights whose lineage is known",
+        found=f"{name}, with {', '.join(sorted(digests)) or 'no weights'}, which no model here is known by",
+        fix=f"inbond import {name} reads what it says of itself; inbond trace NAME takes a name",
+    )
+
+
+def _digests(place: Path) -> frozenset[Digest]:
+    """What the model in a folder, or in one file, is known by. Raises InputError."""
+    try:
+        if place.is_file():
+            return frozenset({of_file(place)})
+        files = [path for path in place.iterdir() if pins.decides(path.name) and path.is_file()]
+        has_weights = any(place.glob(pins.WEIGHTS))
+        return pins.names({path.name: of_file(path) for path in files}) if has_weights else frozenset()
+    except OSError as error:
+        raise InputError(
+            expected=f"{place} to be readable", found=str(error), fix="allow reading it, or give a name"
+        ) from error
 
 
 def _write(places: Mapping[str, Path], shown: View) -> None:
@@ -119,6 +158,8 @@ def describe(found: Trace) -> str:
     lines = textwrap.wrap(found.sentence, _WIDTH, break_long_words=False, break_on_hyphens=False)
     if shown:
         lines += ["", "How" if asked else "Ancestors, the nearest first"]
+        if any(ancestor.shares for ancestor in shown):
+            lines += textwrap.wrap(f"({WORDS})", _WIDTH, initial_indent="  ", subsequent_indent="  ")
     for ancestor in shown[:_MOST]:
         lines += _ancestor(ancestor, paths=bool(asked))
     lines += _more(len(shown))

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 Outcome = Literal["yes", "no", "cannot-tell"]
 
 WORDS = (
-    "wrote: the text is its own. touched: it, or a model made from it or taught by it, wrote, changed, chose "
-    "or judged the text."
+    "wrote: the text is its own; touched: it wrote, changed, chose, judged or scored the text, or a model "
+    "that was made from it or taught by it did"
 )
 """What two words mean wherever shares are listed."""
 
@@ -234,6 +234,8 @@ def _verb(share: Share, *, itself: bool) -> tuple[str, str]:
     alone = roles[0] if len(roles) == 1 and touch.by_role[roles[0]].exact == touched else None
     if authored == touched:
         return "wrote", ""
+    if not roles and touch.scored.exact == touched:
+        return "gave its probabilities for", ""
     if alone is not None and (alone != "author" or not itself):
         return _DID[alone], ""
     if not itself or authored is None:

@@ -23,6 +23,8 @@ from inbond.policy.library import Library
 from inbond.policy.outgoing import Conflict
 from inbond.types import ROLES, EdgeKind, Role
 
+_FOR = ", for "
+
 
 @final
 @dataclass(frozen=True)
@@ -217,13 +219,21 @@ def _duties(known: Known, graph: Graph, target: str) -> Iterator[Duty]:
     lines = {duty.named: duty.prescribed for duty in on_file}
     said: set[tuple[str, str, str]] = set()
     for duty in (
-        *(replace(duty, prescribed=lines.get(duty.named)) for duty in known.asked.get(target, ())),
+        *(replace(duty, prescribed=lines.get(duty.named)) for duty in _recorded(known, target)),
         *on_file,
-        *(_handed_down(duty, far[run]) for run in far for duty in known.asked.get(run, ())),
+        *(_handed_down(duty, far[run]) for run in far for duty in _recorded(known, run)),
     ):
         if duty.named not in said:
             yield duty
             said.add(duty.named)
+
+
+def _recorded(known: Known, run: str) -> Iterator[Duty]:
+    """What the verdict on a run asks for. An older one names the cause at the end of its source alone."""
+    for duty in known.asked.get(run, ()):
+        clause, _, subject = duty.source.rpartition(_FOR)
+        cause = known.graph.find(subject) if duty.ancestor == run else None
+        yield duty if cause is None else replace(duty, source=clause, ancestor=cause.id)
 
 
 def _handed_down(duty: Duty, reach: Reach) -> Duty:
