@@ -182,7 +182,8 @@ def test_the_spdx_model_reads_the_document(make) -> None:
     assert types.count("ai_AIPackage") == len(models)
     assert types.count("dataset_DatasetPackage") == len(told.nodes) - len(models)
     assert types.count("build_Build") == len(told.steps)
-    assert types.count("Annotation") == len(told.trace.unknowns) + len(told.trace.obligations)
+    whole = len(told.nodes) + len(told.graph.edges)
+    assert types.count("Annotation") == len(told.trace.unknowns) + len(told.trace.obligations) + whole
     (document,) = [each for each in found.foreach() if type(each).__name__ == "SpdxDocument"]
     apart = ("Hash", "DictionaryEntry", "CreationInfo", "SoftwareAgent", "Tool", "SpdxDocument")
     assert len(document.element) == len([type_ for type_ in types if type_ not in apart])

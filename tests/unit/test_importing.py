@@ -15,41 +15,10 @@ from hypothesis import strategies as st
 from inbond.digest import of_bytes, of_file
 from inbond.errors import InputError
 from inbond.ledger import declaration, lineage_file, pins
-from inbond.ledger.declaration import Declared, from_body
+from inbond.ledger.declaration import from_body
 from inbond.ledger.importing import read_path
-
-
-def written(folder: Path, name: str, content: Any) -> Path:
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    data = (
-        content
-        if isinstance(content, bytes)
-        else (content if isinstance(content, str) else json.dumps(content)).encode()
-    )
-    path.write_bytes(data)
-    return path
-
-
-def one(path: Path, name: str | None = None) -> Declared:
-    (found,) = read_path(path, name)
-    assert from_body(json.loads(json.dumps(found.to_body()))) == found, "the ledger keeps all of it"
-    return found
-
-
-def edges(found: Declared) -> list[tuple[str, str, str]]:
-    return [(edge.source, edge.relation, edge.target) for edge in found.graph.edges]
-
-
-def unknowns(found: Declared) -> list[str]:
-    return [unknown.what for unknown in found.graph.unknowns]
-
-
-def refused(path: Path, name: str | None = None) -> InputError:
-    with pytest.raises(InputError) as caught:
-        read_path(path, name)
-    return caught.value
-
+from inbond.ledger.weaving import join
+from tests.importing import edges, one, refused, unknowns, written
 
 # Cards ----------------------------------------------------------------------------------------------
 
@@ -123,7 +92,8 @@ def test_our_own_card_names_the_teacher_and_another_workspaces_run_is_not_ours(t
     assert (learnt.source, learnt.target) == (made.target, "hf:c/d")
     block = {"teacher": "run:a", "edges": ["outputs", "weights"]}
     found = one(written(tmp_path, "README.md", card(inbond=block, tags=["pruned"])), "hf:c/d")
-    assert ("run:a of hf:c/d", "pruned", "hf:c/d") in edges(found)
+    (name,) = [id_ for id_ in found.graph.nodes if id_.endswith("#run/a")]
+    assert (name, "pruned", "hf:c/d") in edges(found)
     assert "run:a" not in found.graph.nodes
 
 
@@ -137,10 +107,13 @@ def test_a_folder_is_read_whole_and_known_by_its_weights(tmp_path: Path) -> None
     written(folder, "README.md", card(base_model="https://huggingface.co/Qwen/Qwen2.5-0.5B"))
     found = read_path(folder)
     assert [item.form for item in found] == ["card", "config", "adapter"]
-    assert [edges(item)[0] for item in found] == [
-        ("hf:Qwen/Qwen2.5-0.5B", "initialised", f"path:{folder}"),
-        ("hf:Qwen/Qwen2.5-0.5B", "initialised", f"path:{folder}"),
-        ("hf:Qwen/Qwen2.5-0.5B@abc", "adapter", f"path:{folder}"),
+    assert [edges(item) for item in found] == [
+        [("hf:Qwen/Qwen2.5-0.5B", "initialised", f"path:{folder}")],
+        [],
+        [("hf:Qwen/Qwen2.5-0.5B@abc", "adapter", f"path:{folder}")],
+    ]
+    assert unknowns(found[1]) == [
+        "which model 'Qwen/Qwen2.5-0.5B' is, which snapshots/config.json says it was loaded from"
     ]
     files = {path.name: of_file(path) for path in folder.iterdir() if pins.decides(path.name)}
     assert of_bytes(b"weights") in pins.names(files)
@@ -164,18 +137,23 @@ def test_a_hub_snapshot_is_known_by_its_name_and_revision(tmp_path: Path) -> Non
         ("README.md", "---\nd: 2024-13-45\n---\n", "its front matter is not YAML"),
         ("README.md", "# only prose", "nothing: no front matter, or no base"),
         ("README.md", card(inbond={"teacher": "gpt-4o"}), "inbond.teacher 'gpt-4o' is no model"),
-        ("README.md", card(base_model="a/" + "b" * 600), "(60"),
+        ("README.md", "---\nlicense: mit\nlicense: other\n---\n", "'license' is given twice"),
+        ("README.md", b"---\nbase_model: org/caf\xe9\n---\n", "it is not UTF-8"),
+        ("README.md", "---\na: &a {b: c}\nd: {<<: *a}\n---\n", "it merges mappings (<<)"),
+        ("README.md", card(inbond="me"), "its block inbond is 'me'"),
         ("README.md", card(license="m\u0000it"), "'m\\x00it'"),
-        ("README.md", card(base_model="a/b", datasets=["a\u202eb/c"]), "a\\u202eb/c"),
         ("config.json", {"_name_or_path": ""}, "nothing: no front matter, or no base"),
         ("config.json", "[1]", "it is no JSON object"),
         ("config.json", "{", "Expecting property name"),
+        ("config.json", '{"_name_or_path": "a", "_name_or_path": "b"}', "'_name_or_path' is given twice"),
+        ("config.json", '{"a": NaN}', "it holds NaN"),
         ("adapter_config.json", {"peft_type": "LORA"}, "base_model_name_or_path is missing"),
         ("x.json", {"a": 1}, "it is no CycloneDX, no SPDX and no lineage file"),
         ("x.json", "[" * 100_000, "nested too deeply"),
         ("m.gguf", b"GGUX", "not a GGUF file"),
         ("m.gguf", b"GGUF" + struct.pack("<IQQ", 3, 0, 9), "the file ends in its header"),
-        ("m.gguf", b"GGUF" + struct.pack("<IQQ", 3, 0, 2**60), "too many keys"),
+        ("m.gguf", b"GGUF" + struct.pack("<IQQ", 3, 0, 2**60), "metadata entries"),
+        ("m.gguf", b"GGUF" + struct.pack("<IQQQ", 3, 0, 1, 2**60), "a text of"),
     ],
 )  # fmt: skip
 def test_a_malformed_file_is_an_error_that_names_it(
@@ -191,6 +169,93 @@ def test_what_is_not_there_or_no_name_is_an_error(tmp_path: Path) -> None:
     assert "No such file" in refused(tmp_path / "nothing.json").found
     assert refused(tmp_path).found == "none of them"
     assert refused(tmp_path, "gpt-4o").found == "'gpt-4o'"
+
+
+def test_a_path_on_disk_is_no_model_of_the_hub(tmp_path: Path) -> None:
+    for name in ("./llama-2-7b", "../models", "output/checkpoint-1000", "~/llama", "gpt2"):
+        found = one(written(tmp_path, "config.json", {"_name_or_path": name}), "hf:c/d")
+        assert edges(found) == []
+        assert unknowns(found) == [
+            f"which model {name!r} is, which {tmp_path.name}/config.json says it was loaded from"
+        ]
+    for name in ("./base", "../base", "-a/b", ".a/b"):
+        found = one(written(tmp_path, "README.md", card(base_model=name)), "hf:c/d")
+        assert edges(found) == []
+        assert unknowns(found) == [
+            f"which model {name!r} is, which {tmp_path.name}/README.md names as its base"
+        ]
+
+
+def test_what_is_no_text_in_a_card_is_an_open_question_and_not_dropped(tmp_path: Path) -> None:
+    text = card(
+        license=["mit", "other"], base_model={"id": "a/b"}, datasets=[{"name": "a/b"}, 3, "x/y.jsonl"]
+    )
+    found, read = one(written(tmp_path, "README.md", text), "hf:c/d"), f"{tmp_path.name}/README.md"
+    assert edges(found) == []
+    assert unknowns(found) == [
+        f"which licence {read} means by other",
+        f"which model {{'id': 'a/b'}} is, which {read} names as its base",
+        f"which data {{'name': 'a/b'}} is, which {read} says it was trained on",
+        f"which data 3 is, which {read} says it was trained on",
+        f"which data 'x/y.jsonl' is, which {read} says it was trained on",
+    ]
+    found = one(written(tmp_path, "README.md", card(base_model="c/d")), "hf:c/d@main")
+    assert unknowns(found) == [f"what it was made from: {read} names itself as its base"]
+
+
+def test_a_licence_and_its_name_both_apply(tmp_path: Path) -> None:
+    def licence(**front: Any) -> str | None:
+        return one(written(tmp_path, "README.md", card(**front)), "hf:c/d").graph.nodes["hf:c/d"].licence
+
+    assert licence(license="other", license_name="llama3") == "llama3"
+    assert licence(license="apache-2.0", license_name="llama3") == "Apache-2.0 AND llama3"
+    assert licence(license=["apache-2.0", "other"], license_name="llama3") == "Apache-2.0 AND llama3"
+    assert licence(license="apache-2.0", license_name="Apache License, Version 2.0") == "Apache-2.0"
+
+
+def test_half_a_kilobyte_of_yaml_does_not_become_gigabytes(tmp_path: Path) -> None:
+    lines = ["---", "a0: &a0 {" + ", ".join(f"k{n}: v" for n in range(9)) + "}"]
+    lines += [f"a{n}: &a{n} {{<<: [" + ", ".join([f"*a{n - 1}"] * 9) + "]}" for n in range(1, 8)]
+    path = written(tmp_path, "README.md", "\n".join([*lines, "---", ""]))
+    assert refused(path, "hf:c/d").found == "its front matter is not YAML: it has more than 10 aliases"
+    shared = "---\na: &a [x]\ndatasets: *a\nlicense: mit\n---\n"
+    assert edges(one(written(tmp_path, "README.md", shared), "hf:c/d")) == [
+        ("data:x", "trained-on", "hf:c/d")
+    ]
+
+
+def test_a_place_is_whole_so_that_two_folders_are_two(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subjects = []
+    for name in ("m1", "m2"):
+        folder = written(tmp_path / name, "README.md", card(base_model="a/b")).parent
+        monkeypatch.chdir(folder)
+        subjects.append(one(Path("README.md")).subject)
+    assert subjects == [f"path:{tmp_path / 'm1'}", f"path:{tmp_path / 'm2'}"]
+    written(tmp_path, "m.gguf", gguf(general__license="mit"))
+    monkeypatch.chdir(tmp_path)
+    assert one(Path("m.gguf")).subject == f"gguf:{tmp_path / 'm.gguf'}"
+    assert one(Path("m1/README.md"), "path:other").subject == f"path:{tmp_path / 'other'}"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "given", "expected"),
+    [
+        ("README.md", card(base_model="a/b"), "data:a/b", "a name of a model"),
+        ("README.md", card(source_datasets="a/b"), "hf:a/b", "a name of data"),
+        ("README.md", card(base_model="a/b"), "run:demo", "something that this workspace did not make"),
+        ("README.md", card(base_model="a/b"), "hf:a", "a name such as hf:org/name, or data:org/name"),
+        ("x.lineage.toml", 'format = "inbond.lineage/1"\nnode = [{id = "hf:a/b", kind = "model"}]', "hf:c/d",
+         "BOMs and lineage files name what they are about"),
+    ],
+)  # fmt: skip
+def test_a_name_that_does_not_fit_the_file_is_an_error(
+    name: str, content: str, given: str, expected: str, tmp_path: Path
+) -> None:
+    error = refused(written(tmp_path, name, content), given)
+    assert expected in error.expected
+    assert given in error.found
 
 
 # GGUF -----------------------------------------------------------------------------------------------
@@ -219,143 +284,31 @@ def test_a_gguf_header_names_source_bases_and_data(tmp_path: Path) -> None:
     found = one(path)
     assert edges(found) == [
         ("hf:org/full", "quantized", f"gguf:{path}"),
-        ("hf:Org-Two/Base", "initialised", f"gguf:{path}"),
         ("data:org/set", "trained-on", f"gguf:{path}"),
     ]
     assert found.graph.nodes[f"gguf:{path}"].licence == "Apache-2.0"
     assert found.graph.nodes[f"gguf:{path}"].digests == {of_bytes(data)}
-    assert unknowns(found) == ['which model its header means by "someone\'s model"']
-
-
-# BOMs -----------------------------------------------------------------------------------------------
-
-HASH = "ab" * 32
-
-
-def cyclonedx(**changes: Any) -> dict[str, Any]:
-    model = {
-        "type": "machine-learning-model", "bom-ref": "m", "group": "org", "name": "tuned", "version": "1",
-        "hashes": [{"alg": "SHA-256", "content": HASH.upper()}, {"alg": "MD5", "content": "ff"}],
-        "licenses": [{"license": {"id": "Apache-2.0"}}],
-        "pedigree": {"ancestors": [{"name": "base", "purl": "pkg:huggingface/meta/base@r1"}]},
-        "modelCard": {"modelParameters": {"datasets": [{"ref": "d"}, {"type": "dataset", "name": "inline"}]}},
-    }  # fmt: skip
-    where = {"type": "other", "url": "https://huggingface.co/datasets/org/set"}
-    data = {"type": "data", "bom-ref": "d", "name": "set", "externalReferences": [where]}
-    tool = {"type": "library", "bom-ref": "torch", "name": "torch"}
-    judge = {"type": "machine-learning-model", "bom-ref": "j", "name": "judge"}
-    bom = {
-        "bomFormat": "CycloneDX", "specVersion": "1.6", "metadata": {"component": model},
-        "components": [data, tool, judge],
-        "dependencies": [{"ref": "m", "dependsOn": ["d", "torch", "j"]}],
-    }  # fmt: skip
-    return {**bom, **changes}
-
-
-def test_cyclonedx_pedigree_and_data_are_edges_and_a_dependency_a_question(tmp_path: Path) -> None:
-    found = one(written(tmp_path, "bom.json", cyclonedx()))
-    assert found.subject == "bom:org/tuned@1"
-    assert edges(found) == [
-        ("hf:meta/base@r1", "initialised", "bom:org/tuned@1"),
-        ("data:org/set", "trained-on", "bom:org/tuned@1"),
-        ("data:inline", "trained-on", "bom:org/tuned@1"),
+    read = f"{tmp_path.name}/m.gguf"
+    assert unknowns(found) == [
+        f"which model 'Base' of 'Org Two' is, which {read} names as its base",
+        f'which model "someone\'s model" is, which {read} names as its base',
     ]
-    assert found.graph.nodes["bom:org/tuned@1"].digests == {f"sha256:{HASH}"}
-    assert found.graph.nodes["bom:org/tuned@1"].licence == "Apache-2.0"
-    assert unknowns(found) == [f"how it depends on bom:judge, as {tmp_path.name}/bom.json says it does"]
 
 
-@pytest.mark.parametrize(
-    ("changes", "found"),
-    [
-        ({"specVersion": None}, "specVersion is missing"),
-        ({"components": {}}, "components is no list"),
-        ({"components": [1]}, "components[0] is no object"),
-        ({"components": [{"type": "data"}]}, "a component has no name"),
-        ({"components": []}, "modelParameters.datasets names 'd', which is no component"),
-        ({"components": [{"type": "data", "name": "x", "bom-ref": "m"}]}, "bom-ref 'm' stands for"),
-        ({"metadata": {}, "components": []}, "none"),
-    ],
-)
-def test_a_malformed_cyclonedx_names_the_place(changes: dict[str, Any], found: str, tmp_path: Path) -> None:
-    assert found in refused(written(tmp_path, "bom.json", cyclonedx(**changes))).found
-
-
-def spdx(*relationships: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "@context": "https://spdx.org/rdf/3.0.1/spdx-context.jsonld",
-        "@graph": [
-            {"type": "CreationInfo", "@id": "_:c"},
-            {"type": "SpdxDocument", "spdxId": "x:doc"},
-            {"type": "ai_AIPackage", "spdxId": "x:m", "name": "tuned",
-             "software_packageUrl": "pkg:huggingface/org/tuned",
-             "verifiedUsing": [{"type": "Hash", "algorithm": "sha256", "hashValue": HASH}]},
-            {"type": "ai_AIPackage", "spdxId": "x:t", "name": "teacher"},
-            {"type": "dataset_DatasetPackage", "spdxId": "x:d", "name": "set"},
-            {"type": "simplelicensing_LicenseExpression", "spdxId": "x:l",
-             "simplelicensing_licenseExpression": "MIT"},
-            *({"type": "Relationship", "spdxId": f"x:r{n}", **item} for n, item in enumerate(relationships)),
-        ],
-    }  # fmt: skip
-
-
-def test_spdx_3_relationships_are_read_in_their_direction(tmp_path: Path) -> None:
-    bom = spdx(
-        {"from": "x:m", "relationshipType": "trainedOn", "to": ["x:d"]},
-        {"from": "x:m", "relationshipType": "descendantOf", "to": ["x:t"]},
-        {"from": "x:t", "relationshipType": "generates", "to": ["x:d"]},
-        {"from": "x:m", "relationshipType": "testedOn", "to": ["x:d"]},
-        {"from": "x:m", "relationshipType": "hasDeclaredLicense", "to": ["x:l"]},
-        {"from": "x:m", "relationshipType": "amendedBy", "to": ["x:t"]},
-        {"from": "x:doc", "relationshipType": "describes", "to": ["x:m"]},
-    )
-    found = one(written(tmp_path, "m.spdx.json", bom))
-    assert edges(found) == [
-        ("data:set", "trained-on", "hf:org/tuned"),
-        ("bom:teacher", "initialised", "hf:org/tuned"),
-        ("bom:teacher", "generated", "data:set"),
+def test_what_a_header_says_in_other_ways(tmp_path: Path) -> None:
+    quantized = gguf(general__source__url="https://huggingface.co/org/full")
+    assert edges(one(written(tmp_path, "q.gguf", quantized)))[0][:2] == ("hf:org/full", "quantized")
+    adapter = gguf(general__type="adapter", general__base_model__0__repo_url="https://huggingface.co/org/b")
+    assert edges(one(written(tmp_path, "a.gguf", adapter)))[0][:2] == ("hf:org/b", "adapter")
+    elsewhere = gguf(general__source__url="https://example.com/x", general__dataset__0__name="Alpaca")
+    read = f"{tmp_path.name}/e.gguf"
+    assert unknowns(one(written(tmp_path, "e.gguf", elsewhere))) == [
+        f"which model 'https://example.com/x' is, which {read} names as its base",
+        f"which data 'Alpaca' is, which {read} says it was trained on",
     ]
-    assert found.graph.nodes["hf:org/tuned"].licence == "MIT"
-    assert found.graph.nodes["hf:org/tuned"].digests == {f"sha256:{HASH}"}
-    assert unknowns(found) == [f"what {tmp_path.name}/m.spdx.json means by amendedBy bom:teacher"]
-
-
-def test_an_spdx_relationship_to_nothing_or_a_cycle_is_an_error(tmp_path: Path) -> None:
-    gone = spdx({"from": "x:m", "relationshipType": "trainedOn", "to": ["x:gone"]})
-    assert "names 'x:gone', which is not in it" in refused(written(tmp_path, "m.spdx.json", gone)).found
-    round_ = spdx(
-        {"from": "x:m", "relationshipType": "descendantOf", "to": ["x:t"]},
-        {"from": "x:t", "relationshipType": "descendantOf", "to": ["x:m"]},
-    )
-    assert "a cycle: " in refused(written(tmp_path, "m.spdx.json", round_)).found
-
-
-def test_spdx_2_packages_are_models(tmp_path: Path) -> None:
-    bom = {
-        "spdxVersion": "SPDX-2.3",
-        "packages": [
-            {
-                "SPDXID": "SPDXRef-a",
-                "name": "a",
-                "licenseDeclared": "MIT",
-                "downloadLocation": "https://huggingface.co/org/a",
-            },
-            {"SPDXID": "SPDXRef-b", "name": "b", "versionInfo": "2"},
-        ],
-        "relationships": [
-            {
-                "spdxElementId": "SPDXRef-b",
-                "relationshipType": "DESCENDANT_OF",
-                "relatedSpdxElement": "SPDXRef-a",
-            },
-            {
-                "spdxElementId": "SPDXRef-DOCUMENT",
-                "relationshipType": "DESCRIBES",
-                "relatedSpdxElement": "SPDXRef-b",
-            },
-        ],
-    }
-    assert edges(one(written(tmp_path, "b.spdx.json", bom))) == [("hf:org/a", "initialised", "bom:b@2")]
+    one_key = gguf(general__license="mit")
+    twice = one_key[:16] + struct.pack("<Q", 2) + one_key[24:] * 2
+    assert refused(written(tmp_path, "t.gguf", twice)).found == "'general.license' is given twice"
 
 
 # Lineage files --------------------------------------------------------------------------------------
@@ -383,7 +336,7 @@ def test_a_lineage_file_in_json_says_the_same_as_in_toml(tmp_path: Path) -> None
         '[[edge]]\nsource = "data:d"\ntarget = "hf:a/c"\nrelation = "trained-on"\n'
         'stage = "SFT"\nparts = [{unit = "tokens", share = 0.25}]\n'
     )
-    other = lineage_file.parse(found.read, toml.encode(), found.digest)
+    other = lineage_file.parse(found.read, toml.encode(), found.digest, found.place)
     assert other == found
     assert found.graph.edges[1].parts[0].share == 0.25
 
@@ -427,6 +380,47 @@ def test_a_cycle_in_a_lineage_file_is_refused_by_name(tmp_path: Path) -> None:
     assert refused(written(tmp_path, "x.json", values)).found == (
         "a cycle: hf:a/b -> data:d -> hf:a/c -> hf:a/b"
     )
+
+
+def test_a_lineage_file_names_what_there_is_and_nothing_descends_from_itself(tmp_path: Path) -> None:
+    values = json.loads(json.dumps(LINEAGE))
+    values["node"].append({"id": "path:m1", "kind": "model"})
+    error = refused(written(tmp_path, "x.json", values))
+    assert error.expected == f"path:m1, which {tmp_path.name}/x.json names"
+    assert error.found == f"nothing at {tmp_path / 'm1'}"
+    (tmp_path / "m1").mkdir()
+    assert f"path:{tmp_path / 'm1'}" in one(tmp_path / "x.json").graph.nodes
+    values["edge"].append({"source": "path:m1", "target": f"path:{tmp_path}/m1", "relation": "merged"})
+    found = refused(written(tmp_path, "x.json", values)).found
+    assert found == f"a cycle: path:{tmp_path}/m1 -> path:{tmp_path}/m1"
+    text = json.dumps(LINEAGE).replace('"kind": "data"', '"kind": "data", "licence": "MIT", "licence": "X"')
+    assert "licence" in refused(written(tmp_path, "x.json", text)).found
+
+
+def test_two_names_with_the_digest_of_one_are_an_error_and_a_placeholder_is_none(tmp_path: Path) -> None:
+    values = json.loads(json.dumps(LINEAGE))
+    for node in (values["node"][0], values["node"][2]):
+        node["digests"] = [of_bytes(b"the same")]
+    error = refused(written(tmp_path, "x.json", values))
+    assert error.found == f"{of_bytes(b'the same')} under hf:a/b and hf:a/c"
+    for nothing in (of_bytes(b""), "sha256:" + "0" * 64):
+        for node in (values["node"][0], values["node"][2]):
+            node["digests"] = [nothing]
+        found = one(written(tmp_path, "x.json", values))
+        assert set(found.graph.nodes) == {"hf:a/b", "data:d", "hf:a/c"}
+        assert unknowns(found)[0] == (
+            f"which bytes it has: the SHA-256 that {tmp_path.name}/x.json gives is of none"
+        )
+
+
+def test_other_names_of_one_artifact_stay_known(tmp_path: Path) -> None:
+    values = json.loads(json.dumps(LINEAGE))
+    values["node"][0]["digests"] = [of_bytes(b"w")]
+    values["node"].append({"id": "bom:copy", "kind": "model", "digests": [of_bytes(b"w")]})
+    found = one(written(tmp_path, "x.json", values))
+    assert found.to_body()["graph"]["names"] == {"bom:copy": "hf:a/b"}
+    again = join([from_body(found.to_body()).graph])
+    assert again.find("bom:copy") == again.nodes["hf:a/b"]
 
 
 def test_a_file_that_says_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

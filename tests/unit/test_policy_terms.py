@@ -281,9 +281,9 @@ def gguf_bytes(values: dict[str, object]) -> bytes:
         ("license: other\nlicense_name: ours", "ours"),
         ("license: other\nlicense_name: qwen\nlicense_link: LICENSE", "qwen"),
         ("license: other\nlicense_name: Our own, with a comma", None),
-        ("license: other\nlicense_name: [1, 2]", "other"),
+        ("license: other\nlicense_name: [1, 2]", None),
         ("license: other", "other"),
-        ("license: mit\nlicense_name: qwen", "MIT"),
+        ("license: mit\nlicense_name: qwen", "MIT AND qwen"),
         ("tags: [x]", None),
         ("license: 3", None),
         ("license: [a, b", None),
@@ -346,7 +346,7 @@ def test_no_bytes_make_the_gguf_reader_fail(tmp_path_factory, data: bytes, start
     written = whole[:cut] + data if start else data
     path.write_bytes(written)
     found = read_gguf(path)
-    told = found is not None and "mit" in found.licences
+    told = "mit" in found.licences
     assert told >= (start and cut >= len(whole)), "a whole header is read, whatever follows it"
     assert told <= (b"mit" in written), "a licence that is not there is not made up"
 
@@ -354,9 +354,9 @@ def test_no_bytes_make_the_gguf_reader_fail(tmp_path_factory, data: bytes, start
 def test_a_header_that_claims_too_much_is_not_believed(tmp_path: Path) -> None:
     path = tmp_path / "m.gguf"
     path.write_bytes(b"GGUF" + struct.pack("<IQQQ", 3, 0, 1, 1 << 62) + b"x")
-    assert read_gguf(path) is None
+    assert normalise(read_gguf(path).licences[0]) is None
     path.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, 1 << 62))
-    assert read_gguf(path) is None
+    assert normalise(read_gguf(path).licences[0]) is None
 
 
 def test_no_card_declares_nothing(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,13 +11,17 @@ import typer
 
 from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, open_workspace
 from inbond.errors import InputError
-from inbond.ledger import asking, declaration, importing, lineage_file
+from inbond.ledger import asking, declaration, importing, lineage_file, weaving
 from inbond.ledger.attest import KeyStore
 from inbond.ledger.declaration import Declared
 from inbond.ledger.events import Event
 from inbond.ledger.ledger import Ledger
+from inbond.ledger.lineage import Edge
 from inbond.policy import library
 from inbond.workspace import Workspace, config_folder
+
+_MOST = 20
+_Key = tuple[str, str, str]
 
 
 def import_(
@@ -28,6 +32,10 @@ def import_(
         str | None,
         typer.Option(help="What it is about: hf:org/name, data:org/name, ... Default: what its place says."),
     ] = None,
+    forget: Annotated[
+        bool,
+        typer.Option("--forget", help="Take back what was imported from it, or about a model of that name."),
+    ] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -37,24 +45,68 @@ def import_(
     Reads model and data set cards, config.json, adapter_config.json, GGUF headers, CycloneDX and SPDX in
     JSON, and lineage files. Nothing is fetched. What is malformed, or contradicts what is known, is refused.
 
-    Examples: inbond import README.md --name hf:org/name; inbond import olmo.lineage.toml
+    Examples: inbond import README.md --name hf:org/name; inbond import olmo.lineage.toml; inbond import
+    README.md --forget
     """
+    workspace, output = open_workspace(home), Output(as_json, quiet)
+    if forget:
+        return _forget(workspace, path, name, output)
     found = importing.read_path(path, name)
-    workspace = open_workspace(home)
     with Ledger.open(workspace, KeyStore.default()) as ledger:
         told = list(ledger.events())
-        _check(workspace, told, found)
-        known = {(item.form, item.read, item.subject): item.digest for item in declaration.in_force(told)}
-        new = [item for item in found if known.get((item.form, item.read, item.subject)) != item.digest]
+        passed = _check(workspace, told, found)
+        known = {item.key: item for item in declaration.in_force(told)}
+        new = [item for item in found if item.key not in known or known[item.key].digest != item.digest]
         ledger.record_many([(declaration.DECLARED, item.to_body()) for item in new])
-    value = {"imported": [_summary(item, new=item in new) for item in found]}
-    Output(as_json, quiet).result(value, _describe(found, new))
+    old = {item.key: known[item.key] for item in new if item.key in known}
+    value = {"imported": [_summary(item, new=item in new, replaces=item.key in old) for item in found]}
+    if passed:
+        value["passed_over"] = [edge.to_json() for edge in passed]
+    output.result(value, "\n".join([*_describe(found, new, old), *map(_passed_over, passed)]))
     return 0
 
 
-def _check(workspace: Workspace, told: Sequence[Event], found: Sequence[Declared]) -> None:
-    """Raises InputError when it cannot be true together with what is known already: before it is kept."""
+def _forget(workspace: Workspace, path: Path, name: str | None, output: Output) -> int:
+    """Withdraws what is in force of a file, of a folder, or about a name."""
+    if name is not None:
+        raise InputError(
+            expected="a file, a folder or a name to forget", found=f"--name {name} too", fix="leave it out"
+        )
+    with Ledger.open(workspace, KeyStore.default()) as ledger:
+        known = declaration.in_force(ledger.events())
+        gone = [item for item in known if _is_meant(item, path)]
+        if not gone:
+            names = ", ".join(sorted({item.place or item.read for item in known})[:8])
+            raise InputError(
+                expected="a file, a folder or a name of which something was imported",
+                found=str(path),
+                fix=f"imported are: {names}" if names else "nothing was imported here",
+            )
+        ledger.record_many([(declaration.WITHDRAWN, item.withdrawal()) for item in gone])
+    lines = [f"{item.read} ({item.form}){_about(item)}: forgotten" for item in gone]
+    output.result({"forgotten": [item.withdrawal() for item in gone]}, "\n".join(lines))
+    return 0
+
+
+def _is_meant(item: Declared, path: Path) -> bool:
+    whole = path.resolve()
+    names = {item.subject, item.place, item.read} - {""}
+    return str(path) in names or any(place == whole for place in (Path(item.place), Path(item.place).parent))
+
+
+def _check(workspace: Workspace, told: Sequence[Event], found: Sequence[Declared]) -> list[Edge]:
+    """The edges that are passed over, because they end in what a run recorded. Raises InputError when it
+    cannot be true together with what is known already: before it is kept."""
     lineage = asking.read(workspace, told, library.load(config_folder(os.environ)), found)
+    graph, passed = lineage.graph, []
+    for item in found:
+        for edge in item.graph.edges:
+            there = graph.names.get(edge.target, edge.target)
+            if not weaving.is_settled(_ending(edge, there), graph.nodes):
+                continue
+            if item.form == lineage_file.FORM:
+                raise _is_recorded(item, edge, there)
+            passed.append(edge)
     for item in (item for item in found if item.form == lineage_file.FORM):
         for id_ in item.graph.nodes:
             name = id_.partition("@")[0]
@@ -64,6 +116,20 @@ def _check(workspace: Workspace, told: Sequence[Event], found: Sequence[Declared
                     found="no such run",
                     fix="correct the name, or choose the run's workspace with --home",
                 )
+    return passed
+
+
+def _ending(edge: Edge, target: str) -> Edge:
+    return Edge(edge.source, target, edge.relation)
+
+
+def _is_recorded(item: Declared, edge: Edge, there: str) -> InputError:
+    same = "" if there == edge.target else f", which is {there} by its bytes"
+    return InputError(
+        expected=f"edges in {item.read} that end in what this workspace did not make",
+        found=f"{edge.source} -> {edge.target}{same}; all that it was made from was recorded",
+        fix="leave the edge out; inbond trace shows what was recorded",
+    )
 
 
 def _is_run(name: str, lineage: asking.Lineage) -> bool:
@@ -71,30 +137,43 @@ def _is_run(name: str, lineage: asking.Lineage) -> bool:
     return run is not None and run.trained
 
 
-def _summary(item: Declared, *, new: bool) -> dict[str, Any]:
+def _summary(item: Declared, *, new: bool, replaces: bool) -> dict[str, Any]:
     return {
         "read": item.read,
+        "place": item.place,
         "form": item.form,
         "subject": item.subject or None,
         "digest": item.digest,
         "new": new,
+        "replaces": replaces,
         "nodes": len(item.graph.nodes),
         "edges": len(item.graph.edges),
         "unknowns": [unknown.to_json() for unknown in item.graph.unknowns],
     }
 
 
-def _describe(found: Sequence[Declared], new: Sequence[Declared]) -> str:
-    lines = []
+def _about(item: Declared) -> str:
+    return f" about {item.subject}" if item.subject else ""
+
+
+def _describe(
+    found: Sequence[Declared], new: Sequence[Declared], old: Mapping[_Key, Declared]
+) -> Iterator[str]:
     for item in found:
-        about = f" about {item.subject}" if item.subject else ""
         state = "declared" if item in new else "known already"
-        lines.append(f"{item.read} ({item.form}){about}: {state}")
-        lines += [f"  {edge.source} -{edge.relation}-> {edge.target}" for edge in item.graph.edges[:_MOST]]
+        if item.key in old:
+            state += f"; replaces what {old[item.key].read} said before"
+        yield f"{item.read} ({item.form}){_about(item)}: {state}"
+        yield from (f"  {edge.source} -{edge.relation}-> {edge.target}" for edge in item.graph.edges[:_MOST])
         if len(item.graph.edges) > _MOST:
-            lines.append(f"  ... and {len(item.graph.edges) - _MOST} more")
-        lines += [f"  not known: {unknown.about}: {unknown.what}" for unknown in item.graph.unknowns[:_MOST]]
-    return "\n".join(lines)
+            yield f"  ... and {len(item.graph.edges) - _MOST} more"
+        yield from (
+            f"  not known: {unknown.about}: {unknown.what}" for unknown in item.graph.unknowns[:_MOST]
+        )
 
 
-_MOST = 20
+def _passed_over(edge: Edge) -> str:
+    return (
+        f"  passed over: {edge.source} -{edge.relation}-> {edge.target}: what that was made from was "
+        "recorded here"
+    )

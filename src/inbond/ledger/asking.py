@@ -91,6 +91,6 @@ def read(
     told = list(events)
     book = drawing.read(workspace, told)
     own = build(book.nodes, book.edges, book.unknowns)
-    declared = {(item.form, item.read, item.subject): item for item in (*in_force(told), *more)}
+    declared = {item.key: item for item in (*in_force(told), *more)}
     graph = join([own, *(item.graph for item in declared.values())])
     return Lineage(enrich(graph, library), book, library)

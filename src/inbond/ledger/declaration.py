@@ -1,8 +1,10 @@
 """What others declare about lineage, as the ledger keeps it: event ``lineage.declared``.
 
-The body is {form, read, subject, digest, graph}: which kind of file, which file, what it is about, the
-digest of its bytes, and nodes, edges and unknowns as they were understood. A later event about the same
-file and subject takes the place of the earlier one. All of it is evidence ``declared`` and stays so.
+The body is {form, read, place, subject, digest, graph}: which kind of file, how it is called, its whole path
+or the id that the document has itself, what it is about, the digest of its bytes, and nodes, edges, unknowns
+and other names as they were understood. A later event about the same place and subject takes the place of
+the earlier one; ``lineage.withdrawn`` {form, place, subject} takes it away. All of it is evidence
+``declared`` and stays so.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, final
 
-from inbond.digest import Digest
+from inbond.digest import PREFIX, Digest, of_bytes
 from inbond.errors import InputError
 from inbond.ledger.events import Event
 from inbond.ledger.lineage import RELATIONS, Edge, Graph, Node, NodeKind, Part, Relation, Unknown
@@ -19,6 +21,12 @@ from inbond.ledger.weaving import build
 from inbond.policy import licences
 
 DECLARED: Final = "lineage.declared"
+WITHDRAWN: Final = "lineage.withdrawn"
+TRAINING: Final = "training"
+"""The stage of training of which a file says no more than that there was one."""
+
+_NO_DIGESTS = frozenset({Digest(f"{PREFIX}{'0' * 64}"), Digest(f"{PREFIX}{'f' * 64}"), of_bytes(b"")})
+"""What is written where nobody hashed anything."""
 
 MOST_NODES, MOST_EDGES, MOST_UNKNOWNS, LONGEST = 1_000, 5_000, 1_000, 500
 """Bounds on what one file may declare; ``LONGEST`` is in characters of a single text."""
@@ -27,20 +35,31 @@ MOST_NODES, MOST_EDGES, MOST_UNKNOWNS, LONGEST = 1_000, 5_000, 1_000, 500
 @final
 @dataclass(frozen=True)
 class Declared:
-    """What one file says. ``read`` is how it is named, ``subject`` the node that it is about, '' for a file
-    about many."""
+    """What one file says. ``read`` is how it is named, ``place`` its whole path or the document's own id,
+    ``subject`` the node that it is about, '' for a file about many."""
 
     form: str
     read: str
     subject: str
     digest: Digest
     graph: Graph
+    place: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What a later file has to agree in to take the place of this one."""
+        return self.form, self.place or self.read, self.subject
+
+    def withdrawal(self) -> dict[str, str]:
+        """The body of the event that takes it away."""
+        return dict(zip(("form", "place", "subject"), self.key, strict=True))
 
     def to_body(self) -> dict[str, Any]:
         """The event's body."""
         return {
             "form": self.form,
             "read": self.read,
+            "place": self.place,
             "subject": self.subject,
             "digest": self.digest,
             "graph": self.graph.to_json(),
@@ -65,8 +84,10 @@ def from_body(body: Mapping[str, Any]) -> Declared:
         for item in graph["edges"]
     ]  # fmt: skip
     unknowns = [Unknown(**item) for item in graph["unknowns"]]
-    known = build(nodes, edges, unknowns)
-    return Declared(body["form"], body["read"], body["subject"], body["digest"], known)
+    names = {str(name): str(id_) for name, id_ in graph.get("names", {}).items()}
+    known = build(nodes, edges, unknowns, names)
+    place = body.get("place", "")
+    return Declared(body["form"], body["read"], body["subject"], body["digest"], known, place)
 
 
 def _relation(text: str) -> Relation:
@@ -81,9 +102,12 @@ def in_force(events: Iterable[Event]) -> list[Declared]:
     read: a newer version may have written it, and whether it was changed is for ``verify`` to say."""
     found: dict[tuple[str, str, str], Declared] = {}
     for event in events:
-        if event.kind != DECLARED:
+        if event.kind not in (DECLARED, WITHDRAWN):
             continue
         try:
+            if event.kind == WITHDRAWN:
+                found.pop((event.body["form"], event.body["place"], event.body["subject"]), None)
+                continue
             item = from_body(event.body)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(
@@ -91,7 +115,7 @@ def in_force(events: Iterable[Event]) -> list[Declared]:
                 found=f"{type(error).__name__}: {error}",
                 fix="read it with the version of Inbond that wrote it, or a newer one",
             ) from error
-        found[item.form, item.read, item.subject] = item
+        found[item.key] = item
     return list(found.values())
 
 
@@ -108,6 +132,7 @@ class Draft:
     nodes: dict[str, Node] = field(default_factory=dict)
     edges: list[Edge] = field(default_factory=list)
     unknowns: list[Unknown] = field(default_factory=list)
+    joined: set[tuple[str, str]] = field(default_factory=set)
 
     def node(
         self,
@@ -131,11 +156,14 @@ class Draft:
         if known is None and len(self.nodes) >= MOST_NODES:
             raise self._too_much(f"{MOST_NODES:,} models and data")
         said = licences.normalise(self.text(licence, "a licence")) or licence if licence else None
+        told = frozenset(digests)
+        if told & _NO_DIGESTS:
+            self.unknown(text, f"which bytes it has: the SHA-256 that {self.read} gives is of none")
         self.nodes[text] = Node(
             text,
             kind,
             said or (known.licence if known else None),
-            frozenset(digests) | (known.digests if known else frozenset()),
+            (told - _NO_DIGESTS) | (known.digests if known else frozenset()),
             "declared",
             self.text(source, "a source") if source else self.read,
             complete or (known is not None and known.complete),
@@ -143,12 +171,15 @@ class Draft:
         return text
 
     def edge(self, source: str, target: str, relation: Relation, **values: Any) -> None:
-        """Adds an edge between two nodes of the draft; ``values`` are further fields of ``Edge``."""
+        """Adds an edge between two nodes of the draft; ``values`` are further fields of ``Edge``. Raises
+        InputError when they are one."""
         if len(self.edges) >= MOST_EDGES:
             raise self._too_much(f"{MOST_EDGES:,} edges")
         values.setdefault("read", self.read)
-        if source != target:
-            self.edges.append(Edge(source, target, relation, **values))
+        if source == target:
+            raise self._itself(source, source)
+        self.edges.append(Edge(source, target, relation, **values))
+        self.joined.add((source, target))
 
     def unknown(self, about: str, what: str) -> None:
         """Notes what the file leaves open."""
@@ -166,16 +197,42 @@ class Draft:
             fix="correct the file",
         )
 
-    def declared(self, form: str, subject: str, digest: Digest) -> Declared:
-        """The whole. Raises InputError as ``build``, and when the file says nothing of lineage."""
+    def declared(self, form: str, subject: str, digest: Digest, place: str = "") -> Declared:
+        """The whole. Raises InputError as ``build``, and when the file says nothing of lineage, or gives one
+        digest to two models that the Hub knows apart."""
+        self._check_digests()
         graph = build(self.nodes.values(), self.edges, self.unknowns)
+        for edge in self.edges:
+            if graph.names.get(edge.source, edge.source) == graph.names.get(edge.target, edge.target):
+                raise self._itself(edge.source, edge.target)
         if not graph.nodes:
             raise InputError(
                 expected=f"models or data in {self.read}",
                 found="none",
                 fix="import a card, config.json, a GGUF file, a BOM or a lineage file that names some",
             )
-        return Declared(form, self.read, graph.names.get(subject, subject), digest, graph)
+        return Declared(form, self.read, graph.names.get(subject, subject), digest, graph, place)
+
+    def _check_digests(self) -> None:
+        first: dict[Digest, str] = {}
+        for node in self.nodes.values():
+            bare = node.id.partition("@")[0]
+            for digest in node.digests if bare.startswith("hf:") else ():
+                other = first.setdefault(digest, bare)
+                if other != bare:
+                    raise InputError(
+                        expected=f"each SHA-256 under one of the Hub's names in {self.read}",
+                        found=f"{digest} under {other} and {bare}",
+                        fix="correct the digest of one of them, or leave it out",
+                    )
+
+    def _itself(self, source: str, target: str) -> InputError:
+        same = "" if source == target else ", which are the same by their digests"
+        return InputError(
+            expected=f"a lineage in {self.read} in which nothing descends from itself",
+            found=f"a cycle: {source} -> {target}{same}",
+            fix="correct this edge, or the names at its ends",
+        )
 
     def _too_much(self, bound: str) -> InputError:
         return InputError(expected=f"at most {bound} in {self.read}", found="more", fix="split the file")

@@ -7,21 +7,24 @@ nothing is executed, and whatever is malformed is an InputError that names the f
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
+from typing import final
 
 from inbond.digest import Digest, of_bytes, of_file
 from inbond.errors import InputError
 from inbond.ledger import boms, cards, lineage_file, pins
 from inbond.ledger.declaration import Declared, Draft
 from inbond.ledger.lineage import NodeKind
-from inbond.policy.foreign import json_object
+from inbond.ledger.scopes import Scope, on_disk
+from inbond.policy import foreign
+from inbond.types import parse_model_name
 
 _LARGEST = 1 << 25
 """Bytes of a file that is read whole."""
 _CARD, _CONFIG, _ADAPTER = "README.md", "config.json", "adapter_config.json"
 _BOMS = ("*.cdx.json", "*.spdx.json", "bom.json", "*.bom.json")
 _LINEAGE = ("*.lineage.toml", "*.lineage.json", "lineage.toml", "lineage.json")
+_NAMED_WITHIN = ("bom", lineage_file.FORM)
 _SNAPSHOT = re.compile(r"(models|datasets)--([\w.-]+?)--([\w.-]+)")
 
 
@@ -29,19 +32,18 @@ def read_path(path: Path, name: str | None = None) -> list[Declared]:
     """What a file, or the known files of a folder, say of lineage. ``name`` is the model or data that they
     are about; by default the folder's own (``path:``, or that of a Hub snapshot), or the file's (``gguf:``).
 
-    Raises InputError: nothing there, nothing said, malformed, too large, or saying too much.
+    Raises InputError: nothing there, nothing said, malformed, too large, or saying too much; a name for files
+    that name what they are about themselves.
     """
-    if name is not None and not re.match(r"(hf|path|gguf|pypi|api|run|data):\S", name):
-        raise InputError(
-            expected="a name such as hf:org/name, or data:org/name",
-            found=repr(name),
-            fix="write the scheme first",
-        )
+    if name is not None:
+        name = _given_name(name)
     try:
         if path.is_dir():
             return _read_folder(path, name)
         declared = _read_file(path, name, _kind(path.parent))
         assert declared is not None, "a file that says nothing is refused"
+        if name is not None and declared.form in _NAMED_WITHIN:
+            raise _no_name(path, name)
         return [declared]
     except OSError as error:
         raise InputError(
@@ -49,6 +51,33 @@ def read_path(path: Path, name: str | None = None) -> list[Declared]:
             found=str(error),
             fix="correct the path, or its permissions",
         ) from error
+
+
+def _given_name(name: str) -> str:
+    if name.startswith("run:"):
+        raise InputError(
+            expected="a name of something that this workspace did not make",
+            found=f"--name {name}",
+            fix="what a run was made from is recorded; give the name under which it was handed on",
+        )
+    if not name.startswith("data:") or not name[5:].strip():
+        try:
+            parse_model_name(name)
+        except InputError as error:
+            raise InputError(
+                expected="a name such as hf:org/name, or data:org/name",
+                found=repr(name),
+                fix="write the scheme first",
+            ) from error
+    return on_disk(name, Path.cwd()) if name.startswith(("path:", "gguf:")) else name
+
+
+def _no_name(path: Path, name: str) -> InputError:
+    return InputError(
+        expected=f"no --name for {path}: BOMs and lineage files name what they are about",
+        found=f"--name {name}",
+        fix="leave it out",
+    )
 
 
 def _read_folder(folder: Path, name: str | None) -> list[Declared]:
@@ -65,62 +94,121 @@ def _read_folder(folder: Path, name: str | None) -> list[Declared]:
             found=f"{len(paths)} of them, and none says anything" if paths else "none of them",
             fix="name another folder, or a single file",
         )
+    if name is not None and all(item.form in _NAMED_WITHIN for item in found):
+        raise _no_name(folder, name)
     return found
 
 
 def _read_file(path: Path, name: str | None, kind: NodeKind | None, *, must: bool = True) -> Declared | None:
-    read = f"{path.absolute().parent.name}/{path.name}"
-    draft = Draft(read)
-    if path.suffix == ".gguf":
-        return _read_gguf(path, name or f"gguf:{path}", draft)
-    data = _bytes(path)
-    digest = of_bytes(data)
+    reading = _Reading(path, name, kind, must)
     try:
-        if path.suffix == ".toml":
-            return lineage_file.parse(read, data, digest)
-        if path.suffix == ".json":
-            return _read_json(path, name, draft, data, must=must)
-        what = kind or cards.kind_of(data)
-        subject = name or _subject(path.parent, what)
-        said = cards.read_card(draft, subject, what, data)
-        return _finish(draft, "card", subject, digest, path, said=said, must=must)
+        if path.suffix == ".gguf":
+            return reading.gguf()
+        return reading.whole(_bytes(path))
     except ValueError as error:
-        raise _malformed(read, error) from error
+        raise _malformed(reading.read, error) from error
 
 
-def _read_json(path: Path, name: str | None, draft: Draft, data: bytes, *, must: bool) -> Declared | None:
-    digest = of_bytes(data)
-    readers: dict[str, tuple[str, Callable[[Draft, str, bytes], bool]]] = {
-        _CONFIG: ("config", cards.read_config),
-        _ADAPTER: ("adapter", cards.read_adapter),
-    }
-    if path.name in readers:
-        form, reader = readers[path.name]
-        subject = name or _subject(path.parent, "model")
-        said = reader(draft, subject, data)
-        return _finish(draft, form, subject, digest, path, said=said, must=must)
-    values = json_object(data)
-    if "format" in values and not boms.is_bom(values):
-        return lineage_file.parse(draft.read, data, digest)
-    if not boms.is_bom(values):
-        raise ValueError("it is no CycloneDX, no SPDX and no lineage file")
-    about = boms.read_bom(draft, values)
-    return draft.declared("bom", about, digest)
+@final
+class _Reading:
+    """One file. ``must``: it is an error when it says nothing."""
 
+    def __init__(self, path: Path, name: str | None, kind: NodeKind | None, must: bool) -> None:
+        self._path = path
+        self._name = name
+        self._kind = kind
+        self._must = must
+        self.read = f"{path.absolute().parent.name}/{path.name}"
+        self._draft = Draft(self.read)
 
-def _finish(
-    draft: Draft, form: str, subject: str, digest: Digest, path: Path, *, said: bool, must: bool
-) -> Declared | None:
-    if said:
-        _add_digests(draft, subject, path.parent)
-        return draft.declared(form, subject, digest)
-    if must:
-        raise InputError(
-            expected=f"something about lineage in {path}",
-            found="nothing: no front matter, or no base",
-            fix="import another file, or write a lineage file (docs/import.md)",
-        )
-    return None
+    def gguf(self) -> Declared:
+        subject = self._subject("model", f"gguf:{self._path.resolve()}")
+        with self._path.open("rb") as file:
+            cards.draw_gguf(self._draft, subject, file)
+        digest = of_file(self._path)
+        self._draft.node(subject, "model", None, [digest])
+        return self._draft.declared("gguf", subject, digest, self._place)
+
+    def whole(self, data: bytes) -> Declared | None:
+        """What a file says that is read whole."""
+        digest, name = of_bytes(data), self._path.name
+        boms.refuse_other_forms(self.read, name, data)
+        if name == _CONFIG:
+            told = foreign.read_config(data)
+            subject = self._subject("model")
+            said = cards.draw_config(self._draft, subject, told)
+            return self._finish("config", subject, digest, said=said)
+        if name == _ADAPTER:
+            subject = self._subject("model")
+            cards.draw_adapter(self._draft, subject, foreign.read_adapter(data))
+            return self._finish("adapter", subject, digest)
+        if self._path.suffix == ".toml":
+            return self._lineage(data, digest)
+        if self._path.suffix == ".json":
+            return self._document(data, digest)
+        return self._card(data, digest)
+
+    def _document(self, data: bytes, digest: Digest) -> Declared:
+        values = foreign.json_object(data)
+        if not boms.is_bom(values):
+            if "format" in values:
+                return self._lineage(data, digest)
+            raise ValueError("it is no CycloneDX, no SPDX and no lineage file")
+        about = boms.read_bom(self._draft, values, digest)
+        return self._draft.declared("bom", about, digest, boms.document_id(values) or self._place)
+
+    def _lineage(self, data: bytes, digest: Digest) -> Declared:
+        return lineage_file.parse(self.read, data, digest, self._place, self._there)
+
+    def _card(self, data: bytes, digest: Digest) -> Declared | None:
+        told = foreign.read_card(data)
+        if told is None:
+            return self._finish("card", "", digest, said=False)
+        kind = self._kind or cards.kind_of(told)
+        subject = self._subject(kind)
+        cards.draw_card(self._draft, subject, kind, told, Scope(digest))
+        return self._finish("card", subject, digest)
+
+    @property
+    def _place(self) -> str:
+        return str(self._path.resolve())
+
+    def _subject(self, kind: NodeKind, default: str = "") -> str:
+        """The name that was given, if it can be of this kind."""
+        if self._name is None:
+            return default or _subject(self._path.parent, kind)
+        if self._name.startswith("data:") != (kind == "data"):
+            raise InputError(
+                expected=f"a name of {'data' if kind == 'data' else 'a model'}: {self.read} is about one",
+                found=f"--name {self._name}",
+                fix="give data:org/name" if kind == "data" else "give hf:org/name",
+            )
+        return self._name
+
+    def _there(self, id_: str) -> str:
+        """The id of what a lineage file calls so. Raises InputError for files that are not there."""
+        if not id_.startswith(("path:", "gguf:")):
+            return id_
+        whole = on_disk(id_, self._path.resolve().parent)
+        if not Path(whole.partition(":")[2]).exists():
+            raise InputError(
+                expected=f"{id_}, which {self.read} names",
+                found=f"nothing at {whole.partition(':')[2]}",
+                fix="correct the path; one that is not whole begins where the file lies",
+            )
+        return whole
+
+    def _finish(self, form: str, subject: str, digest: Digest, *, said: bool = True) -> Declared | None:
+        if said:
+            _add_digests(self._draft, subject, self._path.parent)
+            return self._draft.declared(form, subject, digest, self._place)
+        if self._must:
+            raise InputError(
+                expected=f"something about lineage in {self._path}",
+                found="nothing: no front matter, or no base",
+                fix="import another file, or write a lineage file (docs/import.md)",
+            )
+        return None
 
 
 def _add_digests(draft: Draft, subject: str, folder: Path) -> None:
@@ -131,17 +219,6 @@ def _add_digests(draft: Draft, subject: str, folder: Path) -> None:
         path.name: of_file(path) for path in folder.iterdir() if pins.decides(path.name) and path.is_file()
     }
     draft.node(subject, "model", None, pins.names(files))
-
-
-def _read_gguf(path: Path, subject: str, draft: Draft) -> Declared:
-    try:
-        with path.open("rb") as file:
-            cards.read_gguf(draft, subject, file)
-    except ValueError as error:
-        raise _malformed(draft.read, error) from error
-    digest = of_file(path)
-    draft.node(subject, "model", None, [digest])
-    return draft.declared("gguf", subject, digest)
 
 
 def _bytes(path: Path) -> bytes:
@@ -175,7 +252,7 @@ def _kind(folder: Path) -> NodeKind | None:
 def _subject(folder: Path, kind: NodeKind) -> str:
     snapshot = _snapshot(folder)
     if snapshot is None:
-        return f"path:{folder}" if kind == "model" else f"data:{folder}"
+        return f"{'path' if kind == 'model' else 'data'}:{folder.resolve()}"
     what, organisation, name = snapshot
     if what == "datasets":
         return f"data:{organisation}/{name}"

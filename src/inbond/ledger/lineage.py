@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from heapq import heapify, heappop, heappush
 from itertools import count, islice
@@ -38,6 +38,13 @@ RELATIONS: Mapping[Relation, EdgeKind] = {
     "prompted": "outputs",
 }  # fmt: skip
 """What can make one artifact out of another, and over which kind of edge."""
+_MODELS: tuple[NodeKind, NodeKind] = ("model", "model")
+ENDS: Mapping[Relation, tuple[NodeKind, NodeKind]] = {
+    **dict.fromkeys(RELATIONS, _MODELS),
+    "trained-on": ("data", "model"), "generated": ("model", "data"), "derived": ("data", "data"),
+    "prompted": ("data", "data"),
+}  # fmt: skip
+"""What each of them leads from, and to."""
 
 MOST_PATHS, MOST_STEPS = 200, 50_000
 """Paths that are followed from one ancestor, and edges on all paths of a target's ancestors together."""
@@ -271,12 +278,14 @@ class Graph:
             "nodes": [node.to_json() for node in self.nodes.values()],
             "edges": [edge.to_json() for edge in self.edges],
             "unknowns": [unknown.to_json() for unknown in self.unknowns],
+            "names": dict(self.names),
         }
 
 
 def paths_to(graph: Graph, target: str, first: Collection[str] = ()) -> dict[str, Paths]:
     """Paths from every ancestor of ``target``: a shortest one of each before any other, and the shorter
-    before the longer, but those of ``first`` before all others'. With MOST_STEPS edges on paths it ends."""
+    before the longer, but those of ``first`` before all others'. With MOST_STEPS edges on paths it ends;
+    a recorded path is looked for all the same."""
     hops = graph.hops(target)
     found: dict[str, list[Way]] = {id_: [] for id_ in hops}
     cut: set[str] = set()
@@ -297,4 +306,15 @@ def paths_to(graph: Graph, target: str, first: Collection[str] = ()) -> dict[str
         following = next(more, None)
         if following is not None:
             heappush(waiting, (True, other, len(following), number, id_, following, more))
+    recorded = replace(graph, edges=tuple(edge for edge in graph.edges if edge.evidence == "recorded"))
+    wanted = cut & graph.by_record(target)
+    for id_ in (id_ for id_ in hops if id_ in wanted):
+        if not any(_is_recorded(way) for way in found[id_]):
+            way = next(recorded.ways(id_, target))
+            found[id_] += [way] if len(way) <= left else []
+            left -= min(left, len(way))
     return {id_: Paths(tuple(ways), id_ in cut) for id_, ways in found.items()}
+
+
+def _is_recorded(way: Way) -> bool:
+    return all(edge.evidence == "recorded" for edge in way)

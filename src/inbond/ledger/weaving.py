@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 
 from inbond.errors import InputError
 from inbond.ledger.lineage import EVIDENCE, Edge, Graph, Node, Unknown, Way
@@ -18,11 +20,20 @@ def build(
     """Joins nodes of one id, or that share a digest, and links revisions of one model. ``names`` are other
     names that were found before.
 
+    What a run recorded is complete by its own record: edges into it that others declare are left out.
     Raises InputError, naming it, for an edge whose end is no node and for a cycle.
     """
+    return _woven(nodes, edges, unknowns, (names or {}).items())
+
+
+def _woven(
+    nodes: Iterable[Node],
+    edges: Iterable[Edge],
+    unknowns: Iterable[Unknown],
+    same: Iterable[tuple[str, str]],
+) -> Graph:
     given = list(nodes)
-    found = _representatives(given)
-    names = {**{name: found.get(id_, id_) for name, id_ in (names or {}).items()}, **found}
+    names = _representatives(given, same)
     joined: dict[str, Node] = {}
     for node in given:
         id_ = names.get(node.id, node.id)
@@ -30,6 +41,7 @@ def build(
     renamed = [_moved(edge, names) for edge in edges]
     for edge in renamed:
         _check_ends(edge, joined)
+    renamed = [edge for edge in renamed if not is_settled(edge, joined)]
     kept = dict.fromkeys(
         edge for edge in [*renamed, *_revisions(joined, renamed)] if edge.source != edge.target
     )
@@ -42,34 +54,42 @@ def build(
 def join(graphs: Iterable[Graph]) -> Graph:
     """Several graphs as one, joined by names and digests. Raises as ``build``."""
     parts = list(graphs)
-    return build(
+    return _woven(
         (node for graph in parts for node in graph.nodes.values()),
         (edge for graph in parts for edge in graph.edges),
         (unknown for graph in parts for unknown in graph.unknowns),
-        {name: id_ for graph in parts for name, id_ in graph.names.items()},
+        (pair for graph in parts for pair in graph.names.items()),
     )
 
 
-def _representatives(nodes: Sequence[Node]) -> dict[str, str]:
+def _representatives(nodes: Sequence[Node], same: Iterable[tuple[str, str]]) -> dict[str, str]:
     """For each id that is another's artifact too, the id that stands for both: what was recorded first,
-    then what comes first. Two artifacts are one when they share a digest; but two recorded sets with the
-    same text stay two, since others may have written it."""
+    then what comes first. Two artifacts are one when they share a digest, or were found to be one before
+    (``same``); but two recorded sets with the same text stay two, since others may have written it."""
     order = sorted(nodes, key=lambda node: EVIDENCE.index(node.evidence))
-    first: dict[str, Node] = {}
+    ranks = {node.id: rank for rank, node in reversed(list(enumerate(order)))}
     stands: dict[str, str] = {}
 
     def root(id_: str) -> str:
-        while stands.get(id_, id_) != id_:
+        while (above := stands.get(id_, id_)) != id_:
+            stands[id_] = stands.get(above, above)  # shorter the next time: chains of equals stay cheap
             id_ = stands[id_]
         return id_
 
+    def unite(one: str, other: str) -> None:
+        first, second = sorted((root(one), root(other)), key=lambda id_: ranks.get(id_, len(order)))
+        if first != second:
+            stands[second] = first
+
+    for name, id_ in same:
+        unite(id_, name)
+    first: dict[str, Node] = {}
     for node in order:
         for digest in node.digests:
             known = first.setdefault(digest, node)
-            mine, other = root(node.id), root(known.id)
-            if mine != other and not _both_recorded_data(node, known):
-                stands[mine] = other
-    return {node.id: root(node.id) for node in nodes if root(node.id) != node.id}
+            if not _both_recorded_data(node, known):
+                unite(known.id, node.id)
+    return {id_: root(id_) for id_ in list(stands)}
 
 
 def _both_recorded_data(one: Node, other: Node) -> bool:
@@ -116,6 +136,12 @@ def _moved(edge: Edge, names: Mapping[str, str]) -> Edge:
         if (source, target) == (edge.source, edge.target)
         else replace(edge, source=source, target=target)
     )
+
+
+def is_settled(edge: Edge, nodes: Mapping[str, Node]) -> bool:
+    """Whether an edge that somebody declares ends in what a run recorded with all of its inputs."""
+    target = nodes[edge.target]
+    return edge.evidence == "declared" and target.evidence == "recorded" and target.complete
 
 
 def _check_ends(edge: Edge, nodes: Mapping[str, Node]) -> None:
@@ -173,25 +199,13 @@ def _refuse_cycles(graph: Graph) -> None:
 
 def find_cycle(graph: Graph) -> Way | None:
     """The edges of a cycle, or None."""
-    done: set[str] = set()
-    for start in graph.nodes:
-        if start in done:
-            continue
-        way: list[Edge] = []
-        on_way = {start}
-        stack = [iter(graph.out_of[start])]
-        while stack:
-            edge = next(stack[-1], None)
-            if edge is None:
-                stack.pop()
-                last = way.pop().target if way else start
-                on_way.discard(last)
-                done.add(last)
-            elif edge.target in on_way:
-                begin = next((n for n, passed in enumerate(way) if passed.source == edge.target), len(way))
-                return (*way[begin:], edge)
-            elif edge.target not in done:
-                way.append(edge)
-                on_way.add(edge.target)
-                stack.append(iter(graph.out_of[edge.target]))
+    try:
+        TopologicalSorter(
+            {id_: [edge.source for edge in edges] for id_, edges in graph.into.items()}
+        ).prepare()
+    except CycleError as error:
+        return tuple(
+            next(edge for edge in graph.out_of[source] if edge.target == target)
+            for source, target in pairwise(error.args[1])
+        )
     return None

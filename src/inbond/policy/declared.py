@@ -1,22 +1,26 @@
 """What files declare about themselves: a folder's README.md, a GGUF file's metadata, and digests.
 
-This is the gate's eye on the disk, called by the command line and by recipes; the rules themselves
-do no I/O. What cannot be read declares nothing.
+This is the gate's eye on the disk, called by the command line and by recipes; the rules themselves do no
+I/O. What is not there declares nothing. What is there and cannot be read or used is an unknown licence or
+base: the gate asks, and never takes a broken card for an empty one.
 """
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from pathlib import Path
 
 from inbond.digest import Digest, of_file
 from inbond.errors import InputError
+from inbond.policy import foreign
 from inbond.policy.facts import LicenceFinding
-from inbond.policy.foreign import CARD_LIMIT, front_matter, gguf_general, hub_name, strings
+from inbond.policy.foreign import CARD_LIMIT, Told
 from inbond.policy.weights import Declaration, Registry, find
 from inbond.types import ModelName
 
 _WEIGHT_SUFFIXES = frozenset({".safetensors", ".gguf", ".bin", ".pt", ".pth", ".ckpt", ".onnx", ".h5"})
+_LARGEST = 1 << 25
+"""Bytes of a configuration that are read at most."""
 
 
 def find_licence(name: ModelName, registry: Registry) -> LicenceFinding:
@@ -29,9 +33,16 @@ def find_licence(name: ModelName, registry: Registry) -> LicenceFinding:
     path = Path(name.name).expanduser()
     try:
         files = _weight_files(path) if name.scheme == "path" else [path]
-        declarations = [read_gguf(file) for file in files if file.suffix == ".gguf" or name.scheme == "gguf"]
+        declarations: list[Declaration | None] = [
+            read_gguf(file) for file in files if file.suffix == ".gguf" or name.scheme == "gguf"
+        ]
         if name.scheme == "path":
-            declarations += [read_card(path / "README.md"), read_adapter(path / "adapter_config.json")]
+            readers = (
+                ("README.md", read_card),
+                ("adapter_config.json", read_adapter),
+                ("config.json", read_config),
+            )
+            declarations += [reader(path / file) for file, reader in readers]
         digests = _known_digests(files, registry)
     except OSError as error:
         raise InputError(
@@ -54,44 +65,62 @@ def _known_digests(files: list[Path], registry: Registry) -> list[Digest]:
 
 
 def read_card(path: Path) -> Declaration | None:
-    """``license`` and ``base_model`` in a model card's YAML front matter; None when there is no card."""
-    try:
-        with path.open("rb") as file:
-            front = front_matter(file.read(CARD_LIMIT))
-    except (FileNotFoundError, ValueError):
-        return None
-    if front is None:
-        return None
-    bases = tuple(hub_name(base) for base in strings(front.get("base_model")))
-    licences = strings(front.get("license"))
-    if licences == ("other",):  # the Hub's way to say that the name is in another field
-        licences = strings(front.get("license_name")) or licences
-    return Declaration(licences, bases, f"license in {path.name}")
+    """``license`` and ``base_model`` in a model card's YAML front matter; None when there is no card, or
+    nothing but prose. A card that cannot be read declares a licence and a base that nobody knows."""
+    return _read(path, CARD_LIMIT, foreign.read_card, f"license in {path.name}", ("licence", "base"))
 
 
 def read_adapter(path: Path) -> Declaration | None:
     """The base model that an adapter's configuration names; None when there is no such file."""
-    try:
-        value = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except (ValueError, RecursionError):
-        return Declaration((), ("an adapter configuration that cannot be read",), path.name)
-    base = value.get("base_model_name_or_path") if isinstance(value, dict) else None
-    return Declaration((), tuple(hub_name(text) for text in strings(base)), path.name)
+    return _read(path, _LARGEST, foreign.read_adapter, path.name, ("base",))
 
 
-def read_gguf(path: Path) -> Declaration | None:
-    """``general.license`` and the base models in a GGUF header; None when the file is not a GGUF."""
+def read_config(path: Path) -> Declaration | None:
+    """What the weights were loaded from, as ``config.json`` says; None when it says nothing of it."""
+    found = _read(path, _LARGEST, foreign.read_config, path.name, ("base",))
+    return found if found is not None and found.bases else None
+
+
+def read_gguf(path: Path) -> Declaration:
+    """``general.license`` and the base models in a GGUF header. A header that cannot be read declares a
+    licence and a base that nobody knows."""
+    where = f"general.license in {path.name}"
     with path.open("rb") as file:
         try:
-            values = gguf_general(file)
-        except ValueError:
-            return None
-    bases = tuple(
-        hub_name(value)
-        for key, value in values.items()
-        if key.startswith("general.base_model.") and key.endswith(".repo_url") and isinstance(value, str)
+            return _declaration(foreign.read_gguf(file), where)
+        except ValueError as error:
+            return _unreadable(("licence", "base"), where, error)
+
+
+def _read(
+    path: Path, most: int, reader: Callable[[bytes], Told | None], where: str, tells: tuple[str, ...]
+) -> Declaration | None:
+    try:
+        with path.open("rb") as file:
+            data = file.read(most)
+    except FileNotFoundError:
+        return None
+    try:
+        told = reader(data)
+    except ValueError as error:
+        return _unreadable(tells, where, error)
+    return None if told is None else _declaration(told, where)
+
+
+def _declaration(told: Told, where: str) -> Declaration:
+    """A licence or base that is there and cannot be used stands as its text, which no registry knows."""
+    licences = (*told.licences, *(_unusable(text) for text in told.open("licence")))
+    bases = (*(foreign.hub_name(text) for text in (*told.bases, *told.sources)), *told.open("base"))
+    return Declaration(licences, tuple(dict.fromkeys(bases)), where)
+
+
+def _unusable(text: str) -> str:
+    """``text`` as a licence that is none: license-expression would take most words for an id."""
+    return f"(({text.replace('(', '').replace(')', '')}"
+
+
+def _unreadable(tells: tuple[str, ...], where: str, error: ValueError) -> Declaration:
+    why = f"what cannot be read ({' '.join(str(error).split())[:120]})"
+    return Declaration(
+        (_unusable(why),) if "licence" in tells else (), (why,) if "base" in tells else (), where
     )
-    licences = strings(values.get("general.license"))
-    return Declaration(licences, bases, f"general.license in {path.name}")

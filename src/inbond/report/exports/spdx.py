@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, final
 
-from inbond.digest import PREFIX, Digest
+from inbond.digest import PREFIX, Digest, canonical
 from inbond.ledger.lineage import Edge, Node, Relation
 from inbond.report.exports import names
 from inbond.report.exports.facts import Exported, Step
@@ -58,6 +58,7 @@ def _elements(ids: _Ids, exported: Exported) -> Iterator[Object]:
         *_builds(ids, exported),
         *_lineage(ids, exported),
         *_open(ids, exported),
+        *_whole(ids, exported),
     ]
     agent, tool = ids.of("agent"), ids.of("tool")
     yield {
@@ -230,6 +231,21 @@ def _open(ids: _Ids, exported: Exported) -> Iterator[Object]:
             contentType="text/plain",
             statement=text,
             subject=ids.node(subject),
+        )
+
+
+def _whole(ids: _Ids, exported: Exported) -> Iterator[Object]:
+    """Nodes and edges as they are, for ``inbond import``: SPDX has no field for roles, shares or evidence."""
+    said = [(node.id, "node", node.to_json()) for node in exported.nodes]
+    said += [(edge.target, "edge", edge.to_json()) for edge in exported.edges]
+    for number, (about, name, value) in enumerate(said, 1):
+        yield _element(
+            "Annotation",
+            ids.of("whole", str(number)),
+            annotationType="other",
+            contentType="application/json",
+            statement=canonical({f"inbond:{name}": value}).decode(),
+            subject=ids.node(about),
         )
 
 
