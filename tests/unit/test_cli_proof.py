@@ -287,6 +287,17 @@ def test_a_strangers_workspace_cannot_steer_the_terminal_either(
     assert "\x1b[2Jx\nok: nothing was changed\u202e\x9b" in json.loads(out)["problems"][0]
 
 
+def test_letters_of_any_script_are_shown_as_they_are(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "\u5168\u3000\u89d2\u00a0x\u200dy"  # with an ideographic space
+    (workspace.home / name).write_text("")
+    assert run(["verify"]) == 0
+    assert f"note: {name}: no event speaks of it" in capsys.readouterr().out
+    assert run(["verify", "--json"]) == 0
+    assert name in capsys.readouterr().out
+
+
 def test_an_error_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["verify", "\x1b[2J\x9bx\nfound: all well\u202e"]) == 2
     lines = capsys.readouterr().err.splitlines()

@@ -394,8 +394,8 @@ def test_the_chain_alone_is_checked_without_a_workspace(tmp_path: Path) -> None:
     (tmp_path / "given").mkdir()
     (tmp_path / "given" / "model.safetensors").write_bytes(b"x")
     assert refusal(lambda: verify_workspace(Workspace(tmp_path / "given"))).found == (
-        "the shared ledger with 6 events, and model.safetensors, which none of them speaks of: there is nothing "
-        "to check"
+        "the shared ledger with 6 events, and model.safetensors, which none of them speaks of: there is "
+        "nothing to check"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,13 +54,22 @@ def printable(lines: Iterable[str]) -> str:
 
 
 def _clean(line: str) -> str:
-    return "".join(c if c.isprintable() else " " if c in "\n\t" else "\ufffd" for c in line)
+    return "".join(c if _is_harmless(c) else " " if c in "\n\t" else "\ufffd" for c in line)
+
+
+def _is_harmless(letter: str) -> bool:
+    """Not so controls and what turns the order of letters round; spaces and joiners of any script are."""
+    return (
+        letter.isprintable()
+        or letter in "\u200c\u200d"
+        or unicodedata.category(letter) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
+    )
 
 
 def _json(value: Any) -> str:
     """One line, in which what is not printable is written as JSON's escapes."""
     text = json.dumps(value, ensure_ascii=False)
-    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+    return "".join(c if _is_harmless(c) else json.dumps(c)[1:-1] for c in text)
 
 
 def print_error(error: InbondError, *, as_json: bool) -> None:
