@@ -18,6 +18,8 @@ Role = Literal["author", "rewriter", "transcriber", "translator", "judge", "filt
 EdgeKind = Literal["weights", "outputs"]
 
 ROLES: tuple[Role, ...] = ("author", "rewriter", "transcriber", "translator", "judge", "filter", "verifier")
+DIVERGENCES = ("kl", "reverse_kl", "jsd", "skew_kl", "skew_reverse_kl", "adaptive_kl")
+"""Terms of an objective that need the teacher's probabilities."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from inbond.recipes.models import TeacherSource, Weights
 from inbond.recipes.objective import text_alone
 from inbond.recipes.planned import Planned
 from inbond.recipes.reading import parse
-from inbond.recipes.recipe import DIVERGENCES, Train
-from inbond.types import parse_model_name
+from inbond.recipes.recipe import Train
+from inbond.types import DIVERGENCES, parse_model_name
 from tests.tiny import save_tiny
 
 API = "api:127.0.0.1:1/m"

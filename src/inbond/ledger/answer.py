@@ -232,6 +232,8 @@ def _verb(share: Share, *, itself: bool) -> tuple[str, str]:
     touched, authored = touch.touched.exact, touch.authored.exact
     roles = [role for role, part in touch.by_role.items() if part.high > 0]
     alone = roles[0] if len(roles) == 1 and touch.by_role[roles[0]].exact == touched else None
+    if not touched:
+        return "touched", ""
     if authored == touched:
         return "wrote", ""
     if not roles and touch.scored.exact == touched:

@@ -19,7 +19,7 @@ from inbond.ledger.inventory import Inventory, gather
 from inbond.ledger.lineage import Edge, Node, Relation, Unknown
 from inbond.ledger.recorded import LEARNT, Kept, Run, Workbook, data_id, parents_of, run_of
 from inbond.policy.gate import DECIDED
-from inbond.types import Origin
+from inbond.types import DIVERGENCES, Origin
 from inbond.workspace import Workspace
 
 TRAIN = "train"
@@ -92,8 +92,10 @@ class _Drawing:
         train = run.kept["train"]
         self._edge(data_id(data), run.model, "trained-on", train, stage=TRAIN)
         pinned = str(train.config.get("teacher", ""))
-        if "targets" in train.manifest.identity.inputs or train.config.get("targets") == "online":
-            self._edge(self._model(pinned, run, train), run.model, "scored", train, stage=TRAIN)
+        online = train.config.get("targets") == "online" and _compares(train.config)
+        if online or "targets" in train.manifest.identity.inputs:
+            teacher, host = self._model(pinned, run, train), _host(run)
+            self._edge(teacher, run.model, "scored", train, stage=TRAIN, channel=host)
         self._draw_start(run, pinned)
 
     def _draw_data(self, run: Run, data: Kept) -> None:
@@ -183,8 +185,12 @@ class _Drawing:
             base = f"{start.config['base']} {start.config.get('base_weights', '')}".strip()
             self._edge(self._model(base, run, start), run.model, _INITS[init], start)
 
-    def _edge(self, source: str, target: str, relation: Relation, by: Kept, stage: str = "") -> None:
-        self._book.edges.append(Edge(source, target, relation, (), stage, (), None, "recorded", _event(by)))
+    def _edge(
+        self, source: str, target: str, relation: Relation, by: Kept, stage: str = "",
+        channel: str | None = None,
+    ) -> None:  # fmt: skip
+        edge = Edge(source, target, relation, (), stage, (), channel, "recorded", _event(by))
+        self._book.edges.append(edge)
 
     def _own(self, name: str, run: Run, by: Kept) -> str:
         given = (item for item in run.plan.get("data", []) if f"data:{item.get('uri')}" == name)
@@ -218,6 +224,21 @@ class _Drawing:
         """The run of this workspace whose student is called ``name``."""
         run = self._book.runs.get(name.removeprefix("run:")) if name.startswith("run:") else None
         return run if run is not None and run.trained else None
+
+
+def _host(run: Run) -> str | None:
+    """The channel over which a host gave probabilities with its answers, or with some of them."""
+    answers = run.kept.get("generate")
+    if answers is None or "top_logprobs" not in answers.config or not answers.origins:
+        return None
+    return answers.origins[0].channel
+
+
+def _compares(config: Mapping[str, Any]) -> bool:
+    """Whether an objective has a term that compares probabilities. Text alone may be learnt beside a teacher
+    that could have been asked."""
+    weights = [config[name] for name in DIVERGENCES if name in config]
+    return not weights or any(weights)
 
 
 def _event(kept: Kept) -> str:

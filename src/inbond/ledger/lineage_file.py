@@ -20,24 +20,28 @@ Both ends of an edge must be nodes of the file: a name that nothing describes is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import tomllib
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from inbond.digest import Digest
 from inbond.errors import InputError
 from inbond.ledger.declaration import Declared, Draft
-from inbond.ledger.lineage import ENDS, RELATIONS, NodeKind, Part, Relation, Unit
+from inbond.ledger.lineage import RELATIONS, NodeKind, Part, Relation, Unit
 from inbond.ledger.parts import refuse_overfull
-from inbond.policy.strict import Strict, first_fault, values
 from inbond.types import Role
 
 FORMAT = "inbond.lineage/1"
 FORM = "lineage-file"
 
 
-class _Node(Strict):
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class _Node(_Strict):
     id: Annotated[str, Field(pattern=r"^(hf|path|gguf|pypi|api|run|data|bom):\S")]
     kind: NodeKind
     licence: str | None = None
@@ -46,7 +50,7 @@ class _Node(Strict):
     source: str = ""
 
 
-class _Part(Strict):
+class _Part(_Strict):
     """``share`` of the unit, or ``amount`` out of ``of``."""
 
     unit: Unit
@@ -71,7 +75,7 @@ class _Part(Strict):
         return self.share
 
 
-class _Edge(Strict):
+class _Edge(_Strict):
     source: str
     target: str
     relation: Relation
@@ -92,12 +96,12 @@ class _Edge(Strict):
         return self
 
 
-class _Unknown(Strict):
+class _Unknown(_Strict):
     about: str
     what: str
 
 
-class _File(Strict):
+class _File(_Strict):
     format: Literal["inbond.lineage/1"]
     title: str = ""
     node: tuple[_Node, ...] = ()
@@ -105,11 +109,8 @@ class _File(Strict):
     unknown: tuple[_Unknown, ...] = ()
 
 
-def parse(
-    read: str, data: bytes, digest: Digest, place: str = "", named: Callable[[str], str] = str
-) -> Declared:
-    """Reads a lineage file; one that begins with ``{`` is JSON. ``named`` gives the id of what the file calls
-    so, or raises InputError. Raises InputError naming file and field."""
+def parse(read: str, data: bytes, digest: Digest) -> Declared:
+    """Reads a lineage file; one that begins with ``{`` is JSON. Raises InputError naming file and field."""
     file = _validated(read, _values(read, data))
     draft = Draft(read)
     seen: set[str] = set()
@@ -120,14 +121,12 @@ def parse(
             )
         seen.add(node.id)
         digests = [Digest(item) for item in node.digests]
-        id_ = named(node.id)
-        draft.node(id_, node.kind, node.licence, digests, complete=node.complete, source=node.source)
+        draft.node(node.id, node.kind, node.licence, digests, complete=node.complete, source=node.source)
     for edge in file.edge:
-        source, target = named(edge.source), named(edge.target)
-        _check_kinds(read, edge, (source, target), draft)
+        _check_kinds(read, edge, draft)
         draft.edge(
-            source,
-            target,
+            edge.source,
+            edge.target,
             edge.relation,
             roles=edge.roles,
             stage=draft.text(edge.stage, "a stage") if edge.stage else "",
@@ -136,17 +135,17 @@ def parse(
             read=draft.text(edge.read, "where it was read") if edge.read else read,
         )
     for item in file.unknown:
-        about = named(item.about)
-        if about not in draft.nodes:
+        if item.about not in draft.nodes:
             raise _missing(read, item.about, "an open question is about it")
-        draft.unknown(about, draft.text(item.what, "an open question"))
+        draft.unknown(item.about, draft.text(item.what, "an open question"))
     refuse_overfull(draft.edges, read)
-    return draft.declared(FORM, "", digest, place)
+    return draft.declared(FORM, "", digest)
 
 
 def _values(read: str, data: bytes) -> Any:
     try:
-        return values(data)
+        text = data.decode("utf-8-sig")
+        return json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(
             expected=f"TOML or JSON in UTF-8 in {read}",
@@ -155,27 +154,39 @@ def _values(read: str, data: bytes) -> Any:
         ) from error
 
 
-def _validated(read: str, told: Any) -> _File:
+def _validated(read: str, values: Any) -> _File:
     try:
-        return _File.model_validate(told)
+        return _File.model_validate(values)
     except ValidationError as error:
+        first: Any = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "format"
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
         raise InputError(
             expected=f"a lineage file of format {FORMAT} in {read}",
-            found=first_fault(error),
+            found=f"{field}: {first['msg']}{more}",
             fix="correct that field; docs/import.md lists all fields",
         ) from error
 
 
-def _check_kinds(read: str, edge: _Edge, ends: tuple[str, str], draft: Draft) -> None:
-    wanted = ENDS[edge.relation]
-    for end, called, kind in zip(ends, (edge.source, edge.target), wanted, strict=True):
+_ENDS: dict[Relation, tuple[NodeKind, NodeKind]] = {
+    "trained-on": ("data", "model"),
+    "generated": ("model", "data"),
+    "derived": ("data", "data"),
+    "prompted": ("data", "data"),
+    "scored": ("model", "model"),
+}
+
+
+def _check_kinds(read: str, edge: _Edge, draft: Draft) -> None:
+    wanted = _ENDS.get(edge.relation, ("model", "model"))
+    for end, kind in zip((edge.source, edge.target), wanted, strict=True):
         node = draft.nodes.get(end)
         if node is None:
-            raise _missing(read, called, f"the edge {edge.source} -> {edge.target} names it")
+            raise _missing(read, end, f"the edge {edge.source} -> {edge.target} names it")
         if node.kind != kind:
             raise InputError(
                 expected=f"relation {edge.relation} to lead from {wanted[0]} to {wanted[1]} in {read}",
-                found=f"{edge.source} -> {edge.target}, where {called} is {node.kind}",
+                found=f"{edge.source} -> {edge.target}, where {end} is {node.kind}",
                 fix="correct the relation, or the node's kind",
             )
 

@@ -68,7 +68,7 @@ def disputes(edges: Iterable[Edge]) -> Iterator[Unknown]:
 def _alike(edges: Iterable[Edge]) -> Iterator[list[Edge]]:
     groups: dict[tuple[object, ...], list[Edge]] = {}
     for edge in edges:
-        alike = (edge.source, edge.target, edge.relation, edge.stage, edge.roles)
+        alike = (edge.source, edge.target, edge.relation, edge.stage, frozenset(edge.roles))
         groups.setdefault(alike, []).append(edge)
     yield from groups.values()
 

@@ -150,6 +150,8 @@ class Share:
         where = f"{self.stage.name} {self.unit}".strip() if brief else self.whole
         if of_data:
             return f"is behind {touched.words} of {where}"
+        if not touched.high:
+            return f"touched none of {where}"
         scored = "through probabilities" if self.touch.scored.high else ""
         if authored.exact == touched.exact:
             return f"wrote {touched.words} of {where}" + (f", and taught {scored}" if scored else "")

@@ -51,7 +51,7 @@ class Sharing:
                 if unit not in data:
                     data[unit] = self._in_data(ancestor, below, unit)
                 touch = self._in_stage(ancestor, below, stage, unit, data[unit])
-                if touch.touched.high > 0:
+                if touch.touched.high > 0 or self._learning(stage).taught_by(below):
                     found.append(Share(stage, unit, touch, self._learning(stage).evidence(below)))
         return found
 
@@ -263,6 +263,10 @@ class _Learning:
         counted = self.counted[self.recorded[0]]
         part = _measured(counted.tally.touched(1 << counted.taught), counted.tally.whole, unit)
         return part if edge.channel is None else Range(0.0, part.high)
+
+    def taught_by(self, below: Collection[str]) -> bool:
+        """Whether one of these is a teacher whose probabilities were learnt, be it of none of the records."""
+        return any(edge.source in below for edge in self._scored)
 
     def evidence(self, below: Collection[str]) -> Evidence:
         """Of the part of an ancestor with these descendants."""

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from inbond.recipes.recipe import DIVERGENCES, Recipe, Train
+from inbond.recipes.recipe import Recipe, Train
 from inbond.teachers.protocols import Keep
+from inbond.types import DIVERGENCES
 
 if TYPE_CHECKING:
     from inbond.losses.divergences import Divergence

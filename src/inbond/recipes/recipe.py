@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from inbond.policy.places import COUNTRIES
-from inbond.types import parse_model_name
+from inbond.types import DIVERGENCES, parse_model_name
 
 _Share = Annotated[float, Field(ge=0, le=1)]
 _Positive = Annotated[int, Field(ge=1)]
@@ -187,8 +187,6 @@ class Lora(_Part):
     targets: tuple[str, ...] = Field((), description="linear layers by name, such as q_proj; none: all")
 
 
-DIVERGENCES = ("kl", "reverse_kl", "jsd", "skew_kl", "skew_reverse_kl", "adaptive_kl")
-"""Terms of the objective that need the teacher's probabilities."""
 _Weight = Annotated[float, Field(ge=0)]
 
 
