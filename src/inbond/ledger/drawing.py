@@ -18,6 +18,7 @@ from inbond.ledger.events import Event
 from inbond.ledger.inventory import Inventory, gather
 from inbond.ledger.lineage import Edge, Node, Relation, Unknown
 from inbond.ledger.recorded import LEARNT, Kept, Run, Workbook, data_id, parents_of, run_of
+from inbond.policy import licences
 from inbond.policy.gate import DECIDED
 from inbond.types import DIVERGENCES, Origin
 from inbond.workspace import Workspace
@@ -86,7 +87,7 @@ class _Drawing:
     def _draw_run(self, run: Run) -> None:
         book, data = self._book, run.kept[LEARNT]
         book.nodes.append(
-            Node(run.model, "model", _outgoing(run.plan), run.digests, "recorded", _event(run.student), True)
+            Node(run.model, "model", _outgoing(run), run.digests, "recorded", _event(run.student), True)
         )
         self._draw_data(run, data)
         train = run.kept["train"]
@@ -264,8 +265,8 @@ def _licence(name: str, plan: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _outgoing(plan: Mapping[str, Any]) -> str | None:
-    """The licence that comes down with the weights."""
-    start = plan.get("weights") if plan.get("base_is_teacher") else plan.get("base")
-    licence: str | None = start.get("licence") if start else None
-    return licence
+def _outgoing(run: Run) -> str | None:
+    """The licence that comes down with the weights, and the texts that bind what was made under them."""
+    start = run.plan.get("weights") if run.plan.get("base_is_teacher") else run.plan.get("base")
+    texts = [start.get("licence") if start else None, *run.verdict.get("bound_by", ())]
+    return licences.all_of_texts([text for text in texts if text])

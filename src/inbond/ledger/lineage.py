@@ -38,6 +38,13 @@ RELATIONS: Mapping[Relation, EdgeKind] = {
     "prompted": "outputs",
 }  # fmt: skip
 """What can make one artifact out of another, and over which kind of edge."""
+_MODELS: tuple[NodeKind, NodeKind] = ("model", "model")
+ENDS: Mapping[Relation, tuple[NodeKind, NodeKind]] = {
+    **dict.fromkeys(RELATIONS, _MODELS),
+    "trained-on": ("data", "model"), "generated": ("model", "data"), "derived": ("data", "data"),
+    "prompted": ("data", "data"),
+}  # fmt: skip
+"""What each of them leads from, and to."""
 
 MOST_PATHS, MOST_STEPS = 200, 50_000
 """Paths that are followed from one ancestor, and edges on all paths of a target's ancestors together."""
@@ -271,6 +278,7 @@ class Graph:
             "nodes": [node.to_json() for node in self.nodes.values()],
             "edges": [edge.to_json() for edge in self.edges],
             "unknowns": [unknown.to_json() for unknown in self.unknowns],
+            "names": dict(self.names),
         }
 
 

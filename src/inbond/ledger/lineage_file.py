@@ -20,28 +20,24 @@ Both ends of an edge must be nodes of the file: a name that nothing describes is
 
 from __future__ import annotations
 
-import json
-import tomllib
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from inbond.digest import Digest
 from inbond.errors import InputError
 from inbond.ledger.declaration import Declared, Draft
-from inbond.ledger.lineage import RELATIONS, NodeKind, Part, Relation, Unit
+from inbond.ledger.lineage import ENDS, RELATIONS, NodeKind, Part, Relation, Unit
 from inbond.ledger.parts import refuse_overfull
+from inbond.policy.strict import Strict, first_fault, values
 from inbond.types import Role
 
 FORMAT = "inbond.lineage/1"
 FORM = "lineage-file"
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class _Node(_Strict):
+class _Node(Strict):
     id: Annotated[str, Field(pattern=r"^(hf|path|gguf|pypi|api|run|data|bom):\S")]
     kind: NodeKind
     licence: str | None = None
@@ -50,7 +46,7 @@ class _Node(_Strict):
     source: str = ""
 
 
-class _Part(_Strict):
+class _Part(Strict):
     """``share`` of the unit, or ``amount`` out of ``of``."""
 
     unit: Unit
@@ -75,7 +71,7 @@ class _Part(_Strict):
         return self.share
 
 
-class _Edge(_Strict):
+class _Edge(Strict):
     source: str
     target: str
     relation: Relation
@@ -96,12 +92,12 @@ class _Edge(_Strict):
         return self
 
 
-class _Unknown(_Strict):
+class _Unknown(Strict):
     about: str
     what: str
 
 
-class _File(_Strict):
+class _File(Strict):
     format: Literal["inbond.lineage/1"]
     title: str = ""
     node: tuple[_Node, ...] = ()
@@ -109,8 +105,11 @@ class _File(_Strict):
     unknown: tuple[_Unknown, ...] = ()
 
 
-def parse(read: str, data: bytes, digest: Digest) -> Declared:
-    """Reads a lineage file; one that begins with ``{`` is JSON. Raises InputError naming file and field."""
+def parse(
+    read: str, data: bytes, digest: Digest, place: str = "", named: Callable[[str], str] = str
+) -> Declared:
+    """Reads a lineage file; one that begins with ``{`` is JSON. ``named`` gives the id of what the file calls
+    so, or raises InputError. Raises InputError naming file and field."""
     file = _validated(read, _values(read, data))
     draft = Draft(read)
     seen: set[str] = set()
@@ -121,12 +120,14 @@ def parse(read: str, data: bytes, digest: Digest) -> Declared:
             )
         seen.add(node.id)
         digests = [Digest(item) for item in node.digests]
-        draft.node(node.id, node.kind, node.licence, digests, complete=node.complete, source=node.source)
+        id_ = named(node.id)
+        draft.node(id_, node.kind, node.licence, digests, complete=node.complete, source=node.source)
     for edge in file.edge:
-        _check_kinds(read, edge, draft)
+        source, target = named(edge.source), named(edge.target)
+        _check_kinds(read, edge, (source, target), draft)
         draft.edge(
-            edge.source,
-            edge.target,
+            source,
+            target,
             edge.relation,
             roles=edge.roles,
             stage=draft.text(edge.stage, "a stage") if edge.stage else "",
@@ -135,17 +136,17 @@ def parse(read: str, data: bytes, digest: Digest) -> Declared:
             read=draft.text(edge.read, "where it was read") if edge.read else read,
         )
     for item in file.unknown:
-        if item.about not in draft.nodes:
+        about = named(item.about)
+        if about not in draft.nodes:
             raise _missing(read, item.about, "an open question is about it")
-        draft.unknown(item.about, draft.text(item.what, "an open question"))
+        draft.unknown(about, draft.text(item.what, "an open question"))
     refuse_overfull(draft.edges, read)
-    return draft.declared(FORM, "", digest)
+    return draft.declared(FORM, "", digest, place)
 
 
 def _values(read: str, data: bytes) -> Any:
     try:
-        text = data.decode("utf-8-sig")
-        return json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
+        return values(data)
     except (ValueError, RecursionError) as error:
         raise InputError(
             expected=f"TOML or JSON in UTF-8 in {read}",
@@ -154,39 +155,27 @@ def _values(read: str, data: bytes) -> Any:
         ) from error
 
 
-def _validated(read: str, values: Any) -> _File:
+def _validated(read: str, told: Any) -> _File:
     try:
-        return _File.model_validate(values)
+        return _File.model_validate(told)
     except ValidationError as error:
-        first: Any = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "format"
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
         raise InputError(
             expected=f"a lineage file of format {FORMAT} in {read}",
-            found=f"{field}: {first['msg']}{more}",
+            found=first_fault(error),
             fix="correct that field; docs/import.md lists all fields",
         ) from error
 
 
-_ENDS: dict[Relation, tuple[NodeKind, NodeKind]] = {
-    "trained-on": ("data", "model"),
-    "generated": ("model", "data"),
-    "derived": ("data", "data"),
-    "prompted": ("data", "data"),
-    "scored": ("model", "model"),
-}
-
-
-def _check_kinds(read: str, edge: _Edge, draft: Draft) -> None:
-    wanted = _ENDS.get(edge.relation, ("model", "model"))
-    for end, kind in zip((edge.source, edge.target), wanted, strict=True):
+def _check_kinds(read: str, edge: _Edge, ends: tuple[str, str], draft: Draft) -> None:
+    wanted = ENDS[edge.relation]
+    for end, called, kind in zip(ends, (edge.source, edge.target), wanted, strict=True):
         node = draft.nodes.get(end)
         if node is None:
-            raise _missing(read, end, f"the edge {edge.source} -> {edge.target} names it")
+            raise _missing(read, called, f"the edge {edge.source} -> {edge.target} names it")
         if node.kind != kind:
             raise InputError(
                 expected=f"relation {edge.relation} to lead from {wanted[0]} to {wanted[1]} in {read}",
-                found=f"{edge.source} -> {edge.target}, where {end} is {node.kind}",
+                found=f"{edge.source} -> {edge.target}, where {called} is {node.kind}",
                 fix="correct the relation, or the node's kind",
             )
 
