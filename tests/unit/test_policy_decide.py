@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import json
 import time
 from dataclasses import replace
+from datetime import date
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -223,6 +226,7 @@ def test_the_json_is_what_the_command_line_promises() -> None:
             "edge",
             "finding",
             "clause",
+            "paraphrase",
             "source",
             "version",
             "read_on",
@@ -230,6 +234,10 @@ def test_the_json_is_what_the_command_line_promises() -> None:
         }
     assert set(value["obligations"][0]) == {"kind", "text", "when", "from", "because"}
     assert value["reasons"][0]["clause"] == "s.4"
+    said = {
+        clause.number: clause.paraphrase for clause in library.shipped().terms.terms["Apache-2.0"].clauses
+    }
+    assert value["reasons"][0]["paraphrase"] == said["s.4"]
     assert value["reasons"][0]["version"] == "2.0"
     assert value["reasons"][0]["read_on"] == "2026-11-21"
     assert value["reasons"][0]["evidence"] == "F"
@@ -494,6 +502,96 @@ def test_more_to_judge_never_makes_it_milder(facts: Facts, other: Facts) -> None
     assert OUTCOMES.index(outcome(more)) >= OUTCOMES.index(outcome(facts))
 
 
+LATER = catalogue_of(
+    [
+        (
+            "t.toml",
+            b"""
+id = "T"
+kind = "licence"
+title = "T"
+version = "2"
+effective = 2099-01-01
+read_on = 2026-01-01
+evidence = "F"
+source = "a test"
+clauses = [{number = "1", paraphrase = "p"}]
+[outputs]
+stance = "express"
+clause = "1"
+finding = "F."
+""",
+        )
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("day", "not_yet", "expected"),
+    [
+        (None, None, "review"), (None, ("T",), "review"), (None, (), "permit"),
+        ("2098-12-31", None, "review"), ("2099-01-01", None, "permit"), ("soon", None, "review"),
+        ("2098-12-31", (), "review"), ("2099-01-01", ("T",), "permit"),
+    ],
+)  # fmt: skip
+def test_a_text_permits_nothing_before_it_is_in_force(
+    day: str | None, not_yet: tuple[str, ...] | None, expected: str
+) -> None:
+    facts = plan("T", base="scratch", date=day, not_yet=not_yet)
+    assert outcome(facts, LATER) == expected
+    assert ("in force from 2099-01-01" in decide(facts, LATER).verdict.reasons[0].finding) == (
+        expected == "review"
+    )
+
+
+def test_which_texts_are_not_in_force_yet_is_told_of_a_day() -> None:
+    assert LATER.not_yet(date(2098, 12, 31)) == ("T",)
+    assert LATER.not_yet(date(2099, 1, 1)) == ()
+    known = library.shipped().terms
+    assert known.not_yet(date(2026, 11, 21)) == ()
+    assert "LicenseRef-inbond-anthropic-api-2026-11-12" in known.not_yet(date(2026, 11, 11))
+
+
+def test_a_text_replaces_one_that_is_on_file_and_was_in_force_before() -> None:
+    text = LATER.terms["T"].model_dump(mode="json", exclude_none=True) | {"id": "T-2"}
+    for id_ in ("T-9", "T"):
+        with pytest.raises(
+            InputError, match=rf"replaces in u\.toml .*'{id_}', which is no such text on file"
+        ):
+            catalogue_of([("u.toml", toml_of({**text, "replaces": id_}))], LATER)
+    later = catalogue_of([("u.toml", toml_of({**text, "replaces": "T", "effective": "2100-01-01"}))], LATER)
+    newest = later.terms["T-2"]
+    found = later.standing(newest, lambda each: (each.effective or date.max) < date(2099, 6, 1))
+    assert found is later.terms["T"]
+
+
+def toml_of(values: dict[str, Any]) -> bytes:
+    """A terms file of these values, its tables inline."""
+
+    def text(value: Any) -> str:
+        if isinstance(value, dict):
+            return "{" + ", ".join(f"{key} = {text(each)}" for key, each in value.items()) + "}"
+        return json.dumps(value) if not isinstance(value, list) else f"[{', '.join(map(text, value))}]"
+
+    return "\n".join(f"{key} = {text(value)}" for key, value in values.items()).encode()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"mau": float("nan")}, {"revenue_usd": float("nan")}, {"revenue_usd": float("inf")},
+        {"mau": float("-inf")}, {"mau": 10**40}, {"name": "\ud800"}, {"domains": ("\udfff",)},
+        {"date": "\ud800"}, {"channel": "\ud800"}, {"territory": "\ud800"},
+    ],
+)  # fmt: skip
+def test_no_value_of_a_fact_makes_deciding_fail(odd: dict[str, Any]) -> None:
+    facts = plan("llama4", **odd)
+    decision = decide(facts, library.shipped().terms)
+    assert decision.verdict.outcome in OUTCOMES
+    assert decision.verdict.facts not in (plan("llama4").digest, plan("MIT").digest)
+    assert "mau" not in odd or decision.verdict.outcome in ("review", "deny")
+
+
 def test_every_field_of_the_plan_is_in_its_digest() -> None:
     changes = [
         {"teacher": "hf:a/b"},
@@ -550,6 +648,7 @@ def test_the_ledger_is_told_the_whole_question_and_answer() -> None:
     assert body["verdict"]["outcome"] == "review"
     assert gate.accepted(decision, " I asked counsel. ") == {
         "facts": facts.digest,
+        "findings": gate.findings(decision),
         "outcome": "review",
         "reason": "I asked counsel.",
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ import yaml
 
 from inbond.errors import DecisionNeededError, DeniedError, InputError
 from inbond.ledger.ledger import Ledger
+from inbond.policy.decide import Decision
+from inbond.policy.facts import Facts
+from inbond.policy.terms import Catalogue
 from inbond.recipes import gate
 from inbond.recipes.plan import facts_of, my_library, plan_of
 from inbond.recipes.reading import parse
@@ -156,3 +160,23 @@ def test_a_channel_may_repeat_the_name_and_ones_own_server_is_self_hosted(
     own = recipe().model_copy(update={"teacher": "api:gpu-box.local/m", "channel": "self-hosted"})
     facts = facts_of(plan_of(own, tmp_path), workspace, my_library())
     assert (facts.channel, facts.host_terms) == ("self-hosted", None)
+
+
+def test_an_acceptance_holds_for_what_was_found_and_not_for_new_findings(
+    tmp_path: Path, workspace: Workspace, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = recipe(competes="no")
+    assert gate.pass_gate(asked, tmp_path, workspace, ledger, "counsel said so").accepted == "counsel said so"
+    assert gate.pass_gate(asked, tmp_path, workspace, ledger, None).accepted == "counsel said so"
+    told = gate.decide
+
+    def read_anew(facts: Facts, catalogue: Catalogue) -> Decision:
+        """The same outcome for another reason: the text was read again."""
+        decision = told(facts, catalogue)
+        first, *rest = decision.verdict.reasons
+        reasons = (replace(first, finding=f"{first.finding} And a new clause."), *rest)
+        return replace(decision, verdict=replace(decision.verdict, reasons=reasons))
+
+    monkeypatch.setattr(gate, "decide", read_anew)
+    with pytest.raises(DecisionNeededError):
+        gate.pass_gate(asked, tmp_path, workspace, ledger, None)

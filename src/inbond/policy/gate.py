@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from inbond.digest import Digest, of_value
 from inbond.errors import InputError
 from inbond.policy.decide import Decision
 from inbond.policy.facts import Facts
@@ -31,7 +32,17 @@ def accepted(decision: Decision, reason: str) -> dict[str, Any]:
     """
     assert decision.verdict.outcome == "review", "only a review can be accepted"
     given = reason_given(reason, "accepting what the gate could not decide")
-    return {"facts": decision.verdict.facts, "outcome": "review", "reason": given}
+    return {
+        "facts": decision.verdict.facts,
+        "findings": findings(decision),
+        "outcome": "review",
+        "reason": given,
+    }
+
+
+def findings(decision: Decision) -> Digest:
+    """What a person accepts besides the facts: what was found, text by text."""
+    return of_value([reason.to_json() for reason in decision.verdict.reasons])
 
 
 def reason_given(reason: str, what: str, option: str = '--accept "REASON"') -> str:

@@ -49,6 +49,7 @@ def pass_gate(
         event.body["reason"]
         for event in ledger.events(gate.ACCEPTED)
         if event.body["facts"] == decision.verdict.facts
+        and event.body.get("findings") == gate.findings(decision)
     ]
     if accept is not None and not (earlier and addressed(accept)[0]):  # else it speaks of another gate
         accepted = gate.accepted(decision, accept)

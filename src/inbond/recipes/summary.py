@@ -11,8 +11,7 @@ from typing import Any
 
 from inbond import __version__
 from inbond.ledger.attest import KeyStore
-from inbond.policy import weights
-from inbond.policy.facts import Facts
+from inbond.policy import licences, weights
 from inbond.recipes import comparison, probing
 from inbond.recipes.finished import Finished, init_words, label_of, lineage
 from inbond.recipes.gate_views import gate_views
@@ -181,7 +180,7 @@ def _student(finished: Finished, found: Mapping[str, Any]) -> ModelFacts:
     return ModelFacts(
         f"run:{finished.recipe.name}",
         finished.recipe.purpose.name or finished.recipe.name,
-        licence=_outgoing_licence(finished.facts),
+        licence=_outgoing_licence(finished),
         channel="self-hosted",
         **_size(found),
     )
@@ -198,11 +197,12 @@ def _size(found: Mapping[str, Any] | None) -> dict[str, Any]:
     }
 
 
-def _outgoing_licence(facts: Facts) -> str | None:
-    """The licence that comes down with the weights; a student from scratch has none until someone says."""
-    if facts.base_is_teacher:
-        return facts.weights.licence
-    return facts.base.licence if facts.base else None
+def _outgoing_licence(finished: Finished) -> str | None:
+    """The licence that comes down with the weights, and every text that binds what was made of outputs or
+    data under it; a student from scratch that nothing binds has none until someone says."""
+    start = finished.facts.start
+    texts = [start.licence if start else None, *finished.decision.bound_by]
+    return licences.all_of_texts([text for text in texts if text is not None])
 
 
 def _metrics(finished: Finished, found: Mapping[str, Any]) -> Metrics:
@@ -325,7 +325,7 @@ def _card(finished: Finished) -> CardFacts:
         start = parse_model_name(facts.base.subject)
     hub = _hub_id(start) if start else None
     return CardFacts(
-        licence=_outgoing_licence(facts),
+        licence=_outgoing_licence(finished),
         base_model=hub,
         base_model_relation="finetune" if hub else None,
         languages=finished.recipe.filters.languages,
