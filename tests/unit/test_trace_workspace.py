@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pytest
 from inbond.cli.main import run as inbond
 from inbond.digest import Digest, of_bytes
 from inbond.ledger import manifest, pins, records
+from inbond.ledger.attest import KeyStore
 from inbond.ledger.ledger import Ledger
 from inbond.ledger.manifest import Identity, Manifest
 from inbond.ledger.records import Row
@@ -417,10 +418,136 @@ def test_a_declaration_of_a_newer_version_is_a_clear_error(maker: Maker, command
 def test_data_that_is_asked_for_says_what_it_is_behind(maker: Maker, command: Command) -> None:
     first_run(maker)
     assert command("trace", "run:a", "--from", "data:mine.jsonl")["answer"]["sentence"] == (
-        "Yes: run:a descends from data:mine.jsonl, which is behind 33.3% of the records that it was trained on."
+        "Yes: run:a descends from data:mine.jsonl, which is behind 33.3% of the records that it was trained "
+        "on."
     )
 
 
 def test_a_path_is_no_name_on_the_hub() -> None:
     assert hub_name("/meta-llama/Llama-3.1-8B") == "hf:/meta-llama/Llama-3.1-8B"
     assert hub_name("https://huggingface.co/org/name/") == "hf:org/name"
+
+
+# What others declare of theirs ----------------------------------------------------------------------
+
+
+def handed_on(maker: Maker, folder: Path, form: str = "cyclonedx", run: str = "run:a") -> Path:
+    """A document about a run of this workspace, as whoever gets it sees it."""
+    path = folder / f"a.{form}.json"
+    assert inbond(["export", form, run, "-o", str(path), "--home", str(maker.workspace.home), "--quiet"]) == 0
+    return path
+
+
+@pytest.fixture
+def bob(tmp_path: Path) -> Iterator[Maker]:
+    """Somebody else, whose run has the same name."""
+    workspace = Workspace(tmp_path / "bob")
+    with Ledger.open(workspace, KeyStore.default()) as ledger:
+        yield Maker(workspace, ledger)
+
+
+@pytest.mark.parametrize("form", ["cyclonedx", "spdx"])
+def test_a_document_about_somebody_elses_run_leaves_ours_alone(
+    maker: Maker, bob: Maker, command: Command, tmp_path: Path, form: str
+) -> None:
+    base = origin("hf:meta/base")
+    bob.run("a", "hf:meta/base", rows((base, (), 5)), rows((base, (0,), 5)), weights=b"bob")
+    first_run(maker)
+    before = command("trace", "run:a")
+    command("import", str(handed_on(bob, tmp_path, form)))
+    assert command("trace", "run:a") == before
+    theirs = command("trace", _theirs(command), "--from", "hf:meta/base")
+    assert theirs["answer"]["outcome"] == "yes"
+
+
+def _theirs(command: Command) -> str:
+    """What somebody else's run:a is called here."""
+    fix = command("trace", "run:none", code=2)["error"]["fix"]
+    return next(word.rstrip(",;") for word in fix.split() if word.startswith("bom:") and "#run/a" in word)
+
+
+def test_the_same_bytes_are_ours_and_what_was_recorded_of_them_stands(
+    maker: Maker, command: Command, tmp_path: Path
+) -> None:
+    first_run(maker, weights=b"the very weights")
+    before = command("trace", "run:a")
+    folder = tmp_path / "downloaded"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"the very weights")
+    (folder / "README.md").write_text("---\nbase_model: thief/other\n---\n")
+    found = command("import", str(folder), "--name", "hf:me/mine")
+    assert [(edge["source"], edge["target"]) for edge in found["passed_over"]] == [
+        ("hf:thief/other", "hf:me/mine")
+    ]
+    assert command("trace", "run:a") == before
+    assert command("trace", "hf:me/mine")["target"] == "run:a"
+
+
+def test_an_edge_of_ones_own_file_into_a_recorded_run_is_an_error(
+    maker: Maker, command: Command, tmp_path: Path
+) -> None:
+    first_run(maker)
+    edge = {"source": "hf:x/y", "target": "run:a", "relation": "merged"}
+    error = command("import", str(declared(tmp_path, edge, **{"hf:x/y": "model", "run:a": "model"})), code=2)
+    assert error["error"]["found"] == "hf:x/y -> run:a; all that it was made from was recorded"
+    assert list(maker.ledger.events("lineage.declared")) == []
+
+
+def test_a_file_in_another_folder_takes_no_ones_place(
+    maker: Maker, command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first_run(maker)
+    places = []
+    for person, base in (("p1", "hf:x/one"), ("p2", "hf:x/two")):
+        (tmp_path / person / "meta").mkdir(parents=True)
+        edge = {"source": base, "target": "hf:lab/first", "relation": "merged"}
+        nodes = {base: "model", "hf:lab/first": "model"}
+        places.append(declared(tmp_path / person / "meta", edge, **nodes))
+        assert command("import", str(places[-1]))["imported"][0]["replaces"] is False
+    for base in ("one", "two"):
+        assert command("trace", "run:a", "--from", base)["answer"]["outcome"] == "yes"
+    places[0].write_text(places[0].read_text().replace("hf:x/one", "hf:x/three"))
+    assert inbond(["import", str(places[0]), "--home", str(maker.workspace.home)]) == 0
+    assert "declared; replaces what meta/x.lineage.json said before" in capsys.readouterr().out
+    assert command("trace", "run:a", "--from", "hf:x/three")["answer"]["outcome"] == "yes"
+    assert command("trace", "run:a", "--from", "hf:x/one", code=3)["answer"]["outcome"] == "cannot-tell"
+
+
+def test_two_folders_are_two_and_a_relative_path_names_one(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, base in (("m1", "meta-llama/Llama-2-7b"), ("m2", "Qwen/Qwen3-8B")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "README.md").write_text(f"---\nlicense: mit\nbase_model: {base}\n---\n")
+        monkeypatch.chdir(tmp_path / name)
+        command("import", "README.md")
+    monkeypatch.chdir(tmp_path)
+    found = command("trace", "path:m1", "--from", "Llama-2-7b")
+    assert (found["target"], found["answer"]["outcome"]) == (f"path:{tmp_path / 'm1'}", "yes")
+    assert command("trace", "path:m1", "--from", "Qwen3-8B", code=3)["answer"]["outcome"] == "cannot-tell"
+
+
+def test_an_import_can_be_taken_back(
+    maker: Maker, command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first_run(maker)
+    edge = {"source": "hf:x/base", "target": "hf:lab/first", "relation": "merged"}
+    path = declared(tmp_path, edge, **{"hf:x/base": "model", "hf:lab/first": "model"})
+    error = command("import", str(path), "--forget", code=2)["error"]
+    assert (error["found"], error["fix"]) == (str(path), "nothing was imported here")
+    command("import", str(path))
+    error = command("import", "hf:no/such", "--forget", code=2)["error"]
+    assert error["fix"] == f"imported are: {path}"
+    path.unlink()
+    assert inbond(["import", str(path), "--forget", "--home", str(maker.workspace.home)]) == 0
+    assert f"{tmp_path.name}/x.lineage.json (lineage-file): forgotten" in capsys.readouterr().out
+    assert command("trace", "run:a", "--from", "hf:x/base", code=3)["answer"]["outcome"] == "cannot-tell"
+    assert len(list(maker.ledger.events("lineage.declared"))) == 1, "the ledger keeps what was said"
+    card = tmp_path / "README.md"
+    card.write_text("---\nbase_model: hf:x/base\n---\n")
+    command("import", str(card), "--name", "hf:lab/first")
+    assert command("trace", "run:a", "--from", "hf:x/base")["answer"]["outcome"] == "yes"
+    forgotten = command("import", "hf:lab/first", "--forget")["forgotten"]
+    assert forgotten == [{"form": "card", "place": str(card), "subject": "hf:lab/first"}]
+    assert command("trace", "run:a", "--from", "hf:x/base", code=3)["answer"]["outcome"] == "cannot-tell"
+    assert "leave it out" in command("import", "x", "--forget", "--name", "hf:a/b", code=2)["error"]["fix"]

@@ -10,9 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from difflib import SequenceMatcher
+from pathlib import Path
 
 from inbond.errors import InputError
 from inbond.ledger.lineage import Graph
+from inbond.ledger.scopes import on_disk
 
 _DATE = (
     r"(?:(?:19|20)\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
@@ -141,11 +143,17 @@ def wholly(asked: str, graph: Graph, id_: str) -> bool:
 
 
 def named(same: Callable[[str, str], bool], asked: str, graph: Graph, among: Iterable[str]) -> list[str]:
-    """The ids among ``among`` of which one name is the ``same`` as ``asked``."""
+    """The ids among ``among`` of which one name is the ``same`` as ``asked``. A path that is not whole begins
+    in the current folder, as everywhere on a command line."""
+    meant = dict.fromkeys((asked, on_disk(asked, Path.cwd())))
     others: dict[str, list[str]] = {}
     for name, id_ in graph.names.items():
         others.setdefault(id_, []).append(name)
-    return [id_ for id_ in among if any(same(asked, name) for name in (id_, *others.get(id_, ())))]
+    return [
+        id_
+        for id_ in among
+        if any(same(text, name) for name in (id_, *others.get(id_, ())) for text in meant)
+    ]
 
 
 def nearest(asked: str, names: Iterable[str]) -> list[str]:
