@@ -73,4 +73,4 @@ def test_the_benchmark_runs_and_its_trace_is_right() -> None:
     done = subprocess.run(
         [sys.executable, str(script), "--small"], capture_output=True, text=True, check=True
     )
-    assert re.search(r"^\| 1,000 \| \d", done.stdout, re.M)
+    assert re.findall(r"^\| 1,000 \| (\d+) \| \d", done.stdout, re.M) == ["3", "12", "40", "100"]
