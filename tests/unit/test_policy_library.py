@@ -235,6 +235,96 @@ def test_a_user_may_not_change_what_ships(
     assert all(word in str(caught.value) for word in words), str(caught.value)
 
 
+LLAMA = "LicenseRef-scancode-llama-4-cla-2025"
+DISTILLED = "hf:deepseek-ai/DeepSeek-R1-Distill-Llama-8B"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "text", "words"),
+    [
+        ("A licence that ships may not be given to a name as of text alone.",
+         row("x", LLAMA, ["hf:meta-llama/Llama-4-Scout"]).replace(b"source", b'modality="text"\nsource'),
+         "modality text here, multimodal there"),
+        ("A base that ships may not be left out.", row("x", "MIT", [DISTILLED + "@8cde5ca"]),
+         "bases not given here"),
+        ("A revision is of the model that it is a revision of.",
+         row("x", "MIT", ["hf:meta-llama/Meta-Llama-3-8B@8cde5ca"]),
+         "under LicenseRef-inbond-llama-3-license-2024"),
+        ("Nor one be added.", row("x", "Apache-2.0", ["hf:HuggingFaceTB/SmolLM2-360M"], ["hf:Qwen/Qwen3-8B"]),
+         "not given there"),
+        ("A longer beginning lies inside one that ships.", row("x", "MIT", ["hf:meta-llama/Llama-3.1-8B*"]),
+         "under LicenseRef-scancode-llama-3.1-license-2024"),
+        ("A shorter one around it.", row("x", "MIT", ["hf:meta-llama/*"]), "hf:meta-llama/*, where it has"),
+        ("Around an exact name too.", row("x", "MIT", ["hf:mosaicml/*"]), "where it has MPT-30B"),
+        ("A family whose cards differ is told apart by exact names alone.",
+         row("x", "MIT", ["hf:nvidia/Nemotron-H-*"]), "under LicenseRef-inbond-differs-by-checkpoint"),
+    ],
+)  # fmt: skip
+def test_a_users_row_may_not_say_otherwise_of_what_ships(
+    tmp_path: Path, sentence: str, text: bytes, words: str
+) -> None:
+    write(tmp_path, "models.toml", text)
+    with pytest.raises(InputError) as caught:
+        library.load(tmp_path)
+    assert words in str(caught.value), (sentence, str(caught.value))
+
+
+@pytest.mark.parametrize("name", ["GPL-3.0-only", "gpl-3.0-only", "AGPL-3.0-or-later", "OpenMDW-1.0", "mit"])
+def test_a_name_that_cards_use_is_no_licences_id(tmp_path: Path, name: str) -> None:
+    """A reading of one's own would else be the reading of everything under that licence."""
+    text = GOOD.replace('"T-1"', '"LicenseRef-ours"').replace(
+        'title = "T"', f'title = "T"\nnames = ["{name}"]'
+    )
+    write(tmp_path, "terms/a.toml", text)
+    with pytest.raises(InputError, match=r"field names: .*(SPDX id of a licence|claim it)"):
+        library.load(tmp_path)
+
+
+def test_a_reading_of_a_licence_that_does_not_ship_may_be_added_under_its_id(tmp_path: Path) -> None:
+    write(tmp_path, "terms/a.toml", GOOD.replace('"T-1"', '"GPL-3.0-only"'))
+    assert library.load(tmp_path).terms.get("GPL-3.0-only") is not None
+
+
+def a_file(config: Path) -> None:
+    write(config, "terms", GOOD)
+
+
+def a_link_to_nowhere(config: Path) -> None:
+    (config / "terms").symlink_to(config / "gone")
+
+
+def a_file_that_leads_nowhere(config: Path) -> None:
+    (config / "terms").mkdir()
+    (config / "terms" / "a.toml").symlink_to(config / "gone.toml")
+
+
+def capitals(config: Path) -> None:
+    write(config, "terms/mine.TOML", GOOD)
+
+
+def models_that_lead_nowhere(config: Path) -> None:
+    (config / "models.toml").symlink_to(config / "gone.toml")
+
+
+def models_that_are_a_folder(config: Path) -> None:
+    (config / "models.toml").mkdir()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (a_file, "a folder of a terms file at"), (a_link_to_nowhere, "a folder of a terms file at"),
+        (a_file_that_leads_nowhere, "a.toml"), (capitals, "mine.TOML; fix: write the ending so"),
+        (models_that_lead_nowhere, "models.toml; found"), (models_that_are_a_folder, "Is a directory"),
+    ],
+)  # fmt: skip
+def test_nothing_of_a_user_is_passed_over_in_silence(tmp_path: Path, spoil, words: str) -> None:
+    spoil(tmp_path)
+    with pytest.raises(InputError) as caught:
+        library.load(tmp_path)
+    assert words in str(caught.value), str(caught.value)
+
+
 def test_a_user_who_read_a_card_may_say_what_a_familys_name_does_not(tmp_path: Path) -> None:
     ours = "hf:nvidia/Nemotron-Mini-4B-Instruct"
     write(tmp_path, "models.toml", row("ours", "LicenseRef-ours", [ours]))
@@ -314,6 +404,24 @@ def test_an_agreement_may_be_json_and_without_end() -> None:
         ),
         (lambda t: t.replace("from = 2026-01-01", 'from = "soon"'), "from"),
         (lambda t: t + 'note = "x"\n', "scope.note"),
+        (lambda t: t.replace("from = 2026-01-01", "from = 0"), "from: Value error, give a day as YYYY-MM-DD"),
+        (lambda t: t.replace("from = 2026-01-01", 'from = "20260101"'), "from: Value error, give a day"),
+        (
+            lambda t: t.replace("from = 2026-01-01", "from = 2026-01-01T00:00:00"),
+            "from: Value error, give a day",
+        ),
+        (lambda t: t.replace("うちの会社", "example  INC."), "the same party is named twice"),
+        (lambda t: t + 'domains = ["Medical Advice"]\n', "scope.domains.0"),
+        (lambda t: t + 'territories = ["UK"]\n', "'UK' is neither an ISO 3166-1 code"),
+        (lambda t: t + "thresholds = {users = 1}\n", "scope.thresholds.users"),
+        (
+            lambda t: t + "thresholds = {monthly-active-users = true}\n",
+            "scope.thresholds.monthly-active-users",
+        ),
+        (
+            lambda t: t + "thresholds = {monthly-active-users = inf}\n",
+            "scope.thresholds.monthly-active-users",
+        ),
         (lambda t: "{" + t, "Expecting"),
     ],
 )
@@ -323,6 +431,24 @@ def test_a_bad_agreement_is_refused_by_file_and_field(change, text: str) -> None
         parse_agreement("a.toml", change(AGREED).encode(), date(2026, 1, 1))
     assert text in str(caught.value)
     assert "a.toml" in str(caught.value)
+
+
+def test_a_key_that_stands_twice_in_json_is_refused() -> None:
+    value = json.dumps({
+        "parties": ["A", "B"], "teacher": "hf:a/b", "from": "2026-01-01", "digest": "sha256:" + "0" * 64,
+        "scope": {"use": ["research"], "release": ["none"], "topics": ["outputs"]}, "until": "2026-12-31",
+    })  # fmt: skip
+    assert parse_agreement("a.json", value.encode(), date(2026, 1, 1)).ends == "2026-12-31"
+    twice = value.replace('"until"', '"until": "2026-06-30", "until"')
+    with pytest.raises(InputError, match="until: given twice"):
+        parse_agreement("a.json", twice.encode(), date(2026, 1, 1))
+
+
+def test_what_an_agreement_opens_is_read() -> None:
+    scope = 'domains = ["medical"]\nterritories = ["EU"]\nthresholds = {monthly-active-users = 1_000}\n'
+    read = parse_agreement("a.toml", (AGREED + scope).encode(), date(2026, 1, 1))
+    assert (read.domains, read.territories) == (("medical",), ("EU",))
+    assert read.thresholds == (("monthly-active-users", 1000.0),)
 
 
 def test_an_agreement_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
@@ -340,6 +466,12 @@ stance = "{}"
 clause = "{}"
 finding = "F."
 """
+
+
+def all_but(field: str, values: str) -> str:
+    """A ban with an exception that lists these values."""
+    excepted = EXCEPTION.format("express", 1).replace('kinds = ["classifier"]', f"{field} = {values}")
+    return GOOD.replace('"silent"', '"prohibited"') + excepted
 
 
 def with_duty(kind: str, more: str) -> str:
@@ -377,6 +509,33 @@ def with_duty(kind: str, more: str) -> str:
             GOOD + EXCEPTION.format("express", 2),
             "field outputs.exceptions.0: clause '2' is not among them",
         ),
+        (
+            all_but("kinds", '["general", "classifier", "embedding"]'),
+            "field outputs.exceptions.0: its lists name everything there is",
+        ),
+        (
+            all_but("releases", '["none", "service", "weights"]'),
+            "field outputs.exceptions.0: its lists name everything there is",
+        ),
+        (
+            all_but("releases", '["none", "service"]')
+            + EXCEPTION.format("express", 1).replace('kinds = ["classifier"]', 'releases = ["weights"]'),
+            "field outputs: its exceptions together leave no plan to it",
+        ),
+        (
+            GOOD.replace("[outputs]", '[[clauses]]\nnumber = "1"\nparaphrase = "q"\n[outputs]'),
+            "field clauses: '1' twice",
+        ),
+        (
+            with_duty("display", 'show = ["Built with X"]\n'),
+            "'Built with X' is under show and not in the text",
+        ),
+        (with_duty("pass-through", 'what = "model-terms"\nor_under = ["MIT"]\n'), "or_under goes with what"),
+        (
+            GOOD.replace('title = "T"', 'title = "T"\nread_on = 0').replace("read_on = 2026-01-01\n", ""),
+            "read_on",
+        ),
+        (GOOD.replace('title = "T"', 'title = "T"\ntext_at = "a shelf"'), "text_digest and text_at together"),
         (GOOD + "shared = 1\n", "outputs.shared"),
         ("shared = 1\n" + GOOD, "unknown field shared"),
         ("shared = []\n" + GOOD.replace("[outputs]", "[training_data]"), "unknown field shared"),

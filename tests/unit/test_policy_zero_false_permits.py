@@ -15,6 +15,8 @@ from inbond.policy.library import shipped
 from inbond.policy.places import COUNTRIES
 from inbond.policy.schema import TOPICS
 from inbond.policy.stances import OUTCOMES
+from inbond.policy.weights import find
+from inbond.types import parse_model_name
 
 LICENCES = sorted(id_ for id_, terms in shipped().terms.terms.items() if terms.kind == "licence")
 SERVICES = sorted(id_ for id_, terms in shipped().terms.terms.items() if terms.kind == "service")
@@ -50,6 +52,9 @@ def agreements(draw: st.DrawFn) -> Agreement:
         draw(st.sampled_from([None, "2026-12-31"])),
         of_value("signed"),
         draw(st.booleans()),
+        draw(st.sampled_from([(), ("medical",), ("medical", "military", "zzz")])),
+        draw(st.sampled_from([(), ("DE",), ("EU", "KR", "US")])),
+        draw(st.sampled_from([(), (("monthly-active-users", 1e12), ("annual-revenue-usd", 1e12))])),
     )
 
 
@@ -132,6 +137,44 @@ def test_only_an_agreement_in_force_lifts_a_denial(facts: Facts) -> None:
         [agreement] = facts.agreements
         assert agreement.in_force
         assert outcome(replace(facts, agreements=(replace(agreement, in_force=False),))) == without
+
+
+@given(plans())
+def test_a_condition_is_lifted_only_by_an_agreement_that_names_it(facts: Facts) -> None:
+    """Taking everything but the conditions from a plan shows which of them stand in its way; an agreement
+    whose scope names none of these leaves them there."""
+    bare = tuple(replace(each, domains=(), territories=(), thresholds=()) for each in facts.agreements)
+    judged = decide(replace(facts, agreements=bare), shipped().terms)
+    if judged.verdict.outcome in PERMITTED:
+        opened = (*facts.agreements, *bare)
+        assert outcome(replace(facts, agreements=opened)) in PERMITTED
+        for reason in judged.verdict.reasons:
+            assert "It closes" not in reason.finding
+            assert "The plan is above" not in reason.finding or "Above it nothing" not in reason.finding
+
+
+NAMES = sorted({*shipped().models.by_name, *(f"{key}x" for key in shipped().models.by_prefix)})
+
+
+@given(st.sampled_from([name for name in NAMES if name.startswith("hf:")]), plans())
+def test_a_revision_is_never_judged_more_mildly_than_its_model(name: str, facts: Facts) -> None:
+    def judged(text: str, *, starts: bool) -> str:
+        found = find(parse_model_name(text), [], [], shipped().models)
+        plan = replace(facts, agreements=(), teacher=text, weights=found, channel="self-hosted")
+        return outcome(replace(plan, base_is_teacher=starts, base=None))
+
+    for starts in (True, False):
+        bare, precise = judged(name, starts=starts), judged(f"{name}@8cde5ca", starts=starts)
+        assert precise not in PERMITTED
+        assert OUTCOMES.index(precise) >= OUTCOMES.index(bare)
+
+
+@given(plans(), st.sampled_from([None, "2023-01-01", "2024-06-01", "2026-01-01", "2026-11-11", "2030-01-01"]))
+def test_a_date_never_makes_a_denial_a_permit(facts: Facts, day: str | None) -> None:
+    """Only the text that was in force before may; none that is on file allows what its successor forbids."""
+    facts = replace(facts, agreements=())
+    if outcome(facts) == "deny":
+        assert outcome(replace(facts, date=day)) == "deny"
 
 
 @given(plans(), plans())

@@ -178,6 +178,9 @@ def _reason(rule: str, finding: str, terms: Terms, reading: Reading, question: Q
         "stance": reading.stance,
         "edge": question.edge,
         "clause": reading.clause,
+        "paraphrase": next(
+            (each.paraphrase for each in terms.clauses if each.number == reading.clause), None
+        ),
         "version": terms.version,
         "read_on": terms.read_on.isoformat(),
         "evidence": terms.evidence,

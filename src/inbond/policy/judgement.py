@@ -17,6 +17,7 @@ _NO_DETAIL: Mapping[str, str | None] = {
     "stance": "unclear",
     "edge": None,
     "clause": None,
+    "paraphrase": None,
     "version": None,
     "read_on": None,
     "evidence": None,

@@ -53,9 +53,9 @@ class Model(Strict):
 
     @property
     def told(self) -> str:
-        """Where it was read, and how sure that is."""
+        """Where and when it was read, and how sure that is."""
         weak = {"S": "; as others list it", "R": "; from memory, not checked"}
-        return self.source + weak.get(self.evidence, "")
+        return f"{self.source}, read on {self.read_on}{weak.get(self.evidence, '')}"
 
 
 class _File(Strict):
