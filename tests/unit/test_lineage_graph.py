@@ -205,3 +205,29 @@ def test_a_bare_name_never_matches_in_the_middle_of_a_word(bare: str, more: str)
 
 def test_every_relation_is_of_weights_or_of_outputs() -> None:
     assert set(RELATIONS.values()) == {"weights", "outputs"}
+
+
+def test_what_was_recorded_whole_takes_no_edge_from_others() -> None:
+    recorded = build([Node("run:a", "model", None, frozenset({SAME}), "recorded", complete=True)], [])
+    said = build(
+        [Node("hf:me/mine", "model", None, frozenset({SAME})), Node("hf:x/y", "model")],
+        [Edge("hf:x/y", "hf:me/mine", "merged")],
+    )
+    graph = join([recorded, said])
+    assert graph.edges == ()
+    assert join([said]).hops("hf:me/mine") == {"hf:x/y": 1}, "of what nobody recorded, others may tell"
+    met = build([Node("hf:me/mine", "model", None, frozenset({SAME}), "recorded")], [])
+    assert join([met, said]).hops("hf:me/mine") == {"hf:x/y": 1}, "a run met it and did not make it"
+
+
+def test_names_that_two_files_give_one_artifact_are_all_one() -> None:
+    """One file joined a copy with b, another the same copy with c: b and c are one."""
+    files = []
+    for name, content in (("b", b"1"), ("c", b"2")):
+        held = frozenset({of_bytes(content)})
+        files.append(
+            build([Node(f"hf:x/{name}", "model", None, held), Node("bom:copy", "model", None, held)], [])
+        )
+    graph = join(files)
+    assert len(graph.nodes) == 1
+    assert {graph.find(name) for name in ("hf:x/b", "hf:x/c", "bom:copy")} == set(graph.nodes.values())

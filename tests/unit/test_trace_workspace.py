@@ -456,8 +456,10 @@ def test_a_document_about_somebody_elses_run_leaves_ours_alone(
     before = command("trace", "run:a")
     command("import", str(handed_on(bob, tmp_path, form)))
     assert command("trace", "run:a") == before
+    assert command("import", str(tmp_path), "--forget", code=2)["error"]["found"] == str(tmp_path)
     theirs = command("trace", _theirs(command), "--from", "hf:meta/base")
     assert theirs["answer"]["outcome"] == "yes"
+    assert len(command("import", str(tmp_path / f"a.{form}.json"), "--forget")["forgotten"]) == 1
 
 
 def _theirs(command: Command) -> str:

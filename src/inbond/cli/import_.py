@@ -61,8 +61,8 @@ def import_(
     old = {item.key: known[item.key] for item in new if item.key in known}
     value = {"imported": [_summary(item, new=item in new, replaces=item.key in old) for item in found]}
     if passed:
-        value["passed_over"] = [edge.to_json() for edge in passed]
-    output.result(value, "\n".join([*_describe(found, new, old), *map(_passed_over, passed)]))
+        value["passed_over"] = [edge.to_json() for edges in passed.values() for edge in edges]
+    output.result(value, "\n".join([*_describe(found, new, old), *_passed_over(passed)]))
     return 0
 
 
@@ -74,7 +74,8 @@ def _forget(workspace: Workspace, path: Path, name: str | None, output: Output) 
         )
     with Ledger.open(workspace, KeyStore.default()) as ledger:
         known = declaration.in_force(ledger.events())
-        gone = [item for item in known if _is_meant(item, path)]
+        places = importing.places_of(path)
+        gone = [item for item in known if not places.isdisjoint(_called(item))]
         if not gone:
             names = ", ".join(sorted({item.place or item.read for item in known})[:8])
             raise InputError(
@@ -88,17 +89,17 @@ def _forget(workspace: Workspace, path: Path, name: str | None, output: Output) 
     return 0
 
 
-def _is_meant(item: Declared, path: Path) -> bool:
-    whole = path.resolve()
-    names = {item.subject, item.place, item.read} - {""}
-    return str(path) in names or any(place == whole for place in (Path(item.place), Path(item.place).parent))
+def _called(item: Declared) -> set[str]:
+    """What it can be forgotten by; its folder among it."""
+    return {item.subject, item.place, item.read, str(Path(item.place).parent)} - {"", "."}
 
 
-def _check(workspace: Workspace, told: Sequence[Event], found: Sequence[Declared]) -> list[Edge]:
-    """The edges that are passed over, because they end in what a run recorded. Raises InputError when it
-    cannot be true together with what is known already: before it is kept."""
+def _check(workspace: Workspace, told: Sequence[Event], found: Sequence[Declared]) -> dict[str, list[Edge]]:
+    """The edges that are passed over because they end in what a run recorded, by what that is. Raises
+    InputError when it cannot be true together with what is known already: before it is kept."""
     lineage = asking.read(workspace, told, library.load(config_folder(os.environ)), found)
-    graph, passed = lineage.graph, []
+    graph = lineage.graph
+    passed: dict[str, list[Edge]] = {}
     for item in found:
         for edge in item.graph.edges:
             there = graph.names.get(edge.target, edge.target)
@@ -106,7 +107,7 @@ def _check(workspace: Workspace, told: Sequence[Event], found: Sequence[Declared
                 continue
             if item.form == lineage_file.FORM:
                 raise _is_recorded(item, edge, there)
-            passed.append(edge)
+            passed.setdefault(there, []).append(edge)
     for item in (item for item in found if item.form == lineage_file.FORM):
         for id_ in item.graph.nodes:
             name = id_.partition("@")[0]
@@ -172,8 +173,9 @@ def _describe(
         )
 
 
-def _passed_over(edge: Edge) -> str:
-    return (
-        f"  passed over: {edge.source} -{edge.relation}-> {edge.target}: what that was made from was "
-        "recorded here"
-    )
+def _passed_over(passed: Mapping[str, Sequence[Edge]]) -> Iterator[str]:
+    for there, edges in passed.items():
+        called = edges[0].target
+        same = "" if called == there else f", which is {there}"
+        count = f"{len(edges)} edges" if len(edges) > 1 else "an edge"
+        yield f"  passed over: {count} into {called}{same}: what that was made from was recorded here"

@@ -6,6 +6,7 @@ nothing is executed, and whatever is malformed is an InputError that names the f
 
 from __future__ import annotations
 
+import contextlib
 import re
 from pathlib import Path
 from typing import final
@@ -51,6 +52,15 @@ def read_path(path: Path, name: str | None = None) -> list[Declared]:
             found=str(error),
             fix="correct the path, or its permissions",
         ) from error
+
+
+def places_of(path: Path) -> frozenset[str]:
+    """What a person may mean by ``path``: the text itself, a whole path, the id of the document there."""
+    found = {str(path), str(path.resolve())}
+    with contextlib.suppress(OSError, ValueError, InputError):
+        id_ = boms.document_id(foreign.json_object(_bytes(path)))
+        found |= {id_} if id_ else set()
+    return frozenset(found)
 
 
 def _given_name(name: str) -> str:

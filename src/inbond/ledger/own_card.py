@@ -108,14 +108,14 @@ class _Ancestors:
                 self._draft.edge(source, data, "generated", roles=roles, parts=parts, **values)
         if not hands and item.get("edge") == "outputs":
             relation = "derived" if kind == "data" else "generated"
-            self._draft.edge(source, self._data(TRAINING), relation, **values)  # type: ignore[arg-type]
+            self._draft.edge(source, self._data(self._usual), relation, **values)  # type: ignore[arg-type]
 
     def _hands(self, item: Object, target: str) -> Iterator[tuple[str, Role | None, tuple[Part, ...]]]:
         """Stage, role and parts of what it had a hand in."""
         shares = _shares(item, target)
         roles = [role for role in _ROLES if role in strings(item.get("roles"))]
         stages = dict.fromkeys(str(share.get("stage")) for share in shares) or dict.fromkeys(
-            [TRAINING] if roles else []
+            [self._usual] if roles else []
         )
         for stage in stages:
             told = [share for share in shares if str(share.get("stage")) == stage]
@@ -124,6 +124,11 @@ class _Ancestors:
                 found = tuple(part for part in parts if part is not None)
                 if found or role is None or not told:
                     yield stage, role, found
+
+    @property
+    def _usual(self) -> str:
+        """The stage in which something had a hand of which the card does not say it: the only one, if so."""
+        return next(iter(self._units)) if len(self._units) == 1 else TRAINING
 
     def _data(self, stage: str) -> str:
         """All that the subject was trained on in a stage; of data, itself."""
