@@ -57,6 +57,18 @@ def test_every_model_has_a_licence_that_can_be_read_and_bases_that_are_known() -
         assert all(registry.named(parse_model_name(base)) for base in model.bases)
 
 
+def test_what_nobody_has_read_is_marked_so() -> None:
+    unread = {id_ for id_, text in library.shipped().terms.terms.items() if text.unread}
+    assert unread == {"LicenseRef-inbond-cohere-api", weights.DIFFERS}
+
+
+def test_every_text_with_a_digest_says_where_it_lay_and_was_read() -> None:
+    held = [text for text in library.shipped().terms.terms.values() if text.text_digest is not None]
+    assert len(held) >= 24
+    assert all(text.evidence == "F" for text in held)
+    assert len({text.text_digest for text in held}) == len(held)
+
+
 def test_every_listed_hosts_terms_are_a_services() -> None:
     known = library.shipped().hosts
     assert len(known.exact) >= 17

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from inbond.policy.facts import Modality, Reach, Topic
 from inbond.policy.outgoing import Bound, conflicts
 from inbond.policy.stances import OUTCOMES, Outcome
 from inbond.types import EdgeKind, Reason
-
-_Item = TypeVar("_Item")
 
 _NO_DETAIL: Mapping[str, str | None] = {
     "stance": "unclear",
@@ -90,10 +87,10 @@ def all_of(parts: Sequence[Judgement]) -> Judgement:
     return Judgement(
         max((part.outcome for part in parts), key=OUTCOMES.index),
         _once(reason for part in parts for reason in part.reasons),
-        _once(due for part in parts for due in part.obligations),
-        _once(item for part in parts for item in part.missing),
+        tuple(dict.fromkeys(due for part in parts for due in part.obligations)),
+        tuple(dict.fromkeys(item for part in parts for item in part.missing)),
         all(part.known for part in parts),
-        _once(bound for part in parts for bound in part.bounds),
+        tuple(dict.fromkeys(bound for part in parts for bound in part.bounds)),
     )
 
 
@@ -134,9 +131,10 @@ def settle(missing: Sequence[str]) -> str:
     return f" To settle it: {'; '.join(missing)}." if missing else ""
 
 
-def _once(items: Iterable[_Item]) -> tuple[_Item, ...]:
-    kept: list[_Item] = []
-    for item in items:
-        if item not in kept:
-            kept.append(item)
+def _once(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
+    """Each once, in order; a reason holds a mapping, and so cannot be a key."""
+    kept: list[Reason] = []
+    for reason in reasons:
+        if reason not in kept:
+            kept.append(reason)
     return tuple(kept)
