@@ -59,12 +59,13 @@ def _plain(draw: st.DrawFn, bits: int, above: int) -> Plain:
     )
 
 
-def counts(found: Tally) -> dict[int, int]:
+def counts(found: Tally) -> Counter[int]:
     """Records by word, as one number."""
     width = 8 * found.words.dtype.itemsize
-    numbers = [sum(int(part) << place * width for place, part in enumerate(word)) for word in found.words.T]
-    assert len(set(numbers)) == len(numbers), "each word once"
-    return dict(zip(numbers, found.amounts[0].astype(int).tolist(), strict=True))
+    found_by: Counter[int] = Counter()
+    for word, amount in zip(found.words.T, found.amounts[0], strict=True):
+        found_by[sum(int(part) << place * width for place, part in enumerate(word))] += int(amount)
+    return found_by
 
 
 @given(st.data(), st.sampled_from([1, 2, 8, 9, 16, 17, 33, 64, 65, 130]), st.integers(1, 9))

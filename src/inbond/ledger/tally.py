@@ -2,7 +2,7 @@
 
 Every origin has a bit. A record's word has the bit of its own origin and those of every record that it
 descends from. Words are columns: parents' words are gathered and OR-ed by ``reduceat``, so that no Python
-runs a record, and what is left to look at is the few words that differ. Pure; reading is ``sets``.
+runs a record. Pure; reading is ``sets``.
 
 N records, P parents of all of them together, W words a record.
 """
@@ -31,7 +31,7 @@ Words = npt.NDArray[np.unsignedinteger]
 """(W, N): bit b of a record is bit b % width of word b // width."""
 
 _FEW = 1 << 16
-"""Up to here, counting by place beats sorting."""
+"""So many different words can be counted by place."""
 
 
 @final
@@ -60,9 +60,10 @@ class Amount:
 @final
 @dataclass(frozen=True, eq=False)
 class Tally:
-    """What a record set is made of. ``words`` (W, M) has each different word, ``amounts`` (3, M) how many
-    records, tokens and uncounted records have that word, and ``own`` (3, bits) how many have each bit as that
-    of their own origin. Amounts are whole numbers below 2^53, in doubles, which add them exactly."""
+    """What a record set is made of: words (W, M), with ``amounts`` (3, M) of records, tokens and uncounted
+    records of each, and ``own`` (3, bits), the same by the bit of a record's own origin. Few different words
+    stand once each; many as often as they are there, since sorting them takes longer than all questions do.
+    Amounts are whole numbers below 2^53, in doubles, which add them exactly."""
 
     words: Words
     amounts: Doubles
@@ -188,10 +189,8 @@ class Tracer:
         for chunk in chunks:
             each = np.stack([np.ones(len(chunk.tokens)), chunk.tokens, chunk.tokens <= 0])
             own += _added(chunk.origins, each, table.shape[1])
-            found.append(_distinct(self._of_chunk(chunk, above, table), each))
+            found.append(_merged(self._of_chunk(chunk, above, table), each))
         words, amounts = (np.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
-        if len(found) > 2:
-            words, amounts = _distinct(words, amounts)
         return Tally(words, amounts, own)
 
     def _of_chunk(self, chunk: Chunk, above: Words, table: Words) -> Words:
@@ -224,22 +223,17 @@ def _stacked(parts: Sequence[Words], shape: _Shape) -> Words:
     return np.concatenate(parts, axis=1) if parts else np.zeros((shape.words, 0), shape.dtype)
 
 
-def _distinct(words: Words, amounts: Doubles) -> tuple[Words, Doubles]:
-    """Each different word (W, M) with what the records that have it come to (3, M)."""
-    if not words.shape[1]:
+def _merged(words: Words, amounts: Doubles) -> tuple[Words, Doubles]:
+    """Few different words once each, with what the records that have them come to; many as they are."""
+    size = int(words.max()) + 1 if len(words) == 1 and words.shape[1] else 0
+    if not 0 < size <= _FEW:
         return words, amounts
-    if len(words) == 1 and int(words.max()) < _FEW:
-        found = _added(words[0], amounts, int(words.max()) + 1)
-        there = np.flatnonzero(found[0])
-        return there[None].astype(words.dtype), found[:, there]
-    places = np.zeros(words.shape[1], np.int64)
-    for word in words:
-        # A place among those of the words before and one among this word's make one number, below 2^63.
-        different, place = np.unique(word, return_inverse=True)
-        _, first, places = np.unique(places * len(different) + place, return_index=True, return_inverse=True)
-    return words[:, first], _added(places, amounts, len(first))
+    found = _added(words[0], amounts, size)
+    there = np.flatnonzero(found[0])
+    return there[None].astype(words.dtype), found[:, there]
 
 
 def _added(places: npt.NDArray[np.integer], amounts: Doubles, size: int) -> Doubles:
     """(3, size): the amounts (3, N) added up by place (N,)."""
-    return np.stack([np.bincount(places, each, size) for each in amounts])
+    where = places.astype(np.intp, copy=False)
+    return np.stack([np.bincount(where, each, size) for each in amounts])
