@@ -119,7 +119,9 @@ def test_readers_of_the_screen_hear_what_each_box_says(browser: Any, files: dict
     with Visit(browser, files["olmo-3"], viewport={"width": 1280, "height": 800}) as visit:
         picture = visit.page.get_by_role("group", name="Lineage of hf:allenai/Olmo-3-1025-7B")
         assert picture.count() == 1
-        said = "api:api.openai.com/gpt-4o-2024-08-06: model; looked for; touched 13.4% of pretraining tokens"
+        said = (
+            "api:api.openai.com/gpt-4o-2024-08-06: model; looked for; a model taught by it touched 13.4% of"
+        )
         assert picture.get_by_role("link", name=said).count() == 1
         assert picture.get_by_role("link").count() == 12
         visit.page.get_by_text("The same in words").click()
@@ -157,4 +159,55 @@ def test_it_prints(browser: Any, files: dict[str, str]) -> None:
         pdf = visit.page.pdf(format="A4")
         assert 2 <= pdf.count(b"/Type /Page\n") <= 10
         visit.page.emulate_media(media="print")
-        assert visit.page.locator("svg.lineage:visible").count() == 1
+        assert visit.page.locator("svg.lineage:visible").count() > 1, "a column is cut into sheets"
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("width", "height"), [(718, 1040), (1040, 718)])
+def test_on_paper_the_picture_is_cut_between_boxes_into_parts_that_fit(
+    browser: Any, files: dict[str, str], name: str, width: int, height: int
+) -> None:
+    """A picture that is higher than a sheet would be cut anywhere."""
+    with Visit(browser, files[name], viewport={"width": width, "height": height}) as visit:
+        visit.page.emulate_media(media="print")
+        boxes = visit.page.evaluate("document.querySelectorAll('svg.column .node').length")
+        shown = visit.page.evaluate(SHEETS)
+        assert all(sheet["height"] < 1000 for sheet in shown["sheets"])
+        assert shown["cut"] == []
+        assert shown["whole"] == boxes
+
+
+SHEETS = """() => {
+    const seen = [...document.querySelectorAll('svg.lineage')].filter(s => s.getBoundingClientRect().width);
+    const column = document.querySelector('svg.column');
+    const rooms = seen.map(s => s.viewBox.baseVal);
+    const boxes = [...column.querySelectorAll('.node > rect')].map(
+        r => [r.y.baseVal.value, r.height.baseVal.value]);
+    const inside = rooms.map(v => boxes.filter(([y, h]) => y >= v.y && y + h <= v.y + v.height).length);
+    const cut = boxes.filter(([y, h]) => !rooms.some(v => y >= v.y && y + h <= v.y + v.height));
+    return {sheets: seen.map(s => ({height: s.getBoundingClientRect().height})), cut,
+            whole: inside.reduce((a, b) => a + b, 0)};
+}"""
+
+
+@pytest.mark.parametrize("width", [360, 768, 961, 1024, 1100, 1249, 1280, 1366, 1450, 1600, 2200])
+@pytest.mark.parametrize("name", NAMES)
+def test_the_words_of_the_picture_never_shrink_and_its_end_is_told_of(
+    browser: Any, files: dict[str, str], name: str, width: int
+) -> None:
+    with Visit(browser, files[name], viewport={"width": width, "height": 800}) as visit:
+        found = visit.page.evaluate(SIZES)
+        assert found["pictures"] == 1
+        assert found["scale"] >= 1
+        assert found["told"] == found["scrolls"]
+
+
+SIZES = """() => {
+    const seen = [...document.querySelectorAll('svg.lineage')].filter(s => s.getBoundingClientRect().width);
+    const svg = seen[0], told = document.querySelector('.note[class*="until-"], .note.always');
+    const scroller = svg.closest('.scroller');
+    return {pictures: seen.length, wide: svg.classList.contains('wide'),
+            scale: svg.getBoundingClientRect().width / svg.viewBox.baseVal.width,
+            scrolls: !!scroller && scroller.scrollWidth > scroller.clientWidth + 8,
+            told: !!told && told.getBoundingClientRect().width > 0};
+}"""

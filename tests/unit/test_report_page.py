@@ -26,7 +26,7 @@ from inbond.report.provenance import is_web_address, learning_facts
 from tests.report_examples import HOSTILE, demo, odd, stopped
 
 VOID = {"meta", "link", "br"}
-SVG_VOID = {"line", "rect", "circle", "path", "polyline"}
+SVG_VOID = {"line", "rect", "circle", "path", "polyline", "use"}
 _OURS = (
     "html head title style body main footer header nav section article h1 h2 h3 h4 p a ul ol li dl dt dd div "
     "span strong bdi table caption thead tbody tr th td details summary pre code svg g text tspan desc"
@@ -55,6 +55,8 @@ class Checker(HTMLParser):
                 self.ids.append(value or "")
             if name == "href" and tag == "a":
                 self.links.append(value or "")
+            if tag == "use":
+                assert (name, (value or "")[:1]) == ("href", "#"), "a picture takes nothing from elsewhere"
         if re.fullmatch("h[1-6]", tag):
             self.headings.append(int(tag[1]))
         if tag not in VOID:

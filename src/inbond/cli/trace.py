@@ -22,7 +22,7 @@ from inbond.cli.output import (
 from inbond.digest import Digest, of_file
 from inbond.errors import InputError
 from inbond.ledger import membership, pins
-from inbond.ledger.answer import WORDS
+from inbond.ledger.answer import WORDS, part_words
 from inbond.ledger.asking import Lineage, read
 from inbond.ledger.trace import Ancestor, Trace, find_target
 from inbond.policy import library
@@ -189,7 +189,7 @@ def _ancestor(ancestor: Ancestor, *, paths: bool) -> Iterator[str]:
     roles = f", as {' and '.join(ancestor.roles)}" if ancestor.roles else ""
     yield from _item(f"{ancestor.node.id} ({ancestor.edge}, {hops}, {ancestor.evidence}{roles}; {stance})")
     for share in ancestor.shares:
-        said = share.words(of_data=ancestor.node.kind == "data")
+        said = part_words(ancestor, share)
         yield from _item(said or f"its part of {share.whole} is not established", deep=True)
     lines = ways(ancestor.paths.paths)
     for way in lines[:_MOST] if paths else ():

@@ -195,13 +195,26 @@ def _who(ancestor: Ancestor) -> str:
     if hands == [id_]:
         return "it"
     others = [hand for hand in hands if hand != id_]
-    ways = [path for path in ancestor.paths.paths if any(edge.source in others for edge in path)]
-    upper = [edge for path in ways for edge in _before(path, others)]
-    taught = any(edge.kind == "outputs" for edge in upper)
-    one = len(others) == 1
-    kind = "taught by it" if taught else "made from it"
-    words = f"a model {kind}, {others[0]}," if one else f"models {kind}, {_list(others)},"
+    kind = _kin(ancestor, others)
+    words = f"a model {kind}, {others[0]}," if len(others) == 1 else f"models {kind}, {_list(others)},"
     return f"it and {words}" if id_ in hands else words
+
+
+def _kin(ancestor: Ancestor, hands: Sequence[str]) -> str:
+    """What the hands are to the ancestor."""
+    ways = (path for path in ancestor.paths.paths if any(edge.source in hands for edge in path))
+    taught = any(edge.kind == "outputs" for path in ways for edge in _before(path, hands))
+    return "taught by it" if taught else "made from it"
+
+
+def part_words(ancestor: Ancestor, share: Share, *, brief: bool = False) -> str:
+    """A share in words, as ``Share.words``: of what stands behind a hand alone, that another lifted it."""
+    data, hands = ancestor.node.kind == "data", _hands(ancestor)
+    said = share.words(of_data=data, brief=brief)
+    if not said or data or not hands or ancestor.node.id in hands:
+        return said
+    models = "a model" if len(hands) == 1 else "models"
+    return f"{models} {_kin(ancestor, hands)} {said.removesuffix(', and wrote none of them')}"
 
 
 def _before(path: Way, hands: Sequence[str]) -> Way:

@@ -7,6 +7,7 @@ is one that the keyboard reaches, in the order in which nodes stand. The same in
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -19,10 +20,13 @@ from inbond.report.picture import Lineage, LineageEdge, LineageNode
 from inbond.report.text import clip, one_line
 
 MOST_NODES = 40
+_WIDTH = re.compile(r' width="(\d+)"')
 _GAP_X, _GAP_Y = 54.0, 22.0
 _FITS = 1500.0
 """Wider pictures are not shrunk to the page, which would make them unreadable, but scroll."""
-_COLUMN, _GUTTER, _LANES = 340.0, 72.0, 6
+_COLUMN, _GUTTER, _LANES = 312.0, 72.0, 6
+_SHEET = 700.0
+"""What a sheet of paper holds of a column's height, at the size at which it is printed."""
 
 
 def draw_wide(lineage: Lineage, ident: str, title: str) -> Markup:
@@ -56,6 +60,17 @@ def draw_column(lineage: Lineage, ident: str, title: str) -> Markup:
     if not nodes:
         return Markup("")
     every = _edges(lineage, nodes)
+    tops, boxes, height = _stacked(nodes, every)
+    parts = [_open(ident, title, lineage, "column", (0.0, _COLUMN, height))]
+    parts += [Markup('<g id="{}-all">').format(ident), *_lanes(list(every.values()), tops, boxes)]
+    parts += [draw_box(box, _GUTTER, tops[key], ident) for key, box in boxes.items()]
+    return Markup("").join([*parts, Markup("</g></svg>")])
+
+
+def _stacked(
+    nodes: Mapping[str, LineageNode], every: Mapping[graph.Edge, LineageEdge]
+) -> tuple[dict[str, float], dict[str, Box], float]:
+    """The boxes of a column with their upper edges, and its height."""
     tops: dict[str, float] = {}
     boxes: dict[str, Box] = {}
     y = 0.0
@@ -64,10 +79,35 @@ def draw_column(lineage: Lineage, ident: str, title: str) -> Markup:
         boxes[key] = boxed(nodes[key], _COLUMN - _GUTTER, [_from(edge, nodes) for edge in into])
         tops[key] = y
         y += boxes[key].height + 12
-    parts = [_open(ident, title, lineage, "column", (0.0, _COLUMN, y - 12))]
-    parts += _lanes(list(every.values()), tops, boxes)
-    parts += [draw_box(box, _GUTTER, tops[key], ident) for key, box in boxes.items()]
-    return Markup("").join([*parts, Markup("</svg>")])
+    return tops, boxes, y - 12
+
+
+def draw_sheets(lineage: Lineage, ident: str) -> Markup:
+    """The column of ``draw_column`` with this ``ident`` again, cut between boxes into parts that fit on
+    paper, which cannot scroll. Empty when the column fits."""
+    nodes = {node.id: node for node in _first_nodes(lineage)}
+    tops, boxes, height = _stacked(nodes, _edges(lineage, nodes))
+    if height <= _SHEET:
+        return Markup("")
+    cuts = [0.0]
+    for key, top in tops.items():
+        if top + boxes[key].height - cuts[-1] > _SHEET and top > cuts[-1]:
+            cuts.append(top - 6)
+    part = Markup(
+        '<svg class="lineage sheet" viewBox="-4 {:.0f} {:.0f} {:.0f}" width="{:.0f}" height="{:.0f}" '
+        'aria-hidden="true"><use href="#{}-all"/></svg>'
+    )
+    room = [(top, bottom - top) for top, bottom in zip(cuts, [*cuts[1:], height + 4], strict=True)]
+    return Markup("").join(
+        part.format(top - 4 * (top == 0), _COLUMN + 8, tall + 4 * (top == 0), _COLUMN + 8, tall, ident)
+        for top, tall in room
+    )
+
+
+def width_of_wide(svg: Markup) -> int:
+    """Pixels that a picture of ``draw_wide`` takes at the size at which its words can be read."""
+    found = _WIDTH.search(svg)
+    return int(found[1]) if found else 0
 
 
 def _down(nodes: Mapping[str, LineageNode], edges: Mapping[graph.Edge, LineageEdge]) -> list[str]:

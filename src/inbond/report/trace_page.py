@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from inbond.ledger.answer import WORDS
 from inbond.report import lineage as drawing
 from inbond.report.blocks import LIMITS
 from inbond.report.lineage import MOST_NODES
@@ -21,6 +22,8 @@ def render_trace_page(view: View, version: str) -> str:
     """The page as HTML, in UTF-8 always under 400 kB: long texts are cut, and say so."""
     tone, words = OUTCOMES[view.outcome]
     lines = drawing.as_text(view.lineage)
+    wide = drawing.draw_wide(view.lineage, "wide", _title(view) + ", left to right")
+    column = drawing.draw_column(view.lineage, "column", _title(view) + ", top to bottom")
     for number, limits in enumerate(LIMITS):
         entries = _first(view.entries, max(limits.rows, MOST_NODES) if number else len(view.entries))
         context = {
@@ -28,8 +31,12 @@ def render_trace_page(view: View, version: str) -> str:
             "tone": tone,
             "receipts": any(edge.evidence == "receipt" for edge in view.lineage.edges),
             "words": words,
-            "wide": drawing.draw_wide(view.lineage, "wide", _title(view) + ", left to right"),
-            "column": drawing.draw_column(view.lineage, "column", _title(view) + ", top to bottom"),
+            "wide": wide,
+            "column": column,
+            "sheets": drawing.draw_sheets(view.lineage, "column"),
+            "room": _room(drawing.width_of_wide(wide)),
+            "sideways": _sideways(drawing.width_of_wide(wide)),
+            "words_used": WORDS,
             "lines": lines[:_MOST_LINES],
             "lines_left_out": max(0, len(lines) - _MOST_LINES),
             "entries": entries,
@@ -39,6 +46,18 @@ def render_trace_page(view: View, version: str) -> str:
         if len(page.encode()) < MOST_BYTES:
             break
     return page
+
+
+def _room(width: int) -> str:
+    """From which width of the window on the wide picture is shown, as a class of the stylesheet: its words
+    never shrink, and most of it is to be seen without scrolling."""
+    needed = 0.8 * width + 64
+    return "" if needed <= 960 else "from-68" if needed <= 1088 else "from-78"
+
+
+def _sideways(width: int) -> str:
+    """Up to which width of the window the wide picture scrolls, as a class of the stylesheet."""
+    return next((f"until-{rem}" for rem in (60, 72, 78, 84, 96) if width + 64 <= rem * 16), "always")
 
 
 def _first(entries: Sequence[Entry], most: int) -> list[Entry]:

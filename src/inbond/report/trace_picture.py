@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, final
 
+from inbond.ledger.answer import part_words
 from inbond.ledger.lineage import Edge, Evidence, Node, Unknown
 from inbond.ledger.shares import Share, percent
 from inbond.ledger.trace import Ancestor, Trace
@@ -127,7 +128,8 @@ def _node(
 ) -> LineageNode:
     marks: list[_MARKS] = []
     note = ""
-    pills: list[tuple[Tone, str]] = [] if node.licence else [("care", "licence not known")]
+    badge = licence_words(node)
+    pills: list[tuple[Tone, str]] = [] if badge else [("care", "licence not known")]
     if ancestor is None:
         marks, note = ["target"], "asked about"
     else:
@@ -143,14 +145,20 @@ def _node(
     detail = _detail(ancestor) if ancestor is not None and node.kind == "model" else ""
     return LineageNode(
         node.id, node.kind, clip(node.id, _MOST_TEXT), detail,
-        (clip(node.licence, _MOST_TEXT),) if node.licence else (), pills=tuple(pills), note=note,
+        (clip(badge, _MOST_TEXT),) if badge else (), pills=tuple(pills), note=note,
         marks=tuple(marks), link=anchors[node.id],
     )  # fmt: skip
 
 
+def licence_words(node: Node) -> str:
+    """What a node is under: of a model behind a host, the host's terms. '' when that is not known."""
+    host = node.id.removeprefix("api:").partition("/")[0] if node.id.startswith("api:") else ""
+    return " and ".join(part for part in (node.licence or "", f"the terms of {host}" if host else "") if part)
+
+
 def _detail(ancestor: Ancestor) -> str:
     """The first established part that a model has in the training of the target."""
-    return next((text for share in ancestor.shares if (text := share.words(brief=True))), "")
+    return next((text for share in ancestor.shares if (text := part_words(ancestor, share, brief=True))), "")
 
 
 def _question(id_: str, unknowns: Sequence[Unknown], questions: Mapping[Unknown, str]) -> LineageNode:

@@ -130,7 +130,7 @@ def ways(paths: Sequence[Way]) -> list[str]:
 def _target(node: Node) -> Entry:
     facts = [
         ("What it is", f"the {node.kind} that was asked about"),
-        ("Licence", node.licence or "not known"),
+        ("Licence", trace_picture.licence_words(node) or "not known"),
     ]
     return Entry("target", node.id, node.kind, "target", tuple(facts + _source(node)), drawn=True)
 
@@ -142,7 +142,7 @@ def _entry(ancestor: Ancestor, anchor: str, *, drawn: bool) -> Entry:
     facts = [
         ("How", f"{ancestor.edge}, {plural(ancestor.hops, 'hop')} away{roles}"),
         ("Evidence", ancestor.evidence),
-        ("Licence", node.licence or "not known"),
+        ("Licence", trace_picture.licence_words(node) or "not known"),
         (
             "Terms on file",
             f"{ancestor.stance}, about {topic}" if ancestor.stance else f"not known, about {topic}",
