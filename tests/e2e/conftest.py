@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from inbond.cli.main import run as inbond
+from tests.small_demo import run as run_line
 
 Command = Callable[..., dict[str, Any]]
 
@@ -25,3 +27,14 @@ def command(capsys: pytest.CaptureFixture[str]) -> Command:
         return value
 
     return run
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A folder with ./bond in it, holding a small finished demo with the real teacher; its keys."""
+    folder, config = tmp_path_factory.mktemp("demo"), tmp_path_factory.mktemp("keys")
+    patch = pytest.MonkeyPatch()
+    patch.setenv("XDG_CONFIG_HOME", str(config))
+    run_line("inbond run demo", folder)
+    patch.undo()
+    return folder, config

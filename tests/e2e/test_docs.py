@@ -9,22 +9,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.small_demo import run
+
 ROOT = Path(__file__).parents[2]
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-SET = [
-    "prompts.limit=40",
-    "train.epochs=1",
-    "student.probe=2",
-    "generate.max_tokens=32",
-    "evaluate.samples=2",
-]
-SMALL = [word for change in SET for word in ("--set", change)]
 # Shown, but not for a test: what installs, and the whole demo, which the small one stands for.
 NOT_HERE = ("scripts/", "pip ")
 
@@ -50,19 +42,6 @@ COMMANDS = [
 ]
 
 
-def run(command: str, cwd: Path) -> str:
-    if command.startswith("inbond run demo"):
-        command += f" {' '.join(SMALL)}"
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        command, shell=True, cwd=cwd, env={**os.environ, "PATH": path},
-        capture_output=True, text=True, timeout=600, check=False,
-    )  # fmt: skip
-    assert done.returncode in (0, 3, 4), f"{command}: {done.returncode}\n{done.stdout}{done.stderr}"
-    assert "Traceback" not in done.stderr
-    return done.stdout + done.stderr
-
-
 def loose(line: str) -> str:
     """A line without what differs from machine to machine."""
     line = re.sub(r"sha256:[0-9a-f]+(\.\.\.|…)?", "DIGEST", line)
@@ -70,17 +49,6 @@ def loose(line: str) -> str:
     line = re.sub(r"(not pulled|here)$", "STATE", line)
     line = re.sub(r"(~|/)[\w./-]*", "PATH", line)
     return re.sub(r"\d[\d,.:TZ-]*", "N", line).strip()
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A folder with ./bond in it, holding a small finished demo with the real teacher; its keys."""
-    folder, config = tmp_path_factory.mktemp("docs"), tmp_path_factory.mktemp("keys")
-    patch = pytest.MonkeyPatch()
-    patch.setenv("XDG_CONFIG_HOME", str(config))
-    run("inbond run demo", folder)
-    patch.undo()
-    return folder, config
 
 
 @pytest.mark.slow

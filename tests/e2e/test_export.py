@@ -15,7 +15,8 @@ from huggingface_hub import DatasetCard, ModelCard
 from inbond.cli.main import run
 from inbond.digest import of_bytes
 from tests.e2e.test_run import Place
-from tests.exporting import CHAINS, check_cyclonedx, read_croissant, read_prov, read_spdx
+from tests.exporting import CHAINS
+from tests.standards import check_cyclonedx, check_eu_summary, check_spdx, read_croissant, read_prov
 from tests.tiny import save_tiny
 
 OLMO = "hf:allenai/Olmo-3-1025-7B"
@@ -40,7 +41,7 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) 
 def test_what_is_only_declared_can_be_exported_too(capsys: pytest.CaptureFixture[str]) -> None:
     check_cyclonedx(printed(capsys, "cyclonedx", OLMO), "1.6")
     check_cyclonedx(printed(capsys, "cyclonedx", "Olmo-3-1025-7B", "--spec-version", "1.7"), "1.7")
-    read_spdx(printed(capsys, "spdx", OLMO))
+    check_spdx(printed(capsys, "spdx", OLMO))
     read_prov(printed(capsys, "prov", OLMO))
     read_croissant(printed(capsys, "croissant", "data:allenai/olmOCR-mix-0225"))
     assert ModelCard(printed(capsys, "card", OLMO)).data.license == "apache-2.0"
@@ -189,7 +190,7 @@ def test_the_bom_of_a_real_run_is_valid_and_names_its_bytes(
 
 @pytest.mark.slow
 def test_a_real_run_passes_the_other_validators(real: Place, capsys: pytest.CaptureFixture[str]) -> None:
-    read_spdx(printed(capsys, "spdx", STUDENT))
+    check_spdx(printed(capsys, "spdx", STUDENT))
     read_prov(printed(capsys, "prov", STUDENT))
     card = ModelCard(printed(capsys, "card", STUDENT))
     assert card.data.license == "mit"
@@ -198,6 +199,7 @@ def test_a_real_run_passes_the_other_validators(real: Place, capsys: pytest.Capt
     assert _hub(card) == _hub(made), "both cards say the same to the Hub"
     assert {"license", "library_name", "pipeline_tag", "tags"} <= _hub(card).keys()
     found = json.loads(printed(capsys, "eu-summary", STUDENT, "--json"))["document"]
+    check_eu_summary(found)
     assert found["used"] == "yes"
     assert found["scored_by"] == ["path:teacher"]
     notice = printed(capsys, "notice", STUDENT)
@@ -270,3 +272,33 @@ def test_text_that_was_erased_is_not_offered(capsys: pytest.CaptureFixture[str])
     card = DatasetCard(printed(capsys, "card", "data:runs/tiny/data/train"))
     assert "configs" not in card.data.to_dict()
     check_cyclonedx(printed(capsys, "cyclonedx", STUDENT), "1.6")
+
+
+@pytest.mark.slow
+def test_every_export_of_the_demo_passes_its_validator(
+    demo: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The demo as it ships, with its real teacher; it is only read here."""
+    folder, config = demo
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(config))
+    for version in ("1.6", "1.7"):
+        text = printed(capsys, "cyclonedx", "run:demo", "--spec-version", version)
+        check_cyclonedx(text, version)
+    refs = {each["bom-ref"] for each in json.loads(text)["components"]}
+    assert {"hf:HuggingFaceTB/SmolLM2-135M-Instruct", "data:runs/demo/data/train"} <= refs
+    check_spdx(printed(capsys, "spdx", "run:demo"))
+    read_prov(printed(capsys, "prov", "run:demo"))
+    read_croissant(printed(capsys, "croissant", "run:demo"))
+    summary = json.loads(printed(capsys, "eu-summary", "run:demo", "--json"))["document"]
+    check_eu_summary(summary)
+    assert summary["used"] == "yes"
+    card = ModelCard(printed(capsys, "card", "run:demo"))
+    student = Path("bond/runs/demo/student")
+    assert _hub(card) == _hub(ModelCard((student / "README.md").read_text()))
+    assert card.data.base_model == "HuggingFaceTB/SmolLM2-135M-Instruct"
+    notice = printed(capsys, "notice", "run:demo")
+    assert (student / "NOTICE").read_text() == notice
+    assert "Apache License 2.0" in notice
+    statements = printed(capsys, "intoto", "run:demo")
+    assert statements == (student / "attestation.jsonl").read_text()

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.exporting import check_cyclonedx
 from tests.real_model import save_pruned, server_apart
+from tests.standards import check_cyclonedx
 
 ROOT = Path(__file__).parents[2]
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import random
+import re
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import yaml
@@ -32,12 +36,11 @@ from inbond.report.exports.notice import notice
 from inbond.report.exports.prov import prov
 from inbond.report.exports.spdx import spdx
 from inbond.types import ROLES
-from tests.exporting import (
-    AT,
-    TARGETS,
-    chain,
+from tests.exporting import AT, TARGETS, chain, exported
+from tests.standards import (
     check_cyclonedx,
-    exported,
+    check_eu_summary,
+    check_spdx,
     read_croissant,
     read_prov,
     read_spdx,
@@ -108,19 +111,126 @@ def test_the_strict_validator_takes_the_bom(make, version: SpecVersion) -> None:
     check_cyclonedx(as_json(cyclonedx(make(), version)), version)
 
 
-def test_the_validators_themselves_can_say_no() -> None:
-    bom = cyclonedx(chain("olmo-3"))
-    bom["components"][0]["type"] = "model"
-    with pytest.raises(AssertionError, match="machine-learning-model"):
-        check_cyclonedx(as_json(bom), "1.6")
-    bom = cyclonedx(chain("olmo-3"))
-    bom["dependencies"][0]["dependsOn"].append("nowhere")
-    with pytest.raises(AssertionError, match="nowhere"):
-        check_cyclonedx(as_json(bom), "1.6")
-    document = spdx(chain("olmo-3"))
-    del next(each for each in document["@graph"] if each["type"] == "Relationship")["relationshipType"]
-    with pytest.raises(ValueError, match="relationshipType"):
-        read_spdx(as_json(document))
+Change = Callable[[dict[str, Any]], object]
+
+
+def _of(document: dict[str, Any], type_: str) -> dict[str, Any]:
+    """The first element of a type in an SPDX document."""
+    found: dict[str, Any] = next(each for each in document["@graph"] if each["type"] == type_)
+    return found
+
+
+def _first(document: dict[str, Any], kind: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(iter(document[kind].values()))
+    return found
+
+
+WRONG: dict[str, list[tuple[Change, str]]] = {
+    "cyclonedx": [
+        (lambda d: d["components"][0].update(type="model"), "machine-learning-model"),
+        (lambda d: d["components"][0].update(foo=1), "foo"),
+        (lambda d: d["dependencies"][0]["dependsOn"].append("nowhere"), "nowhere"),
+        (lambda d: d["metadata"]["component"].update(licenses=[{"license": {"id": "No-1"}}]), "No-1"),
+        (lambda d: d["metadata"]["component"].update(licenses=[{"expression": "a ( and"}]), "no SPDX expr"),
+        (lambda d: d["metadata"]["component"]["hashes"][0].update(content="zz"), "zz"),
+        (lambda d: d["metadata"].update(timestamp="yesterday"), "yesterday"),
+        (lambda d: d["formulation"][0]["workflows"][0]["tasks"][0].update(taskTypes=["x"]), "'x'"),
+    ],
+    "spdx": [
+        (lambda d: _of(d, "ai_AIPackage").update(foo=1), "foo"),
+        (lambda d: _of(d, "Relationship").update(relationshipType="distilledFrom"), "distilledFrom"),
+        (lambda d: _of(d, "Relationship").pop("relationshipType"), "relationshipType"),
+        (lambda d: _of(d, "Relationship").pop("from"), "from"),
+        (lambda d: _of(d, "build_Build").update(build_buildStartTime="x"), "x"),
+        (lambda d: _of(d, "build_Build").update(build_buildEndTime="1999-01-01T00:00:00Z"), "1999"),
+        (lambda d: d["@graph"][0].update(created="2026-11-22T08:27:24.123+01:00"), "2026"),
+        (lambda d: d["@graph"][0].update(specVersion="3"), "3"),
+        (lambda d: d["@graph"][0].pop("createdBy"), "createdBy"),
+        (lambda d: _of(d, "software_File")["verifiedUsing"][0].update(algorithm="sha257"), "sha257"),
+        (lambda d: _of(d, "dataset_DatasetPackage").update(dataset_datasetSize=-1), "-1"),
+        (lambda d: _of(d, "dataset_DatasetPackage").pop("dataset_datasetType"), "dataset_datasetType"),
+        (lambda d: _of(d, "SpdxDocument")["profileConformance"].append("ai"), "profiles that are not kept"),
+        (lambda d: _of(d, "SpdxDocument").pop("rootElement"), "what it is about"),
+        (
+            lambda d: _of(d, "simplelicensing_LicenseExpression").update(
+                simplelicensing_licenseExpression="not a ( licence"
+            ),
+            "no expression",
+        ),
+        (lambda d: d.pop("@context"), "@context"),
+        (lambda d: d.update({"@context": "https://example.com/x"}), "@context"),
+    ],
+    "prov": [
+        (lambda d: _first(d, "wasDerivedFrom").pop("prov:usedEntity"), "prov:usedEntity"),
+        (
+            lambda d: _first(d, "wasDerivedFrom").update({"prov:usedEntity": "at:nowhere"}),
+            "no entity at:nowh",
+        ),
+        (lambda d: _first(d, "entity").update({"zz:of": "x"}), "zz"),
+        (lambda d: _first(d, "activity").update({"prov:startTime": "yesterday"}), "yesterday"),
+        (
+            lambda d: _first(d, "activity").update({"prov:endTime": "1999-01-01T00:00:00Z"}),
+            "before it starts",
+        ),
+        (lambda d: d.update({"wasStolenFrom": {"inbond:r": {}}}), "wasStolenFrom"),
+        (lambda d: d["wasDerivedFrom"].update({"inbond:zz": {}}), "prov:generatedEntity"),
+        (
+            lambda d: d["wasDerivedFrom"].update(
+                {
+                    "inbond:back": {
+                        "prov:usedEntity": _first(d, "wasDerivedFrom")["prov:generatedEntity"],
+                        "prov:generatedEntity": _first(d, "wasDerivedFrom")["prov:usedEntity"],
+                    }
+                }
+            ),
+            "cycle",
+        ),
+    ],
+    "croissant": [
+        (lambda d: d.pop("name"), "name"),
+        (lambda d: d.pop("conformsTo"), "conformsTo"),
+        (lambda d: d["distribution"][0].pop("sha256"), "lineage.parquet"),
+        (lambda d: d["recordSet"][0]["field"][0].update(dataType="sc:Nope"), "Nope"),
+        (lambda d: d["recordSet"][0]["field"][0]["source"]["fileObject"].update({"@id": "zz"}), "zz"),
+        (lambda d: d.update({"cr:foo": 1}), "cr:foo"),
+        (lambda d: d.update(dateCreated="yesterday"), "yesterday"),
+    ],
+    "eu-summary": [
+        (lambda d: d.pop("used"), "used"),
+        (lambda d: d.update(used="perhaps"), "perhaps"),
+        (lambda d: d.update(used="no"), "Yes"),
+        (lambda d: d.update(foo=1), "foo"),
+        (lambda d: d.update(models=[]), "a yes names the models"),
+        (lambda d: d["models"][0].update(roles=["writer"]), "writer"),
+        (lambda d: d["models"][0]["shares"][0].update(touched=1.5), "1.5"),
+        (lambda d: d.update(at="yesterday"), "yesterday"),
+    ],
+}
+
+
+def _checked(form: str) -> tuple[dict[str, Any], Callable[[dict[str, Any]], object]]:
+    """A form's export of the recorded run, and what checks it."""
+    told = recorded()
+    data = exported(told.graph, "data:runs/川/data/train", told.steps[:2])
+    checks: dict[str, tuple[dict[str, Any], Callable[[dict[str, Any]], object]]] = {
+        "cyclonedx": (cyclonedx(told), lambda d: check_cyclonedx(as_json(d), "1.6")),
+        "spdx": (spdx(told), lambda d: check_spdx(as_json(d))),
+        "prov": (prov(told), lambda d: read_prov(as_json(d))),
+        "croissant": (croissant(data), lambda d: read_croissant(as_json(d))),
+        "eu-summary": (eu_summary(told), check_eu_summary),
+    }
+    return checks[form]
+
+
+@pytest.mark.parametrize("form", WRONG)
+def test_the_validators_themselves_can_say_no(form: str) -> None:
+    right, check = _checked(form)
+    check(right)
+    for change, words in WRONG[form]:
+        document = copy.deepcopy(right)
+        change(document)
+        with pytest.raises(Exception, match=re.escape(words)):
+            check(document)
 
 
 @pytest.mark.parametrize("make", EVERY)
@@ -176,7 +286,7 @@ def test_a_bom_says_where_its_knowledge_ends() -> None:
 @pytest.mark.parametrize("make", EVERY)
 def test_the_spdx_model_reads_the_document(make) -> None:
     told = make()
-    found = read_spdx(as_json(spdx(told)))
+    found = check_spdx(as_json(spdx(told)))
     types = [type(each).__name__ for each in found.foreach()]
     models = [node for node in told.nodes if node.kind == "model"]
     assert types.count("ai_AIPackage") == len(models)
@@ -513,6 +623,7 @@ def test_any_lineage_with_any_names_passes_every_validator(found: tuple[Graph, s
     if told.target.kind == "data":
         read_croissant(as_json(croissant(told)))
     else:
+        check_eu_summary(eu_summary(told))
         eu_summary_page(told)
 
 
