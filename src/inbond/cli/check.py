@@ -71,10 +71,10 @@ def check(
     competes: Annotated[
         str, typer.Option(help="Does the student compete with its teacher's provider? yes, no or unknown.")
     ] = "unknown",
-    mau: Annotated[float | None, typer.Option(help="Your monthly active users.")] = None,
+    mau: Annotated[float | None, typer.Option(help="Your monthly active users today.")] = None,
     revenue: Annotated[float | None, typer.Option(help="Your revenue in US dollars a year.")] = None,
     territory: Annotated[
-        str | None, typer.Option(help="The country the plan is for, as two letters: JP, DE.")
+        str | None, typer.Option(help="Where you are based (domicile, principal place of business): JP, DE.")
     ] = None,
     on: Annotated[
         str | None, typer.Option("--date", help="The plan's date, YYYY-MM-DD. Default: now.")

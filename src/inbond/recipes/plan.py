@@ -125,6 +125,7 @@ def facts_of(plan: Plan, workspace: Workspace, known: Library) -> Facts:
         revenue_usd=plan.revenue_usd,
         territory=plan.territory,
         date=plan.date,
+        not_yet=None if plan.date is not None else known.terms.not_yet(datetime.now(UTC).date()),
         agreements=agreements_of(plan.agreements, plan.date),
     )
     return with_descent(facts, workspace, known)
