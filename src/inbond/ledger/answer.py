@@ -260,7 +260,8 @@ def _verb(share: Share, *, itself: bool) -> tuple[str, str]:
 
 def _amount(shares: Sequence[Share]) -> str:
     """In one unit where both say the same."""
-    parts = {share.unit: percent(share.touch.touched.exact or 0.0) for share in shares}
+    found = {share.unit: share.touch.touched.exact or 0.0 for share in shares}
+    parts = {unit: percent(part) if part else "none" for unit, part in found.items()}
     if len(set(parts.values())) == 1:
         return f"{next(iter(parts.values()))} of the {next(iter(parts))}"
     return " and ".join(f"{part} of the {unit}" for unit, part in parts.items())
