@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from inbond.policy.conditions import WHEN_TEXT
 from inbond.report.data import (
     CardFacts,
     CurvePoint,
@@ -89,7 +90,6 @@ def demo() -> ReportData:
         ),
         card=CardFacts(
             "Apache-2.0",
-            None,
             "HuggingFaceTB/SmolLM2-135M-Instruct",
             "finetune",
             ("en",),
@@ -185,19 +185,19 @@ def _permit() -> VerdictView:
             {
                 "kind": "licence-copy",
                 "text": "Give a copy of the Apache License 2.0 to everyone who receives the student.",
-                "when": "distributed",
+                "when": WHEN_TEXT["distributed"],
                 "from": "Apache-2.0, 4(a)",
             },
             {
                 "kind": "change-notice",
                 "text": "Say in the files that you changed them.",
-                "when": "distributed",
+                "when": WHEN_TEXT["distributed"],
                 "from": "Apache-2.0, 4(b)",
             },
             {
                 "kind": "notice",
                 "text": "Keep the copyright, patent and attribution notices, and any NOTICE text.",
-                "when": "distributed",
+                "when": WHEN_TEXT["distributed"],
                 "from": "Apache-2.0, 4(c), 4(d)",
             },
         ),
@@ -365,7 +365,7 @@ def odd() -> ReportData:
         recipe_yaml=every,
         environment={HOSTILE[0]: HOSTILE[1]},
         limits=(every,),
-        card=CardFacts(HOSTILE[9], HOSTILE[0], HOSTILE[9], None, ("ja", HOSTILE[0]), (HOSTILE[9],)),
+        card=CardFacts(HOSTILE[9], HOSTILE[9], None, ("ja", HOSTILE[0]), (HOSTILE[9],)),
         gates=quality.hostile_gates(HOSTILE),
         runs=quality.hostile_runs(HOSTILE),
         learning=LearningFacts(

@@ -11,12 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from inbond.policy import library
+from inbond.policy.decide import decide
+from inbond.policy.facts import Facts, LicenceFinding
 from inbond.report.card import render_card
 from inbond.report.data import CardFacts, LearningFacts, VerdictView
 from tests.report_examples import HOSTILE, demo, odd
 from tests.unit.test_report_page import poisoned
 
-OTHER = {"license": "other", "license_link": "LICENSE"}
+OTHER = {"license": "other"}
 
 
 def front_matter(card: str) -> dict[str, Any]:
@@ -80,7 +83,7 @@ def test_a_verdict_on_the_host_and_an_adapter_are_on_the_card() -> None:
     ],
 )
 def test_the_licence_is_the_one_in_the_data(licence: str | None, expected: dict[str, str]) -> None:
-    front = front_matter(render_card(replace(demo(), card=CardFacts(licence, "LICENSE"))))
+    front = front_matter(render_card(replace(demo(), card=CardFacts(licence))))
     assert {key: front[key] for key in front if key.startswith("license")} == expected
 
 
@@ -116,3 +119,16 @@ def test_missing_numbers_are_said() -> None:
 
 def test_the_card_is_not_legal_advice() -> None:
     assert "not legal advice" in render_card(demo())
+
+
+def test_what_the_gate_decided_is_on_the_card_in_its_words() -> None:
+    """A verdict as the policy gives it, and not as an example writes it."""
+    weights = LicenceFinding("hf:a/b", "Apache-2.0", "declared", "a card")
+    decision = decide(Facts("hf:a/b", weights, base_is_teacher=True), library.shipped().terms)
+    assert decision.obligations
+    view = VerdictView(
+        "May it?", decision.verdict.to_json(), tuple(due.to_json() for due in decision.obligations)
+    )
+    card = re.sub(r"\\(.)", r"\1", render_card(replace(demo(), verdicts=(view,))))
+    for due in decision.obligations:
+        assert f"- {due.text} To be kept {due.when}." in card

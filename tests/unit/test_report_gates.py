@@ -233,7 +233,7 @@ any_gate = st.builds(
         max_size=4,
     ).map(tuple),
     st.lists(st.builds(Series, texts, points, texts), max_size=8).map(tuple),
-    texts, st.lists(texts, max_size=3).map(tuple), texts, st.none() | texts, texts, texts,
+    st.lists(texts, max_size=3).map(tuple), texts, st.none() | texts, texts,
 )  # fmt: skip
 
 

@@ -61,7 +61,7 @@ def _environment() -> Environment:
 
 def _front_matter(data: ReportData) -> dict[str, Any]:
     card = data.card
-    front: dict[str, Any] = hub_licence(card.licence, card.licence_link)
+    front: dict[str, Any] = hub_licence(card.licence)
     if card.base_model and HUB_ID.fullmatch(card.base_model):
         front["base_model"] = card.base_model
         if card.base_model_relation:
@@ -72,22 +72,20 @@ def _front_matter(data: ReportData) -> dict[str, Any]:
     if datasets := [hub_id for hub_id in dict.fromkeys(hub_ids) if hub_id and HUB_ID.fullmatch(hub_id)]:
         front["datasets"] = datasets
     front["library_name"] = "transformers"
-    front["pipeline_tag"] = _short(card.pipeline_tag)
+    front["pipeline_tag"] = "text-generation"
     front["tags"] = list(dict.fromkeys(["distillation", "inbond", *(_short(tag) for tag in card.tags)]))
     front["inbond"] = _block(data)
     return front
 
 
-def hub_licence(found: str | None, link: str | None = None, *, also: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The Hub's name for a licence; never one that nobody gave. ``link`` is where its text is, ``also`` what
-    cards call it."""
+def hub_licence(found: str | None, *, also: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The Hub's name for a licence; never one that nobody gave. ``also`` is what cards call it."""
     if found is None:
         return {"license": "unknown"}
     for name in (found, *also):
         if name.lower() in _HUB_LICENCES:
             return {"license": name.lower()}
-    named = {"license": "other", "license_name": _short(found)}
-    return named | ({"license_link": _short(link)} if link else {})
+    return {"license": "other", "license_name": _short(found)}
 
 
 def _block(data: ReportData) -> dict[str, Any]:

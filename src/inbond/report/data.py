@@ -157,8 +157,7 @@ class GateView:
     """This gate kept the student from being handed out."""
     measures: tuple[GateMeasure, ...] = ()
     series: tuple[Series, ...] = ()
-    """Learning curves, all in one picture and one unit."""
-    x_label: str = "step"
+    """Learning curves by step, all in one picture, in nats a token."""
     advice: tuple[str, ...] = ()
     """What to try, in sentences, the best first."""
     how: str = ""
@@ -168,8 +167,6 @@ class GateView:
     headline: str = ""
     """One line for the first screen, with the number that decided; made from the measure that
     decided, or the first reason, when empty."""
-    y_label: str = "nats a token"
-    """What the series are measured in."""
 
 
 @dataclass(frozen=True)
@@ -310,14 +307,12 @@ class CardFacts:
 
     licence: str | None = None
     """SPDX expression under which the student may be given on; None when nobody has said."""
-    licence_link: str | None = None
     base_model: str | None = None
     """Hub id of the model whose weights the student began as; None when it began from scratch."""
     base_model_relation: Literal["finetune", "adapter", "merge", "quantized"] | None = None
     languages: tuple[str, ...] = ()
     """ISO 639-1 codes."""
     tags: tuple[str, ...] = ()
-    pipeline_tag: str = "text-generation"
 
 
 @dataclass(frozen=True)

@@ -29,11 +29,6 @@ _EVIDENCE = {
     "S": "quoted by others",
     "R": "recalled, not read",
 }
-_WHEN = {
-    "always": "always",
-    "offered": "once it is offered as a service or handed out",
-    "distributed": "once its weights are handed out",
-}
 
 
 def verdicts(views: Sequence[VerdictView], limits: Limits) -> dict[str, Any]:
@@ -152,11 +147,10 @@ def _obligations(obligations: Sequence[Mapping[str, Any]], limits: Limits) -> Ta
 
 def duty(obligation: Mapping[str, Any]) -> dict[str, str]:
     """One obligation in words: kind, text, when, source."""
-    when = _text(obligation.get("when"))
     return {
         "kind": _text(obligation.get("kind")).replace("-", " ") or "–",
         "text": _text(obligation.get("text")) or "–",
-        "when": _WHEN.get(when, when) or "always",
+        "when": _text(obligation.get("when")) or "always",
         "source": _text(obligation.get("from")) or "–",
     }
 
