@@ -164,8 +164,8 @@ def proves_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes], 
 
 
 def _sides(left: int, last: int, length: int) -> list[bool] | None:
-    """The walk of RFC 9162, 2.1.3.2 and 2.1.4.2, from node ``left`` of a level that ends at ``last``: for each
-    of ``length`` nodes whether it stands to the left; None when the way to the root is not as long."""
+    """The walk of RFC 9162, 2.1.3.2 and 2.1.4.2, from node ``left`` of a level that ends at ``last``: for
+    each of ``length`` nodes whether it stands to the left; None when the way to the root is not as long."""
     sides: list[bool] = []
     for _ in range(length):
         if last == 0:

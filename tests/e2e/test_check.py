@@ -330,3 +330,15 @@ def test_a_recipe_is_judged_as_changed(capsys: pytest.CaptureFixture[str]) -> No
 def test_a_change_of_no_recipe_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert check("--teacher", DEMO, "--set", "purpose.use=research") == 2
     assert "found: --set with --teacher" in capsys.readouterr().err
+
+
+def test_the_headline_says_when_the_plan_does_not_keep_what_it_owes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    plan = ("--teacher", "hf:meta-llama/Llama-3.1-8B-Instruct", "--base", "none", "--name")
+    for name, headline in (
+        ("Falcon-tiny", "PERMITTED, WITH OBLIGATIONS; AS PLANNED, NOT ALL ARE KEPT"),
+        ("Llama-Falcon-tiny", "PERMITTED, WITH OBLIGATIONS"),
+    ):
+        assert check(*plan, name) == 0
+        assert capsys.readouterr().out.splitlines()[0] == headline

@@ -10,8 +10,8 @@ from inbond.errors import InputError
 from inbond.ledger import manifest
 from inbond.ledger.manifest import Identity, Manifest
 from inbond.policy import weights
-from inbond.recipes.plan import licence_of
 from inbond.recipes.models import find_weights
+from inbond.recipes.plan import licence_of
 from inbond.types import parse_model_name
 from inbond.workspace import Workspace
 

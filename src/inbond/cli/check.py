@@ -24,6 +24,7 @@ _HEADLINE = {
     "review": "A PERSON MUST DECIDE",
     "deny": "DENIED",
 }
+_NOT_KEPT = "; AS PLANNED, NOT ALL ARE KEPT"
 _RELEASE_TEXT = {
     "none": "nothing released",
     "service": "offered as a service",
@@ -181,7 +182,7 @@ def _record(home: Path | None, bodies: Sequence[tuple[str, dict[str, Any]]]) -> 
 def render(facts: Facts, decision: Decision) -> str:
     """The verdict as plain text: outcome, why on each edge, what to do, what is missing."""
     verdict = decision.verdict
-    lines = [_HEADLINE[verdict.outcome], ""]
+    lines = [_HEADLINE[verdict.outcome] + (_NOT_KEPT if _breaks_one(decision) else ""), ""]
     lines += _field("Teacher", f"{facts.teacher}, {_channel_text(facts)}")
     lines += _field("Student", f"{facts.name or 'not named yet'}, {_base_text(facts)}")
     lines += _field("Plan", f"{facts.use} use, {_RELEASE_TEXT.get(facts.release, facts.release)}")
@@ -199,6 +200,11 @@ def render(facts: Facts, decision: Decision) -> str:
     read = sorted({str(r.detail["read_on"]) for r in verdict.reasons if r.detail["read_on"]})
     when = f"Terms as read on {', '.join(read)}. " if read else ""
     return "\n".join([*lines, "", f"{when}A reading of published text, not legal advice."])
+
+
+def _breaks_one(decision: Decision) -> bool:
+    """Whether the plan is allowed once it is changed: a name that has to begin otherwise."""
+    return decision.verdict.outcome == "permit-with-obligations" and bool(decision.missing)
 
 
 def _duties(decision: Decision) -> list[str]:
