@@ -126,7 +126,8 @@ def test_what_we_export_can_be_imported(
         assert run(["trace", "hf:allenai/olmOCR-7B-0225-preview", "--json"]) == 0
         found = json.loads(capsys.readouterr().out)
         ids = {each["id"] for each in found["ancestors"]}
-        assert {"hf:Qwen/Qwen2-VL-7B-Instruct", "data:allenai/olmOCR-mix-0225"} <= ids
+        assert "hf:Qwen/Qwen2-VL-7B-Instruct" in ids
+        assert [id_ for id_ in ids if id_.endswith("allenai/olmOCR-mix-0225")], "a name within that document"
         monkeypatch.chdir(declared)
 
 
