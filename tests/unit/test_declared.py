@@ -67,8 +67,6 @@ def test_what_can_be_read_whole_is_settled(tmp_path: Path) -> None:
         {"m__gguf": gguf(license="mit", license__name="Modified MIT")},
         {"m__gguf": gguf(license="mit", base_model__0__name="Llama 3", base_model__0__organization="Meta")},
         {"m__gguf": gguf(license="mit", source__url="https://example.com/llama")},
-        {"README__md": card("license: mit"), "config__json": {"_name_or_path": "Meta-Llama-3-8B"}},
-        {"README__md": card("license: mit"), "config__json": {"_name_or_path": "/root/llama-3"}},
         {"README__md": card("license: mit"), "config__json": "{"},
         {"README__md": card("license: mit"), "adapter_config__json": "{"},
         {"README__md": card("license: mit"), "adapter_config__json": {"peft_type": "LORA"}},
@@ -101,6 +99,18 @@ def test_a_base_is_found_wherever_it_is_named(
     files: dict[str, str | bytes | dict[str, object]], tmp_path: Path
 ) -> None:
     assert [base.subject for base in found(tmp_path, **files).bases] == [f"hf:{LLAMA}"]
+
+
+@pytest.mark.parametrize("place", ["Meta-Llama-3-8B", "/models/Meta-Llama-3-8B/", "./cache/Meta-Llama-3-8B"])
+def test_a_folder_called_like_a_known_model_is_that_model(place: str, tmp_path: Path) -> None:
+    files = {"README__md": card("license: mit"), "config__json": {"_name_or_path": place}}
+    assert [base.subject for base in found(tmp_path, **files).bases] == ["hf:meta-llama/Meta-Llama-3-8B"]
+
+
+@pytest.mark.parametrize("place", ["/fsx/runs/step-1000", "output/checkpoint-1000", "../models", "me/mine"])
+def test_any_other_folder_says_nothing_of_descent(place: str, tmp_path: Path) -> None:
+    files = {"README__md": card("license: mit"), "config__json": {"_name_or_path": place}}
+    assert settled(found(tmp_path, **files))
 
 
 def test_only_what_is_not_there_declares_nothing(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ base: the gate asks, and never takes a broken card for an empty one.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from inbond.digest import Digest, of_file
@@ -18,6 +19,7 @@ from inbond.policy.foreign import CARD_LIMIT, Told
 from inbond.policy.weights import Declaration, Registry, find
 from inbond.types import ModelName
 
+_CANNOT = "what cannot be read"
 _WEIGHT_SUFFIXES = frozenset({".safetensors", ".gguf", ".bin", ".pt", ".pth", ".ckpt", ".onnx", ".h5"})
 _LARGEST = 1 << 25
 """Bytes of a configuration that are read at most."""
@@ -37,12 +39,11 @@ def find_licence(name: ModelName, registry: Registry) -> LicenceFinding:
             read_gguf(file) for file in files if file.suffix == ".gguf" or name.scheme == "gguf"
         ]
         if name.scheme == "path":
-            readers = (
-                ("README.md", read_card),
-                ("adapter_config.json", read_adapter),
-                ("config.json", read_config),
-            )
-            declarations += [reader(path / file) for file, reader in readers]
+            declarations += [
+                read_card(path / "README.md"),
+                read_adapter(path / "adapter_config.json"),
+                read_config(path / "config.json", registry),
+            ]
         digests = _known_digests(files, registry)
     except OSError as error:
         raise InputError(
@@ -75,10 +76,24 @@ def read_adapter(path: Path) -> Declaration | None:
     return _read(path, _LARGEST, foreign.read_adapter, path.name, ("base",))
 
 
-def read_config(path: Path) -> Declaration | None:
-    """What the weights were loaded from, as ``config.json`` says; None when it says nothing of it."""
+def read_config(path: Path, registry: Registry) -> Declaration | None:
+    """What the weights were loaded from, as ``config.json`` says, where that is a model of the registry or a
+    folder called like one; None when it says nothing of it. Most such folders are just somebody's disk."""
     found = _read(path, _LARGEST, foreign.read_config, path.name, ("base",))
-    return found if found is not None and found.bases else None
+    if found is None or any(base.startswith(_CANNOT) for base in found.bases):
+        return found
+    bases = tuple(known for base in found.bases if (known := _called(base, registry)) is not None)
+    return replace(found, bases=bases) if bases else None
+
+
+def _called(base: str, registry: Registry) -> str | None:
+    """The registry's model of that name, or whose folder is called so, whoever made it."""
+    if registry.knows(base):
+        return base
+    last = base.rstrip("/").rpartition("/")[2].removeprefix("hf:")
+    owners = dict.fromkeys(key.partition("/")[0] for key in (*registry.by_name, *registry.by_prefix))
+    named = (f"{owner}/{last}" for owner in owners if owner.startswith("hf:"))
+    return next((name for name in named if registry.knows(name)), None)
 
 
 def read_gguf(path: Path) -> Declaration:
@@ -120,7 +135,7 @@ def _unusable(text: str) -> str:
 
 
 def _unreadable(tells: tuple[str, ...], where: str, error: ValueError) -> Declaration:
-    why = f"what cannot be read ({' '.join(str(error).split())[:120]})"
+    why = f"{_CANNOT} ({' '.join(str(error).split())[:120]})"
     return Declaration(
         (_unusable(why),) if "licence" in tells else (), (why,) if "base" in tells else (), where
     )

@@ -82,6 +82,13 @@ class Registry:
         key = _key(name)
         return None if key is None else self.by_name.get(key) or self.beginning(key)
 
+    def knows(self, text: str) -> bool:
+        """Whether ``text`` is the name of a model of this registry."""
+        try:
+            return self.named(parse_model_name(text)) is not None
+        except InputError:
+            return False
+
     def exactly(self, name: ModelName) -> Model | None:
         """The model whose very name this is, and not one of many that begin alike."""
         return self.by_name.get(_key(name) or "")
