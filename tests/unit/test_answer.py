@@ -195,7 +195,7 @@ def test_what_a_base_is_behind_is_not_said_to_be_its_own_work() -> None:
     )
     assert ask(graph, "hf:a/student", "base").sentence == (
         "Yes: hf:a/student descends from hf:a/base: a model made from it, hf:a/hand, wrote 100% of the "
-        "records in SFT (as declared, not recorded)."
+        "records in SFT; base itself wrote none of them (as declared, not recorded)."
     )
 
 

@@ -51,7 +51,8 @@ def test_olmo_3_is_transitively_distilled_from_gpt_4o_as_a_transcriber() -> None
     assert found.outcome == "yes"
     assert found.sentence == (
         f"Yes: {OLMO} descends from {GPT}: a model taught by it, hf:allenai/olmOCR-7B-0225-preview, "
-        "transcribed 13.4% of the tokens in pretraining (as declared, not recorded)."
+        "transcribed 13.4% of the tokens in pretraining; gpt-4o-2024-08-06 itself wrote none of them (as "
+        "declared, not recorded)."
     )
     assert found.to_json()["answer"]["evidence"] == found.evidence == "declared"
     first = found.ancestors[0]
@@ -95,8 +96,8 @@ def test_the_base_of_the_transcriber_is_an_ancestor_by_outputs_and_not_by_weight
     assert found.ancestors[0].paths.paths[0][0].kind == "weights"
     assert found.sentence == (
         f"Yes: {OLMO} descends from hf:Qwen/Qwen2-VL-7B-Instruct: a model made from it, "
-        "hf:allenai/olmOCR-7B-0225-preview, transcribed 13.4% of the tokens in pretraining (as declared, not "
-        "recorded)."
+        "hf:allenai/olmOCR-7B-0225-preview, transcribed 13.4% of the tokens in pretraining; "
+        "Qwen2-VL-7B-Instruct itself wrote none of them (as declared, not recorded)."
     )
     assert (
         ask(chain("olmo-3"), "olmOCR-7B-0225-preview", "Qwen2-VL-7B-Instruct").ancestors[0].edge == "weights"

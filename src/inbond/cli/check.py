@@ -212,9 +212,12 @@ def _duties(decision: Decision) -> list[str]:
     heading = "What you would have to do" if decision.verdict.outcome == "review" else "What you must do"
     if not decision.obligations or decision.verdict.outcome == "deny":
         return []
+    alike: dict[tuple[str, str, str, str], list[str]] = {}
+    for due in decision.obligations:
+        alike.setdefault((due.text, due.kind, due.when, due.source), []).append(due.because)
     items = (
-        _item(f"{due.text} [{due.kind}; {due.when}; {due.source}, for {due.because}]")
-        for due in decision.obligations
+        _item(f"{text} [{kind}; {when}; {source}, for {', '.join(dict.fromkeys(because))}]")
+        for (text, kind, when, source), because in alike.items()
     )
     return ["", heading, *(line for item in items for line in item)]
 

@@ -173,7 +173,8 @@ def _descent(target: str, ancestor: Ancestor, path: Way) -> str:
     if hands == [id_]:
         return f"{target} descends from {id_}, which {deed or _unsaid(path)}"
     if deed:
-        return f"{target} descends from {id_}: {_who(ancestor)} {deed}"
+        none = f"; {_short(id_)} itself wrote none of them" if _wrote_none(ancestor) else ""
+        return f"{target} descends from {id_}: {_who(ancestor)} {deed}{none}"
     return (
         f"{target} descends from {id_} through {_list(hands or between)}; how much that comes to is not known"
     )
@@ -214,7 +215,9 @@ def part_words(ancestor: Ancestor, share: Share, *, brief: bool = False) -> str:
     if not said or data or not hands or ancestor.node.id in hands:
         return said
     models = "a model" if len(hands) == 1 else "models"
-    return f"{models} {_kin(ancestor, hands)} {said.removesuffix(', and wrote none of them')}"
+    none = ", and wrote none of them"
+    itself = "; it wrote none of them itself" if said.endswith(none) else ""
+    return f"{models} {_kin(ancestor, hands)} {said.removesuffix(none)}{itself}"
 
 
 def _before(path: Way, hands: Sequence[str]) -> Way:
@@ -238,6 +241,11 @@ def _deed(target: str, ancestor: Ancestor, *, itself: bool) -> str:
     told = " and ".join(f"{verb} {_amount(shares)}{tail}" for (verb, tail), shares in said.items())
     more = f", and had a part in {len(rest)} more stage{'s' if len(rest) > 1 else ''}" if rest else ""
     return f"{told} {_where(first[0], target)}{more}"
+
+
+def _wrote_none(ancestor: Ancestor) -> bool:
+    """Whether it is established that no text that the target learnt is the ancestor's own."""
+    return all(share.touch.authored.exact == 0 for share in ancestor.shares)
 
 
 def _verb(share: Share, *, itself: bool) -> tuple[str, str]:

@@ -119,6 +119,8 @@ def licence_finding(node: Node, library: Library) -> LicenceFinding:
     model = _registered(node, library)
     evidence: LicenceEvidence = "declared" if node.licence is not None else "none"
     source = node.source or "a lineage that says no more"
+    if node.evidence == "recorded":
+        source = "as this workspace recorded it"
     return LicenceFinding(node.id, node.licence, evidence, source, (), model.modality if model else None)
 
 

@@ -15,7 +15,7 @@ from inbond.ledger import asking, membership
 from inbond.ledger.descent import Source, descent
 from inbond.ledger.lineage import Graph, Relation
 from inbond.ledger.records import TEXT
-from inbond.policy.facts import Facts
+from inbond.policy.facts import Facts, LicenceFinding, Topic
 from inbond.policy.library import Library
 from inbond.workspace import Workspace
 
@@ -37,7 +37,25 @@ def with_descent(facts: Facts, workspace: Workspace, known: Library) -> Facts:
         graph = asking.read_declared(events, known)
     nodes = ((_node(name, graph), relation) for name, relation in named)
     sources = [Source(node, relation) for node, relation in nodes if node is not None]
-    return replace(facts, descent=descent(graph, known, sources))
+    judged = _judged(facts)
+    found = descent(graph, known, sources)
+    return replace(
+        facts, descent=tuple(item for item in found if (item.found.subject, item.topic) not in judged)
+    )
+
+
+def _judged(facts: Facts) -> set[tuple[str, Topic]]:
+    """What the plan's own licences and their declared bases are asked about anyway."""
+
+    def named(finding: LicenceFinding) -> Iterator[str]:
+        yield finding.subject
+        for base in finding.bases:
+            yield from named(base)
+
+    outputs: Topic = "outputs"
+    weights: Topic = "derived_weights"
+    asked = {(name, outputs) for name in named(facts.weights) if facts.outputs_used}
+    return asked | {(name, weights) for name in (named(facts.start) if facts.start else ())}
 
 
 def _sources(facts: Facts) -> Iterator[tuple[str, Relation]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal, final
@@ -138,9 +138,10 @@ def my_library() -> Library:
 
 def licence_of(name: ModelName, workspace: Workspace, registry: Registry) -> LicenceFinding:
     """A model's licence; an earlier run's student is read from its folder in this workspace."""
-    if name.scheme == "run":
-        name = parse_model_name(f"path:{student_folder(name, workspace)}")
-    return find_licence(name, registry)
+    if name.scheme != "run":
+        return find_licence(name, registry)
+    folder = parse_model_name(f"path:{student_folder(name, workspace)}")
+    return replace(find_licence(folder, registry), subject=str(name))
 
 
 @final
