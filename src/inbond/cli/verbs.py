@@ -9,7 +9,7 @@ def register(app: typer.Typer) -> None:
     """Adds every verb to ``app`` once."""
     if app.registered_commands:
         return
-    from inbond.cli import keys, models
+    from inbond.cli import guard, keys, models
     from inbond.cli.check import check
     from inbond.cli.erase import erase
     from inbond.cli.export import export
@@ -27,3 +27,4 @@ def register(app: typer.Typer) -> None:
     app.command()(erase)
     app.add_typer(models.app, name="models")
     app.add_typer(keys.app, name="keys")
+    app.add_typer(guard.app, name="guard")

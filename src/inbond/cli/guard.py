@@ -1,0 +1,74 @@
+"""``inbond guard``: serve a model API without leaking it, and without hurting lawful customers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, open_workspace
+
+app = typer.Typer(no_args_is_help=True, help="Serve a model API without leaking it; judge its traffic.")
+
+
+@app.command()
+def serve(
+    config: Annotated[Path, typer.Option(help="guard.yaml: models, callers, policies.")],
+    upstream: Annotated[
+        str | None, typer.Option(help="The model server behind, instead of the one in the file.")
+    ] = None,
+    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8089,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> int:
+    """Serve an OpenAI-compatible API in front of another: keys, budgets, evidence.
+
+    Logs one JSON line a request to stderr, without a word of it. Ctrl-C or SIGTERM lets what began come to
+    an end.
+
+    Example: inbond guard serve --upstream http://localhost:8000 --config guard.yaml
+    """
+    from inbond.guard.app import Seen
+    from inbond.guard.config import read_config
+    from inbond.guard.serve import CallersFile, Place, serve
+
+    settings = read_config(config)
+    if upstream is not None:
+        settings = settings.model_copy(update={"upstream": settings.upstream.at(upstream)})
+    out = Output(as_json, quiet)
+    folder = open_workspace(home).home / "guard"
+
+    def log(seen: Seen) -> None:
+        print(json.dumps(seen.to_json(), ensure_ascii=False), file=sys.stderr)
+
+    def ready(address: str) -> None:
+        out.result({"address": address, "upstream": settings.upstream.url}, f"The guard listens at {address}")
+        sys.stdout.flush()
+
+    callers = CallersFile(config.parent / settings.callers, out.say)
+    asyncio.run(serve(settings, callers, Place(host, port, folder), os.environ, log, ready))
+    return 0
+
+
+@app.command()
+def key(as_json: JsonOption = False, quiet: QuietOption = False) -> int:
+    """Make a key: hand the key out, and write its hash into the callers' file.
+
+    Nothing is kept: a key that is lost is made anew.
+
+    Example: inbond guard key
+    """
+    from inbond.guard.callers import hash_of, new_key
+
+    made = new_key()
+    Output(as_json, quiet).result(
+        {"key": made, "hash": hash_of(made)}, f"key   {made}\nhash  {hash_of(made)}"
+    )
+    return 0

@@ -1,0 +1,167 @@
+"""Who may call: tenants, their accounts and keys, as the operator's file has them. Pure.
+
+Keys are 256 random bits and stored as SHA-256: with nothing to guess, a slow hash would only cost every
+request its time. The file holds no key, so that whoever reads it can call nothing::
+
+    tenants:
+      acme:
+        org: Acme GmbH                    # a verified organisation; leave out where nobody checked
+        limits: {spend_usd_per_day: 200}
+        accounts:
+          team-a:
+            keys: ["sha256:..."]
+            limits: {requests_per_minute: 600, concurrency: 16}
+            created: 2026-10-01
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Annotated, final
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from inbond.errors import InputError
+from inbond.policy.strict import first_fault
+
+PREFIX = "ib-"
+_Count = Annotated[int, Field(ge=0, le=10**12)]
+_Usd = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
+_Hash = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@final
+class Limits(_Strict):
+    """What one key, account or tenant may use; None for no limit. Minutes, days and months are UTC's."""
+
+    concurrency: _Count | None = None
+    requests_per_minute: _Count | None = None
+    requests_per_day: _Count | None = None
+    tokens_per_minute: _Count | None = None
+    tokens_per_day: _Count | None = None
+    spend_usd_per_day: _Usd | None = None
+    spend_usd_per_month: _Usd | None = None
+
+
+class _Account(_Strict):
+    keys: tuple[_Hash, ...] = ()
+    limits: Limits = Limits()
+    key_limits: Limits = Limits()
+    payment: str | None = None
+    mail_domain: str | None = None
+    created: date | None = None
+    plan: str | None = None
+
+
+class _Tenant(_Strict):
+    org: str | None = None
+    registration: str | None = None
+    limits: Limits = Limits()
+    accounts: dict[_Name, _Account]
+
+
+class _File(_Strict):
+    tenants: dict[_Name, _Tenant]
+
+
+@final
+@dataclass(frozen=True)
+class Caller:
+    """Whose key it is. ``payment`` is a hash of the means of payment, ``created`` seconds since 1970,
+    ``registration`` the file of a signed registration. ``scopes`` are all limits that a request counts
+    against, by the name of their counter."""
+
+    tenant: str
+    account: str
+    key: str
+    org: str | None
+    registration: str | None
+    payment: str | None
+    mail_domain: str | None
+    created: float | None
+    plan: str | None
+    scopes: tuple[tuple[str, Limits], ...]
+
+    @property
+    def name(self) -> str:
+        return f"{self.tenant}/{self.account}"
+
+
+@final
+@dataclass(frozen=True)
+class Callers:
+    """All keys that let in, by their hash."""
+
+    by_hash: Mapping[str, Caller]
+
+    def find(self, key: str) -> Caller | None:
+        """Looked up by hash: how long that takes tells nothing of any key."""
+        return self.by_hash.get(hash_of(key))
+
+
+def new_key() -> str:
+    """256 random bits, with a beginning that secret scanners can know."""
+    return PREFIX + secrets.token_urlsafe(32)
+
+
+def hash_of(key: str) -> str:
+    return f"sha256:{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+
+def parse_callers(place: str, data: bytes) -> Callers:
+    """Reads the file. Raises InputError naming ``place`` and the field; never with a value of a key."""
+    try:
+        found = _File.model_validate(yaml.safe_load(data.decode("utf-8")))
+    except (UnicodeDecodeError, yaml.YAMLError, ValidationError, RecursionError) as error:
+        raise InputError(
+            expected=f"tenants with their accounts in {place}",
+            found=first_fault(error),
+            fix="correct it; docs/guard.md shows every field",
+        ) from None
+    by_hash: dict[str, Caller] = {}
+    for caller in _callers(found):
+        if caller.key in by_hash:
+            other = by_hash[caller.key]
+            raise InputError(
+                expected=f"each key once in {place}",
+                found=f"one key for {other.name} and {caller.name}",
+                fix="give each account keys of its own",
+            )
+        by_hash[caller.key] = caller
+    return Callers(by_hash)
+
+
+def _callers(found: _File) -> Iterator[Caller]:
+    for tenant_name, tenant in found.tenants.items():
+        for account_name, account in tenant.accounts.items():
+            for key in account.keys:
+                yield Caller(
+                    tenant_name,
+                    account_name,
+                    key,
+                    tenant.org,
+                    tenant.registration,
+                    account.payment,
+                    account.mail_domain,
+                    _seconds(account.created),
+                    account.plan,
+                    (
+                        (f"key:{key[7:23]}", account.key_limits),
+                        (f"account:{tenant_name}/{account_name}", account.limits),
+                        (f"tenant:{tenant_name}", tenant.limits),
+                    ),
+                )
+
+
+def _seconds(day: date | None) -> float | None:
+    return None if day is None else datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()

@@ -1,0 +1,115 @@
+"""The guard's one configuration: guard.yaml, frozen. Callers live in a file of their own, read anew when it
+changes; everything here takes a restart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, final
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from inbond.errors import InputError
+from inbond.guard.budget import Price
+from inbond.policy.strict import first_fault
+
+_Seconds = Annotated[float, Field(gt=0, le=86_400)]
+_Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Reasoning = Literal["pass", "strip", "summarise", "seal"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@final
+class ModelPolicy(_Strict):
+    """One model: what of its reasoning is shown, what a million tokens cost, and how long an answer may get
+    when a request does not say."""
+
+    reasoning: Reasoning = "strip"
+    prompt_usd: _Usd = 0.0
+    completion_usd: _Usd = 0.0
+    default_max_tokens: Annotated[int, Field(ge=1, le=10**7)] = 4_096
+
+    @property
+    def price(self) -> Price:
+        return Price(self.prompt_usd, self.completion_usd)
+
+
+@final
+class Upstream(_Strict):
+    """The server behind. ``key_env`` names the environment variable that holds its key; ``silence_s`` is the
+    longest it may say nothing within an answer."""
+
+    url: str
+    key_env: str | None = None
+    connect_s: _Seconds = 5.0
+    silence_s: _Seconds = 300.0
+
+    def at(self, url: str) -> Upstream:
+        """The same at another address. Raises InputError."""
+        try:
+            return Upstream.model_validate({**self.model_dump(), "url": url})
+        except ValidationError as error:
+            raise InputError(
+                expected="--upstream as http(s)://host[:port][/v1]", found=repr(url), fix="correct it"
+            ) from error
+
+    @field_validator("url")
+    @classmethod
+    def _http(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("give http(s)://host[:port][/v1]")
+        return url.rstrip("/")
+
+
+@final
+class GuardConfig(_Strict):
+    """``state``: a redis:// URL that replicas share; none: a file beside the workspace's guard folder.
+    ``when_state_is_lost``: closed refuses what it cannot meter, open lets it pass and says so in /health."""
+
+    upstream: Upstream
+    issuer: str = "http://localhost:8089"
+    callers: str = "callers.yaml"
+    models: dict[str, ModelPolicy] = {}
+    unlisted: ModelPolicy | None = Field(None, description="policy of other models; none: they are refused")
+    state: str | None = None
+    when_state_is_lost: Literal["closed", "open"] = "closed"
+    body_bytes: Annotated[int, Field(ge=1_024, le=2**30)] = 32 * 2**20
+    client_silence_s: _Seconds = 60.0
+
+    def policy(self, model: str) -> ModelPolicy | None:
+        """The policy of a model; None for one that is not served."""
+        return self.models.get(model, self.unlisted)
+
+
+def parse_config(place: str, data: bytes) -> GuardConfig:
+    """Reads guard.yaml. Raises InputError naming ``place`` and the field."""
+    try:
+        return GuardConfig.model_validate(yaml.safe_load(data.decode("utf-8")) or {})
+    except (UnicodeDecodeError, yaml.YAMLError, ValidationError, RecursionError) as error:
+        raise InputError(
+            expected=f"a configuration of the guard in {place}",
+            found=first_fault(error),
+            fix="correct it; docs/guard.md shows a short one",
+        ) from None
+
+
+def read_config(path: Path) -> GuardConfig:
+    """Raises InputError as ``parse_config``, and when the file cannot be read."""
+    return parse_config(str(path), read_file(path))
+
+
+def read_file(path: Path) -> bytes:
+    """Raises InputError."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            expected=f"a file that can be read at {path}",
+            found=error.strerror or str(error),
+            fix="correct the path",
+        ) from error

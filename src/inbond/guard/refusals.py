@@ -1,0 +1,75 @@
+"""What a caller is told who gets no answer: an OpenAI error object, with a coarse code. Pure.
+
+Codes say what to do and never what was seen: a refusal that explains itself teaches how not to be refused.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import final
+
+
+@final
+@dataclass(frozen=True)
+class Refusal(Exception):
+    """Ends a request. ``status`` is HTTP's, ``kind`` OpenAI's type of error."""
+
+    status: int
+    code: str
+    message: str
+    kind: str = "invalid_request_error"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def body(self) -> bytes:
+        value = {"error": {"message": self.message, "type": self.kind, "param": None, "code": self.code}}
+        return json.dumps(value, ensure_ascii=False).encode()
+
+
+def no_key() -> Refusal:
+    return Refusal(
+        401, "invalid_api_key", "Give a valid key as Authorization: Bearer KEY.", "authentication_error"
+    )
+
+
+def no_route() -> Refusal:
+    return Refusal(404, "not_found", "There is no such route here.")
+
+
+def no_model(model: str) -> Refusal:
+    return Refusal(404, "model_not_found", f"The model {model[:100]!r} is not served here.")
+
+
+def bad_request(code: str, message: str) -> Refusal:
+    return Refusal(400, code, message)
+
+
+def too_large(most: int) -> Refusal:
+    return Refusal(413, "too_large", f"A body may have {most:,} bytes.")
+
+
+def over_budget(what: str, wait_s: float) -> Refusal:
+    """The limit that is reached is the caller's own, so it is named."""
+    wait = str(max(1, math.ceil(wait_s)))
+    return Refusal(
+        429, "rate_limit_exceeded", f"A limit of yours is reached: {what}. Try again in {wait} s.",
+        "rate_limit_error", {"retry-after": wait},
+    )  # fmt: skip
+
+
+def cannot_meter() -> Refusal:
+    return Refusal(
+        503,
+        "unavailable",
+        "Requests cannot be metered just now. Try again.",
+        "server_error",
+        {"retry-after": "5"},
+    )
+
+
+def upstream_failed(reason: str) -> Refusal:
+    status = 504 if reason == "timeout" else 502
+    return Refusal(status, "upstream_error", "The model server did not answer.", "server_error")

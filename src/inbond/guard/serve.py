@@ -1,0 +1,128 @@
+"""Runs the gateway: opens what it needs, reads callers anew when they change, and ends in good order."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+from aiohttp import web
+
+from inbond.errors import InputError
+from inbond.guard.app import Gateway, Seen
+from inbond.guard.callers import Callers, parse_callers
+from inbond.guard.config import GuardConfig, read_file
+from inbond.guard.state import State
+from inbond.guard.state_sqlite import SqliteState
+from inbond.guard.upstream import HttpUpstream
+
+_LOOK_S = 1.0
+_GRACE_S = 30.0
+
+
+@final
+class CallersFile:
+    """The callers as the file has them now. A file that cannot be read leaves those that were read last, and
+    says so: a slip of the pen must not shut everybody out."""
+
+    def __init__(self, path: Path, say: Callable[[str], None]) -> None:
+        """Raises InputError when the file cannot be read to begin with."""
+        self._path = path
+        self._say = say
+        self._seen = self._stamp()
+        self.now = parse_callers(str(path), read_file(path))
+
+    def __call__(self) -> Callers:
+        return self.now
+
+    def look(self) -> None:
+        """Reads the file again if it changed."""
+        stamp = self._stamp()
+        if stamp == self._seen:
+            return
+        self._seen = stamp
+        try:
+            self.now = parse_callers(str(self._path), read_file(self._path))
+        except InputError as error:
+            self._say(f"callers are as before: {error}")
+        else:
+            self._say(f"callers were read anew: {len(self.now.by_hash)} keys")
+
+    def _stamp(self) -> tuple[int, int, int] | None:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+@final
+@dataclass(frozen=True)
+class Place:
+    """Where the gateway listens and keeps its state."""
+
+    host: str
+    port: int
+    folder: Path
+    """The workspace's folder for the guard."""
+
+
+def open_state(config: GuardConfig, folder: Path) -> State:
+    """Raises InputError, UnwritableError."""
+    assert config.state is None
+    return SqliteState(folder / "state.db")
+
+
+async def serve(
+    config: GuardConfig,
+    callers: CallersFile,
+    place: Place,
+    environment: Mapping[str, str],
+    seen: Callable[[Seen], None],
+    ready: Callable[[str], None],
+) -> None:
+    """Serves until SIGTERM or SIGINT; then takes no new request and lets those that began come to an end.
+
+    Raises InputError when the port is taken or a key is missing."""
+    state = open_state(config, place.folder)
+    upstream = HttpUpstream(config.upstream, environment)
+    runner = web.AppRunner(
+        Gateway(config, callers, state, upstream, seen).app(), access_log=None, handler_cancellation=True
+    )
+    await runner.setup()
+    site = web.TCPSite(runner, place.host, place.port, shutdown_timeout=_GRACE_S)
+    try:
+        await _listen(site, place)
+        port = runner.addresses[0][1]
+        ready(f"http://{place.host}:{port}/v1")
+        await _until_told(callers)
+    finally:
+        await runner.cleanup()
+        await upstream.close()
+        await state.close()
+
+
+async def _listen(site: web.TCPSite, place: Place) -> None:
+    try:
+        await site.start()
+    except OSError as error:
+        raise InputError(
+            expected=f"an address to listen on, {place.host}:{place.port}",
+            found=error.strerror or str(error),
+            fix="choose another with --port",
+        ) from error
+
+
+async def _until_told(callers: CallersFile) -> None:
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    while not told.is_set():
+        try:
+            await asyncio.wait_for(told.wait(), _LOOK_S)
+        except TimeoutError:
+            callers.look()

@@ -1,0 +1,184 @@
+"""The guard's state in a SQLite file: for one process. See ``state.State`` for what each method promises."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, final
+
+from inbond.errors import InputError
+from inbond.guard.budget import Claim, Full, Seat
+from inbond.guard.state import Held, StateLostError
+from inbond.workspace import writing
+
+_FORMAT: Final = 1
+_OLD_S: Final = 40 * 86_400
+"""Windows that ended so long ago are dropped: no claim of a month before is looked at again."""
+
+
+def _create(db: sqlite3.Connection) -> None:
+    db.execute(
+        "CREATE TABLE used (counter TEXT, begins INTEGER, ends INTEGER, amount INTEGER NOT NULL,"
+        " PRIMARY KEY (counter, begins)) WITHOUT ROWID"
+    )
+    db.execute("CREATE INDEX used_ends ON used (ends)")
+    db.execute(
+        "CREATE TABLE seat (counter TEXT, holder TEXT, until REAL NOT NULL,"
+        " PRIMARY KEY (counter, holder)) WITHOUT ROWID"
+    )
+    db.execute("CREATE TABLE done (id TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID")
+    db.execute("CREATE TABLE mark (window INTEGER, data BLOB NOT NULL)")
+    db.execute("CREATE INDEX mark_window ON mark (window)")
+    db.execute("CREATE TABLE memory (one INTEGER PRIMARY KEY CHECK (one = 1), window INTEGER, data BLOB)")
+    db.execute("CREATE TABLE tier (account TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID")
+
+
+_MIGRATIONS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = (_create,)
+
+
+@final
+class SqliteState:
+    """Implements State. Calls are short and run where they are made: one process, one connection."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens or makes the file. Raises UnwritableError, InputError when a newer version wrote it."""
+        with writing(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None)
+            self._prepare(path)
+        except sqlite3.Error as error:
+            raise InputError(
+                expected=f"the guard's state at {path}", found=str(error), fix="move the file away"
+            ) from error
+
+    def _prepare(self, path: Path) -> None:
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db.execute("PRAGMA busy_timeout=2000")
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version > _FORMAT:
+            self._db.close()
+            raise InputError(
+                expected=f"state of version {_FORMAT} at {path}",
+                found=f"version {version}, of a newer Inbond",
+                fix="pip install --upgrade inbond",
+            )
+        for number, migrate in enumerate(_MIGRATIONS[version:], start=version + 1):
+            with self._turn():
+                migrate(self._db)
+                self._db.execute(f"PRAGMA user_version={number}")
+
+    @contextmanager
+    def _turn(self) -> Iterator[sqlite3.Connection]:
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise StateLostError(
+                expected="the guard's state to be written", found=str(error), fix="look at the disk"
+            ) from error
+
+    async def reserve(
+        self, id_: str, claims: Sequence[Claim], seats: Sequence[Seat], at: float, lease_s: float
+    ) -> Held | Full:
+        with self._turn() as db:
+            for claim in claims:
+                used = self._used(claim)
+                if used + claim.amount > claim.cap:
+                    return Full(claim.counter, f"{claim.kind} a {claim.window}", claim.cap, claim.ends - at)
+            for seat in seats:
+                db.execute("DELETE FROM seat WHERE counter = ? AND until <= ?", (seat.counter, at))
+                (taken,) = db.execute(
+                    "SELECT count(*) FROM seat WHERE counter = ?", (seat.counter,)
+                ).fetchone()
+                if taken + 1 > seat.cap:
+                    return Full(seat.counter, "requests at a time", seat.cap, 1.0)
+            self._add((claim, claim.amount) for claim in claims)
+            db.executemany(
+                "INSERT OR REPLACE INTO seat VALUES (?, ?, ?)",
+                [(seat.counter, id_, at + lease_s) for seat in seats],
+            )
+        return Held(id_, tuple(claims), tuple(seats))
+
+    def _used(self, claim: Claim) -> int:
+        row = self._db.execute(
+            "SELECT amount FROM used WHERE counter = ? AND begins = ?", (claim.counter, claim.begins)
+        ).fetchone()
+        return int(row[0]) if row else 0
+
+    def _add(self, changes: Iterator[tuple[Claim, int]]) -> None:
+        self._db.executemany(
+            "INSERT INTO used VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (counter, begins) DO UPDATE SET amount = amount + excluded.amount",
+            [(claim.counter, claim.begins, claim.ends, amount) for claim, amount in changes],
+        )
+
+    async def settle(self, held: Held, changes: Sequence[tuple[Claim, int]]) -> None:
+        with self._turn() as db:
+            if self._once(f"settle {held.id}", changes[0][0].ends if changes else 0):
+                self._add(change for change in changes if change[1])
+            db.execute("DELETE FROM seat WHERE holder = ?", (held.id,))
+
+    def _once(self, id_: str, at: float) -> bool:
+        found = self._db.execute("INSERT OR IGNORE INTO done VALUES (?, ?)", (id_, at)).rowcount
+        return found == 1
+
+    async def extend(self, held: Held, at: float, lease_s: float) -> None:
+        with self._turn() as db:
+            db.execute("UPDATE seat SET until = ? WHERE holder = ?", (at + lease_s, held.id))
+
+    async def forget(self, at: float) -> None:
+        """Drops windows and ids that nothing asks for any more."""
+        with self._turn() as db:
+            db.execute("DELETE FROM used WHERE ends < ?", (at - _OLD_S,))
+            db.execute("DELETE FROM done WHERE at < ?", (at - _OLD_S,))
+
+    async def put_marks(self, id_: str, window: int, marks: Sequence[bytes]) -> None:
+        with self._turn() as db:
+            if self._once(f"marks {id_}", window):
+                db.executemany("INSERT INTO mark VALUES (?, ?)", [(window, mark) for mark in marks])
+
+    async def marks(self, window: int) -> list[bytes]:
+        rows = self._db.execute("SELECT data FROM mark WHERE window = ?", (window,))
+        return [data for (data,) in rows]
+
+    async def windows(self) -> list[int]:
+        return [window for (window,) in self._db.execute("SELECT DISTINCT window FROM mark ORDER BY window")]
+
+    async def fold(self, window: int, memory: bytes, tiers: Mapping[str, bytes]) -> bool:
+        with self._turn() as db:
+            last, _ = self._memory()
+            if last is not None and window <= last:
+                return False
+            db.execute("INSERT OR REPLACE INTO memory VALUES (1, ?, ?)", (window, memory))
+            db.executemany("INSERT OR REPLACE INTO tier VALUES (?, ?)", tiers.items())
+            db.execute("DELETE FROM mark WHERE window <= ?", (window,))
+        return True
+
+    async def memory(self) -> tuple[int | None, bytes]:
+        return self._memory()
+
+    def _memory(self) -> tuple[int | None, bytes]:
+        row = self._db.execute("SELECT window, data FROM memory").fetchone()
+        return (row[0], row[1]) if row else (None, b"")
+
+    async def tier(self, account: str) -> bytes | None:
+        row = self._db.execute("SELECT data FROM tier WHERE account = ?", (account,)).fetchone()
+        return row[0] if row else None
+
+    async def tiers(self) -> dict[str, bytes]:
+        return dict(self._db.execute("SELECT account, data FROM tier ORDER BY account"))
+
+    async def ping(self) -> None:
+        self._db.execute("SELECT 1")
+
+    async def close(self) -> None:
+        self._db.close()

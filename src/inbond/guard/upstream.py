@@ -1,0 +1,158 @@
+"""The server behind the guard: what is sent to it, and its answer as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol, final
+
+import aiohttp
+
+from inbond.errors import InputError
+from inbond.guard.config import Upstream as Settings
+from inbond.teachers.hosts import Host
+
+_HOP: Final = frozenset(
+    {
+        "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te",
+        "trailer", "transfer-encoding", "upgrade", "content-length", "host", "expect", "content-encoding",
+    }
+)  # fmt: skip
+"""Headers of one connection (RFC 9110, 7.6.1), and those that are written anew."""
+_PASSED_ON: Final = frozenset(
+    {"content-type", "openai-organization", "openai-project", "openai-beta", "user-agent"}
+)
+
+
+class UpstreamError(Exception):
+    """The upstream could not be reached, or fell silent or away before its answer began (``reason``:
+    unreachable, timeout)."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class Answer(Protocol):
+    """An answer that has begun. ``chunks`` may raise UpstreamError when it breaks off. ``close`` may be
+    called at any time, more than once; an answer that was not read to its end is cancelled upstream."""
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+    def chunks(self) -> AsyncIterator[bytes]: ...
+
+    def close(self) -> None: ...
+
+
+class Upstream(Protocol):
+    """Sends a request. Raises UpstreamError. Nothing is ever sent twice."""
+
+    async def send(
+        self, method: str, route: str, headers: Mapping[str, str], body: bytes | None
+    ) -> Answer: ...
+
+    async def close(self) -> None: ...
+
+
+def headers_for(received: Mapping[str, str]) -> dict[str, str]:
+    """What of a caller's headers goes on: the few that an upstream may need, and no credential."""
+    return {name: value for name, value in received.items() if name.lower() in _PASSED_ON}
+
+
+def headers_back(received: Mapping[str, str]) -> dict[str, str]:
+    """What of an upstream's headers goes back: all but those of the connection, cookies and its server."""
+    dropped = _HOP | {"set-cookie", "server", "date", "inbond-receipt"}
+    return {name: value for name, value in received.items() if name.lower() not in dropped}
+
+
+@final
+@dataclass
+class _HttpAnswer:
+    """Implements Answer."""
+
+    response: aiohttp.ClientResponse
+
+    @property
+    def status(self) -> int:
+        return self.response.status
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return self.response.headers
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self.response.content.iter_any():
+                yield chunk
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise UpstreamError(
+                "broken", f"the upstream's answer broke off: {type(error).__name__}"
+            ) from error
+
+    def close(self) -> None:
+        self.response.close()
+
+
+@final
+class HttpUpstream:
+    """Implements Upstream over pooled connections. Redirects are not followed, cookies not kept."""
+
+    def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
+        """Raises InputError when the key is not in the environment. Connects to nothing yet."""
+        self._settings = settings
+        key = Host(key_env=settings.key_env).key(settings.url, environment)
+        self._own = {"accept-encoding": "identity"} | ({"authorization": f"Bearer {key}"} if key else {})
+        base = settings.url
+        self._base = base if base.endswith("/v1") else f"{base}/v1"
+        self._session: aiohttp.ClientSession | None = None
+
+    async def send(self, method: str, route: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
+        session = self._open()
+        try:
+            response = await session.request(
+                method,
+                f"{self._base}/{route}",
+                headers={**headers, **self._own},
+                data=body,
+                allow_redirects=False,
+            )
+        except TimeoutError as error:
+            raise UpstreamError("timeout", "the upstream did not answer in time") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise UpstreamError("unreachable", "the upstream cannot be reached") from error
+        return _HttpAnswer(response)
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                timeout=aiohttp.ClientTimeout(
+                    total=None,
+                    sock_connect=self._settings.connect_s,
+                    sock_read=self._settings.silence_s,
+                ),
+            )
+        return self._session
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+
+def check_not_itself(settings: Settings, port: int) -> None:
+    """Raises InputError for an upstream that is the guard's own address."""
+    if settings.url.rstrip("/").removesuffix("/v1") in (
+        f"http://localhost:{port}",
+        f"http://127.0.0.1:{port}",
+    ):
+        raise InputError(
+            expected="an upstream that is another server",
+            found=f"{settings.url}, where the guard itself listens",
+            fix="give --upstream the address of the model server",
+        )

@@ -1,0 +1,226 @@
+"""What a request asks for, out of its bytes. Pure, and mistrustful: five routes, strict JSON, bounded.
+
+A request that can be read in two ways (a field twice, a number that is none, a route spelt around) is
+refused: what is metered here must be what the upstream answers.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NoReturn, final
+
+Route = Literal["chat/completions", "completions", "responses", "embeddings"]
+ROUTES: tuple[Route, ...] = ("chat/completions", "completions", "responses", "embeddings")
+MOST_DEPTH = 64
+_BYTES_A_TOKEN = 2
+"""Fewer bytes a token than any tokenizer in use reaches on the average of a text, so that what is held
+before an answer is not too little; what is counted after settles it."""
+_MESSAGE_TOKENS = 16
+_IMAGE_TOKENS = 2_048
+
+
+class BadRequestError(ValueError):
+    """A request that is not understood. ``code`` goes to the caller, with the sentence."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@final
+@dataclass(frozen=True)
+class Asked:
+    """One request. ``system`` and ``user`` are its texts, in order; ``answers`` how many are asked for;
+    ``most_tokens`` what it allows each of them, None when it does not say; ``value`` the JSON itself."""
+
+    route: Route
+    model: str
+    stream: bool
+    wants_usage: bool
+    system: tuple[str, ...]
+    user: tuple[str, ...]
+    answers: int
+    most_tokens: int | None
+    prompt_tokens: int
+    value: Mapping[str, Any]
+
+    def completion_tokens(self, unless_said: int) -> int:
+        """The most that the answers can have."""
+        if self.route == "embeddings":
+            return 0
+        each = self.most_tokens if self.most_tokens is not None else unless_said
+        return each * self.answers
+
+
+def read(route: Route, body: bytes) -> Asked:
+    """Reads a request. Raises BadRequestError."""
+    value = _object(body)
+    model = _text(value, "model")
+    if not model:
+        raise BadRequestError("missing_model", "the request names no model")
+    stream = _flag(value, "stream")
+    options = value.get("stream_options")
+    wants_usage = isinstance(options, dict) and options.get("include_usage") is True
+    system, user, images = _texts(route, value)
+    size = sum(len(text.encode("utf-8", "surrogatepass")) for text in (*system, *user))
+    prompt = math.ceil(size / _BYTES_A_TOKEN) + _MESSAGE_TOKENS * (len(system) + len(user))
+    prompt += _IMAGE_TOKENS * images + _tools_tokens(value)
+    return Asked(
+        route, model, stream, wants_usage, tuple(system), tuple(user), _answers(value), _most(value), prompt,
+        value,
+    )  # fmt: skip
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(body.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant)
+    except BadRequestError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise BadRequestError("invalid_json", f"the body is not JSON in UTF-8: {error}"[:200]) from None
+    if not isinstance(value, dict):
+        raise BadRequestError("invalid_json", "the body is not a JSON object")
+    if _depth(value) > MOST_DEPTH:
+        raise BadRequestError("invalid_json", f"the body is nested more than {MOST_DEPTH} deep")
+    return value
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise BadRequestError("invalid_json", "a field stands there twice")
+    return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise BadRequestError("invalid_json", f"{name} is no JSON number")
+
+
+def _depth(value: Any) -> int:
+    depth, level = 0, [value]
+    while level and depth <= MOST_DEPTH:
+        depth += 1
+        level = [item for each in level for item in _children(each)]
+    return depth
+
+
+def _children(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict):
+        yield from (item for item in value.values() if isinstance(item, (dict, list)))
+    elif isinstance(value, list):
+        yield from (item for item in value if isinstance(item, (dict, list)))
+
+
+def _text(value: Mapping[str, Any], name: str) -> str:
+    found = value.get(name, "")
+    if not isinstance(found, str):
+        raise BadRequestError("invalid_type", f"{name} is not a string")
+    return found
+
+
+def _flag(value: Mapping[str, Any], name: str) -> bool:
+    found = value.get(name)
+    if found is not None and not isinstance(found, bool):
+        raise BadRequestError("invalid_type", f"{name} is neither true nor false")
+    return bool(found)
+
+
+def _answers(value: Mapping[str, Any]) -> int:
+    return max(_whole(value, name) or 1 for name in ("n", "best_of"))
+
+
+def _most(value: Mapping[str, Any]) -> int | None:
+    said = [_whole(value, name) for name in ("max_completion_tokens", "max_tokens", "max_output_tokens")]
+    known = [most for most in said if most is not None]
+    return max(known) if known else None
+
+
+def _whole(value: Mapping[str, Any], name: str) -> int | None:
+    found = value.get(name)
+    if found is None:
+        return None
+    if isinstance(found, bool) or not isinstance(found, int) or not 1 <= found <= 10**7:
+        raise BadRequestError("invalid_type", f"{name} is not a whole number from 1 to 10,000,000")
+    return found
+
+
+# Texts ------------------------------------------------------------------------------------------------
+
+
+def _texts(route: Route, value: Mapping[str, Any]) -> tuple[list[str], list[str], int]:
+    """System texts, all others, and the number of images."""
+    match route:
+        case "chat/completions":
+            return _messages(value.get("messages"))
+        case "responses":
+            system, user, images = _messages(value.get("input"))
+            instructions = _text(value, "instructions") if value.get("instructions") is not None else ""
+            return ([instructions, *system] if instructions else system), user, images
+        case "completions":
+            return [], list(_strings(value.get("prompt"), "prompt")), 0
+        case "embeddings":
+            return [], list(_strings(value.get("input"), "input")), 0
+
+
+def _messages(found: Any) -> tuple[list[str], list[str], int]:
+    if isinstance(found, str):
+        return [], [found], 0
+    if not isinstance(found, list):
+        raise BadRequestError("invalid_type", "the messages are not a list")
+    system: list[str] = []
+    user: list[str] = []
+    images = 0
+    for message in found:
+        if not isinstance(message, dict):
+            raise BadRequestError("invalid_type", "a message is not an object")
+        into = system if message.get("role") in ("system", "developer") else user
+        texts, pictures = _content(message)
+        into += texts
+        images += pictures
+    return system, user, images
+
+
+def _content(message: Mapping[str, Any]) -> tuple[list[str], int]:
+    """Everything in a message that a model reads as text: its parts, its calls of tools and their results."""
+    texts: list[str] = []
+    images = 0
+    for name, found in message.items():
+        if name in ("role", "type", "id", "status", "name", "call_id", "tool_call_id"):
+            continue
+        if isinstance(found, str):
+            texts.append(found)
+        elif name in ("content", "output", "summary") and isinstance(found, list):
+            for part in found:
+                if isinstance(part, dict) and "image" in str(part.get("type", "")):
+                    images += 1
+                else:
+                    texts.append(part if isinstance(part, str) else _part(part))
+        elif found is not None:
+            texts.append(json.dumps(found, ensure_ascii=False))
+    return texts, images
+
+
+def _part(part: Any) -> str:
+    text = part.get("text") if isinstance(part, dict) else None
+    return text if isinstance(text, str) else json.dumps(part, ensure_ascii=False)
+
+
+def _strings(found: Any, name: str) -> Iterator[str]:
+    """One text, several, or lists of token ids, which are as long as their number of tokens."""
+    if isinstance(found, str):
+        yield found
+    elif isinstance(found, list) and all(isinstance(item, str) for item in found):
+        yield from found
+    elif isinstance(found, list) and all(isinstance(item, (int, list)) for item in found):
+        yield json.dumps(found)
+    else:
+        raise BadRequestError("invalid_type", f"{name} is neither a text nor a list of texts")
+
+
+def _tools_tokens(value: Mapping[str, Any]) -> int:
+    shown = [value[name] for name in ("tools", "functions", "response_format", "text") if value.get(name)]
+    data = json.dumps(shown, ensure_ascii=False).encode("utf-8", "surrogatepass") if shown else b""
+    return math.ceil(len(data) / _BYTES_A_TOKEN)
