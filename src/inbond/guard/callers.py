@@ -16,7 +16,6 @@ request its time. The file holds no key, so that whoever reads it can call nothi
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from typing import Annotated, final
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from inbond.digest import Digest, of_bytes
 from inbond.errors import InputError
 from inbond.policy.strict import first_fault
 
@@ -114,8 +114,9 @@ def new_key() -> str:
     return PREFIX + secrets.token_urlsafe(32)
 
 
-def hash_of(key: str) -> str:
-    return f"sha256:{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()}"
+def hash_of(key: str) -> Digest:
+    """What the callers' file holds of a key."""
+    return of_bytes(key.encode("utf-8", "surrogatepass"))
 
 
 def parse_callers(place: str, data: bytes) -> Callers:

@@ -30,24 +30,29 @@ class Refusal(Exception):
 
 
 def no_key() -> Refusal:
+    """The key is missing or is none of ours."""
     return Refusal(
         401, "invalid_api_key", "Give a valid key as Authorization: Bearer KEY.", "authentication_error"
     )
 
 
 def no_route() -> Refusal:
+    """The guard serves no such route."""
     return Refusal(404, "not_found", "There is no such route here.")
 
 
 def no_model(model: str) -> Refusal:
+    """The model is not in the configuration."""
     return Refusal(404, "model_not_found", f"The model {model[:100]!r} is not served here.")
 
 
 def bad_request(code: str, message: str) -> Refusal:
+    """The request is not understood."""
     return Refusal(400, code, message)
 
 
 def too_large(most: int) -> Refusal:
+    """The body has too many bytes."""
     return Refusal(413, "too_large", f"A body may have {most:,} bytes.")
 
 
@@ -61,6 +66,7 @@ def over_budget(what: str, wait_s: float) -> Refusal:
 
 
 def cannot_meter() -> Refusal:
+    """The state is lost, and the configuration says closed."""
     return Refusal(
         503,
         "unavailable",
@@ -71,5 +77,6 @@ def cannot_meter() -> Refusal:
 
 
 def upstream_failed(reason: str) -> Refusal:
+    """``reason`` is an UpstreamError's; callers learn no more than whether it was time that ran out."""
     status = 504 if reason == "timeout" else 502
     return Refusal(status, "upstream_error", "The model server did not answer.", "server_error")
