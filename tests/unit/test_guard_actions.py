@@ -151,9 +151,8 @@ KINDS = (appeals.SUSPENDED, appeals.LIFTED, appeals.APPEALED, appeals.ANSWERED)
 
 @given(st.lists(st.sampled_from(KINDS), max_size=8))
 def test_any_order_of_events_can_be_read(kinds: list[str]) -> None:
-    body = {
-        "account": "t/a", "verdict": DIGEST, "by": "b", "reason": "r", "text": "t", "id": "x", "outcome": "upheld",
-    }  # fmt: skip
+    told = {"verdict": DIGEST, "by": "b", "reason": "r", "text": "t"}
+    body = {"account": "t/a", "id": "x", "outcome": "upheld", **told}
     at, key = "2026-11-22T10:00:00Z", Digest(DIGEST)
     events = [Event(seq, at, kind, body, None, key, key) for seq, kind in enumerate(kinds)]
     found = appeals.suspensions(events)
