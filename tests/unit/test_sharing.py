@@ -271,7 +271,7 @@ def test_a_teacher_that_could_score_nothing_touched_none_of_it(maker: Maker, com
     found = command("trace", "run:a", "--from", "scorer")
     assert shares(found, "hf:lab/scorer", "run:a")["tokens"]["touched"] == 0.0
     assert "not established" not in found["answer"]["sentence"]
-    assert "which touched 0% of the records that it was trained on" in found["answer"]["sentence"]
+    assert "which touched none of the records that it was trained on" in found["answer"]["sentence"]
 
 
 def test_which_answers_of_a_host_came_with_probabilities_is_not_recorded(maker: Maker, command: Any) -> None:
