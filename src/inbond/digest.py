@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NewType
+from typing import Any, NewType, final
 
 import rfc8785
 
@@ -41,6 +41,22 @@ def of_file(path: Path) -> Digest:
     return Digest(PREFIX + state.hexdigest())
 
 
+@final
+class Running:
+    """The digest of bytes that come piece by piece, of which none is kept."""
+
+    def __init__(self, data: bytes = b"") -> None:
+        self._state = hashlib.sha256(data)
+
+    def add(self, data: bytes) -> None:
+        self._state.update(data)
+
+    @property
+    def digest(self) -> Digest:
+        """Of all that was added so far."""
+        return Digest(PREFIX + self._state.hexdigest())
+
+
 def canonical(value: Any) -> bytes:
     """Canonical JSON (RFC 8785) of dicts, lists, strings, finite numbers, booleans and None.
 
@@ -48,6 +64,9 @@ def canonical(value: Any) -> bytes:
     lone surrogates, keys that are not strings, nesting that is too deep, other types.
     """
     try:
+        if _is_plain(value):
+            # Ten times as fast: gateways do this with every request.
+            return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
         return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
         raise InputError(
@@ -55,6 +74,21 @@ def canonical(value: Any) -> bytes:
             found=str(error),
             fix="use strings, finite numbers, integers under 2^53, booleans, null, lists and objects",
         ) from error
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether json.dumps writes a value just as RFC 8785 does: keys that sort the same by code point and by
+    UTF-16, integers of 53 bits, and floats that both write without an exponent."""
+    kind = type(value)
+    if kind is str or value is None or kind is bool:
+        return True
+    if kind is dict:
+        return all(type(key) is str and key.isascii() and _is_plain(item) for key, item in value.items())
+    if kind is list:
+        return all(map(_is_plain, value))
+    if kind is int:
+        return abs(value) <= _LARGEST_INTEGER  # type: ignore[no-any-return]
+    return kind is float and 1e-4 <= abs(value) < 1e16 and not value.is_integer()
 
 
 def parse(data: bytes) -> Any:

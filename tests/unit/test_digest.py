@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,6 +34,19 @@ NUMBERS = [
 @pytest.mark.parametrize(("number", "text"), NUMBERS)
 def test_numbers_are_written_as_rfc_8785_says(number: float, text: str) -> None:
     assert digest.canonical(number) == text.encode()
+
+
+@given(value=values | st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**53) + 1, 2**53 - 1))
+def test_the_short_way_writes_what_the_long_way_does(value: Any) -> None:
+    assert digest.canonical([value, {"a": value}]) == rfc8785.dumps([value, {"a": value}])
+
+
+@given(pieces=st.lists(st.binary()))
+def test_bytes_that_come_in_pieces_have_the_digest_of_the_whole(pieces: list[bytes]) -> None:
+    running = digest.Running()
+    for piece in pieces:
+        running.add(piece)
+    assert running.digest == digest.of_bytes(b"".join(pieces))
 
 
 def test_the_example_of_rfc_8785_section_3_2_2() -> None:

@@ -7,6 +7,7 @@ request its time. The file holds no key, so that whoever reads it can call nothi
       acme:
         org: Acme GmbH                    # a verified organisation; leave out where nobody checked
         limits: {spend_usd_per_day: 200}
+        registration: {file: acme.registration, key: "sha256:..."}    # docs/receipts.md
         accounts:
           team-a:
             keys: ["sha256:..."]
@@ -17,7 +18,7 @@ request its time. The file holds no key, so that whoever reads it can call nothi
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Annotated, final
@@ -27,6 +28,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from inbond.digest import Digest, of_bytes
 from inbond.errors import InputError
+from inbond.guard import registration
+from inbond.guard.registration import Registration
 from inbond.policy.strict import first_fault
 
 PREFIX = "ib-"
@@ -63,9 +66,16 @@ class _Account(_Strict):
     plan: str | None = None
 
 
+class _Registered(_Strict):
+    """Where a registration lies, beside the callers' file, and whose signature it must have."""
+
+    file: str
+    key: _Hash
+
+
 class _Tenant(_Strict):
     org: str | None = None
-    registration: str | None = None
+    registration: _Registered | None = None
     limits: Limits = Limits()
     accounts: dict[_Name, _Account]
 
@@ -78,14 +88,14 @@ class _File(_Strict):
 @dataclass(frozen=True)
 class Caller:
     """Whose key it is. ``payment`` is a hash of the means of payment, ``created`` seconds since 1970,
-    ``registration`` the file of a signed registration. ``scopes`` are all limits that a request counts
+    ``registration`` what its tenant signed, in force or not. ``scopes`` are all limits that a request counts
     against, by the name of their counter."""
 
     tenant: str
     account: str
     key: str
     org: str | None
-    registration: str | None
+    registration: Registration | None
     payment: str | None
     mail_domain: str | None
     created: float | None
@@ -96,6 +106,11 @@ class Caller:
     def name(self) -> str:
         return f"{self.tenant}/{self.account}"
 
+    def registration_for(self, model: str, at: float) -> Registration | None:
+        """The registration, where it covers the use of this model at this time (seconds since 1970)."""
+        found = self.registration
+        return found if found is not None and found.covers(model, at) else None
+
 
 @final
 @dataclass(frozen=True)
@@ -103,6 +118,8 @@ class Callers:
     """All keys that let in, by their hash."""
 
     by_hash: Mapping[str, Caller]
+    files: tuple[str, ...] = ()
+    """The files of registrations that were read along with them."""
 
     def find(self, key: str) -> Caller | None:
         """Looked up by hash: how long that takes tells nothing of any key."""
@@ -119,8 +136,21 @@ def hash_of(key: str) -> Digest:
     return of_bytes(key.encode("utf-8", "surrogatepass"))
 
 
-def parse_callers(place: str, data: bytes) -> Callers:
-    """Reads the file. Raises InputError naming ``place`` and the field; never with a value of a key."""
+Read = Callable[[str], bytes]
+"""Reads a file by its name in the callers' file. Raises InputError."""
+
+
+def _reads_none(name: str) -> bytes:
+    raise InputError(
+        expected="callers without registrations, where no file can be read",
+        found=f"the registration {name}",
+        fix="leave it out",
+    )
+
+
+def parse_callers(place: str, data: bytes, read: Read = _reads_none) -> Callers:
+    """Reads the file, and by ``read`` the registrations that it names. Raises InputError naming ``place`` and
+    the field, never with a value of a key; and as ``registration.read``."""
     try:
         found = _File.model_validate(yaml.safe_load(data.decode("utf-8")))
     except (UnicodeDecodeError, yaml.YAMLError, ValidationError, RecursionError) as error:
@@ -130,7 +160,8 @@ def parse_callers(place: str, data: bytes) -> Callers:
             fix="correct it; docs/guard.md shows every field",
         ) from None
     by_hash: dict[str, Caller] = {}
-    for caller in _callers(found):
+    registered = _registrations(place, found, read)
+    for caller in _callers(found, registered):
         if caller.key in by_hash:
             other = by_hash[caller.key]
             raise InputError(
@@ -139,11 +170,31 @@ def parse_callers(place: str, data: bytes) -> Callers:
                 fix="give each account keys of its own",
             )
         by_hash[caller.key] = caller
-    return Callers(by_hash)
+    named = (tenant.registration.file for tenant in found.tenants.values() if tenant.registration)
+    return Callers(by_hash, tuple(dict.fromkeys(named)))
 
 
-def _callers(found: _File) -> Iterator[Caller]:
+def _registrations(place: str, found: _File, read: Read) -> dict[str, Registration]:
+    """By tenant. Raises as ``parse_callers``."""
+    registered = {}
+    for name, tenant in found.tenants.items():
+        if tenant.registration is not None:
+            file = tenant.registration.file
+            one = registration.read(file, read(file), Digest(tenant.registration.key))
+            if one.tenant != name:
+                raise InputError(
+                    expected=f"the registration of {name} in {file}, as {place} says",
+                    found=f"that of {one.tenant}",
+                    fix="correct the name of the file, or ask the customer to register under this name",
+                )
+            registered[name] = one
+    return registered
+
+
+def _callers(found: _File, registered: Mapping[str, Registration]) -> Iterator[Caller]:
     for tenant_name, tenant in found.tenants.items():
+        own = registered.get(tenant_name)
+        agreed = ((f"registration:{tenant_name}", Limits(spend_usd_per_month=own.budget_usd)),) if own else ()
         for account_name, account in tenant.accounts.items():
             for key in account.keys:
                 yield Caller(
@@ -151,7 +202,7 @@ def _callers(found: _File) -> Iterator[Caller]:
                     account_name,
                     key,
                     tenant.org,
-                    tenant.registration,
+                    own,
                     account.payment,
                     account.mail_domain,
                     _seconds(account.created),
@@ -160,6 +211,7 @@ def _callers(found: _File) -> Iterator[Caller]:
                         (f"key:{key[7:23]}", account.key_limits),
                         (f"account:{tenant_name}/{account_name}", account.limits),
                         (f"tenant:{tenant_name}", tenant.limits),
+                        *agreed,
                     ),
                 )
 

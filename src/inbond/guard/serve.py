@@ -11,7 +11,7 @@ from typing import final
 
 from aiohttp import web
 
-from inbond.errors import InputError
+from inbond.errors import InbondError, InputError
 from inbond.guard.app import Gateway, Seen
 from inbond.guard.callers import Callers, parse_callers
 from inbond.guard.config import GuardConfig, read_file
@@ -32,8 +32,8 @@ class CallersFile:
         """Raises InputError when the file cannot be read to begin with."""
         self._path = path
         self._say = say
+        self.now = self._parse()
         self._seen = self._stamp()
-        self.now = parse_callers(str(path), read_file(path))
 
     def __call__(self) -> Callers:
         return self.now
@@ -43,20 +43,35 @@ class CallersFile:
         stamp = self._stamp()
         if stamp == self._seen:
             return
-        self._seen = stamp
+        self._seen, files = stamp, self.now.files
         try:
-            self.now = parse_callers(str(self._path), read_file(self._path))
-        except InputError as error:
+            self.now = self._parse()
+        except InbondError as error:
             self._say(f"callers are as before: {error}")
         else:
             self._say(f"callers were read anew: {len(self.now.by_hash)} keys")
+            if self.now.files != files:
+                self._seen = self._stamp()
 
-    def _stamp(self) -> tuple[int, int, int] | None:
-        try:
-            found = self._path.stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_size, found.st_ino
+    def _parse(self) -> Callers:
+        return parse_callers(
+            str(self._path), read_file(self._path), lambda name: read_file(self._beside(name))
+        )
+
+    def _beside(self, name: str) -> Path:
+        return self._path.parent / name
+
+    def _stamp(self) -> tuple[tuple[int, int, int] | None, ...]:
+        """Of the file, and of each registration that it names."""
+        return tuple(map(_stamp_of, (self._path, *map(self._beside, self.now.files))))
+
+
+def _stamp_of(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 @final

@@ -3,7 +3,8 @@
 A signature is made over a short purpose, a zero byte and the raw 32 bytes of a digest, so that what
 was signed as an event can never be shown as a tree head, nor the other way round. Envelopes that other
 tools read are signed as DSSE says (github.com/secure-systems-lab/dsse, v1), over bytes that begin with
-``DSSEv1``: no purpose does. A key's id is the digest of its raw 32-byte public key.
+``DSSEv1``: no purpose does. Tokens are signed as JWS says (RFC 7515), over letters of base64url and a dot, of
+which neither of the others consists. A key's id is the digest of its raw 32-byte public key.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -33,6 +35,7 @@ Purpose = Literal["inbond.event/1", "inbond.head/1"]
 ALGORITHM: Final = "ed25519"
 _PRIVATE_NAME: Final = "signing.pem"
 _RETIRED: Final = "signing-*.pem"
+_TOKEN = re.compile(rb"[\w-]+\.[\w-]+")
 _RAW = serialization.Encoding.Raw, serialization.PublicFormat.Raw
 
 
@@ -85,6 +88,10 @@ class PublicKey:
         """Whether ``signature`` was made by this key over a DSSE envelope of this type and payload."""
         return self._made(signature, envelope_message(payload_type, payload))
 
+    def verifies_token(self, text: bytes, signature: bytes) -> bool:
+        """Whether ``signature`` was made by this key over a JWS signing input (RFC 7515, 5.1)."""
+        return self._made(signature, text)
+
     def _made(self, signature: bytes, message: bytes) -> bool:
         try:
             self._key.verify(signature, message)
@@ -114,6 +121,11 @@ class Signer:
     def sign_envelope(self, payload_type: str, payload: bytes) -> bytes:
         """64 bytes, the signature of a DSSE envelope."""
         return self.private.sign(envelope_message(payload_type, payload))
+
+    def sign_token(self, text: bytes) -> bytes:
+        """64 bytes, the signature of a JWS signing input."""
+        assert _TOKEN.fullmatch(text), "nothing else looks like it"
+        return self.private.sign(text)
 
 
 @final

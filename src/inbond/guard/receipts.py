@@ -1,0 +1,181 @@
+"""Receipts for callers: signs, with a key of the guard's own, what was asked and what was answered.
+
+What is signed is the request as the caller sent it and the answer as the caller gets it, after all that the
+guard did to either. An answer that failed or broke off gets none: nobody could say what it was.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, final
+
+from inbond.digest import Digest
+from inbond.errors import InputError
+from inbond.guard import sse
+from inbond.guard.callers import Caller
+from inbond.ledger import issuer_keys, receipts
+from inbond.ledger.attest import KeyStore, PublicKey, Signer
+from inbond.ledger.receipts import HEADER, Claims, Payloads, Salted, Texts
+
+FOLDER: Final = "receipt-keys"
+"""In the workspace's folder for the guard."""
+
+
+def new_salt() -> str:
+    """128 random bits, in base64url."""
+    return base64.urlsafe_b64encode(secrets.token_bytes(16)).rstrip(b"=").decode()
+
+
+@final
+class Issuer:
+    """Who signs receipts: ``name`` is the issuer they name, ``terms`` the digest of the terms that they are
+    given under. Its keys lie in a folder of their own, and none of them signs anything else."""
+
+    def __init__(self, name: str, terms: Digest | None, store: KeyStore, salt: Callable[[], str] = new_salt):
+        """Makes a key where there is none. Raises UnwritableError, and InputError as KeyStore."""
+        self.name = name
+        self.terms = terms
+        self._store = store
+        self._salt = salt
+        self._signer = store.signer()
+        self._keys = self._read_keys()
+
+    def look(self) -> None:
+        """Takes up a key that was rotated. Raises as ``__init__``; then the one before goes on signing."""
+        signer = self._store.signer()
+        if signer.public != self._signer.public:
+            self._signer, self._keys = signer, self._read_keys()
+
+    def _read_keys(self) -> bytes:
+        return issuer_keys.encode(public_keys(self._store))
+
+    @property
+    def keys(self) -> bytes:
+        """What is served at ``issuer_keys.WELL_KNOWN``: the key in use, and those whose receipts are out."""
+        return self._keys
+
+    def begin(
+        self, id_: str, caller: Caller, model: str, asked: Mapping[str, Any], at: float
+    ) -> Draft | None:
+        """A receipt for a request, ``asked`` being what its body was decoded to; None where that holds
+        numbers that no canonical JSON can."""
+        try:
+            request = Salted.make("request", asked, self._salt())
+        except InputError:
+            return None
+        registration = caller.registration_for(model, at)
+        return Draft(
+            self._signer,
+            self.name,
+            id_,
+            caller.tenant,
+            model,
+            request,
+            self.terms,
+            registration.purpose if registration else None,
+            registration.digest if registration else None,
+            (self._salt(), self._salt()),
+        )
+
+
+def public_keys(store: KeyStore) -> list[PublicKey]:
+    """The key in use, then those before it, the latest first."""
+    return [*store.public_keys(), *(signer.public for signer in store.retired())]
+
+
+@final
+@dataclass(frozen=True)
+class Draft:
+    """A receipt that lacks its answer. ``salts`` are those of the answer and of its text."""
+
+    signer: Signer
+    issuer: str
+    id: str
+    tenant: str
+    model: str
+    request: Salted
+    terms: Digest | None
+    purpose: str | None
+    registration: Digest | None
+    salts: tuple[str, str]
+
+    def whole(self, body: bytes, at: float) -> str | None:
+        """The token for a whole answer; None where it is no JSON, or says an error."""
+        try:
+            value = json.loads(body)
+            answer = Salted.make("answer", value, self.salts[0])
+        except (ValueError, RecursionError):
+            return None
+        if _is_error(value):
+            return None
+        texts = Texts()
+        texts.add(value)
+        return self.sign(answer, texts.found, at)
+
+    def sign(self, answer: Salted, texts: list[str] | None, at: float) -> str | None:
+        """None when what the issuer and the registration say is too long for a header."""
+        text = None if texts is None else Salted.make("text", texts, self.salts[1])
+        claims = Claims(
+            self.issuer, self.id, self.tenant, self.model, int(at), self.request, answer, text,
+            self.terms, self.purpose, self.registration,
+        )  # fmt: skip
+        try:
+            return receipts.issue(claims, self.signer)
+        except InputError:
+            return None
+
+
+@final
+class Stamp:
+    """Puts a receipt into a stream of events: bytes as the caller gets them in, the same out, with a comment
+    before ``[DONE]``, or at the end where there is none. Comments are passed over by every client."""
+
+    def __init__(self, draft: Draft, clock: Callable[[], float]) -> None:
+        self._draft = draft
+        self._clock = clock
+        self._events = sse.Events()
+        self._payloads = Payloads(draft.salts[0])
+        self._texts = Texts()
+        self._any = self._over = False
+
+    def feed(self, data: bytes) -> bytes:
+        """``data`` are whole events, or parts of them: an event is held until it is whole."""
+        if self._over:
+            return data
+        return b"".join(self._event(event) for event in self._events.feed(data))
+
+    def end(self) -> bytes:
+        """What is still to be sent when the stream came to its own end: not within an event."""
+        return self._events.rest or self._stamp()
+
+    def _event(self, event: sse.Event) -> bytes:
+        if event.data is None:
+            return event.raw
+        if event.data == sse.DONE:
+            return self._stamp() + event.raw
+        try:
+            payload = event.data.decode()
+            value = json.loads(payload)
+        except (ValueError, RecursionError):
+            self._over = True
+            return event.raw
+        self._over = self._over or _is_error(value)
+        self._any = True
+        self._payloads.add(payload)
+        self._texts.add(value)
+        return event.raw
+
+    def _stamp(self) -> bytes:
+        if self._over or not self._any:
+            return b""
+        self._over = True
+        token = self._draft.sign(self._payloads.salted, self._texts.found, self._clock())
+        return sse.comment(f"{HEADER} {token}") if token else b""
+
+
+def _is_error(value: Any) -> bool:
+    return isinstance(value, dict) and (bool(value.get("error")) or value.get("type") == "response.failed")
