@@ -4,60 +4,28 @@ module's; here is only what comes after what, and that whatever was reserved is 
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, final
+from collections.abc import Callable, Mapping
+from typing import Final, final
 
 from aiohttp import web
 
-from inbond.guard import budget, meter, refusals, sse, wire
-from inbond.guard.budget import Full, Usage
+from inbond.guard import meter, passing, refusals, wire
+from inbond.guard.budget import Usage
 from inbond.guard.callers import Caller, Callers
 from inbond.guard.config import GuardConfig, ModelPolicy
+from inbond.guard.metrics import Metrics
+from inbond.guard.probes import PATHS, Probes
 from inbond.guard.refusals import Refusal
-from inbond.guard.state import Held, State, StateLostError
+from inbond.guard.reservations import Hold, Reservations
+from inbond.guard.seen import Seen
+from inbond.guard.state import State
 from inbond.guard.upstream import Answer, Upstream, UpstreamError, headers_back, headers_for
 from inbond.guard.wire import Asked, BadRequestError
 
-_LEASE_S: Final = 120.0
 _ROUTES: Final[Mapping[str, wire.Route]] = {f"/v1/{route}": route for route in wire.ROUTES}
 _MODELS: Final = "/v1/models"
-
-
-@final
-@dataclass
-class Seen:
-    """One request as it went, for logs and metrics: no text of it. Times are in seconds."""
-
-    id: str
-    route: str
-    caller: Caller | None = None
-    model: str = ""
-    status: int = 0
-    code: str = ""
-    usage: Usage | None = None
-    began: float = 0.0
-    first_byte: float | None = None
-    ended: float = 0.0
-
-    def to_json(self) -> dict[str, Any]:
-        """A log line."""
-        return {
-            "request": self.id,
-            "route": self.route[:200],
-            "tenant": self.caller.tenant if self.caller else None,
-            "account": self.caller.account if self.caller else None,
-            "model": self.model[:200],
-            "status": self.status,
-            "code": self.code,
-            "prompt_tokens": self.usage.prompt_tokens if self.usage else None,
-            "completion_tokens": self.usage.completion_tokens if self.usage else None,
-            "first_byte_ms": round((self.first_byte - self.began) * 1e3, 2) if self.first_byte else None,
-            "ms": round((self.ended - self.began) * 1e3, 2),
-        }
 
 
 @final
@@ -75,34 +43,59 @@ class Gateway:
     ) -> None:
         self._config = config
         self._callers = callers
-        self._state = state
         self._upstream = upstream
         self._seen = seen
-        self._clock = clock
-        self.state_lost = False
+        self.reservations = Reservations(state, config.when_state_is_lost, clock)
+        self.metrics = Metrics()
+        self.in_flight = 0
+        self.draining = False
+        self.spoke: set[object] = set()
+        """Connections on which a request came; ``serve`` takes out those that are gone."""
+        self._probes = Probes(
+            self.reservations, upstream, self.metrics, when_lost=config.when_state_is_lost,
+            metrics_for=config.metrics_for, draining=lambda: self.draining,
+        )  # fmt: skip
+        self.metrics.watch("in_flight", "Requests that have not ended.", lambda: self.in_flight)
+        self.metrics.watch("state_lost", "1 while the state is lost.", lambda: self.reservations.lost)
+        self.metrics.watch("owed", "Requests not settled yet.", lambda: self.reservations.owed)
+        self.metrics.watch("never_settled", "Requests given up.", lambda: self.reservations.dropped)
 
     def app(self) -> web.Application:
+        """To be run without access log and with ``handler_cancellation``; see ``serve``."""
         app = web.Application(client_max_size=self._config.body_bytes)
         app.router.add_route("*", "/{tail:.*}", self.handle)
         return app
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """One request, from its key to its last byte."""
-        seen = Seen(uuid.uuid4().hex, request.rel_url.raw_path, began=time.perf_counter())
+        self.spoke.add(request.protocol)
+        if request.raw_path.partition("?")[0] in PATHS:
+            found = await self._probes.answer(request)
+            if found is not None:
+                return found
+        seen = Seen(uuid.uuid4().hex, request.raw_path, began=time.perf_counter())
+        self.in_flight += 1
         try:
-            return await self._answer(request, seen)
+            response = await self._answer(request, seen)
+            if not response.prepared:
+                await self._send_whole(request, response, seen)
+            return response
         except Refusal as refusal:
             seen.status, seen.code = refusal.status, refusal.code
-            return _refused(refusal, seen)
+            return await self._refuse(request, refusal, seen)
+        except (asyncio.CancelledError, ConnectionError):
+            seen.code = "client_gone"
+            raise
         finally:
+            self.in_flight -= 1
             seen.ended = time.perf_counter()
+            self.metrics.add(seen)
             self._seen(seen)
 
     async def _answer(self, request: web.Request, seen: Seen) -> web.StreamResponse:
-        path = request.rel_url.raw_path
-        route = _ROUTES.get(path)
-        if (route is None or request.method != "POST") and (path != _MODELS or request.method != "GET"):
-            raise refusals.no_route()
+        if self.draining:
+            raise refusals.draining()
+        route = self._route(request)
         caller = seen.caller = self._caller(request)
         if route is None:
             return await self._pass(request, caller, seen)
@@ -112,23 +105,33 @@ class Gateway:
         if policy is None:
             raise refusals.no_model(asked.model)
         estimate = Usage(asked.prompt_tokens, asked.completion_tokens(policy.default_max_tokens))
-        held = await self._reserve(caller, estimate, policy, seen)
-        metered = meter.Meter(estimate)
-        ended = False
+        hold = await self.reservations.hold(seen.id, caller.scopes, estimate, policy.price)
+        metered = meter.Meter(estimate, stream=asked.stream)
         try:
-            answer = await self._send("POST", route, headers_for(request.headers), _body(asked))
+            answer = await self._send("POST", route, headers_for(request.headers), passing.body_of(asked))
             try:
-                response = await self._relay(request, answer, asked, metered, seen)
-                ended = True
-                return response
+                return await self._relay(request, answer, asked, metered, hold, seen)
             finally:
                 answer.close()
+        except Refusal:
+            metered.failed()
+            raise
         finally:
-            used = metered.usage(ended=ended) if seen.status and seen.status < 400 else Usage(0, 0)
-            seen.usage = used
-            await asyncio.shield(self._settle(held, used, policy))
+            seen.usage = metered.usage()
+            await self.reservations.settle(hold, seen.usage)
 
     # Who asks, and for what -----------------------------------------------------------------------------
+
+    def _route(self, request: web.Request) -> wire.Route | None:
+        """None for the list of models. A path is one of ours to the letter: what is spelt in another way
+        (//v1, %2e, a whole URL) is another path, so that no two servers read it in two ways."""
+        path = request.raw_path.partition("?")[0]
+        if path == _MODELS and request.method == "GET":
+            return None
+        route = _ROUTES.get(path)
+        if route is None or request.method != "POST" or route not in self._config.routes:
+            raise refusals.no_route()
+        return route
 
     def _caller(self, request: web.Request) -> Caller:
         given = request.headers.getall("authorization", [])
@@ -139,146 +142,117 @@ class Gateway:
         return caller
 
     async def _asked(self, request: web.Request, route: wire.Route) -> Asked:
+        if request.headers.get("content-encoding", "identity").lower() != "identity":
+            raise refusals.encoded()
+        if (request.content_length or 0) > self._config.body_bytes:
+            raise refusals.too_large(self._config.body_bytes)
         try:
-            body = await asyncio.wait_for(request.read(), self._config.client_silence_s)
+            async with asyncio.timeout(self._config.client_silence_s):
+                body = await request.read()
         except web.HTTPRequestEntityTooLarge:
             raise refusals.too_large(self._config.body_bytes) from None
         except TimeoutError:
-            raise refusals.bad_request("timeout", "The body did not come in time.") from None
+            raise refusals.too_slow() from None
+        except web.RequestPayloadError:
+            raise refusals.bad_request("broken_body", "The body could not be read to its end.") from None
         try:
             return wire.read(route, body)
         except BadRequestError as error:
             raise refusals.bad_request(error.code, str(error)) from None
 
-    # Budgets --------------------------------------------------------------------------------------------
-
-    async def _reserve(self, caller: Caller, estimate: Usage, policy: ModelPolicy, seen: Seen) -> Held | None:
-        """None when the state is lost and requests pass all the same."""
-        at = self._clock()
-        claims = budget.claims(caller.scopes, estimate, policy.price, at)
-        seats = budget.seats(caller.scopes)
-        if not claims and not seats:
-            return None
-        try:
-            found = await self._state.reserve(seen.id, claims, seats, at, _LEASE_S)
-        except StateLostError:
-            self.state_lost = True
-            if self._config.when_state_is_lost == "closed":
-                raise refusals.cannot_meter() from None
-            return None
-        self.state_lost = False
-        if isinstance(found, Full):
-            raise refusals.over_budget(f"{found.cap:,} {found.what}", found.wait_s)
-        return found
-
-    async def _settle(self, held: Held | None, used: Usage, policy: ModelPolicy) -> None:
-        if held is not None:
-            try:
-                await self._state.settle(held, budget.settled(held.claims, used, policy.price))
-            except StateLostError:
-                self.state_lost = True
-
     # The upstream ---------------------------------------------------------------------------------------
 
     async def _send(self, method: str, route: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
         try:
-            return await self._upstream.send(method, route, headers, body)
+            answer = await self._upstream.send(method, route, headers, body)
         except UpstreamError as error:
             raise refusals.upstream_failed(error.reason) from None
+        if answer.status in (401, 403) or 300 <= answer.status < 400:
+            answer.close()  # it is the guard whom the upstream does not know, not the caller
+            raise refusals.upstream_failed("refused")
+        return answer
 
     async def _pass(self, request: web.Request, caller: Caller, seen: Seen) -> web.StreamResponse:
         """A route without tokens: counted as a request, and passed on."""
-        policy = ModelPolicy()
-        held = await self._reserve(caller, Usage(0, 0), policy, seen)
+        nothing = Usage(0, 0)
+        hold = await self.reservations.hold(seen.id, caller.scopes, nothing, ModelPolicy().price)
         try:
             answer = await self._send("GET", "models", headers_for(request.headers), None)
             try:
-                body = b"".join([chunk async for chunk in _whole(answer)])
+                body = await passing.whole(answer)
             finally:
                 answer.close()
         finally:
-            await asyncio.shield(self._settle(held, Usage(0, 0), policy))
+            await self.reservations.settle(hold, nothing)
         seen.status = answer.status
-        return web.Response(status=answer.status, headers=headers_back(answer.headers), body=body)
+        return web.Response(status=answer.status, headers=_headers(answer, seen), body=body)
 
     async def _relay(
-        self, request: web.Request, answer: Answer, asked: Asked, metered: meter.Meter, seen: Seen
+        self, request: web.Request, answer: Answer, asked: Asked, metered: meter.Meter, hold: Hold, seen: Seen
     ) -> web.StreamResponse:
-        seen.status = answer.status
-        headers = {**headers_back(answer.headers), "x-request-id": seen.id}
+        headers = _headers(answer, seen)
         if asked.stream and answer.status < 400:
-            return await self._stream(request, answer, asked, metered, headers, seen)
-        body = b"".join([chunk async for chunk in _whole(answer)])
-        _look(metered, body)
+            seen.status = answer.status
+            return await self._stream(request, answer, asked, metered, headers, hold, seen)
+        body = await passing.whole(answer)
+        seen.status = answer.status
+        if answer.status < 400:
+            metered.body(body)
+        else:
+            metered.failed()
         seen.first_byte = time.perf_counter()
         return web.Response(status=answer.status, headers=headers, body=body)
 
     async def _stream(
         self, request: web.Request, answer: Answer, asked: Asked, metered: meter.Meter,
-        headers: Mapping[str, str], seen: Seen,
+        headers: Mapping[str, str], hold: Hold, seen: Seen,
     ) -> web.StreamResponse:  # fmt: skip
         response = web.StreamResponse(status=answer.status, headers=headers)
-        await response.prepare(request)
-        async for data in _events(answer, asked, metered):
-            if seen.first_byte is None:
-                seen.first_byte = time.perf_counter()
-            await asyncio.wait_for(response.write(data), self._config.client_silence_s)
-        await response.write_eof()
+        silence = self._config.client_silence_s
+        try:
+            await response.prepare(request)
+            async for piece in passing.events(answer, asked, metered):
+                if seen.first_byte is None:
+                    seen.first_byte = time.perf_counter()
+                if piece.last:  # whoever asks again as soon as he has it finds his seat free
+                    await self.reservations.settle(hold, metered.usage())
+                async with asyncio.timeout(silence):
+                    await response.write(piece.data)
+            await self.reservations.settle(hold, metered.usage())
+            async with asyncio.timeout(silence):
+                await response.write_eof()
+        except TimeoutError:
+            _cut(request, seen)
+        return response
+
+    # Back to the caller ---------------------------------------------------------------------------------
+
+    async def _send_whole(self, request: web.Request, response: web.StreamResponse, seen: Seen) -> None:
+        """Sends an answer, to whoever takes it in time."""
+        try:
+            async with asyncio.timeout(self._config.client_silence_s):
+                await response.prepare(request)
+                await response.write_eof()
+        except TimeoutError:
+            _cut(request, seen)
+
+    async def _refuse(self, request: web.Request, refusal: Refusal, seen: Seen) -> web.Response:
+        headers = {**refusal.headers, "x-request-id": seen.id}
+        response = web.Response(
+            status=refusal.status, headers=headers, body=refusal.body, content_type="application/json"
+        )
+        if self.draining or not request.content.at_eof():
+            response.force_close()  # what is left of a body is not waited for
+        await self._send_whole(request, response, seen)
         return response
 
 
-async def _events(answer: Answer, asked: Asked, metered: meter.Meter) -> AsyncIterator[bytes]:
-    """The stream as the caller gets it: as it came, but for a count of tokens that only we asked for. An
-    upstream that dies within ends it with an error event, since a status was sent already."""
-    events = sse.Events()
-    drop_usage = _asks_usage(asked)
-    try:
-        async for chunk in answer.chunks():
-            out = []
-            for event in events.feed(chunk):
-                if not (metered.event(event) and drop_usage):
-                    out.append(event.raw)
-            if out:
-                yield b"".join(out)
-        if events.rest:
-            yield events.rest
-    except (UpstreamError, sse.TooLongError):
-        yield sse.event(refusals.upstream_failed("broken").body)
+def _headers(answer: Answer, seen: Seen) -> dict[str, str]:
+    return {**headers_back(answer.headers), "x-request-id": seen.id}
 
 
-async def _whole(answer: Answer) -> AsyncIterator[bytes]:
-    try:
-        async for chunk in answer.chunks():
-            yield chunk
-    except UpstreamError as error:
-        raise refusals.upstream_failed(error.reason) from None
-
-
-def _look(metered: meter.Meter, body: bytes) -> None:
-    try:
-        value = json.loads(body)
-    except ValueError:
-        return
-    if isinstance(value, dict):
-        metered.body(value)
-
-
-def _asks_usage(asked: Asked) -> bool:
-    """Whether the guard asks for the count of tokens that the caller did not ask for."""
-    return asked.stream and not asked.wants_usage and asked.route in ("chat/completions", "completions")
-
-
-def _body(asked: Asked) -> bytes:
-    if not _asks_usage(asked):
-        return json.dumps(asked.value, ensure_ascii=False).encode()
-    options = asked.value.get("stream_options")
-    kept: dict[str, Any] = dict(options) if isinstance(options, dict) else {}
-    value = {**asked.value, "stream_options": {**kept, "include_usage": True}}
-    return json.dumps(value, ensure_ascii=False).encode()
-
-
-def _refused(refusal: Refusal, seen: Seen) -> web.Response:
-    headers = {**refusal.headers, "x-request-id": seen.id}
-    return web.Response(
-        status=refusal.status, headers=headers, body=refusal.body, content_type="application/json"
-    )
+def _cut(request: web.Request, seen: Seen) -> None:
+    """Ends a connection whose other end does not take what it asked for."""
+    seen.code = "client_slow"
+    if request.transport is not None:
+        request.transport.abort()

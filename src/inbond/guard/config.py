@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from inbond.errors import InputError
 from inbond.guard.budget import Price
+from inbond.guard.wire import ROUTES, Route
 from inbond.policy.strict import first_fault
 
 _Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -72,12 +73,18 @@ class GuardConfig(_Strict):
     ``when_state_is_lost``: closed refuses what it cannot meter, open lets it pass and says so in /health."""
 
     upstream: Upstream
-    issuer: str = "http://localhost:8089"
+    issuer: Annotated[str, Field(min_length=1, max_length=300)] = "http://localhost:8089"
+    receipts: bool = Field(True, description="whether answers carry a signed receipt of the issuer's")
+    terms: str | None = Field(None, description="file with the terms of use; receipts name its digest")
     callers: str = "callers.yaml"
     models: dict[str, ModelPolicy] = {}
     unlisted: ModelPolicy | None = Field(None, description="policy of other models; none: they are refused")
     state: str | None = None
     when_state_is_lost: Literal["closed", "open"] = "closed"
+    routes: tuple[Route, ...] = ROUTES
+    metrics_for: Literal["here", "anyone", "nobody"] = Field(
+        "here", description="who may read /metrics: this machine through no proxy, anyone, nobody"
+    )
     body_bytes: Annotated[int, Field(ge=1_024, le=2**30)] = 32 * 2**20
     client_silence_s: _Seconds = 60.0
 

@@ -7,16 +7,19 @@ guard did to either. An answer that failed or broke off gets none: nobody could 
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, final
 
-from inbond.digest import Digest
+from inbond.digest import Digest, of_bytes
 from inbond.errors import InputError
 from inbond.guard import sse
 from inbond.guard.callers import Caller
+from inbond.guard.config import GuardConfig, read_file
 from inbond.ledger import issuer_keys, receipts
 from inbond.ledger.attest import KeyStore, PublicKey, Signer
 from inbond.ledger.receipts import HEADER, Claims, Payloads, Salted, Texts
@@ -45,10 +48,12 @@ class Issuer:
         self._keys = self._read_keys()
 
     def look(self) -> None:
-        """Takes up a key that was rotated. Raises as ``__init__``; then the one before goes on signing."""
-        signer = self._store.signer()
-        if signer.public != self._signer.public:
-            self._signer, self._keys = signer, self._read_keys()
+        """Takes up a key that was rotated; where it cannot be read, the one before goes on signing."""
+        with contextlib.suppress(InputError):
+            signer = self._store.signer()
+            if signer.public != self._signer.public:
+                self._keys = self._read_keys()
+                self._signer = signer
 
     def _read_keys(self) -> bytes:
         return issuer_keys.encode(public_keys(self._store))
@@ -80,6 +85,15 @@ class Issuer:
             registration.digest if registration else None,
             (self._salt(), self._salt()),
         )
+
+
+def open_issuer(config: GuardConfig, beside: Path, folder: Path) -> Issuer | None:
+    """None where the configuration wants no receipts. ``beside`` is where its files lie, ``folder`` the
+    workspace's for the guard. Raises InputError, UnwritableError."""
+    if not config.receipts:
+        return None
+    terms = None if config.terms is None else of_bytes(read_file(beside / config.terms))
+    return Issuer(config.issuer, terms, KeyStore(folder / FOLDER))
 
 
 def public_keys(store: KeyStore) -> list[PublicKey]:
@@ -175,6 +189,18 @@ class Stamp:
         self._over = True
         token = self._draft.sign(self._payloads.salted, self._texts.found, self._clock())
         return sse.comment(f"{HEADER} {token}") if token else b""
+
+
+async def stamped(
+    chunks: AsyncIterator[bytes], draft: Draft, clock: Callable[[], float]
+) -> AsyncIterator[bytes]:
+    """A stream of events with its receipt."""
+    stamp = Stamp(draft, clock)
+    async for data in chunks:
+        if out := stamp.feed(data):
+            yield out
+    if rest := stamp.end():
+        yield rest
 
 
 def _is_error(value: Any) -> bool:

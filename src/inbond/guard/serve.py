@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -12,15 +13,20 @@ from typing import final
 from aiohttp import web
 
 from inbond.errors import InbondError, InputError
-from inbond.guard.app import Gateway, Seen
+from inbond.guard.app import Gateway
 from inbond.guard.callers import Callers, parse_callers
 from inbond.guard.config import GuardConfig, read_file
+from inbond.guard.receipts import Issuer
+from inbond.guard.seen import Seen
 from inbond.guard.state import State
 from inbond.guard.state_sqlite import SqliteState
-from inbond.guard.upstream import HttpUpstream
+from inbond.guard.upstream import HttpUpstream, check_not_itself
 
 _LOOK_S = 1.0
 _GRACE_S = 30.0
+_IDLE_S = 75.0
+_MUTE_S = 60.0
+"""Seconds in which the first request on a connection must have come, headers and all."""
 
 
 @final
@@ -87,8 +93,11 @@ class Place:
 
 def open_state(config: GuardConfig, folder: Path) -> State:
     """Raises InputError, UnwritableError."""
-    assert config.state is None
-    return SqliteState(folder / "state.db")
+    if config.state is None:
+        return SqliteState(folder / "state.db")
+    from inbond.guard.state_redis import RedisState  # an optional dependency
+
+    return RedisState(config.state)
 
 
 async def serve(
@@ -98,26 +107,57 @@ async def serve(
     environment: Mapping[str, str],
     seen: Callable[[Seen], None],
     ready: Callable[[str], None],
+    issuer: Issuer | None = None,
 ) -> None:
     """Serves until SIGTERM or SIGINT; then takes no new request and lets those that began come to an end.
 
     Raises InputError when the port is taken or a key is missing."""
     state = open_state(config, place.folder)
     upstream = HttpUpstream(config.upstream, environment)
+    gateway = Gateway(config, callers, state, upstream, seen, issuer=issuer)
     runner = web.AppRunner(
-        Gateway(config, callers, state, upstream, seen).app(), access_log=None, handler_cancellation=True
-    )
+        gateway.app(), access_log=None, handler_cancellation=True, keepalive_timeout=_IDLE_S,
+        auto_decompress=False, shutdown_timeout=_GRACE_S,
+    )  # fmt: skip
     await runner.setup()
-    site = web.TCPSite(runner, place.host, place.port, shutdown_timeout=_GRACE_S)
+    site = web.TCPSite(runner, place.host, place.port, backlog=1_024)
+    keeping = asyncio.ensure_future(gateway.reservations.keep())
     try:
         await _listen(site, place)
         port = runner.addresses[0][1]
+        check_not_itself(config.upstream, port)
         ready(f"http://{place.host}:{port}/v1")
-        await _until_told(callers)
+        looks = [callers.look, Mute(runner, gateway.spoke).look, *([issuer.look] if issuer else [])]
+        await _until_told(looks)
     finally:
+        gateway.draining = True
         await runner.cleanup()
+        keeping.cancel()
+        await gateway.reservations.close()
         await upstream.close()
         await state.close()
+
+
+@final
+class Mute:
+    """Closes connections on which no request comes: whoever only opens them takes no place from others.
+    Those that asked once are closed by the server when they are idle."""
+
+    def __init__(self, runner: web.AppRunner, spoke: set[object]) -> None:
+        self._runner = runner
+        self._spoke = spoke
+        self._since: dict[object, float] = {}
+
+    def look(self) -> None:
+        """Is called every second."""
+        assert self._runner.server is not None
+        now = time.monotonic()
+        self._spoke.intersection_update(self._runner.server.connections)
+        mute = [each for each in self._runner.server.connections if each not in self._spoke]
+        self._since = {each: self._since.get(each, now) for each in mute}
+        for each in mute:
+            if now - self._since[each] > _MUTE_S:
+                each.force_close()
 
 
 async def _listen(site: web.TCPSite, place: Place) -> None:
@@ -131,7 +171,7 @@ async def _listen(site: web.TCPSite, place: Place) -> None:
         ) from error
 
 
-async def _until_told(callers: CallersFile) -> None:
+async def _until_told(looks: Sequence[Callable[[], None]]) -> None:
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -140,4 +180,5 @@ async def _until_told(callers: CallersFile) -> None:
         try:
             await asyncio.wait_for(told.wait(), _LOOK_S)
         except TimeoutError:
-            callers.look()
+            for look in looks:
+                look()
