@@ -36,7 +36,6 @@ def serve(
     Example: inbond guard serve --upstream http://localhost:8000 --config guard.yaml
     """
     from inbond.guard.config import read_config
-    from inbond.guard.receipts import open_issuer
     from inbond.guard.seen import Seen
     from inbond.guard.serve import CallersFile, Place, serve
 
@@ -54,8 +53,7 @@ def serve(
         sys.stdout.flush()
 
     callers = CallersFile(config.parent / settings.callers, out.say)
-    issuer = open_issuer(settings, config.parent, folder)
-    asyncio.run(serve(settings, callers, Place(host, port, folder), os.environ, log, ready, issuer))
+    asyncio.run(serve(settings, callers, Place(host, port, folder), os.environ, log, ready))
     return 0
 
 

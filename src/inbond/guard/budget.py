@@ -141,5 +141,11 @@ def bounds(window: Window, at: float) -> tuple[int, int]:
     return begins, begins + length
 
 
+def kept_until(claim: Claim) -> int:
+    """When a window may be forgotten: as long again after its end as it is long, and ten minutes, so that a
+    late settlement or a clock that was set back still finds it."""
+    return 2 * claim.ends - claim.begins + 600
+
+
 def _first(year: int, month: int) -> int:
     return int(datetime(year, month, 1, tzinfo=UTC).timestamp())

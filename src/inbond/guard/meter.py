@@ -7,21 +7,33 @@ piece of a stream is at least one token, and text has at most a token for each o
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
-from typing import Any, final
+from typing import Any, Final, final
 
 from inbond.guard.budget import Usage
 from inbond.guard.sse import DONE, Event
 
+_USAGE: Final = re.compile(rb'"usage"\s*:\s*\{')
+_TEXT: Final = re.compile(
+    rb'"(?:content|text|delta|arguments|refusal|reasoning|reasoning_content|summary)"\s*:\s*'
+    rb'"((?:[^"\\]|\\.)*)"'
+)
+"""Text as JSON writes it: never shorter than its bytes."""
+_REPEATS: Final = re.compile(rb'"type"\s*:\s*"response\.[a-z_.]*(?<!\.delta)"')
+"""Events of a response that say again what its deltas said."""
+
 
 @final
 class Meter:
-    """Counts one answer. ``estimated`` is what was reserved for it."""
+    """Counts one answer. ``estimated`` is what was reserved for it, ``stream`` whether it comes in pieces."""
 
-    def __init__(self, estimated: Usage) -> None:
+    def __init__(self, estimated: Usage, *, stream: bool) -> None:
         self._estimated = estimated
+        self._stream = stream
         self._told: Usage | None = None
-        self._pieces = 0
+        self._passed = 0
+        self._failed = False
 
     @property
     def told(self) -> bool:
@@ -32,33 +44,50 @@ class Meter:
         """Looks at one event of a stream. Whether it holds the usage alone, and no part of the answer."""
         if found.data is None or found.data == DONE:
             return False
-        if b'"usage"' not in found.data:
-            self._pieces += 1
+        if _USAGE.search(found.data) is None or (value := _object(found.data)) is None:
+            text = 0 if _REPEATS.search(found.data) else _text_bytes(found.data)
+            self._passed += text if self.told else max(1, text)
             return False
-        try:
-            value = json.loads(found.data)
-        except ValueError:
+        usage = usage_of(value)
+        if usage is None:
+            self._passed += max(1, _text_bytes(found.data))
             return False
-        if not isinstance(value, dict):
-            return False
-        self.body(value)
-        alone = value.get("choices") == []
-        self._pieces += not alone
-        return alone and usage_of(value) is not None
+        self._told, self._passed = usage, 0
+        return value.get("choices") == []
 
-    def body(self, value: Mapping[str, Any]) -> None:
-        """Looks at a whole answer, or at an event that may end one."""
-        found = usage_of(value)
-        if found is not None:
-            self._told = found
+    def body(self, data: bytes) -> None:
+        """Looks at a whole answer."""
+        value = _object(data)
+        self._told = usage_of(value) if value is not None else None
+        self._passed = _text_bytes(data)
 
-    def usage(self, *, ended: bool) -> Usage:
-        """What to settle. An answer that broke off, and of which nothing was told, used what passed."""
+    def failed(self) -> None:
+        """The upstream gave no answer, and nothing is to be paid."""
+        self._failed = True
+
+    def usage(self) -> Usage:
+        """What to settle. An answer that nobody waited for, and of which nothing is known, used what was held
+        for it; a stream used what passed."""
+        if self._failed:
+            return Usage(0, 0)
         if self._told is not None:
-            return self._told
-        if ended and not self._pieces:
-            return self._estimated
-        return Usage(self._estimated.prompt_tokens, self._pieces)
+            after = self._passed if self._stream else 0
+            return Usage(self._told.prompt_tokens, self._told.completion_tokens + after)
+        if self._stream or self._passed:
+            return Usage(self._estimated.prompt_tokens, self._passed)
+        return self._estimated
+
+
+def _object(data: bytes) -> dict[str, Any] | None:
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _text_bytes(data: bytes) -> int:
+    return sum(map(len, _TEXT.findall(data)))
 
 
 def usage_of(value: Mapping[str, Any]) -> Usage | None:

@@ -56,6 +56,33 @@ def too_large(most: int) -> Refusal:
     return Refusal(413, "too_large", f"A body may have {most:,} bytes.")
 
 
+def encoded() -> Refusal:
+    """A compressed body may be a thousand times as long as it looks."""
+    return Refusal(415, "unsupported_encoding", "Send the body as it is, without Content-Encoding.")
+
+
+def too_slow() -> Refusal:
+    """The body did not come in time."""
+    return Refusal(408, "timeout", "The body did not come in time.")
+
+
+def never_fits(amount: int, most: int, what: str) -> Refusal:
+    """Waiting does not help: the request alone is more than the limit."""
+    return Refusal(
+        400,
+        "limit_too_small",
+        f"This request may use {amount:,} {what}, and your limit is {most:,}. Ask for less at a time, or set"
+        " max_tokens.",
+    )
+
+
+def draining() -> Refusal:
+    """The guard ends, and another takes its place."""
+    return Refusal(
+        503, "unavailable", "This server is about to end. Try again.", "server_error", {"retry-after": "1"}
+    )
+
+
 def over_budget(what: str, wait_s: float) -> Refusal:
     """The limit that is reached is the caller's own, so it is named."""
     wait = str(max(1, math.ceil(wait_s)))

@@ -20,7 +20,7 @@ class StateLostError(InbondError):
 @final
 @dataclass(frozen=True)
 class Held:
-    """A reservation: its claims stand, and its seats are taken until it is settled or ``lease_s`` is over."""
+    """A reservation: its claims stand, and its seats are taken until it is settled or its lease is over."""
 
     id: str
     claims: tuple[Claim, ...]
@@ -29,20 +29,24 @@ class Held:
 
 class State(Protocol):
     """Every method may raise StateLostError; then it is not known whether it took effect, except that
-    ``settle`` and ``put_marks`` may be called again with the same id and take effect once.
+    ``reserve``, ``settle`` and ``put_marks`` may be called again with the same id and take effect once.
 
     Amounts are whole numbers and are only ever added, so that replicas in any order come to the same. A
     process that dies leaves its claims as they were reserved (never too little) and its seats until their
-    lease is over.
+    lease is over. Times are those of who asks: replicas' clocks must agree to within seconds. A clock that
+    jumps forward begins new windows; one that jumps back finds the windows of before as they were left, for
+    as long as ``budget.kept_until`` says.
     """
 
     async def reserve(
         self, id_: str, claims: Sequence[Claim], seats: Sequence[Seat], at: float, lease_s: float
     ) -> Held | Full:
-        """Holds all claims and seats, or none: then what did not fit first, in the order given."""
+        """Holds all claims and seats, or none: then what did not fit first, in the order given. An id that
+        is held already stays as it is, and is held."""
 
-    async def settle(self, held: Held, changes: Sequence[tuple[Claim, int]]) -> None:
-        """Adds the changes to their windows, whatever their caps say, and frees the seats. Once."""
+    async def settle(self, held: Held, changes: Sequence[tuple[Claim, int]]) -> bool:
+        """Adds the changes to their windows, whatever their caps say, and frees the seats. False, and
+        nothing changes, when the id is not held: it was settled before, or what was held is lost."""
 
     async def extend(self, held: Held, at: float, lease_s: float) -> None:
         """A long answer keeps its seats: their lease is over ``lease_s`` after ``at``."""
@@ -51,7 +55,8 @@ class State(Protocol):
         """Drops what ended long before ``at`` and nothing asks for any more."""
 
     async def put_marks(self, id_: str, window: int, marks: Sequence[bytes]) -> None:
-        """Adds marks to what was seen in a window of detection. Once."""
+        """Adds marks to what was seen in the window of detection that begins at ``window``, in seconds since
+        1970. Once: an id is remembered for a day."""
 
     async def marks(self, window: int) -> list[bytes]:
         """All marks of a window, in no order."""

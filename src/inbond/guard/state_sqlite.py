@@ -9,25 +9,27 @@ from pathlib import Path
 from typing import Final, final
 
 from inbond.errors import InputError
-from inbond.guard.budget import Claim, Full, Seat
+from inbond.guard.budget import Claim, Full, Seat, kept_until
 from inbond.guard.state import Held, StateLostError
 from inbond.workspace import writing
 
 _FORMAT: Final = 1
-_OLD_S: Final = 40 * 86_400
-"""Windows that ended so long ago are dropped: no claim of a month before is looked at again."""
+_DAY_S: Final = 86_400
+"""How long an id is remembered: of a request that was never settled, and of marks that were put."""
 
 
 def _create(db: sqlite3.Connection) -> None:
     db.execute(
-        "CREATE TABLE used (counter TEXT, begins INTEGER, ends INTEGER, amount INTEGER NOT NULL,"
+        "CREATE TABLE used (counter TEXT, begins INTEGER, kept INTEGER, amount INTEGER NOT NULL,"
         " PRIMARY KEY (counter, begins)) WITHOUT ROWID"
     )
-    db.execute("CREATE INDEX used_ends ON used (ends)")
+    db.execute("CREATE INDEX used_kept ON used (kept)")
     db.execute(
         "CREATE TABLE seat (counter TEXT, holder TEXT, until REAL NOT NULL,"
         " PRIMARY KEY (counter, holder)) WITHOUT ROWID"
     )
+    db.execute("CREATE INDEX seat_holder ON seat (holder)")
+    db.execute("CREATE TABLE held (id TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID")
     db.execute("CREATE TABLE done (id TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID")
     db.execute("CREATE TABLE mark (window INTEGER, data BLOB NOT NULL)")
     db.execute("CREATE INDEX mark_window ON mark (window)")
@@ -89,7 +91,10 @@ class SqliteState:
     async def reserve(
         self, id_: str, claims: Sequence[Claim], seats: Sequence[Seat], at: float, lease_s: float
     ) -> Held | Full:
+        held = Held(id_, tuple(claims), tuple(seats))
         with self._turn() as db:
+            if db.execute("SELECT 1 FROM held WHERE id = ?", (id_,)).fetchone():
+                return held
             for claim in claims:
                 used = self._used(claim)
                 if used + claim.amount > claim.cap:
@@ -106,7 +111,8 @@ class SqliteState:
                 "INSERT OR REPLACE INTO seat VALUES (?, ?, ?)",
                 [(seat.counter, id_, at + lease_s) for seat in seats],
             )
-        return Held(id_, tuple(claims), tuple(seats))
+            db.execute("INSERT INTO held VALUES (?, ?)", (id_, at))
+        return held
 
     def _used(self, claim: Claim) -> int:
         row = self._db.execute(
@@ -118,32 +124,31 @@ class SqliteState:
         self._db.executemany(
             "INSERT INTO used VALUES (?, ?, ?, ?)"
             " ON CONFLICT (counter, begins) DO UPDATE SET amount = amount + excluded.amount",
-            [(claim.counter, claim.begins, claim.ends, amount) for claim, amount in changes],
+            [(claim.counter, claim.begins, kept_until(claim), amount) for claim, amount in changes],
         )
 
-    async def settle(self, held: Held, changes: Sequence[tuple[Claim, int]]) -> None:
+    async def settle(self, held: Held, changes: Sequence[tuple[Claim, int]]) -> bool:
         with self._turn() as db:
-            if self._once(f"settle {held.id}", changes[0][0].ends if changes else 0):
-                self._add(change for change in changes if change[1])
+            if db.execute("DELETE FROM held WHERE id = ?", (held.id,)).rowcount == 0:
+                return False
+            self._add(change for change in changes if change[1])
             db.execute("DELETE FROM seat WHERE holder = ?", (held.id,))
-
-    def _once(self, id_: str, at: float) -> bool:
-        found = self._db.execute("INSERT OR IGNORE INTO done VALUES (?, ?)", (id_, at)).rowcount
-        return found == 1
+        return True
 
     async def extend(self, held: Held, at: float, lease_s: float) -> None:
         with self._turn() as db:
             db.execute("UPDATE seat SET until = ? WHERE holder = ?", (at + lease_s, held.id))
 
     async def forget(self, at: float) -> None:
-        """Drops windows and ids that nothing asks for any more."""
         with self._turn() as db:
-            db.execute("DELETE FROM used WHERE ends < ?", (at - _OLD_S,))
-            db.execute("DELETE FROM done WHERE at < ?", (at - _OLD_S,))
+            db.execute("DELETE FROM used WHERE kept < ?", (at,))
+            db.execute("DELETE FROM seat WHERE until <= ?", (at,))
+            db.execute("DELETE FROM held WHERE at < ?", (at - _DAY_S,))
+            db.execute("DELETE FROM done WHERE at < ?", (at - _DAY_S,))
 
     async def put_marks(self, id_: str, window: int, marks: Sequence[bytes]) -> None:
         with self._turn() as db:
-            if self._once(f"marks {id_}", window):
+            if db.execute("INSERT OR IGNORE INTO done VALUES (?, ?)", (id_, window)).rowcount == 1:
                 db.executemany("INSERT INTO mark VALUES (?, ?)", [(window, mark) for mark in marks])
 
     async def marks(self, window: int) -> list[bytes]:
@@ -178,7 +183,8 @@ class SqliteState:
         return dict(self._db.execute("SELECT account, data FROM tier ORDER BY account"))
 
     async def ping(self) -> None:
-        self._db.execute("SELECT 1")
+        with self._turn() as db:  # a disk may be read long after it is too full to be written
+            db.execute("INSERT OR REPLACE INTO done VALUES ('ping', 0)")
 
     async def close(self) -> None:
         self._db.close()

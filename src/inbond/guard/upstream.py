@@ -19,9 +19,8 @@ _HOP: Final = frozenset(
     }
 )  # fmt: skip
 """Headers of one connection (RFC 9110, 7.6.1), and those that are written anew."""
-_PASSED_ON: Final = frozenset(
-    {"content-type", "openai-organization", "openai-project", "openai-beta", "user-agent"}
-)
+_OURS: Final = frozenset({"set-cookie", "server", "date", "x-request-id", "inbond-receipt"})
+_PASSED_ON: Final = frozenset({"openai-organization", "openai-project", "openai-beta", "user-agent"})
 
 
 class UpstreamError(Exception):
@@ -65,7 +64,8 @@ def headers_for(received: Mapping[str, str]) -> dict[str, str]:
 
 def headers_back(received: Mapping[str, str]) -> dict[str, str]:
     """What of an upstream's headers goes back: all but those of the connection, cookies and its server."""
-    dropped = _HOP | {"set-cookie", "server", "date", "inbond-receipt"}
+    named = {name.strip().lower() for name in received.get("Connection", "").split(",")}
+    dropped = _HOP | _OURS | named
     return {name: value for name, value in received.items() if name.lower() not in dropped}
 
 
@@ -116,7 +116,7 @@ class HttpUpstream:
             response = await session.request(
                 method,
                 f"{self._base}/{route}",
-                headers={**headers, **self._own},
+                headers={**headers, **self._own, **({"content-type": "application/json"} if body else {})},
                 data=body,
                 allow_redirects=False,
             )
@@ -131,7 +131,6 @@ class HttpUpstream:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
                 timeout=aiohttp.ClientTimeout(
                     total=None,
                     sock_connect=self._settings.connect_s,

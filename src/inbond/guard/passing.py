@@ -1,0 +1,84 @@
+"""What passes between a caller and the upstream: a request as it is sent, an answer as it comes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Final, final
+
+from inbond.guard import meter, refusals, sse
+from inbond.guard.upstream import Answer, UpstreamError
+from inbond.guard.wire import Asked
+
+MOST_BODY: Final = 256 * 2**20
+"""A whole answer is held in memory: none is so long."""
+
+
+@final
+@dataclass(frozen=True)
+class Piece:
+    """Bytes of a stream for the caller. ``last``: with them he has the whole answer, so that whatever must be
+    done before he asks again is done before he gets them."""
+
+    data: bytes
+    last: bool = False
+
+
+def body_of(asked: Asked) -> bytes:
+    """The request as it is sent: as asked, but for the count of tokens at the end of a stream."""
+    value = dict(asked.value)
+    if asks_usage(asked):
+        options = value.get("stream_options")
+        kept: dict[str, Any] = dict(options) if isinstance(options, dict) else {}
+        value["stream_options"] = {**kept, "include_usage": True}
+    try:
+        return json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON can escape and UTF-8 cannot hold
+        return json.dumps(value).encode()
+
+
+def asks_usage(asked: Asked) -> bool:
+    """Whether the guard asks for the count of tokens that the caller did not ask for."""
+    return asked.stream and not asked.wants_usage and asked.route in ("chat/completions", "completions")
+
+
+async def events(answer: Answer, asked: Asked, metered: meter.Meter) -> AsyncIterator[Piece]:
+    """The stream as the caller gets it: as it came, but for a count of tokens that only we asked for. An
+    upstream that dies within ends it with an error event, since a status was sent already."""
+    found = sse.Events()
+    drop_usage = asks_usage(asked)
+    try:
+        async for chunk in answer.chunks():
+            out: list[bytes] = []
+            for event in found.feed(chunk):
+                alone = metered.event(event)
+                last = event.data == sse.DONE or (asked.route == "responses" and metered.told)
+                if last and out:
+                    yield Piece(b"".join(out))
+                    out = []
+                if last:
+                    yield Piece(event.raw, last=True)
+                elif not (alone and drop_usage):
+                    out.append(event.raw)
+            if out:
+                yield Piece(b"".join(out))
+        if found.rest:
+            yield Piece(found.rest)
+    except (UpstreamError, sse.TooLongError):
+        yield Piece(sse.event(refusals.upstream_failed("broken").body))
+
+
+async def whole(answer: Answer) -> bytes:
+    """An answer that is not a stream. Raises Refusal when it breaks off or does not end."""
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async for chunk in answer.chunks():
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > MOST_BODY:
+                raise refusals.upstream_failed("broken")
+    except UpstreamError as error:
+        raise refusals.upstream_failed(error.reason) from None
+    return b"".join(chunks)

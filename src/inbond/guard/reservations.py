@@ -1,0 +1,215 @@
+"""What a request may use is held before it is sent and settled after, whatever becomes of the state between.
+
+While the state is lost nothing waits for it: the configuration says whether requests are refused (closed) or
+pass (open). What could not be settled is owed, and settled when the state is back: each request once, even
+where nobody knows whether a call took effect before its answer was lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal, TypeVar, final
+
+from inbond.guard import budget, refusals
+from inbond.guard.budget import Claim, Full, Price, Scopes, Usage
+from inbond.guard.state import Held, State, StateLostError
+
+LEASE_S: Final = 120.0
+"""A seat whose holder is not heard of for so long is free."""
+TICK_S: Final = 1.0
+_EXTEND_S: Final = LEASE_S / 3
+_FORGET_S: Final = 600.0
+MOST_OWED: Final = 100_000
+_NO_CAP: Final = 2**53
+T = TypeVar("T")
+
+
+@final
+@dataclass
+class Hold:
+    """One request's reservation. ``known``: the state said that it stands."""
+
+    held: Held
+    price: Price
+    known: bool = True
+    settled: bool = False
+
+
+@final
+@dataclass(frozen=True)
+class _Owed:
+    """What the state has not been told yet. ``anew``: it may know nothing of the request at all."""
+
+    held: Held
+    changes: tuple[tuple[Claim, int], ...]
+    anew: bool
+
+
+@final
+class Reservations:
+    """Holds and settles. ``lost`` says whether the state was out of reach when last asked."""
+
+    def __init__(
+        self, state: State, when_lost: Literal["closed", "open"], clock: Callable[[], float] = time.time
+    ) -> None:
+        self._state = state
+        self._when_lost = when_lost
+        self._clock = clock
+        self._tried = 0.0
+        self._open: dict[str, Held] = {}
+        self._owed: dict[str, _Owed] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.lost = False
+        self.dropped = 0
+        """Requests whose use was never settled, because too many were owed."""
+
+    @property
+    def owed(self) -> int:
+        """Requests that wait to be settled."""
+        return len(self._owed)
+
+    async def hold(self, id_: str, scopes: Scopes, estimate: Usage, price: Price) -> Hold:
+        """Reserves one request. Raises Refusal: a limit is reached, or the state is lost."""
+        at = self._clock()
+        held = Held(id_, budget.claims(scopes, estimate, price, at), budget.seats(scopes))
+        hold = Hold(held, price)
+        for claim in held.claims:
+            if claim.amount > claim.cap > 0:
+                raise refusals.never_fits(claim.amount, claim.cap, f"{claim.kind} a {claim.window}")
+        if not held.claims and not held.seats:
+            return hold
+        if self._away():
+            return self._without_state(hold, asked=False)
+        task = self._start(self._state.reserve(id_, held.claims, held.seats, at, LEASE_S))
+        try:
+            found = await asyncio.shield(task)
+        except asyncio.CancelledError:
+            self._start(self._undo(task, held))
+            raise
+        except StateLostError:
+            self._miss()
+            return self._without_state(hold, asked=True)
+        self.lost = False
+        if isinstance(found, Full):
+            raise refusals.over_budget(f"{found.cap:,} {found.what}", found.wait_s)
+        self._open[id_] = held
+        return hold
+
+    async def settle(self, hold: Hold, used: Usage) -> None:
+        """Settles a request. Once: what is said later changes nothing. Never raises StateLostError."""
+        if hold.settled:
+            return
+        hold.settled = True
+        self._open.pop(hold.held.id, None)
+        if hold.held.claims or hold.held.seats:
+            changes = budget.settled(hold.held.claims, used, hold.price)
+            await asyncio.shield(self._start(self._settle(hold.held, changes, known=hold.known)))
+
+    def _without_state(self, hold: Hold, *, asked: bool) -> Hold:
+        if self._when_lost == "open":
+            hold.known = False
+            return hold
+        if asked:  # it may stand all the same
+            self._owe(_Owed(hold.held, _back(hold.held), anew=False))
+        raise refusals.cannot_meter()
+
+    async def _undo(self, task: asyncio.Task[Held | Full], held: Held) -> None:
+        """The caller left before it was known whether anything was held."""
+        try:
+            found = await task
+        except StateLostError:
+            self._owe(_Owed(held, _back(held), anew=False))
+        else:
+            if isinstance(found, Held):
+                await self._settle(held, _back(held), known=True)
+
+    async def _settle(self, held: Held, changes: tuple[tuple[Claim, int], ...], *, known: bool) -> None:
+        if not known or self._away():
+            self._owe(_Owed(held, changes, anew=not known))
+            return
+        try:
+            took_effect = await self._state.settle(held, changes)
+        except StateLostError:
+            self._miss()
+            self._owe(_Owed(held, changes, anew=False))
+        else:
+            if not took_effect:  # the state lost its memory since it was held: count it all anew
+                self._owe(_Owed(held, changes, anew=True))
+
+    # What the state was not told ------------------------------------------------------------------------
+
+    def _away(self) -> bool:
+        """Whether the state was out of reach a moment ago, so that nothing should wait for it now."""
+        return self.lost and time.monotonic() - self._tried < TICK_S
+
+    def _miss(self) -> None:
+        self.lost = True
+        self._tried = time.monotonic()
+
+    def _owe(self, owed: _Owed) -> None:
+        if len(self._owed) >= MOST_OWED:
+            self.dropped += 1
+        else:
+            self._owed[owed.held.id] = owed
+
+    async def _pay(self, owed: _Owed) -> None:
+        if owed.anew:
+            claims = [replace(claim, cap=_NO_CAP) for claim in owed.held.claims]
+            await self._state.reserve(owed.held.id, claims, (), self._clock(), LEASE_S)
+        await self._state.settle(owed.held, owed.changes)
+
+    async def tick(self) -> None:
+        """Looks whether the state is there, and settles what is owed."""
+        try:
+            if self.lost or not self._owed:
+                await self._state.ping()
+            for owed in list(self._owed.values()):
+                await self._pay(owed)
+                self._owed.pop(owed.held.id, None)
+        except StateLostError:
+            self._miss()
+        else:
+            self.lost = False
+
+    async def _extend(self) -> None:
+        for held in [held for held in self._open.values() if held.seats]:
+            if held.id in self._open:
+                await self._state.extend(held, self._clock(), LEASE_S)
+
+    async def keep(self) -> None:
+        """Runs for as long as the guard does: seats of long answers, debts, and what can be forgotten."""
+        extended = forgot = time.monotonic()
+        while True:
+            await asyncio.sleep(TICK_S)
+            await self.tick()
+            now = time.monotonic()
+            try:
+                if now - extended >= _EXTEND_S and not self.lost:
+                    extended = now
+                    await self._extend()
+                if now - forgot >= _FORGET_S and not self.lost:
+                    forgot = now
+                    await self._state.forget(self._clock())
+            except StateLostError:
+                self._miss()
+
+    async def close(self) -> None:
+        """Settles what can be settled, before the state is closed."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._owed:
+            await self.tick()
+
+    def _start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def _back(held: Held) -> tuple[tuple[Claim, int], ...]:
+    """Everything that was held, taken back."""
+    return tuple((claim, -claim.amount) for claim in held.claims)
