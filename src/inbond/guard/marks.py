@@ -1,0 +1,188 @@
+"""A request becomes numbers and its text is forgotten: the only thing that detection ever sees. Pure.
+
+A mark holds sketches of the system and the user text (``sketch``), whether the text asks for hidden reasoning
+(``elicitation``), what came of sealed reasoning handed back, and hashes of what is known of the account. Its
+bytes begin with a version, and are what ``State.put_marks`` keeps until their window is folded.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Any, Final, Literal, final
+
+from inbond.digest import of_bytes
+from inbond.guard import elicitation
+from inbond.guard.sketch import SYSTEM_BINS, USER_BINS, Sketch, sketch, tokens
+
+FORMAT: Final = b"inbond.mark/1\0"
+UNKNOWN: Final = 0
+Sealed = Literal["ok", "rejected", "foreign"]
+_SEALED: Final[tuple[Sealed | None, ...]] = (None, "ok", "rejected", "foreign")
+_NUMBERS: Final = struct.Struct(f"<q10QiII4B{SYSTEM_BINS}I{USER_BINS}I")
+_SIZE: Final = struct.Struct("<H")
+_MOST_NAME: Final = 512
+_DAY_S: Final = 86_400
+
+
+@final
+@dataclass(frozen=True)
+class About:
+    """What is known of a request besides its text; None for what is not. Times are seconds since 1970,
+    ``org`` is a verified organisation, ``registered`` whether a signed registration is in force."""
+
+    ts: float
+    request: str
+    account: str
+    tenant: str | None = None
+    org: str | None = None
+    registered: bool = False
+    ip: str | None = None
+    asn: str | None = None
+    client: str | None = None
+    payment: str | None = None
+    mail_domain: str | None = None
+    created: float | None = None
+    plan: str | None = None
+    model: str | None = None
+    conversation: str | None = None
+    prompt_tokens: int = 0
+    output_tokens: int = 0
+    sealed: Sealed | None = None
+    refused: bool = False
+
+
+@final
+@dataclass(frozen=True, order=True)
+class Mark:
+    """One request in numbers. ``ts_ms`` milliseconds and ``created`` days since 1970; 64-bit hashes, 0 for
+    unknown; ``party`` is the organisation, else the tenant, else the account: members of one party are
+    linked in the open. ``elicitation`` is a code of ``elicitation.KINDS``."""
+
+    ts_ms: int
+    request: str
+    account: str
+    party: int
+    tenant: int
+    payment: int
+    client: int
+    mail_domain: int
+    ip: int
+    asn: int
+    plan: int
+    model: int
+    conversation: int
+    created: int
+    prompt_tokens: int
+    output_tokens: int
+    registered: bool
+    refused: bool
+    sealed: int
+    elicitation: int
+    system: Sketch
+    user: Sketch
+
+    @property
+    def elicits(self) -> bool:
+        """By deceit or circumvention; an open question for reasons does not count."""
+        return self.elicitation > elicitation.PLAIN
+
+    @property
+    def foreign(self) -> bool:
+        """It handed back reasoning that was sealed for somebody else."""
+        return _SEALED[self.sealed] == "foreign"
+
+    def to_bytes(self) -> bytes:
+        """At most about 1.3 KB; ``from_bytes`` reads it."""
+        numbers = _NUMBERS.pack(
+            self.ts_ms, self.party, self.tenant, self.payment, self.client, self.mail_domain, self.ip,
+            self.asn, self.plan, self.model, self.conversation, self.created, self.prompt_tokens,
+            self.output_tokens, self.registered, self.refused, self.sealed, self.elicitation, *self.system,
+            *self.user,
+        )  # fmt: skip
+        names = (name.encode("utf-8", "surrogatepass") for name in (self.request, self.account))
+        return FORMAT + numbers + b"".join(_SIZE.pack(len(name)) + name for name in names)
+
+
+def read(about: About, system: str, user: str) -> Mark:
+    """Makes the mark of a request. Texts of any length; what lies far from both ends is not looked at."""
+    system_seen, user_seen = elicitation.folded(system), elicitation.folded(user)
+    return Mark(
+        round(about.ts * 1_000),
+        _name(about.request),
+        _name(about.account),
+        hashed(about.org or about.tenant or about.account),
+        hashed(about.tenant),
+        hashed(about.payment),
+        hashed(about.client),
+        hashed(about.mail_domain),
+        hashed(about.ip),
+        hashed(about.asn),
+        hashed(about.plan),
+        hashed(about.model),
+        hashed(about.conversation),
+        UNKNOWN if about.created is None else max(1, min(2**31 - 1, int(about.created // _DAY_S))),
+        _count(about.prompt_tokens),
+        _count(about.output_tokens),
+        about.registered,
+        about.refused,
+        _SEALED.index(about.sealed),
+        _kind(system, system_seen, user, user_seen),
+        sketch(tokens(system_seen), SYSTEM_BINS),
+        sketch(tokens(user_seen), USER_BINS),
+    )
+
+
+def from_bytes(data: bytes) -> Mark:
+    """Reads what ``Mark.to_bytes`` wrote. Raises ValueError for anything else."""
+    if not data.startswith(FORMAT):
+        raise ValueError("not a mark of this version")
+    try:
+        ts, *numbers = _NUMBERS.unpack_from(data, len(FORMAT))
+        request, at = _string(data, len(FORMAT) + _NUMBERS.size)
+        account, at = _string(data, at)
+    except struct.error as error:
+        raise ValueError("a mark is cut off") from error
+    hashes, rest, sketches = numbers[:10], numbers[10:17], numbers[17:]
+    created, prompt_tokens, output_tokens, registered, refused, sealed, kind = rest
+    known = sealed < len(_SEALED) and kind < len(elicitation.KINDS) and registered < 2 and refused < 2
+    if at != len(data) or not known:
+        raise ValueError("a mark does not hold together")
+    flags = (bool(registered), bool(refused), sealed, kind)
+    parts = (tuple(sketches[:SYSTEM_BINS]), tuple(sketches[SYSTEM_BINS:]))
+    values: tuple[Any, ...] = (
+        ts, request, account, *hashes, created, prompt_tokens, output_tokens, *flags, *parts
+    )  # fmt: skip
+    return Mark(*values)
+
+
+def hashed(text: str | None) -> int:
+    """64 bits of the digest, never 0; 0 for nothing."""
+    if not text:
+        return UNKNOWN
+    return int(of_bytes(text.encode("utf-8", "surrogatepass"))[7:23], 16) or 1
+
+
+def _kind(system: str, system_seen: str, user: str, user_seen: str) -> int:
+    return max(
+        elicitation.kind_of(user, user_seen), elicitation.kind_of(system, system_seen) if system else 0
+    )
+
+
+def _name(text: str) -> str:
+    """A name as it is; one that is too long ends in its digest, so that it stays its own."""
+    if len(text.encode("utf-8", "surrogatepass")) <= _MOST_NAME:
+        return text
+    return f"{text[:64]}~{hashed(text):016x}"
+
+
+def _count(number: int) -> int:
+    return max(0, min(2**32 - 1, number))
+
+
+def _string(data: bytes, at: int) -> tuple[str, int]:
+    (size,) = _SIZE.unpack_from(data, at)
+    at += _SIZE.size
+    if at + size > len(data):
+        raise ValueError("a mark is cut off")
+    return data[at : at + size].decode("utf-8", "surrogatepass"), at + size
