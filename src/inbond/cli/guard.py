@@ -36,6 +36,7 @@ def serve(
     Example: inbond guard serve --upstream http://localhost:8000 --config guard.yaml
     """
     from inbond.guard.config import read_config
+    from inbond.guard.receipts import open_issuer
     from inbond.guard.seen import Seen
     from inbond.guard.serve import CallersFile, Place, serve
 
@@ -53,7 +54,8 @@ def serve(
         sys.stdout.flush()
 
     callers = CallersFile(config.parent / settings.callers, out.say)
-    asyncio.run(serve(settings, callers, Place(host, port, folder), os.environ, log, ready))
+    issuer = open_issuer(settings, config.parent, folder)
+    asyncio.run(serve(settings, callers, Place(host, port, folder), os.environ, log, ready, issuer))
     return 0
 
 

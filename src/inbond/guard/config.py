@@ -73,7 +73,9 @@ class GuardConfig(_Strict):
     ``when_state_is_lost``: closed refuses what it cannot meter, open lets it pass and says so in /health."""
 
     upstream: Upstream
-    issuer: str = "http://localhost:8089"
+    issuer: Annotated[str, Field(min_length=1, max_length=300)] = "http://localhost:8089"
+    receipts: bool = Field(True, description="whether answers carry a signed receipt of the issuer's")
+    terms: str | None = Field(None, description="file with the terms of use; receipts name its digest")
     callers: str = "callers.yaml"
     models: dict[str, ModelPolicy] = {}
     unlisted: ModelPolicy | None = Field(None, description="policy of other models; none: they are refused")

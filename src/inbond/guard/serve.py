@@ -16,6 +16,7 @@ from inbond.errors import InbondError, InputError
 from inbond.guard.app import Gateway
 from inbond.guard.callers import Callers, parse_callers
 from inbond.guard.config import GuardConfig, read_file
+from inbond.guard.receipts import Issuer
 from inbond.guard.seen import Seen
 from inbond.guard.state import State
 from inbond.guard.state_sqlite import SqliteState
@@ -106,13 +107,14 @@ async def serve(
     environment: Mapping[str, str],
     seen: Callable[[Seen], None],
     ready: Callable[[str], None],
+    issuer: Issuer | None = None,
 ) -> None:
     """Serves until SIGTERM or SIGINT; then takes no new request and lets those that began come to an end.
 
     Raises InputError when the port is taken or a key is missing."""
     state = open_state(config, place.folder)
     upstream = HttpUpstream(config.upstream, environment)
-    gateway = Gateway(config, callers, state, upstream, seen)
+    gateway = Gateway(config, callers, state, upstream, seen, issuer=issuer)
     runner = web.AppRunner(
         gateway.app(), access_log=None, handler_cancellation=True, keepalive_timeout=_IDLE_S,
         auto_decompress=False, shutdown_timeout=_GRACE_S,
@@ -125,7 +127,7 @@ async def serve(
         port = runner.addresses[0][1]
         check_not_itself(config.upstream, port)
         ready(f"http://{place.host}:{port}/v1")
-        looks = [callers.look, Mute(runner, gateway.spoke).look]
+        looks = [callers.look, Mute(runner, gateway.spoke).look, *([issuer.look] if issuer else [])]
         await _until_told(looks)
     finally:
         gateway.draining = True
