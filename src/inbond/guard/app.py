@@ -17,12 +17,15 @@ from inbond.guard.callers import Caller, Callers
 from inbond.guard.config import GuardConfig, ModelPolicy
 from inbond.guard.metrics import Metrics
 from inbond.guard.probes import PATHS, Probes
+from inbond.guard.receipts import Draft, Issuer, stamped
 from inbond.guard.refusals import Refusal
 from inbond.guard.reservations import Hold, Reservations
 from inbond.guard.seen import Seen
 from inbond.guard.state import State
 from inbond.guard.upstream import Answer, Upstream, UpstreamError, headers_back, headers_for
 from inbond.guard.wire import Asked, BadRequestError
+from inbond.ledger.issuer_keys import WELL_KNOWN
+from inbond.ledger.receipts import HEADER
 
 _ROUTES: Final[Mapping[str, wire.Route]] = {f"/v1/{route}": route for route in wire.ROUTES}
 _MODELS: Final = "/v1/models"
@@ -40,11 +43,14 @@ class Gateway:
         upstream: Upstream,
         seen: Callable[[Seen], None],
         clock: Callable[[], float] = time.time,
+        issuer: Issuer | None = None,
     ) -> None:
         self._config = config
         self._callers = callers
         self._upstream = upstream
         self._seen = seen
+        self._clock = clock
+        self._issuer = issuer
         self.reservations = Reservations(state, config.when_state_is_lost, clock)
         self.metrics = Metrics()
         self.in_flight = 0
@@ -73,6 +79,8 @@ class Gateway:
             found = await self._probes.answer(request)
             if found is not None:
                 return found
+        if self._issuer is not None and (request.method, request.raw_path) == ("GET", WELL_KNOWN):
+            return web.Response(body=self._issuer.keys, content_type="application/json")
         seen = Seen(uuid.uuid4().hex, request.raw_path, began=time.perf_counter())
         self.in_flight += 1
         try:
@@ -191,27 +199,33 @@ class Gateway:
         self, request: web.Request, answer: Answer, asked: Asked, metered: meter.Meter, hold: Hold, seen: Seen
     ) -> web.StreamResponse:
         headers = _headers(answer, seen)
+        draft = self._draft(answer, asked, seen)
         if asked.stream and answer.status < 400:
             seen.status = answer.status
-            return await self._stream(request, answer, asked, metered, headers, hold, seen)
+            return await self._stream(request, answer, asked, metered, headers, hold, seen, draft)
         body = await passing.whole(answer)
         seen.status = answer.status
         if answer.status < 400:
             metered.body(body)
         else:
             metered.failed()
+        token = draft.whole(body, self._clock()) if draft else None
+        headers |= {HEADER: token} if token else {}
         seen.first_byte = time.perf_counter()
         return web.Response(status=answer.status, headers=headers, body=body)
 
     async def _stream(
         self, request: web.Request, answer: Answer, asked: Asked, metered: meter.Meter,
-        headers: Mapping[str, str], hold: Hold, seen: Seen,
+        headers: Mapping[str, str], hold: Hold, seen: Seen, draft: Draft | None,
     ) -> web.StreamResponse:  # fmt: skip
         response = web.StreamResponse(status=answer.status, headers=headers)
         silence = self._config.client_silence_s
+        pieces = passing.events(answer, asked, metered)
+        if draft and "event-stream" in answer.headers.get("content-type", ""):
+            pieces = stamped(pieces, draft, self._clock)
         try:
             await response.prepare(request)
-            async for piece in passing.events(answer, asked, metered):
+            async for piece in pieces:
                 if seen.first_byte is None:
                     seen.first_byte = time.perf_counter()
                 if piece.last:  # whoever asks again as soon as he has it finds his seat free
@@ -224,6 +238,12 @@ class Gateway:
         except TimeoutError:
             _cut(request, seen)
         return response
+
+    def _draft(self, answer: Answer, asked: Asked, seen: Seen) -> Draft | None:
+        """The beginning of a receipt, where there is something to give one for."""
+        if self._issuer is None or seen.caller is None or answer.status >= 400:
+            return None
+        return self._issuer.begin(seen.id, seen.caller, asked.model, asked.value, self._clock())
 
     # Back to the caller ---------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import contextlib
 import json
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, final
 
@@ -20,6 +20,7 @@ from inbond.errors import InputError
 from inbond.guard import sse
 from inbond.guard.callers import Caller
 from inbond.guard.config import GuardConfig, read_file
+from inbond.guard.passing import Piece
 from inbond.ledger import issuer_keys, receipts
 from inbond.ledger.attest import KeyStore, PublicKey, Signer
 from inbond.ledger.receipts import HEADER, Claims, Payloads, Salted, Texts
@@ -192,15 +193,15 @@ class Stamp:
 
 
 async def stamped(
-    chunks: AsyncIterator[bytes], draft: Draft, clock: Callable[[], float]
-) -> AsyncIterator[bytes]:
+    pieces: AsyncIterator[Piece], draft: Draft, clock: Callable[[], float]
+) -> AsyncIterator[Piece]:
     """A stream of events with its receipt."""
     stamp = Stamp(draft, clock)
-    async for data in chunks:
-        if out := stamp.feed(data):
-            yield out
+    async for piece in pieces:
+        if out := stamp.feed(piece.data):
+            yield replace(piece, data=out)
     if rest := stamp.end():
-        yield rest
+        yield Piece(rest)
 
 
 def _is_error(value: Any) -> bool:
