@@ -3,8 +3,9 @@ changes; everything here takes a restart."""
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, final
+from typing import Annotated, Final, Literal, final
 from urllib.parse import urlsplit
 
 import yaml
@@ -12,12 +13,19 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from inbond.errors import InputError
 from inbond.guard.budget import Price
+from inbond.guard.tags import Tags
 from inbond.guard.wire import ROUTES, Route
 from inbond.policy.strict import first_fault
 
 _Seconds = Annotated[float, Field(gt=0, le=86_400)]
 _Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Tag = Annotated[str, Field(min_length=1, max_length=64)]
 Reasoning = Literal["pass", "strip", "summarise", "seal"]
+THINK_TAGS: Final = (
+    ("<think>", "</think>"),
+    ("<thinking>", "</thinking>"),
+    ("<reasoning>", "</reasoning>"),
+)
 
 
 class _Strict(BaseModel):
@@ -27,9 +35,12 @@ class _Strict(BaseModel):
 @final
 class ModelPolicy(_Strict):
     """One model: what of its reasoning is shown, what a million tokens cost, and how long an answer may get
-    when a request does not say."""
+    when a request does not say. ``think_tags`` are those between which it reasons in its text;
+    ``begins_inside``: its template opens the first one, so that an answer begins with reasoning."""
 
     reasoning: Reasoning = "strip"
+    think_tags: tuple[tuple[_Tag, _Tag], ...] = THINK_TAGS
+    begins_inside: bool = False
     prompt_usd: _Usd = 0.0
     completion_usd: _Usd = 0.0
     default_max_tokens: Annotated[int, Field(ge=1, le=10**7)] = 4_096
@@ -37,6 +48,20 @@ class ModelPolicy(_Strict):
     @property
     def price(self) -> Price:
         return Price(self.prompt_usd, self.completion_usd)
+
+    @cached_property
+    def tags(self) -> Tags:
+        return Tags(self.think_tags)
+
+
+@final
+class Sealing(_Strict):
+    """Envelopes of hidden reasoning: when they expire, after how many days a new key seals, and where the
+    keys lie, from guard.yaml; none: in the workspace's guard folder."""
+
+    expires_s: Annotated[int, Field(ge=60, le=366 * 86_400)] = 7 * 86_400
+    key_days: Annotated[float, Field(gt=0, le=3_660)] = 90.0
+    keys: str | None = None
 
 
 @final
@@ -78,6 +103,7 @@ class GuardConfig(_Strict):
     terms: str | None = Field(None, description="file with the terms of use; receipts name its digest")
     callers: str = "callers.yaml"
     models: dict[str, ModelPolicy] = {}
+    sealing: Sealing = Sealing()
     unlisted: ModelPolicy | None = Field(None, description="policy of other models; none: they are refused")
     state: str | None = None
     when_state_is_lost: Literal["closed", "open"] = "closed"

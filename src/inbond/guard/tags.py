@@ -1,0 +1,173 @@
+"""Reasoning that stands in an answer's text between tags, found as the text arrives. Pure.
+
+A tag may be cut anywhere: what could be the beginning of one is held back, and nothing else. The first
+closing tag ends a segment, as it does for the servers that know such tags; an opening tag without a closing
+one hides all that follows. White space after a closing tag goes with it.
+
+A text that quotes a tag is cut as well. That is the price of hiding what a model was coaxed to write between
+tags, and the tags of each model can be configured.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, final
+
+Pair = tuple[str, str]
+"""An opening tag and its closing one, such as ("<think>", "</think>")."""
+
+_IGNORE_CASE: Final = re.ASCII | re.IGNORECASE
+
+
+@final
+@dataclass(frozen=True)
+class Tags:
+    """The tags of a model. Upper and lower case of ASCII letters are one."""
+
+    pairs: tuple[Pair, ...]
+
+    @cached_property
+    def opening(self) -> Pattern:
+        return Pattern.of([pair[0] for pair in self.pairs])
+
+    @cached_property
+    def closing(self) -> Pattern:
+        return Pattern.of([pair[1] for pair in self.pairs])
+
+    @cached_property
+    def closing_of(self) -> dict[str, Pattern]:
+        """By the opening tag in lower case: all that may close it."""
+        found: dict[str, list[str]] = {}
+        for begin, end in self.pairs:
+            found.setdefault(begin.lower(), []).append(end)
+        return {begin: Pattern.of(ends) for begin, ends in found.items()}
+
+
+@final
+@dataclass(frozen=True)
+class Pattern:
+    """Any of several tags, and what may be the beginning of one at the end of a text."""
+
+    whole: re.Pattern[str]
+    begun: re.Pattern[str]
+
+    @classmethod
+    def of(cls, tags: Sequence[str]) -> Pattern:
+        """The longer tag is tried first. No tags: nothing is ever found."""
+        ordered = sorted(tags, key=len, reverse=True)
+        whole = "|".join(re.escape(tag) for tag in ordered) or r"(?!)"
+        begun = "|".join(_beginnings(tag) for tag in ordered if len(tag) > 1) or r"(?!)"
+        return cls(re.compile(whole, _IGNORE_CASE), re.compile(rf"(?:{begun})\Z", _IGNORE_CASE))
+
+
+def _beginnings(tag: str) -> str:
+    """Matches each proper beginning of a tag: ``<t`` is ``<(?:t)?`` where more may follow."""
+    pattern = ""
+    for letter in reversed(tag[:-1]):
+        pattern = re.escape(letter) + (f"(?:{pattern})?" if pattern else "")
+    return pattern
+
+
+@final
+@dataclass(frozen=True)
+class Segment:
+    """Hidden text with the tags that it stood between."""
+
+    begin: str
+    text: str
+    end: str
+
+
+@final
+class Scanner:
+    """Cuts one text. Any way of cutting it into pieces gives the same."""
+
+    def __init__(self, tags: Tags, *, inside: bool = False) -> None:
+        """``inside``: the text begins within the first pair of tags, which the model's template opened."""
+        self._tags = tags
+        self._begin: str | None = tags.pairs[0][0] if inside and tags.pairs else None
+        self._closing = tags.closing
+        self._held = ""
+        self._given = 0
+        self._hidden: list[str] = []
+        self._after_tag = False
+
+    @property
+    def inside(self) -> bool:
+        """Whether what comes next is hidden."""
+        return self._begin is not None
+
+    @property
+    def idle(self) -> bool:
+        """Whether a piece without the first letter of a tag would pass as it is."""
+        return self._begin is None and not self._held and not self._after_tag
+
+    def prime(self, text: str) -> None:
+        """Reads what the caller wrote for the model to go on from: no part of the answer."""
+        self.feed(text)
+        self._given = len(self._held)
+        self._hidden = []
+        self._after_tag = False
+
+    def feed(self, piece: str) -> tuple[str, list[Segment]]:
+        """What is shown of it, and the segments that end in it."""
+        data = self._held + piece
+        shown: list[str] = []
+        segments: list[Segment] = []
+        begin = 0
+        while True:
+            pattern = self._closing if self.inside else self._tags.opening
+            found = pattern.whole.search(data, begin)
+            if found is None:
+                break
+            self._take(data, begin, found.start(), shown)
+            self._turn(found[0], segments)
+            begin = found.end()
+        rest = pattern.begun.search(data, max(begin, len(data) - _longest(self._tags)))
+        end = rest.start() if rest else len(data)
+        self._take(data, begin, end, shown)
+        self._held = data[end:]
+        self._given = max(0, self._given - end)
+        return "".join(shown), segments
+
+    def finish(self) -> tuple[str, list[Segment]]:
+        """The text is over: what was held back, and the segment that was not closed."""
+        held, self._held = self._held, ""
+        shown: list[str] = []
+        self._take(held, 0, len(held), shown)
+        self._given = 0
+        segments: list[Segment] = []
+        if self._begin is not None and self._hidden:
+            self._turn("", segments)
+        return "".join(shown), segments
+
+    def _take(self, data: str, begin: int, end: int, shown: list[str]) -> None:
+        text = data[max(begin, self._given) : end]
+        if self.inside:
+            if text:
+                self._hidden.append(text)
+            return
+        if self._after_tag:
+            text = text.lstrip()
+            self._after_tag = not text
+        shown.append(text)
+
+    def _turn(self, tag: str, segments: list[Segment]) -> None:
+        if self._begin is None:
+            self._begin, self._closing = tag, self._tags.closing_of[tag.lower()]
+            return
+        segments.append(Segment(self._begin, "".join(self._hidden), tag))
+        self._begin, self._hidden, self._after_tag = None, [], True
+
+
+def _longest(tags: Tags) -> int:
+    return max((len(tag) for pair in tags.pairs for tag in pair), default=0)
+
+
+def begins_inside(tags: Tags, text: str) -> bool:
+    """Whether a whole text closes a tag before it opens one: then its beginning is reasoning."""
+    closing = tags.closing.whole.search(text)
+    return closing is not None and tags.opening.whole.search(text, 0, closing.start()) is None
