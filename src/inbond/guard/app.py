@@ -15,11 +15,15 @@ from inbond.guard import meter, passing, refusals, wire
 from inbond.guard.budget import Usage
 from inbond.guard.callers import Caller, Callers
 from inbond.guard.config import GuardConfig, ModelPolicy
+from inbond.guard.hiding import Hiding
 from inbond.guard.metrics import Metrics
 from inbond.guard.probes import PATHS, Probes
 from inbond.guard.receipts import Draft, Issuer, stamped
 from inbond.guard.refusals import Refusal
 from inbond.guard.reservations import Hold, Reservations
+from inbond.guard.sealer import NOTE, Sealer
+from inbond.guard.sealing import Ring
+from inbond.guard.sealing_keys import fresh_ring
 from inbond.guard.seen import Seen
 from inbond.guard.state import State
 from inbond.guard.upstream import Answer, Upstream, UpstreamError, headers_back, headers_for
@@ -44,13 +48,16 @@ class Gateway:
         seen: Callable[[Seen], None],
         clock: Callable[[], float] = time.time,
         issuer: Issuer | None = None,
+        ring: Ring | None = None,
     ) -> None:
+        """Without a ring, envelopes last as long as the gateway."""
         self._config = config
         self._callers = callers
         self._upstream = upstream
         self._seen = seen
         self._clock = clock
         self._issuer = issuer
+        self._sealer = Sealer(ring or fresh_ring(clock()), config.sealing.expires_s, clock)
         self.reservations = Reservations(state, config.when_state_is_lost, clock)
         self.metrics = Metrics()
         self.in_flight = 0
@@ -112,11 +119,13 @@ class Gateway:
         policy = self._config.policy(asked.model)
         if policy is None:
             raise refusals.no_model(asked.model)
+        sent, back = self._sealer.opened(caller, asked)
+        seen.sealed = back.outcome
         estimate = Usage(asked.prompt_tokens, asked.completion_tokens(policy.default_max_tokens))
         hold = await self.reservations.hold(seen.id, caller.scopes, estimate, policy.price)
         metered = meter.Meter(estimate, stream=asked.stream)
         try:
-            answer = await self._send("POST", route, headers_for(request.headers), passing.body_of(asked))
+            answer = await self._send("POST", route, headers_for(request.headers), passing.body_of(sent))
             try:
                 return await self._relay(request, answer, asked, metered, hold, seen)
             finally:
@@ -204,11 +213,12 @@ class Gateway:
             seen.status = answer.status
             return await self._stream(request, answer, asked, metered, headers, hold, seen, draft)
         body = await passing.whole(answer)
-        seen.status = answer.status
         if answer.status < 400:
             metered.body(body)
+            body = passing.shown(body, asked, self._hiding(asked, seen))
         else:
             metered.failed()
+        seen.status = answer.status
         token = draft.whole(body, self._clock()) if draft else None
         headers |= {HEADER: token} if token else {}
         seen.first_byte = time.perf_counter()
@@ -220,7 +230,7 @@ class Gateway:
     ) -> web.StreamResponse:  # fmt: skip
         response = web.StreamResponse(status=answer.status, headers=headers)
         silence = self._config.client_silence_s
-        pieces = passing.events(answer, asked, metered)
+        pieces = passing.events(answer, asked, metered, self._hiding(asked, seen))
         if draft and "event-stream" in answer.headers.get("content-type", ""):
             pieces = stamped(pieces, draft, self._clock)
         try:
@@ -238,6 +248,12 @@ class Gateway:
         except TimeoutError:
             _cut(request, seen)
         return response
+
+    def _hiding(self, asked: Asked, seen: Seen) -> Hiding | None:
+        policy = self._config.policy(asked.model)
+        assert policy is not None, "a model without a policy was refused"
+        assert seen.caller is not None, "nobody is answered without a key"
+        return self._sealer.hiding(policy, seen.caller, asked)
 
     def _draft(self, answer: Answer, asked: Asked, seen: Seen) -> Draft | None:
         """The beginning of a receipt, where there is something to give one for."""
@@ -268,7 +284,8 @@ class Gateway:
 
 
 def _headers(answer: Answer, seen: Seen) -> dict[str, str]:
-    return {**headers_back(answer.headers), "x-request-id": seen.id}
+    note = NOTE if seen.sealed in ("rejected", "foreign") else {}
+    return {**headers_back(answer.headers), "x-request-id": seen.id, **note}
 
 
 def _cut(request: web.Request, seen: Seen) -> None:

@@ -56,12 +56,12 @@ class ModelPolicy(_Strict):
 
 @final
 class Sealing(_Strict):
-    """Envelopes of hidden reasoning: when they expire, after how many days a new key seals, and where the
-    keys lie, from guard.yaml; none: in the workspace's guard folder."""
+    """Envelopes of hidden reasoning: when they expire, after how many days a new key seals, and the file of
+    the keys, from the workspace's guard folder. Replicas that open each other's envelopes share it."""
 
     expires_s: Annotated[int, Field(ge=60, le=366 * 86_400)] = 7 * 86_400
     key_days: Annotated[float, Field(gt=0, le=3_660)] = 90.0
-    keys: str | None = None
+    keys: Annotated[str, Field(min_length=1)] = "sealing.json"
 
 
 @final

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Final, final
 
-from inbond.guard import meter, refusals, sse
+from inbond.guard import meter, reasoning, refusals, sse
+from inbond.guard.hiding import Hiding
 from inbond.guard.upstream import Answer, UpstreamError
 from inbond.guard.wire import Asked
 
@@ -43,10 +44,14 @@ def asks_usage(asked: Asked) -> bool:
     return asked.stream and not asked.wants_usage and asked.route in ("chat/completions", "completions")
 
 
-async def events(answer: Answer, asked: Asked, metered: meter.Meter) -> AsyncIterator[Piece]:
-    """The stream as the caller gets it: as it came, but for a count of tokens that only we asked for. An
-    upstream that dies within ends it with an error event, since a status was sent already."""
+async def events(
+    answer: Answer, asked: Asked, metered: meter.Meter, hiding: Hiding | None
+) -> AsyncIterator[Piece]:
+    """The stream as the caller gets it: as it came, but for reasoning that is hidden, and a count of tokens
+    that only we asked for. An upstream that dies within ends it with an error event, since a status was sent
+    already."""
     found = sse.Events()
+    hidden = reasoning.Stream(asked, hiding) if hiding else None
     drop_usage = asks_usage(asked)
     try:
         async for chunk in answer.chunks():
@@ -54,19 +59,30 @@ async def events(answer: Answer, asked: Asked, metered: meter.Meter) -> AsyncIte
             for event in found.feed(chunk):
                 alone = metered.event(event)
                 last = event.data == sse.DONE or (asked.route == "responses" and metered.told)
-                if last and out:
+                if last and any(out):
                     yield Piece(b"".join(out))
                     out = []
                 if last:
-                    yield Piece(event.raw, last=True)
+                    yield Piece(hidden.event(event) if hidden else event.raw, last=True)
                 elif not (alone and drop_usage):
-                    out.append(event.raw)
-            if out:
+                    out.append(hidden.event(event) if hidden else event.raw)
+            if any(out):
                 yield Piece(b"".join(out))
-        if found.rest:
-            yield Piece(found.rest)
+        if rest := hidden.finish(found.rest) if hidden else found.rest:
+            yield Piece(rest)
     except (UpstreamError, sse.TooLongError):
         yield Piece(sse.event(refusals.upstream_failed("broken").body))
+
+
+def shown(body: bytes, asked: Asked, hiding: Hiding | None) -> bytes:
+    """A whole answer as the caller gets it. Raises Refusal for one that cannot be read, since it might be
+    reasoning."""
+    if hiding is None:
+        return body
+    try:
+        return reasoning.hide_body(asked, hiding, body)
+    except reasoning.NotUnderstoodError:
+        raise refusals.upstream_failed("broken") from None
 
 
 async def whole(answer: Answer) -> bytes:

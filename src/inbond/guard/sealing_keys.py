@@ -22,7 +22,6 @@ from inbond.errors import InputError
 from inbond.guard.sealing import KEY_BYTES, Ring, SealKey, new_key
 from inbond.workspace import PRIVATE_DIR, PRIVATE_FILE, write_json, writing
 
-FILE: Final = "sealing.json"
 _DAY_S: Final = 86_400.0
 
 

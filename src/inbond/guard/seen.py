@@ -7,6 +7,7 @@ from typing import Any, final
 
 from inbond.guard.budget import Usage
 from inbond.guard.callers import Caller
+from inbond.guard.sealing import Outcome
 
 
 @final
@@ -22,6 +23,8 @@ class Seen:
     status: int = 0
     code: str = ""
     usage: Usage | None = None
+    sealed: Outcome | None = None
+    """The gravest outcome of the sealed reasoning that was handed back; None where none was."""
     began: float = 0.0
     first_byte: float | None = None
     ended: float = 0.0
@@ -38,6 +41,7 @@ class Seen:
             "code": self.code,
             "prompt_tokens": self.usage.prompt_tokens if self.usage else None,
             "completion_tokens": self.usage.completion_tokens if self.usage else None,
+            "sealed": self.sealed,
             "first_byte_ms": round((self.first_byte - self.began) * 1e3, 2) if self.first_byte else None,
             "ms": round((self.ended - self.began) * 1e3, 2),
         }

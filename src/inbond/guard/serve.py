@@ -13,10 +13,12 @@ from typing import final
 from aiohttp import web
 
 from inbond.errors import InbondError, InputError
+from inbond.guard import sealing_keys
 from inbond.guard.app import Gateway
 from inbond.guard.callers import Callers, parse_callers
 from inbond.guard.config import GuardConfig, read_file
 from inbond.guard.receipts import Issuer
+from inbond.guard.sealing import Ring
 from inbond.guard.seen import Seen
 from inbond.guard.state import State
 from inbond.guard.state_sqlite import SqliteState
@@ -100,6 +102,13 @@ def open_state(config: GuardConfig, folder: Path) -> State:
     return RedisState(config.state)
 
 
+def seal_ring(config: GuardConfig, folder: Path) -> Ring:
+    """The keys of envelopes, in the guard's folder or where the configuration says. Raises InputError,
+    UnwritableError."""
+    lifetimes = sealing_keys.Lifetimes(config.sealing.key_days, config.sealing.expires_s)
+    return sealing_keys.open_ring(folder / config.sealing.keys, lifetimes, time.time())
+
+
 async def serve(
     config: GuardConfig,
     callers: CallersFile,
@@ -114,7 +123,8 @@ async def serve(
     Raises InputError when the port is taken or a key is missing."""
     state = open_state(config, place.folder)
     upstream = HttpUpstream(config.upstream, environment)
-    gateway = Gateway(config, callers, state, upstream, seen, issuer=issuer)
+    ring = seal_ring(config, place.folder)
+    gateway = Gateway(config, callers, state, upstream, seen, issuer=issuer, ring=ring)
     runner = web.AppRunner(
         gateway.app(), access_log=None, handler_cancellation=True, keepalive_timeout=_IDLE_S,
         auto_decompress=False, shutdown_timeout=_GRACE_S,
