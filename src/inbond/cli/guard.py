@@ -11,9 +11,11 @@ from typing import Annotated
 
 import typer
 
+from inbond.cli.guard_simulate import simulate
 from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, open_workspace
 
 app = typer.Typer(no_args_is_help=True, help="Serve a model API without leaking it; judge its traffic.")
+app.command()(simulate)
 
 
 @app.command()
