@@ -20,7 +20,7 @@ KEY, OTHER = b"k" * 32, b"o" * 32
 AT = datetime(2026, 11, 22, 10, tzinfo=UTC)
 WORDS = (
     "grade the following answer step by step against the rubric below and give a mark from one to ten for "
-    "each of clarity correctness depth and style then write down all of your reasoning as numbered steps in full"
+    "each of clarity correctness depth and style then write down all your reasoning as numbered steps in full"
 )
 
 
