@@ -43,18 +43,24 @@ redis.call('SET', held, '1', 'EX', 86400)
 return {{born, 0}}
 """
 
-SETTLE: Final = """
-if redis.call('DEL', KEYS[1]) == 0 then return 0 end
-local claims = tonumber(ARGV[2])
+SETTLE: Final = f"""
+{_NAME}
+local held, id, claims, where = KEYS[2], ARGV[2], tonumber(ARGV[3]), ARGV[4]
+local anew = 0
+if redis.call('DEL', held) == 0 then
+  if where == '' or where == born then return {{born, 0}} end
+  anew = 1  -- it was held in a data set that is lost: the whole of it is counted in this one, once
+  if not redis.call('SET', held .. ':anew', '1', 'NX', 'EX', 86400) then return {{born, 0}} end
+end
 for i = 1, claims do
-  local amount = ARGV[1 + 2 * i]
-  if amount ~= '0' then
-    redis.call('INCRBY', KEYS[1 + i], amount)
-    redis.call('EXPIRE', KEYS[1 + i], ARGV[2 + 2 * i])
+  local change = tonumber(ARGV[2 + 3 * i]) + anew * tonumber(ARGV[3 + 3 * i])
+  if change ~= 0 then
+    redis.call('INCRBY', KEYS[2 + i], string.format('%.0f', change))
+    redis.call('EXPIRE', KEYS[2 + i], ARGV[4 + 3 * i])
   end
 end
-for i = 2 + claims, #KEYS do redis.call('ZREM', KEYS[i], ARGV[1]) end
-return 1
+for i = 3 + claims, #KEYS do redis.call('ZREM', KEYS[i], id) end
+return {{born, 1}}
 """
 
 EXTEND: Final = """

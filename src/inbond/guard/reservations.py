@@ -95,7 +95,7 @@ class Reservations:
         self.lost = False
         if isinstance(found, Full):
             raise refusals.over_budget(f"{found.cap:,} {found.what}", found.wait_s)
-        self._open[id_] = held
+        hold.held = self._open[id_] = found
         return hold
 
     async def settle(self, hold: Hold, used: Usage) -> None:
@@ -124,20 +124,17 @@ class Reservations:
             self._owe(_Owed(held, _back(held), anew=False))
         else:
             if isinstance(found, Held):
-                await self._settle(held, _back(held), known=True)
+                await self._settle(found, _back(found), known=True)
 
     async def _settle(self, held: Held, changes: tuple[tuple[Claim, int], ...], *, known: bool) -> None:
         if not known or self._away():
             self._owe(_Owed(held, changes, anew=not known))
             return
         try:
-            took_effect = await self._state.settle(held, changes)
+            await self._state.settle(held, changes)
         except StateLostError:
             self._miss()
             self._owe(_Owed(held, changes, anew=False))
-        else:
-            if not took_effect:  # the state lost its memory since it was held: count it all anew
-                self._owe(_Owed(held, changes, anew=True))
 
     # What the state was not told ------------------------------------------------------------------------
 
@@ -156,10 +153,12 @@ class Reservations:
             self._owed[owed.held.id] = owed
 
     async def _pay(self, owed: _Owed) -> None:
+        held: Held | Full = owed.held
         if owed.anew:
             claims = [replace(claim, cap=_NO_CAP) for claim in owed.held.claims]
-            await self._state.reserve(owed.held.id, claims, (), self._clock(), LEASE_S)
-        await self._state.settle(owed.held, owed.changes)
+            held = await self._state.reserve(owed.held.id, claims, (), self._clock(), LEASE_S)
+            assert isinstance(held, Held), "nothing is in the way of what has no cap"
+        await self._state.settle(held, owed.changes)
 
     async def tick(self) -> None:
         """Looks whether the state is there, and settles what is owed."""

@@ -20,11 +20,13 @@ class StateLostError(InbondError):
 @final
 @dataclass(frozen=True)
 class Held:
-    """A reservation: its claims stand, and its seats are taken until it is settled or its lease is over."""
+    """A reservation: its claims stand, and its seats are taken until it is settled or its lease is over.
+    ``where`` names the data set that it is held in, where one may be lost and another take its place."""
 
     id: str
     claims: tuple[Claim, ...]
     seats: tuple[Seat, ...]
+    where: str = ""
 
 
 class State(Protocol):
@@ -46,7 +48,8 @@ class State(Protocol):
 
     async def settle(self, held: Held, changes: Sequence[tuple[Claim, int]]) -> bool:
         """Adds the changes to their windows, whatever their caps say, and frees the seats. False, and
-        nothing changes, when the id is not held: it was settled before, or what was held is lost."""
+        nothing changes, when the id is not held: it never was, or it was settled before. What was held in a
+        data set that is lost is counted in the one of now."""
 
     async def extend(self, held: Held, at: float, lease_s: float) -> None:
         """A long answer keeps its seats: their lease is over ``lease_s`` after ``at``."""

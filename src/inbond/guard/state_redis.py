@@ -6,7 +6,8 @@ spoken to. Keys expire by Redis's own clock; everything else goes by the time of
 
 What Redis forgets is forgotten here: without ``appendonly yes`` a restart begins every budget anew, and
 with replication that is not waited for a fail-over may lose the last moments. The first is noticed
-(``losses``): every data set has a name, made once. Let nothing be evicted: ``maxmemory-policy noeviction``.
+(``losses``): every data set has a name, made once, and what was held in one that is lost is settled in the
+next. Let nothing be evicted: ``maxmemory-policy noeviction``.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ class RedisState:
             born, full = await self._run("reserve", keys, arguments)
         self._same(born)
         if not full:
-            return Held(id_, tuple(claims), tuple(seats))
+            return Held(id_, tuple(claims), tuple(seats), born.decode())
         if full <= len(claims):
             claim = claims[full - 1]
             return Full(claim.counter, f"{claim.kind} a {claim.window}", claim.cap, claim.ends - at)
@@ -104,11 +105,13 @@ class RedisState:
         return Full(seat.counter, "requests at a time", seat.cap, 1.0)
 
     async def settle(self, held: Held, changes: Sequence[tuple[Claim, int]]) -> bool:
-        keys = [_held(held.id), *(_window(claim) for claim, _ in changes), *map(_seats, held.seats)]
-        arguments: list[Any] = [held.id, len(changes)]
-        for claim, amount in changes:
-            arguments += (amount, kept_until(claim) - claim.begins)
-        return bool(await self._run("settle", keys, arguments))
+        keys = [_BORN, _held(held.id), *(_window(claim) for claim, _ in changes), *map(_seats, held.seats)]
+        arguments: list[Any] = [secrets.token_hex(8), held.id, len(changes), held.where]
+        for claim, change in changes:
+            arguments += (change, claim.amount, kept_until(claim) - claim.begins)
+        born, took_effect = await self._run("settle", keys, arguments)
+        self._same(born)
+        return bool(took_effect)
 
     async def extend(self, held: Held, at: float, lease_s: float) -> None:
         keys = [_held(held.id), *map(_seats, held.seats)]

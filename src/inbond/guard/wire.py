@@ -20,6 +20,9 @@ _BYTES_A_TOKEN = 2
 before an answer is not too little; what is counted after settles it."""
 _MESSAGE_TOKENS = 16
 _IMAGE_TOKENS = 2_048
+_KEPT_UPSTREAM = ("background", "previous_response_id", "conversation")
+"""What stands for something that an upstream keeps. It keeps all under the guard's own key, so that nobody
+could say whose it is, and what goes on there without an answer could not be metered."""
 
 
 class BadRequestError(ValueError):
@@ -61,6 +64,9 @@ def read(route: Route, body: bytes) -> Asked:
     model = _text(value, "model")
     if not model:
         raise BadRequestError("missing_model", "the request names no model")
+    for name in _KEPT_UPSTREAM:
+        if value.get(name):
+            raise BadRequestError("unsupported_field", f"{name} is not served: say all in one request")
     stream = _flag(value, "stream")
     options = value.get("stream_options")
     wants_usage = isinstance(options, dict) and options.get("include_usage") is True
@@ -69,14 +75,16 @@ def read(route: Route, body: bytes) -> Asked:
     prompt = math.ceil(size / _BYTES_A_TOKEN) + _MESSAGE_TOKENS * (len(system) + len(user))
     prompt += _IMAGE_TOKENS * images + _tools_tokens(value)
     return Asked(
-        route, model, stream, wants_usage, tuple(system), tuple(user), _answers(value), _most(value), prompt,
-        value,
+        route, model, stream, wants_usage, tuple(system), tuple(user), _answers(route, value), _most(value),
+        prompt, value,
     )  # fmt: skip
 
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(body.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant)
+        value = json.loads(
+            body.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant, parse_float=_float
+        )
     except BadRequestError:
         raise
     except (ValueError, RecursionError) as error:
@@ -97,6 +105,13 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> NoReturn:
     raise BadRequestError("invalid_json", f"{name} is no JSON number")
+
+
+def _float(text: str) -> float:
+    found = float(text)
+    if math.isinf(found):
+        _no_constant(text[:40])
+    return found
 
 
 def _depth(value: Any) -> int:
@@ -128,8 +143,12 @@ def _flag(value: Mapping[str, Any], name: str) -> bool:
     return bool(found)
 
 
-def _answers(value: Mapping[str, Any]) -> int:
-    return max(_whole(value, name) or 1 for name in ("n", "best_of"))
+def _answers(route: Route, value: Mapping[str, Any]) -> int:
+    """``n`` or ``best_of`` for each prompt."""
+    each = max(_whole(value, name) or 1 for name in ("n", "best_of"))
+    prompts = value.get("prompt") if route == "completions" else None
+    several = isinstance(prompts, list) and any(isinstance(prompt, (str, list)) for prompt in prompts)
+    return each * len(prompts) if isinstance(prompts, list) and several else each
 
 
 def _most(value: Mapping[str, Any]) -> int | None:
