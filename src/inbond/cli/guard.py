@@ -11,11 +11,14 @@ from typing import Annotated
 
 import typer
 
+from inbond.cli.guard_register import issuer, register
 from inbond.cli.guard_simulate import simulate
 from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, open_workspace
 
 app = typer.Typer(no_args_is_help=True, help="Serve a model API without leaking it; judge its traffic.")
 app.command()(simulate)
+app.command()(register)
+app.command()(issuer)
 
 
 @app.command()
@@ -56,13 +59,13 @@ def serve(
         sys.stdout.flush()
 
     callers = CallersFile(config.parent / settings.callers, out.say)
-    issuer = open_issuer(settings, config.parent, folder)
-    asyncio.run(serve(settings, callers, Place(host, port, folder), os.environ, log, ready, issuer))
+    signing = open_issuer(settings, config.parent, folder)
+    asyncio.run(serve(settings, callers, Place(host, port, folder), os.environ, log, ready, signing))
     return 0
 
 
 @app.command()
-def key(as_json: JsonOption = False, quiet: QuietOption = False) -> int:
+def key(_home: HomeOption = None, as_json: JsonOption = False, quiet: QuietOption = False) -> int:
     """Make a key: hand the key out, and write its hash into the callers' file.
 
     Nothing is kept: a key that is lost is made anew.

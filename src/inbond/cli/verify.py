@@ -24,6 +24,7 @@ from inbond.errors import InputError
 from inbond.ledger.attest import KeyStore, PublicKey, read_public_key
 from inbond.ledger.attested import check_folder, is_attested
 from inbond.ledger.chain import TreeHead, head_from_json, refuse_empty
+from inbond.ledger.issuer_keys import Keys, read_issuer_keys
 from inbond.ledger.proof import FORMAT, MOST_BYTES, Proof, Shown, check, proof_from_json
 from inbond.ledger.proving import prove
 from inbond.ledger.verify import (
@@ -78,6 +79,14 @@ def verify(
         Path | None,
         typer.Option("--proof", metavar="FILE", help="A proof that must be about the copied student TARGET."),
     ] = None,
+    issuer_key: Annotated[
+        Path | None,
+        typer.Option(
+            "--issuer-key",
+            metavar="FILE",
+            help="Keys (JWK set or PEM) that the receipts of a teacher's answers must be signed with.",
+        ),
+    ] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -95,15 +104,18 @@ def verify(
     output = Output(as_json, quiet)
     pinned = read_public_key(key) if key else None
     kept = _read_head(head) if head else None
+    issuer = read_issuer_keys(issuer_key) if issuer_key else None
     wanted = _record_id(record) if record else None
     workspace = open_workspace(home)
     places = {"--save-head": save_head, "--save-proof": save_proof}
-    _check_places(places, workspace, [_path(target), key, proof])
+    _check_places(places, workspace, [_path(target), key, proof, issuer_key])
     tied = _read_proof(proof, "--proof") if proof else None
     alone = _standing_alone(_path(target), None if home else workspace, Known(pinned, kept, wanted, tied))
     if alone is not None:
         if save_proof is not None:
             raise _needs_ledger("--save-proof")
+        if issuer is not None:
+            raise _needs_ledger("--issuer-key")
         _save_head(save_head, alone.head if alone.ok else None, output)
         output.result(alone.to_json(), _describe_alone(alone))
         return 0 if alone.ok else _TAMPERED
@@ -113,7 +125,7 @@ def verify(
     _check_places(places, found.workspace, [])
     if record is not None and save_proof is None:
         raise _needs_proof()
-    report = _verify(found, pinned, kept)
+    report = _verify(found, pinned, kept, issuer)
     _save_head(save_head, report.head if report.ok else None, output)
     if save_proof is not None and report.ok:
         made = prove(found, report, record=wanted, earlier=kept)
@@ -188,11 +200,11 @@ def _read_proof(path: Path, option: str) -> Proof:
     return read
 
 
-def _verify(found: Target, key: PublicKey | None, head: TreeHead | None) -> VerifyReport:
+def _verify(found: Target, key: PublicKey | None, head: TreeHead | None, issuer: Keys | None) -> VerifyReport:
     """Signs today's head with a key of the user's, if there is one. Verifying needs none, and must work also
     where one cannot be used."""
     signers, refused = KeyStore.default().usable()
-    report = verify_target(found, Trust(key, head, tuple(signers)))
+    report = verify_target(found, Trust(key, head, tuple(signers), issuer))
     if not report.ok or report.head.signature is not None:
         return report
     why = [

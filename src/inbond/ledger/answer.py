@@ -72,7 +72,7 @@ def _no(graph: Graph, said: str) -> Answer:
     """Nobody can record that nothing else was there: who declared it is named."""
     # Whoever spoke of a node first closed it: what stands after that is where its licence was read.
     told = [node.source.partition("; ")[0] for node in graph.nodes.values() if node.evidence != "recorded"]
-    told += [edge.read for edge in graph.edges if edge.evidence != "recorded"]
+    told += [edge.read for edge in graph.edges if not edge.recorded]
     if not told:
         return Answer("no", f"No: {said}.", "recorded")
     whom = _list(dict.fromkeys(text or "somebody" for text in told))
@@ -109,7 +109,7 @@ def _overview(
         parts += [f"learned from what {_list(others)} had a hand in"] if others else []
         if graph.nodes[target].kind == "data":
             parts = [f"was made with the help of {_list(others)}"]
-        sure = {model.evidence == "recorded" for model in models}
+        sure = {model.evidence != "declared" for model in models}
         tail = "" if sure == {True} else " (as declared, not recorded)"
         if len(sure) == 2:
             tail = " (in part as declared, not recorded)"
@@ -147,7 +147,7 @@ def _yes(target: str, found: Sequence[Ancestor]) -> str:
 def _way(ancestor: Ancestor) -> Way:
     """The way to tell of: a recorded one, if there is one; the shortest."""
     paths = ancestor.paths.paths
-    recorded = (path for path in paths if all(edge.evidence == "recorded" for edge in path))
+    recorded = (path for path in paths if all(edge.recorded for edge in path))
     return next(recorded, paths[0])
 
 
@@ -292,7 +292,7 @@ def _unsaid(path: Way) -> str:
 
 def _declared(path: Way) -> str:
     """Which links of a way are only declared."""
-    links = [edge for edge in path if edge.evidence != "recorded"]
+    links = [edge for edge in path if not edge.recorded]
     if not links:
         return ""
     if len(links) == len(path):

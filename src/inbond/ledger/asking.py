@@ -68,9 +68,7 @@ class Lineage:
 def _busy(graph: Graph, counted: Mapping[str, Counted]) -> Graph:
     """The graph without whoever has no hand in any record that was kept of a set."""
     idle = {(graph.names.get(node, node), data) for data, found in counted.items() for node in found.idle()}
-    edges = (
-        edge for edge in graph.edges if (edge.source, edge.target) not in idle or edge.evidence != "recorded"
-    )
+    edges = (edge for edge in graph.edges if (edge.source, edge.target) not in idle or not edge.recorded)
     return build(graph.nodes.values(), edges, graph.unknowns, graph.names) if idle else graph
 
 

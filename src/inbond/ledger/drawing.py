@@ -13,10 +13,10 @@ from typing import Any, final
 
 from inbond.digest import Digest
 from inbond.errors import TamperedError
-from inbond.ledger import manifest
+from inbond.ledger import manifest, receipt_file
 from inbond.ledger.events import Event
 from inbond.ledger.inventory import Inventory, gather
-from inbond.ledger.lineage import Edge, Node, Relation, Unknown
+from inbond.ledger.lineage import Edge, Evidence, Node, Relation, Unknown
 from inbond.ledger.recorded import LEARNT, Kept, Run, Workbook, data_id, parents_of, run_of
 from inbond.policy import licences
 from inbond.policy.gate import DECIDED
@@ -77,6 +77,7 @@ class _Drawing:
     def __init__(self, book: Workbook) -> None:
         self._book = book
         self._pins: dict[str, Digest] = {}
+        self._receipts: dict[Digest, bool] = {}
 
     def draw(self) -> None:
         """Runs in the order in which they are first recorded."""
@@ -116,10 +117,21 @@ class _Drawing:
         for origin, maker in zip(by.origins, makers, strict=True):
             relation: Relation = "derived" if maker.startswith("data:") else "generated"
             roles = (origin.role,) if relation == "generated" else ()
+            evidence: Evidence = "recorded" if origin.own or not self._has_receipts(by) else "receipt"
             if not origin.own or origin.teacher not in earlier:  # else it came with the earlier set
                 self._book.edges.append(
-                    Edge(maker, id_, relation, roles, "", (), origin.channel, "recorded", _event(by))
+                    Edge(maker, id_, relation, roles, "", (), origin.channel, evidence, _event(by))
                 )
+
+    def _has_receipts(self, kept: Kept) -> bool:
+        """Whether the teacher's host signed for every one of the answers that a run got from it."""
+        answers = self._book.runs[run_of(kept)].kept.get("generate")
+        if answers is None or not receipt_file.lies_in(answers.manifest.files):
+            return False
+        id_ = answers.manifest.id
+        if id_ not in self._receipts:
+            self._receipts[id_] = receipt_file.check(answers.folder).whole
+        return self._receipts[id_]
 
     def _makers(self, run: Run, data: Kept, earlier: Mapping[str, str]) -> tuple[str, ...]:
         """The nodes of a set's origins. A teacher's pin stands with the answers that it gave; who is behind

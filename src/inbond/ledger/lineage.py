@@ -22,7 +22,8 @@ from inbond.digest import Digest
 from inbond.types import EdgeKind, Role
 
 NodeKind = Literal["model", "data"]
-Evidence = Literal["recorded", "declared", "receipt"]
+Evidence = Literal["receipt", "recorded", "declared"]
+"""``receipt``: recorded by a run, and signed by whoever it was got from; the strongest first."""
 Unit = Literal["records", "tokens"]
 Relation = Literal[
     "pruned", "initialised", "adapter", "quantized", "merged", "finetuned", "revision",
@@ -116,6 +117,11 @@ class Edge:
     @property
     def kind(self) -> EdgeKind:
         return RELATIONS[self.relation]
+
+    @property
+    def recorded(self) -> bool:
+        """Whether a run recorded it, with a receipt or without."""
+        return self.evidence != "declared"
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -229,7 +235,12 @@ class Graph:
 
     def by_record(self, target: str) -> set[str]:
         """Ancestors from which a whole path to ``target`` is recorded."""
-        return set(self._above(target, lambda edge: edge.evidence == "recorded"))
+        return set(self._above(target, lambda edge: edge.recorded))
+
+    def by_receipt(self, target: str) -> set[str]:
+        """Ancestors of which a receipt says that they gave what a recorded path leads on from."""
+        found = {target, *self.by_record(target)}
+        return {edge.source for edge in self.edges if edge.evidence == "receipt" and edge.target in found}
 
     def _above(self, target: str, over: Callable[[Edge], bool]) -> dict[str, int]:
         return _away(target, lambda node: (edge.source for edge in self.into[node] if over(edge)))
@@ -306,7 +317,7 @@ def paths_to(graph: Graph, target: str, first: Collection[str] = ()) -> dict[str
         following = next(more, None)
         if following is not None:
             heappush(waiting, (True, other, len(following), number, id_, following, more))
-    recorded = replace(graph, edges=tuple(edge for edge in graph.edges if edge.evidence == "recorded"))
+    recorded = replace(graph, edges=tuple(edge for edge in graph.edges if edge.recorded))
     wanted = cut & graph.by_record(target)
     for id_ in (id_ for id_ in hops if id_ in wanted):
         if not any(_is_recorded(way) for way in found[id_]):
@@ -317,4 +328,4 @@ def paths_to(graph: Graph, target: str, first: Collection[str] = ()) -> dict[str
 
 
 def _is_recorded(way: Way) -> bool:
-    return all(edge.evidence == "recorded" for edge in way)
+    return all(edge.recorded for edge in way)

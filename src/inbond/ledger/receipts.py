@@ -23,6 +23,8 @@ from inbond.ledger.attest import PublicKey, Signer
 
 HEADER: Final = "inbond-receipt"
 """Of an answer; and of a comment in a stream of events, before the token."""
+KEY: Final = "inbond-receipt-key"
+"""Under which a client keeps, with a receipt, the key that the host gave for it, as a JWK."""
 TYPE: Final = "inbond-receipt+jwt"
 MOST_BYTES: Final = 8_192
 Of = Literal["request", "answer", "text"]

@@ -125,7 +125,7 @@ class Sharing:
     ) -> Touch:
         learning = self._learning(stage)
         scored = [(edge, part) for edge, part in learning.scored(unit) if edge.source in below]
-        recorded = [part for edge, part in scored if edge.evidence == "recorded"]
+        recorded = [part for edge, part in scored if edge.recorded]
         whole = Touch()
         for data, part in learning.mixture(unit):
             touch = found[data]
@@ -135,7 +135,7 @@ class Sharing:
         if self.graph.nodes[ancestor].kind == "data" and whole.touched.high and not whole.authored.low:
             whole = replace(whole, authored=ANY)  # data holds what others wrote
         for edge, part in scored:
-            if edge.evidence == "recorded" and learning.recorded:
+            if edge.recorded and learning.recorded:
                 whole = replace(whole, scored=part)  # counted with the records
             else:
                 whole = whole.taught(part)
@@ -212,7 +212,7 @@ class _Learning:
     @cached_property
     def recorded(self) -> list[str]:
         """The data of a recorded stage, which is all of it: a run records what it learns from."""
-        told = (edge.source for edge in self._data if edge.evidence == "recorded")
+        told = (edge.source for edge in self._data if edge.recorded)
         return list(dict.fromkeys(data for data in told if data in self.counted))
 
     @cached_property
@@ -241,8 +241,8 @@ class _Learning:
 
     @cached_property
     def _teachers(self) -> dict[Unit, list[Flow]]:
-        recorded = [edge for edge in self._scored if edge.evidence == "recorded"]
-        declared = [edge for edge in self._scored if edge.evidence != "recorded"]
+        recorded = [edge for edge in self._scored if edge.recorded]
+        declared = [edge for edge in self._scored if not edge.recorded]
         return {
             unit: [
                 *((edge, self._counted_part(edge, unit)) for edge in recorded),
@@ -270,7 +270,7 @@ class _Learning:
 
     def evidence(self, below: Collection[str]) -> Evidence:
         """Of the part of an ancestor with these descendants."""
-        told = all(edge.evidence == "recorded" for edge in self._scored if edge.source in below)
+        told = all(edge.recorded for edge in self._scored if edge.source in below)
         whole = self.stage.of in self.counted if self._is_data else self.recorded or not self._data
         return "recorded" if told and whole else "declared"
 
@@ -298,7 +298,7 @@ class _Learning:
     def _open_parts(self, unit: Unit) -> Iterator[Unknown]:
         where = f"the {unit} of {self._name}"
         for edge, part in self.scored(unit):
-            if part == ANY or (edge.channel is not None and edge.evidence == "recorded"):
+            if part == ANY or (edge.channel is not None and edge.recorded):
                 what = f"what part of {where} the probabilities of {edge.source} taught"
                 yield Unknown(self.stage.of, what)
         if self.recorded:

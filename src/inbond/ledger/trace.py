@@ -135,7 +135,7 @@ def trace(known: Known, target: str, asked: str | None = None) -> Trace:
     sharing = Sharing(graph, counted, target)
     hops = graph.hops(target)
     named = set(matching(asked, graph, hops)) if asked is not None else set()
-    by_weights, by_record = graph.by_weights(target), graph.by_record(target)
+    by_weights, evidence = graph.by_weights(target), _evidence(graph, target)
     paths = paths_to(graph, target, named)
     ancestors = []
     for id_, count in hops.items():
@@ -145,7 +145,7 @@ def trace(known: Known, target: str, asked: str | None = None) -> Trace:
             Ancestor(
                 node,
                 "weights" if id_ in by_weights else "outputs",
-                "recorded" if id_ in by_record else "declared",
+                evidence.get(id_, "declared"),
                 count,
                 paths[id_],
                 _roles(graph, id_),
@@ -164,6 +164,12 @@ def trace(known: Known, target: str, asked: str | None = None) -> Trace:
         target, told.outcome, told.sentence, tuple(ancestors), graph.edges, owed, unfit, tuple(unknowns),
         told.evidence,
     )  # fmt: skip
+
+
+def _evidence(graph: Graph, target: str) -> dict[str, Evidence]:
+    """Of each ancestor that more than a declaration speaks of."""
+    found: dict[str, Evidence] = dict.fromkeys(graph.by_record(target), "recorded")
+    return found | dict.fromkeys(graph.by_receipt(target), "receipt")
 
 
 def _path_json(path: Way, numbers: Mapping[Edge, int]) -> dict[str, Any]:

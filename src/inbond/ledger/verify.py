@@ -24,10 +24,11 @@ from typing import Any, final
 from inbond import digest
 from inbond.digest import Digest
 from inbond.errors import InputError, TamperedError, UnwritableError
-from inbond.ledger import chain, envelope, inventory, manifest, membership
+from inbond.ledger import chain, envelope, inventory, manifest, membership, receipt_file
 from inbond.ledger.attest import PublicKey, Signer
 from inbond.ledger.chain import ChainCheck, TreeHead
 from inbond.ledger.inventory import Findings, Inventory
+from inbond.ledger.issuer_keys import Keys
 from inbond.ledger.ledger import now
 from inbond.ledger.proof import who_signed
 from inbond.workspace import Workspace
@@ -85,6 +86,8 @@ class Trust:
     key: PublicKey | None = None
     head: TreeHead | None = None
     signers: tuple[Signer, ...] = ()
+    issuer: Keys | None = None
+    """Keys that receipts must be signed with; None: those that lie beside them."""
 
 
 @final
@@ -170,7 +173,7 @@ def verify_target(target: Target, trust: Trust) -> VerifyReport:
     found = Inventory()
     problems = _read_ledger(target.workspace, check, found)
     findings = Findings()
-    _check_files(target, found, findings, intact=not problems and not check.problems)
+    _check_files(target, found, findings, trust.issuer, intact=not problems and not check.problems)
     notes = [who_signed(trust.key, "ledger"), *check.notes] + [
         f"{event.name}: key {event.key} introduces itself; no earlier key vouches for it"
         for event in check.self_introduced[1:]
@@ -273,10 +276,12 @@ def _unspoken(workspace: Workspace, found: Inventory) -> list[str]:
     return sorted({name.split("/")[0] for name in _others(workspace)} - spoken)
 
 
-def _check_files(target: Target, found: Inventory, findings: Findings, *, intact: bool) -> None:
+def _check_files(
+    target: Target, found: Inventory, findings: Findings, issuer: Keys | None, *, intact: bool
+) -> None:
     home = target.workspace.home
     if target.copy is not None:
-        _check_copy(target.copy, found, findings)
+        _check_copy(target.copy, found, findings, issuer)
         return
     artifacts = [claim for claim in found.artifacts.values() if _concerns(target.within, claim.folder)]
     files = [claim for claim in found.files.values() if _concerns(target.within, claim.path)]
@@ -288,6 +293,7 @@ def _check_files(target: Target, found: Inventory, findings: Findings, *, intact
         )
     for claim in artifacts:
         inventory.check_artifact(home / claim.folder, claim, found, findings)
+        _check_receipts(home / claim.folder, claim.folder, findings, issuer)
     for single in files:
         inventory.check_file(home, single, found, findings)
     findings.notes += [
@@ -297,7 +303,16 @@ def _check_files(target: Target, found: Inventory, findings: Findings, *, intact
     ]
 
 
-def _check_copy(copy: Path, found: Inventory, findings: Findings) -> None:
+def _check_receipts(folder: Path, label: str, findings: Findings, issuer: Keys | None) -> None:
+    """Of answers whose teacher's host gave receipts for them. That the file itself is the one that was
+    recorded has been checked."""
+    if (folder / receipt_file.NAME).is_file():
+        found = receipt_file.check(folder, issuer)
+        findings.problems += [f"{label}: {problem}" for problem in found.problems]
+        findings.notes += [f"{label}: {note}" for note in found.notes]
+
+
+def _check_copy(copy: Path, found: Inventory, findings: Findings, issuer: Keys | None) -> None:
     try:
         wanted = digest.of_file(copy / manifest.NAME)
     except OSError as error:
@@ -310,6 +325,7 @@ def _check_copy(copy: Path, found: Inventory, findings: Findings) -> None:
         )
         return
     inventory.check_artifact(copy, claim, found, findings)
+    _check_receipts(copy, claim.folder, findings, issuer)
 
 
 def _claim_of(wanted: Digest, found: Inventory) -> inventory.ArtifactClaim | None:

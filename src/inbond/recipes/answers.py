@@ -20,6 +20,7 @@ from inbond.ledger.manifest import Identity
 from inbond.ledger.records import Row, read_rows, write_rows
 from inbond.recipes.objective import alternatives
 from inbond.recipes.planned import Planned
+from inbond.recipes.receipts import collected
 from inbond.recipes.recipe import OwnData, Recipe
 from inbond.recipes.trail import Artifact, Made, Trail
 from inbond.recipes.watch import time_left
@@ -104,7 +105,9 @@ def generate(
         facts = {**_counts(done, asked, rows, cost), "identity": completes.identity}
         facts |= {"scores": _scores_digest(done)} if scored else {}
         facts |= {"prompts_from": earlier.id} if earlier else {}
-        return Made(facts, write_rows(folder, rows))
+        proofs = collected(teacher.name, requests, done.outcomes, scored)
+        proofs.write(folder)
+        return Made({**facts, **proofs.facts()}, write_rows(folder, rows))
 
     artifact = trail.stage("generate", "data/answers", identity, make)
     if not scored:

@@ -23,7 +23,7 @@ _GAP = "\1gap"
 """No artifact has a control character in its name."""
 _MARKS = Literal["target", "asked", "on-path"]
 _TONES: Mapping[str, Tone] = {"prohibited": "bad", "express": "good", "silent": "plain"}
-_WEAKEST: tuple[Evidence, ...] = ("declared", "receipt", "recorded")
+_WEAKEST: tuple[Evidence, ...] = ("declared", "recorded", "receipt")
 
 
 @final

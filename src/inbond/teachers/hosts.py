@@ -49,7 +49,8 @@ class HostPrice(_Strict):
 
 class Host(_Strict):
     """One host's settings. ``timeout_s`` is the longest silence within an answer, in seconds;
-    ``top_logprobs`` the most alternatives a token that the host gives (20 with the OpenAI interface)."""
+    ``top_logprobs`` the most alternatives a token that the host gives (20 with the OpenAI interface);
+    ``receipt_keys`` a file with the keys of its receipts, beside hosts.yaml: none other is then believed."""
 
     base_path: str = Field(default="/v1", pattern=r"^(/[\w.~-]+)*/?$")
     key_env: str | None = None
@@ -59,6 +60,7 @@ class Host(_Strict):
     insecure: bool = False
     top_logprobs: int = Field(default=20, ge=0, le=1000)
     timeout_s: Annotated[float, Field(gt=0, le=86_400, strict=False)] = 120.0
+    receipt_keys: str | None = None
 
     @property
     def known_price(self) -> Price:
@@ -137,10 +139,15 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def base_url(name: str, host: Host) -> str:
+def origin_of(name: str, host: Host) -> str:
     """Plain http for loopback and for ``insecure: true``, https for everything else."""
     scheme = "http" if is_loopback(name) or host.insecure else "https"
-    return f"{scheme}://{name.lower()}{host.base_path.rstrip('/')}"
+    return f"{scheme}://{name.lower()}"
+
+
+def base_url(name: str, host: Host) -> str:
+    """The host's origin with its base path."""
+    return f"{origin_of(name, host)}{host.base_path.rstrip('/')}"
 
 
 def _read_host(path: Path, name: Any, settings: Any) -> tuple[str, Host]:

@@ -11,19 +11,25 @@ import json
 import math
 import time
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, final
 
 import aiohttp
 
+from inbond.digest import canonical
 from inbond.errors import InputError, TeacherError
+from inbond.ledger.issuer_keys import Keys, read_issuer_keys, to_jwk
+from inbond.ledger.receipts import HEADER, KEY, may_be_token
 from inbond.teachers import wire
-from inbond.teachers.hosts import Host, base_url, host_of
+from inbond.teachers.hosts import Host, base_url, host_of, origin_of
+from inbond.teachers.issuer import IssuerKeys
 from inbond.teachers.protocols import Price, Reply, Request
 from inbond.types import ModelName
+from inbond.workspace import config_folder
 
-EVIDENCE = ("x-request-id", "request-id", "inbond-receipt")
+EVIDENCE = ("x-request-id", "request-id", HEADER)
 _CONNECT_S = 15.0
 _ERROR_BYTES = 16_384
 
@@ -37,7 +43,15 @@ class Served:
     """
 
     def __init__(
-        self, name: str, model: str, host_name: str, host: Host, key: str | None, *, top_logprobs: int = 0
+        self,
+        name: str,
+        model: str,
+        host_name: str,
+        host: Host,
+        key: str | None,
+        *,
+        top_logprobs: int = 0,
+        issuer: Keys | None = None,
     ) -> None:
         self._name = name
         self._model = model
@@ -47,6 +61,7 @@ class Served:
         self._secrets = (key,) if key else ()
         self._top_logprobs = top_logprobs
         self._session: aiohttp.ClientSession | None = None
+        self._issuer = IssuerKeys(origin_of(host_name, host), issuer)
 
     @classmethod
     def open(
@@ -68,7 +83,9 @@ class Served:
                 fix=f"set capture.k={host.top_logprobs}, or top_logprobs for this host in hosts.yaml",
             )
         key = host.key(name.host, environment)
-        return cls(str(name), name.name, name.host, host, key, top_logprobs=top_logprobs)
+        pinned = host.receipt_keys
+        issuer = read_issuer_keys(config_folder(environment) / pinned) if pinned else None
+        return cls(str(name), name.name, name.host, host, key, top_logprobs=top_logprobs, issuer=issuer)
 
     @property
     def identity(self) -> str:
@@ -96,7 +113,14 @@ class Served:
         # Raised out here, because an aiohttp error's repr holds our headers: it must not even be context.
         if failure is not None and not gathering.finished:
             raise failure
-        return gathering.reply(time.perf_counter() - start, headers)
+        reply = gathering.reply(time.perf_counter() - start, headers)
+        return reply if HEADER not in headers else await self._with_key(reply)
+
+    async def _with_key(self, reply: Reply) -> Reply:
+        key = await self._issuer.find(reply.headers[HEADER], self._open_session())
+        if key is None:
+            return reply
+        return replace(reply, headers={**reply.headers, KEY: canonical(to_jwk(key)).decode()})
 
     async def _exchange(self, request: Request, gathering: wire.Gathering, headers: dict[str, str]) -> None:
         body = wire.body_of(request, model=self._model, top_logprobs=self._top_logprobs)
@@ -105,7 +129,7 @@ class Served:
             if response.status != 200:
                 raise await self._refusal(response)
             headers.update((name, response.headers[name]) for name in EVIDENCE if name in response.headers)
-            await self._gather(response, request, gathering)
+            await self._gather(response, request, gathering, headers)
 
     async def close(self) -> None:
         if self._session is not None:
@@ -133,9 +157,14 @@ class Served:
         return self._session
 
     async def _gather(
-        self, response: aiohttp.ClientResponse, request: Request, gathering: wire.Gathering
+        self,
+        response: aiohttp.ClientResponse,
+        request: Request,
+        gathering: wire.Gathering,
+        headers: dict[str, str],
     ) -> None:
-        """Reads a stream of events, or one JSON object from hosts that do not stream."""
+        """Reads a stream of events, or one JSON object from hosts that do not stream. A receipt in a comment
+        goes to the ``headers``, where hosts that do not stream put it."""
         most = reply_limit(request, self._top_logprobs)
         if response.content_type == "application/json":
             data = await _read_at_most(response, most)
@@ -151,6 +180,9 @@ class Served:
             field, _, data = line.partition(b":")
             if field != b"data":  # comments, event names, ids
                 self._expect_event(line, field, gathering)
+                name, _, token = data.strip().decode(errors="replace").partition(" ")
+                if field == b"" and name == HEADER and may_be_token(token):
+                    headers[HEADER] = token
                 continue
             if data.strip() == b"[DONE]":
                 return

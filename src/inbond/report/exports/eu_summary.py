@@ -122,7 +122,7 @@ def _scored_by(exported: Exported) -> list[str]:
 
 def _model(exported: Exported, generator: _Generator) -> dict[str, Any]:
     node = exported.graph.nodes[generator.id]
-    recorded = any(edge.evidence == "recorded" for edge in generator.edges)
+    recorded = any(edge.recorded for edge in generator.edges)
     return {
         "id": generator.id,
         "licence": node.licence,
