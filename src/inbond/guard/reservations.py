@@ -153,11 +153,12 @@ class Reservations:
             self._owed[owed.held.id] = owed
 
     async def _pay(self, owed: _Owed) -> None:
-        held: Held | Full = owed.held
+        held = owed.held
         if owed.anew:
-            claims = [replace(claim, cap=_NO_CAP) for claim in owed.held.claims]
-            held = await self._state.reserve(owed.held.id, claims, (), self._clock(), LEASE_S)
-            assert isinstance(held, Held), "nothing is in the way of what has no cap"
+            claims = [replace(claim, cap=_NO_CAP) for claim in held.claims]
+            found = await self._state.reserve(held.id, claims, (), self._clock(), LEASE_S)
+            assert isinstance(found, Held), "nothing is in the way of what has no cap"
+            held = found
         await self._state.settle(held, owed.changes)
 
     async def tick(self) -> None:
