@@ -2,8 +2,8 @@
 
 The first 256 and the last 128 tokens are cut into runs of three; each run's hash falls into one of ``bins``
 equal parts of 64 bits, and each part keeps its smallest (Li, Owen, Zhang 2012). Two texts have the same
-number in a part with the probability of their likeness (Jaccard), so that a template with slots shows as the parts
-that many texts share, whatever the slots hold. Words do not come back out of 32 bits of a hash of three.
+number in a part with the probability of their likeness (Jaccard), so that a template with slots shows as
+the parts that many texts share, whatever the slots hold. Words do not come back out of 32 bits of a hash.
 """
 
 from __future__ import annotations

@@ -1,0 +1,125 @@
+"""Which texts are of one template, when nobody says so: pieces that some parties send and few others. Pure.
+
+A piece is one number of a sketch. It is remembered with the parties that sent it in their even windows. It is
+*hot* when three parties sent it, and *public* when some of them signed up more than 45 days from the middle
+of them: what many people found over time (an app's prompt, a phrase of the language, a text that went round)
+is nobody's campaign. When sign-ups are unknown it is taken for public: a doubt counts for the callers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, final
+
+import numpy as np
+import numpy.typing as npt
+
+from inbond.guard.detect.memory import DAY_S, PAIR, Pairs
+from inbond.guard.marks import Mark
+from inbond.guard.sketch import EMPTY, SYSTEM_BINS, USER_BINS
+
+Keys = npt.NDArray[np.uint64]
+HOT: Final = 3
+"""Parties that make a piece hot, parties from elsewhere that make it public, and pieces that make a request
+one of a template."""
+_FAR_DAYS: Final = 45
+_MOST_PARTIES: Final = 64
+_MOST_PAIRS: Final = 2**19
+_LONE_S: Final = DAY_S
+_SHARED_S: Final = 14 * DAY_S
+_PLACES: Final = np.arange(SYSTEM_BINS + USER_BINS, dtype=np.uint64) << np.uint64(32)
+
+
+@final
+@dataclass(frozen=True)
+class Hot:
+    """Hot pieces that are not public: ``keys`` in order, and how many parties are remembered for each."""
+
+    keys: Keys
+    parties: npt.NDArray[np.int64]
+
+
+def pieces(marks: Sequence[Mark]) -> Keys:
+    """(requests, pieces): place and number of every part of the sketches; 0 where a part is empty or the
+    caller is registered."""
+    rows = [(*mark.system, *mark.user) for mark in marks]
+    values = np.array(rows, dtype=np.uint64).reshape(len(marks), len(_PLACES))
+    keys = values | _PLACES + (np.uint64(1) << np.uint64(40))
+    out = (values == EMPTY) | np.array([[mark.registered] for mark in marks], dtype=np.bool_).reshape(-1, 1)
+    keys[out] = 0
+    return keys
+
+
+def remembered(pairs: Pairs, marks: Sequence[Mark], keys: Keys, window: int) -> Pairs:
+    """The pairs with those of a window's even requests; the old, the lone and what is too many let go."""
+    new = np.zeros(keys.shape, dtype=PAIR)
+    new["key"] = keys
+    new["party"] = np.array([[mark.party] for mark in marks], dtype=np.uint64).reshape(-1, 1)
+    new["created"] = np.array([[mark.created] for mark in marks], dtype=np.int32).reshape(-1, 1)
+    new["last"] = window
+    fresh = new.ravel()[keys.ravel() != 0]
+    return _bounded(_once(np.concatenate([pairs, fresh])), window)
+
+
+def _once(pairs: Pairs) -> Pairs:
+    """Each (piece, party) once, as last seen; in order."""
+    order = np.lexsort((pairs["created"], pairs["last"], pairs["party"], pairs["key"]))
+    pairs = pairs[order]
+    later = (pairs["key"][1:] == pairs["key"][:-1]) & (pairs["party"][1:] == pairs["party"][:-1])
+    kept: Pairs = pairs[np.append(~later, True)] if len(pairs) else pairs
+    return kept
+
+
+def _bounded(pairs: Pairs, window: int) -> Pairs:
+    starts, sizes = _groups(pairs["key"])
+    rank = np.arange(len(pairs)) - np.repeat(starts, sizes)
+    shared = np.repeat(sizes > 1, sizes)
+    age = window - pairs["last"]
+    kept: Pairs = pairs[(rank < _MOST_PARTIES) & (age <= np.where(shared, _SHARED_S, _LONE_S))]
+    if len(kept) <= _MOST_PAIRS:
+        return kept
+    # What goes is chosen by the piece and not by who sent it: pieces with small numbers stay for everybody,
+    # so that a template with many pieces is still met by some of them.
+    small = np.sort(kept["key"] & np.uint64(EMPTY))[_MOST_PAIRS // 2]
+    few: Pairs = kept[(kept["key"] & np.uint64(EMPTY)) < small]
+    return few
+
+
+def hot(pairs: Pairs) -> Hot:
+    """The pieces that tell a template."""
+    by_day = pairs[np.lexsort((pairs["created"], pairs["key"]))]
+    starts, sizes = _groups(by_day["key"])
+    if not len(starts):
+        return Hot(np.zeros(0, dtype=np.uint64), np.zeros(0, dtype=np.int64))
+    days = by_day["created"].astype(np.int64)
+    known = np.add.reduceat((days > 0).astype(np.int64), starts)
+    middle = days[starts + sizes - 1 - known // 2]
+    far = (days > 0) & (np.abs(days - np.repeat(middle, sizes)) > _FAR_DAYS)
+    elsewhere = np.add.reduceat(far.astype(np.int64), starts)
+    telling = (sizes >= HOT) & (elsewhere < HOT) & (2 * known >= sizes)
+    return Hot(by_day["key"][starts][telling], sizes[telling])
+
+
+def leaders(keys: Keys, found: Hot) -> Keys:
+    """(requests): the piece by which a request's template is called, 0 for a request of none. Of its hot
+    pieces that about as many parties sent as any, it is the one with the smallest number, which is the one
+    that fillings of the same template most surely have in common."""
+    if not len(found.keys) or not len(keys):
+        return np.zeros(len(keys), dtype=np.uint64)
+    at = np.minimum(np.searchsorted(found.keys, keys), len(found.keys) - 1)
+    is_hot = found.keys[at] == keys
+    parties = np.where(is_hot, found.parties[at], 0)
+    wide = is_hot & (2 * parties >= parties.max(axis=1, keepdims=True))
+    number = np.where(wide, keys & np.uint64(EMPTY), np.uint64(EMPTY))
+    best = np.argmin(number, axis=1)
+    chosen: Keys = keys[np.arange(len(keys)), best]
+    return np.where(is_hot.sum(axis=1) >= HOT, chosen, np.uint64(0))
+
+
+def _groups(keys: Any) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Where each run of equal keys begins, and how long it is."""
+    if not len(keys):
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    starts = np.append(0, np.flatnonzero(keys[1:] != keys[:-1]) + 1).astype(np.int64)
+    return starts, np.diff(np.append(starts, len(keys)))

@@ -1,0 +1,122 @@
+"""Verdicts in words: what was seen, what was not, and what would change it. Pure.
+
+Every reason of a family holds its feature, its value (hits and trials), the bound that lawful traffic keeps,
+the e-value, the threshold it was held against, the window and the version: enough to compute it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, final
+
+from inbond.digest import of_value
+from inbond.guard.detect.clusters import Group
+from inbond.guard.detect.evidence import decimals
+from inbond.guard.detect.families import FAMILIES, PAYMENT, TEMPLATE, VERSION, WHOLE
+from inbond.guard.detect.memory import Account
+from inbond.types import Reason, Verdict
+
+OUTCOMES: Final = ("none", "watched", "restricted", "suspension-proposed")
+_GROUP: Final = {
+    "payment": "accounts of one means of payment",
+    "cohort": "accounts of one client that signed up within three days",
+    "template": "accounts that send texts of one template",
+}
+_MOST_GROUPS: Final = 3
+
+
+@final
+@dataclass(frozen=True)
+class OfGroup:
+    """A group: the logarithms of its e-values by family, the thresholds of tiers 1 and 2, its tier."""
+
+    group: Group
+    logs: Sequence[int]
+    bars: tuple[int, int]
+    tier: int
+
+
+def of_account(
+    window: int,
+    name: str,
+    account: Account,
+    tier: int,
+    logs: Sequence[int],
+    bars: tuple[int, int],
+    by: Sequence[OfGroup],
+) -> Verdict:
+    """An account's verdict: its own evidence, and that of the groups which raise it."""
+    trials = (account.windows, account.windows, 0, 0 if account.registered else account.odd)
+    hits = (account.elicited, account.replayed, 0, 0 if account.registered else account.template_odd)
+    reasons = [
+        _reason(window, family, "the account", "account", trials[family], hits[family], logs[family], bars)
+        for family in range(len(FAMILIES))
+        if family != PAYMENT
+    ]
+    strongest = sorted(by, key=lambda each: (-each.tier, -len(each.group.members), each.group.id))
+    for each in strongest[:_MOST_GROUPS]:
+        reasons += _group_reasons(window, each)
+    reasons.append(_shown(account))
+    return _verdict(window, name, tier, reasons)
+
+
+def of_group(window: int, shown: OfGroup) -> Verdict:
+    """A group's verdict."""
+    return _verdict(window, shown.group.id, shown.tier, _group_reasons(window, shown))
+
+
+def _group_reasons(window: int, shown: OfGroup) -> list[Reason]:
+    group = shown.group
+    subject = f"a group of {len(group.members):,} {_GROUP[group.kind]}"
+    return [
+        _reason(
+            window, family, subject, group.id, group.trials[family], group.hits[family], shown.logs[family],
+            shown.bars,
+        )
+        for family in range(len(FAMILIES))
+    ]  # fmt: skip
+
+
+def _reason(
+    window: int, family: int, subject: str, source: str, trials: int, hits: int, log: int,
+    bars: tuple[int, int],
+) -> Reason:  # fmt: skip
+    known = FAMILIES[family]
+    seen = log >= min(bars)
+    unit = "parties" if family == PAYMENT else "windows"
+    value = f"{hits / WHOLE:.2f} of {trials:,} {unit}"
+    if seen:
+        said = f"Seen: {subject} {known.seen} ({value}). It would change with {known.change}."
+    elif not trials:
+        said = f"Not looked at: {subject} gave nothing to judge by."
+    else:
+        said = f"Not seen: {known.unseen} ({value})."
+    if seen and family == TEMPLATE:
+        said += " This alone restricts nobody."
+    detail = {
+        "feature": known.name, "value": value, "hits_256": hits, "trials": trials, "bound": known.bound,
+        "e_value": decimals(log), "threshold": decimals(min(bars)), "seen": seen, "window": window,
+        "version": VERSION,
+    }  # fmt: skip
+    return Reason(known.rule, said, source, detail)
+
+
+def _shown(account: Account) -> Reason:
+    """What an operator may want to see and what is no evidence: volume, and asking openly for reasons."""
+    said = (
+        f"Shown, and no evidence: {account.requests:,} requests, {account.output_tokens:,} tokens of answers,"
+        f" {account.asked_plainly:,} open questions for reasons, {account.refused:,} refused."
+    )
+    if account.registered:
+        said += " A registration is in force: templates and volume are not judged."
+    return Reason("shown", said, "account", {"feature": "volume", "version": VERSION})
+
+
+def _verdict(window: int, name: str, tier: int, reasons: Sequence[Reason]) -> Verdict:
+    facts: dict[str, Any] = {
+        "of": name.encode("utf-8", "replace").decode(),
+        "window": window,
+        "reasons": [reason.to_json() for reason in reasons],
+    }
+    return Verdict(OUTCOMES[tier], tuple(reasons), of_value(facts), VERSION)
