@@ -98,8 +98,8 @@ def test_public_signatures_are_frozen(golden) -> None:  # type: ignore[no-untype
     golden("public_api.txt", described())
 
 
-def test_the_command_line_is_frozen(golden) -> None:  # type: ignore[no-untyped-def]
-    """Verbs and options that scripts rely on."""
+def commands() -> list[str]:
+    """Every command with its arguments and options."""
     from inbond.cli import verbs
 
     app = typer.Typer()
@@ -112,7 +112,19 @@ def test_the_command_line_is_frozen(golden) -> None:  # type: ignore[no-untyped-
             hints = typing.get_type_hints(command.callback, include_extras=True)
             options = [flag for name_, hint in hints.items() for flag in _flags(name_, hint)]
             lines.append(f"inbond {prefix}{name}: {' '.join(options)}")
-    golden("command_line.txt", "\n".join(lines) + "\n")
+    return lines
+
+
+def test_the_command_line_is_frozen(golden) -> None:  # type: ignore[no-untyped-def]
+    """Verbs and options that scripts rely on."""
+    golden("command_line.txt", "\n".join(commands()) + "\n")
+
+
+def test_every_command_has_json_quiet_and_home() -> None:
+    """What README promises of all of them."""
+    assert len(commands()) > 10
+    for line in commands():
+        assert {"--json", "--quiet", "--home"} <= set(line.split()), line
 
 
 def _flags(name: str, hint: object) -> list[str]:

@@ -75,7 +75,8 @@ def key(_home: HomeOption = None, as_json: JsonOption = False, quiet: QuietOptio
     from inbond.guard.callers import hash_of, new_key
 
     made = new_key()
-    Output(as_json, quiet).result(
-        {"key": made, "hash": hash_of(made)}, f"key   {made}\nhash  {hash_of(made)}"
-    )
+    if as_json:
+        Output(as_json, quiet).result({"key": made, "hash": hash_of(made)}, "")
+    else:
+        typer.echo(f"key   {made}\nhash  {hash_of(made)}")  # no prose that --quiet would hide
     return 0

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, final
 import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
-from inbond.cli.output import JsonOption, Output, QuietOption
+from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption
 from inbond.errors import InputError
 from inbond.workspace import replacing
 
@@ -41,6 +41,7 @@ def simulate(
     jitter: Annotated[bool, typer.Option(help="Illicit accounts keep a person's hours and pauses.")] = False,
     own_cards: Annotated[bool, typer.Option(help="Illicit accounts share no card.")] = False,
     held_out: Annotated[bool, typer.Option(help="Phrasings that no detector was built on.")] = False,
+    _home: HomeOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> int:

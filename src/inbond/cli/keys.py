@@ -6,7 +6,7 @@ import contextlib
 
 import typer
 
-from inbond.cli.output import HomeOption, JsonOption, Output, open_workspace
+from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, open_workspace
 from inbond.errors import InbondError
 from inbond.ledger import membership
 from inbond.ledger.attest import ALGORITHM, KeyStore, Rotation
@@ -22,21 +22,20 @@ def _root() -> None:
 
 
 @app.command()
-def show(_home: HomeOption = None, as_json: JsonOption = False) -> None:
+def show(_home: HomeOption = None, as_json: JsonOption = False, quiet: QuietOption = False) -> None:
     """Print your public key (PEM) on stdout and its id on stderr; the key is made now if there is none.
 
     Keys belong to you and not to a workspace, so --home changes nothing here.
 
     Example: inbond keys show > key.pem, then give key.pem to whoever shall run inbond verify --key key.pem
     """
-    output, keys = Output(as_json, quiet=False), KeyStore.default()
+    output, keys = Output(as_json, quiet), KeyStore.default()
     is_new = not keys.public_keys()
     public = keys.signer().public
-    output.result(
-        {"key": public.id, "algorithm": ALGORITHM, "public_key": public.to_pem()}, public.to_pem().rstrip()
-    )
     if as_json:
+        output.result({"key": public.id, "algorithm": ALGORITHM, "public_key": public.to_pem()}, "")
         return
+    typer.echo(public.to_pem().rstrip())  # what was asked for is no prose that --quiet would hide
     output.say(f"key id: {public.id}")
     if is_new:
         output.say(
@@ -45,7 +44,7 @@ def show(_home: HomeOption = None, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def rotate(home: HomeOption = None, as_json: JsonOption = False) -> None:
+def rotate(home: HomeOption = None, as_json: JsonOption = False, quiet: QuietOption = False) -> None:
     """Change your signing key for a new one, which the old one introduces into your ledgers.
 
     The ledger of this workspace hears of it now, any other with its next event. The old private key is kept
@@ -54,7 +53,7 @@ def rotate(home: HomeOption = None, as_json: JsonOption = False) -> None:
 
     Example: inbond keys rotate --home bond, then inbond keys show > new-key.pem for those who verify
     """
-    workspace, output, keys = open_workspace(home), Output(as_json, quiet=False), KeyStore.default()
+    workspace, output, keys = open_workspace(home), Output(as_json, quiet), KeyStore.default()
     with contextlib.ExitStack() as opened:
         ledger, introduced = None, None
         if membership.begun(workspace) and keys.public_keys():

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from inbond.cli.output import JsonOption, Output, QuietOption
+from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption
 from inbond.teachers import catalogue
 from inbond.workspace import cache_folder
 
@@ -21,8 +21,10 @@ def _root() -> None:
 
 
 @app.command(name="list")
-def list_(as_json: JsonOption = False) -> None:
+def list_(_home: HomeOption = None, as_json: JsonOption = False, quiet: QuietOption = False) -> None:
     """List the models that inbond models pull knows, with their licences, and which are here.
+
+    Models lie in your cache and not in a workspace, so --home changes nothing here.
 
     Example: inbond models list --json
     """
@@ -32,12 +34,13 @@ def list_(as_json: JsonOption = False) -> None:
         f"{'here' if model['pulled'] else 'not pulled'}\n  {model['about']}\n  {model['uri']}"
         for model in models
     ]
-    Output(as_json, quiet=False).result({"models": models}, "\n".join(lines))
+    Output(as_json, quiet).result({"models": models}, "\n".join(lines))
 
 
 @app.command()
 def pull(
     name: Annotated[str, typer.Argument(help="A name from inbond models list.")],
+    _home: HomeOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
