@@ -84,7 +84,7 @@ def classroom(rng: random.Random, students: int = 300) -> Iterator[dict[str, Any
     """The same homework, one network, one mail domain, all signed up in the same hour; nobody pays alike."""
     task = (
         "Homework four. Write a function that merges two sorted linked lists into one sorted linked list"
-        " without allocating new nodes, explain its running time, and give three test cases for the edge cases."
+        " without allocating new nodes, explain its running time, and give three cases for the edges."
     )
     for i in range(students):
         same = {"ip": "192.0.2.1", "asn": "AS64500", "mail_domain": "campus.example", "client": "notebook"}
@@ -98,8 +98,8 @@ def classroom(rng: random.Random, students: int = 300) -> Iterator[dict[str, Any
 def popular_app(rng: random.Random, keys: int = 1_000, *, new: bool = False) -> Iterator[dict[str, Any]]:
     """Independent keys that all send the same system prompt."""
     system = (
-        "You are PageMate, a friendly reading companion. Answer in the language of the reader, keep to what the"
-        " page says, name the paragraph you rely on, and never invent a quotation."
+        "You are PageMate, a friendly reading companion. Answer in the language of the reader, keep to the"
+        " page, name the paragraph you rely on, and never invent a quotation."
     )
     for i in range(keys):
         more: Mapping[str, Any] = {"created": START - 5 * DAY} if new else {}

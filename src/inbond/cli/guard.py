@@ -11,11 +11,13 @@ from typing import Annotated
 
 import typer
 
+from inbond.cli.guard_evaluate import evaluate
 from inbond.cli.guard_register import issuer, register
 from inbond.cli.guard_simulate import simulate
 from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, open_workspace
 
 app = typer.Typer(no_args_is_help=True, help="Serve a model API without leaking it; judge its traffic.")
+app.command()(evaluate)
 app.command()(simulate)
 app.command()(register)
 app.command()(issuer)

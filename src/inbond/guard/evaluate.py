@@ -1,9 +1,9 @@
 """Anyone's traffic into verdicts: JSON lines in, window by window, without the guard before a server.
 
 A line is one request: ts, request_id, tenant, account, org, registered, ip, asn, client, payment,
-mail_domain, created, plan, model, conversation, system, prompt, prompt_tokens, output_tokens, sealed, refused.
-Times are seconds since 1970 or ISO 8601; other fields are ignored, and what is missing or null is unknown.
-Lines may be up to an hour late; later ones count in the oldest window that is open.
+mail_domain, created, plan, model, conversation, system, prompt, prompt_tokens, output_tokens, sealed,
+refused. Times are seconds since 1970 or ISO 8601; other fields are ignored, what is missing or null is
+unknown. Lines may be up to an hour late; later ones count in the oldest window that is open.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 A family counts trials, each a share from 0 to 1, against a bound that lawful traffic keeps: in the
 conditional mean a trial is at most ``bound``. A bet of fraction c multiplies a capital of 1 by
-1 + l(x - p0), with l = c / p0; under the bound capital is not expected to grow, ever (Ville), so it is an e-value at any
-time one looks.
+1 + l(x - p0), with l = c / p0; under the bound capital is not expected to grow, ever (Ville), so it is an
+e-value at any time one looks.
 """
 
 from __future__ import annotations
