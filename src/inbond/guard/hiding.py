@@ -34,6 +34,8 @@ RAW_FIELDS: Final = frozenset({"__verbose", "completion_probabilities", "token_i
 _SUMMARY: Final = "Reasoned for about {:,} tokens; the text is not shown.\n"
 SUMMARIES: Final = re.compile(r"(?:Reasoned for about [0-9,]+ tokens; the text is not shown\.\s*)+")
 _BYTES_A_TOKEN: Final = 4
+_SAYING: Final = frozenset({"text", "content", "summary", "thinking", "reasoning", "data"})
+"""Where a detail, a part or an item says something."""
 
 
 @final
@@ -65,7 +67,7 @@ class Hiding:
             case "strip":
                 return None
             case "summarise":
-                return summary(value)
+                return summary(value[1] if form == "inline" else value)
             case "seal":
                 return self.seal(json.dumps([form, value], ensure_ascii=False, separators=(",", ":")))
 
@@ -81,7 +83,7 @@ def _size(value: Any) -> int:
     if isinstance(value, str):
         return len(value.encode("utf-8", "surrogatepass"))
     if isinstance(value, Mapping):
-        return sum(_size(each) for each in value.values())
+        return sum(_size(each) for name, each in value.items() if name in _SAYING)
     return sum(_size(each) for each in value) if isinstance(value, (list, tuple)) else 0
 
 

@@ -81,7 +81,7 @@ class Stream:
             return b"".join(line + b"\n" for line in lines) + b"\n" if lines else b""
         if found.data == sse.DONE:
             return self._events(self._values.finish()) + found.raw
-        if self._values.idle and not self._telling.search(found.data):
+        if self._values.idle and _is_object(found.data) and not self._telling.search(found.data):
             return found.raw
         try:
             value = json.loads(found.data)
@@ -123,6 +123,11 @@ class Stream:
 def _telling(tags: Tags) -> re.Pattern[bytes]:
     letters = {begin[0].encode("utf-8", "surrogatepass") for begin, _ in tags.pairs}
     return re.compile(b"|".join([*_TELLING, *(re.escape(each) for each in sorted(letters))]), re.IGNORECASE)
+
+
+def _is_object(data: bytes) -> bool:
+    """By its looks: enough where no word in it tells of reasoning."""
+    return data.startswith(b"{") and data.endswith(b"}")
 
 
 def _is_name(kind: Any) -> bool:
