@@ -204,7 +204,10 @@ CAPS = {"key": 7, "tenant": 12}
 STEPS = st.lists(
     st.one_of(
         st.tuples(
-            st.just("reserve"), st.integers(0, 9), st.sampled_from(["key", "tenant", "both"]), st.integers(0, 5)
+            st.just("reserve"),
+            st.integers(0, 9),
+            st.sampled_from(["key", "tenant", "both"]),
+            st.integers(0, 5),
         ),
         st.tuples(st.just("settle"), st.integers(0, 9), st.integers(-5, 9), st.just(0)),
         st.tuples(st.just("extend"), st.integers(0, 9), st.just(0), st.just(0)),

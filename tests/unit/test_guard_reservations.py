@@ -200,13 +200,13 @@ async def test_a_request_without_limits_asks_the_state_nothing(flaky: Flaky) -> 
     assert not one.lost
 
 
+FAILS = st.sampled_from(["", "before", "after"])
+
+
 @given(
-    st.lists(
-        st.tuples(st.sampled_from(["", "before", "after"]), st.sampled_from(["", "before", "after"]), st.integers(0, 9)),
-        max_size=12,
-    ),
+    st.lists(st.tuples(FAILS, FAILS, st.integers(0, 9)), max_size=12),
     st.sampled_from(["open", "closed"]),
-)  # fmt: skip
+)
 def test_whatever_fails_when_the_state_holds_just_what_was_used(
     tmp_path_factory: pytest.TempPathFactory, requests: list[tuple[str, str, int]], when_lost: str
 ) -> None:

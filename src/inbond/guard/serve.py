@@ -109,6 +109,15 @@ def seal_ring(config: GuardConfig, folder: Path) -> Ring:
     return sealing_keys.open_ring(folder / config.sealing.keys, lifetimes, time.time())
 
 
+def runner_of(gateway: Gateway) -> web.AppRunner:
+    """The server around the gateway. A compressed body is not unpacked before it can be refused, and a
+    request ends when its caller is gone."""
+    return web.AppRunner(
+        gateway.app(), access_log=None, handler_cancellation=True, keepalive_timeout=_IDLE_S,
+        auto_decompress=False, shutdown_timeout=_GRACE_S,
+    )  # fmt: skip
+
+
 async def serve(
     config: GuardConfig,
     callers: CallersFile,
@@ -125,10 +134,7 @@ async def serve(
     upstream = HttpUpstream(config.upstream, environment)
     ring = seal_ring(config, place.folder)
     gateway = Gateway(config, callers, state, upstream, seen, issuer=issuer, ring=ring)
-    runner = web.AppRunner(
-        gateway.app(), access_log=None, handler_cancellation=True, keepalive_timeout=_IDLE_S,
-        auto_decompress=False, shutdown_timeout=_GRACE_S,
-    )  # fmt: skip
+    runner = runner_of(gateway)
     await runner.setup()
     site = web.TCPSite(runner, place.host, place.port, backlog=1_024)
     keeping = asyncio.ensure_future(gateway.reservations.keep())
