@@ -27,7 +27,7 @@ class Scenario:
 
     The rest changes the illicit profiles alone. ``purity`` instead of each one's own; ``paraphrase``: no two
     requests are worded alike; ``jitter``: a person's hours and pauses; ``own_cards``: no two accounts share a
-    card; ``held_out``: phrasings that no detector was built on. Raises InputError for what cannot be simulated.
+    card; ``held_out``: phrasings that no detector was built on. Raises InputError.
     """
 
     profiles: tuple[str, ...]
