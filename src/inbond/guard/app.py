@@ -99,7 +99,7 @@ class Gateway:
             seen.status, seen.code = refusal.status, refusal.code
             return await self._refuse(request, refusal, seen)
         except (asyncio.CancelledError, ConnectionError):
-            seen.code = "client_gone"
+            seen.code = seen.code or "client_gone"
             raise
         finally:
             self.in_flight -= 1
@@ -159,7 +159,7 @@ class Gateway:
         return caller
 
     async def _asked(self, request: web.Request, route: wire.Route) -> Asked:
-        if request.headers.get("content-encoding", "identity").lower() != "identity":
+        if any(each.lower() != "identity" for each in request.headers.getall("content-encoding", [])):
             raise refusals.encoded()
         if (request.content_length or 0) > self._config.body_bytes:
             raise refusals.too_large(self._config.body_bytes)
