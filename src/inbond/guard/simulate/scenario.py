@@ -50,7 +50,7 @@ class Scenario:
             )
         _within("days", self.days, 0, 3_650)
         _within("scale", self.scale, 0, 1_000)
-        _within("volume", self.volume, 0, 100_000)
+        _within("volume", self.volume, 0, 1_000)
         if self.most is not None:
             _within("most", self.most, 0, 10**9)
         if self.purity is not None and not 0 <= self.purity <= 1:

@@ -22,6 +22,7 @@ from inbond.guard.simulate.scenario import START_S, Scenario
 
 _PLAN, _STEP, _COUNT = range(21, 24)
 _MOST_TURNS = 1 << 12
+"""Longer than any session; a million sessions of an account and day still go into 32 bits with it."""
 _CHUNK = 65_536
 _OUT_OF_STEP_MS = 3_000
 _HOURS = {
