@@ -1,9 +1,9 @@
 """Which texts are of one template, when nobody says so: pieces that some parties send and few others. Pure.
 
 A piece is one number of a sketch. It is remembered with the parties that sent it in their even windows. It is
-*hot* when three parties sent it, and *public* when some of them signed up more than 45 days from the middle
-of them: what many people found over time (an app's prompt, a phrase of the language, a text that went round)
-is nobody's campaign. When sign-ups are unknown it is taken for public: a doubt counts for the callers.
+*hot* when three parties that signed up within 30 days of the middle of them sent it, and *public* when more
+than a few others did: what people found over time (an app's prompt, a phrase of the language, a text that went
+round) is nobody's campaign. When sign-ups are unknown it is public: a doubt counts for the callers.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from inbond.guard.sketch import EMPTY, SYSTEM_BINS, USER_BINS
 
 Keys = npt.NDArray[np.uint64]
 HOT: Final = 3
-"""Parties that make a piece hot, parties from elsewhere that make it public, and pieces that make a request
-one of a template."""
-_FAR_DAYS: Final = 45
+"""Parties of one age that make a piece hot, parties of another that make it public, and hot pieces that make
+a request one of a template."""
+_FAR_DAYS: Final = 30
 _MOST_PARTIES: Final = 64
 _MOST_PAIRS: Final = 2**19
 _LONE_S: Final = DAY_S
@@ -96,8 +96,10 @@ def hot(pairs: Pairs) -> Hot:
     known = np.add.reduceat((days > 0).astype(np.int64), starts)
     middle = days[starts + sizes - 1 - known // 2]
     far = (days > 0) & (np.abs(days - np.repeat(middle, sizes)) > _FAR_DAYS)
-    elsewhere = np.add.reduceat(far.astype(np.int64), starts)
-    telling = (sizes >= HOT) & (elsewhere < HOT) & (2 * known >= sizes)
+    far_ones = np.add.reduceat(far.astype(np.int64), starts)
+    near_ones = known - far_ones
+    one_age = (near_ones >= HOT) & (far_ones < HOT) & (4 * far_ones <= near_ones)
+    telling = one_age & (2 * known >= sizes)
     return Hot(by_day["key"][starts][telling], sizes[telling])
 
 
