@@ -293,3 +293,16 @@ def test_details_of_several_kinds_stay_apart() -> None:
     assert merged_details(found) == [
         {"type": "reasoning.summary", "summary": "ab", "index": 0}, *found[2:],
     ]  # fmt: skip
+
+
+def test_more_envelopes_than_any_conversation_has_are_not_opened(guard: Guard) -> None:
+    kept = guard.message({"content": "Yes", "reasoning_content": "α"})
+    envelope = kept["reasoning_content"]
+    sent, outcome = guard.opened(ASK, {**kept, "reasoning_content": envelope * 4_096})
+    assert (sent[1]["reasoning_content"], outcome) == ("α" * 4_096, "ok")
+    sent, outcome = guard.opened(ASK, {**kept, "reasoning_content": envelope * 4_097})
+    assert ("reasoning_content" in sent[1], outcome) == (False, "rejected")
+    detail = {"type": "reasoning.encrypted", "data": envelope}
+    many = {"role": "assistant", "content": "", "reasoning_details": [detail] * 5_000}
+    sent, outcome = guard.opened(ASK, many)
+    assert ("reasoning_details" in sent[1], outcome) == (False, "rejected")

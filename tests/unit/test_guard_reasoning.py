@@ -566,3 +566,16 @@ def test_no_answer_of_any_form_breaks_it(policy: str, route: Any, found: Any) ->
         found = {**found, "type": str(found.get("type", "")) or "x"}
         hidden_stream(asks, hiding(policy, asks), [b"data: " + json.dumps(found).encode() + b"\n\n"])
         hidden_body(asks, hiding(policy, asks), found)
+
+
+@given(soup, soup, st.booleans())
+def test_what_a_caller_began_is_kept_as_its_state_alone(begun: str, answer: str, inside: bool) -> None:
+    """However much he wrote: a scanner in the same state cuts the answer alike."""
+    whole = Scanner(TAGS, inside=inside)
+    whole.prime(begun)
+    still_inside, text = whole.state
+    short = Scanner(TAGS, inside=still_inside)
+    short.prime(text)
+    assert len(text) < 2 * len("<reasoning>")
+    assert short.feed(answer) == whole.feed(answer)
+    assert short.finish() == whole.finish()

@@ -18,6 +18,8 @@ from inbond.guard.sealing import ENVELOPE, MARK, Opened, Outcome
 from inbond.guard.wire import Route
 
 Json = dict[str, Any]
+MOST_ENVELOPES: Final = 4_096
+"""More are not opened in one request: no conversation has as many answers."""
 Open = Callable[[str, Digest], Opened]
 """Opens an envelope that stands after a prefix of the conversation."""
 _GRAVITY: Final[Mapping[Outcome | None, int]] = {None: 0, "ok": 1, "rejected": 2, "foreign": 3}
@@ -72,6 +74,7 @@ class _Task:
 
     open_one: Open
     outcome: Outcome | None = None
+    opened: int = 0
 
     def message(self, message: Json, prefix: Digest) -> Json | None:
         """The message as it goes on; None for nothing."""
@@ -94,7 +97,7 @@ class _Task:
         """The text that belongs into the field itself."""
         if MARK not in given:
             return "" if SUMMARIES.fullmatch(given.strip()) else given
-        if ENVELOPE.sub("", given).strip():
+        if given.count(MARK) > MOST_ENVELOPES - self.opened or ENVELOPE.sub("", given).strip():
             self._note("rejected")
             return ""
         texts: list[str] = []
@@ -131,7 +134,8 @@ class _Task:
         return {**kept, "summary": [], **found[1]}
 
     def _open(self, envelope: str, prefix: Digest, *forms: Form) -> tuple[Form, Any] | None:
-        opened = self.open_one(envelope, prefix)
+        self.opened += 1
+        opened = self.open_one(envelope, prefix) if self.opened <= MOST_ENVELOPES else Opened("rejected")
         found = payload(opened.text) if opened.text is not None else None
         fits = found is not None and found[0] in forms
         self._note("rejected" if opened.outcome == "ok" and not fits else opened.outcome)

@@ -41,9 +41,9 @@ _SAYING: Final = frozenset({"text", "content", "summary", "thinking", "reasoning
 @final
 @dataclass(frozen=True)
 class Hiding:
-    """How one answer's reasoning is hidden. ``begins_inside``: the model's template opens the first tag
-    itself, so that an answer begins with reasoning; ``prefilled`` is what the caller wrote for the model to
-    go on from; ``seal`` makes an envelope."""
+    """How one answer's reasoning is hidden. ``begins_inside``: the model's template opened the first tag, so
+    that the answer begins with reasoning; ``prefilled`` is the tag, whole or in part, with which the caller
+    began the answer himself; ``seal`` makes an envelope."""
 
     policy: Literal["strip", "summarise", "seal"]
     tags: Tags

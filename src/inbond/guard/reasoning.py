@@ -22,7 +22,7 @@ from inbond.guard.conversation import messages
 from inbond.guard.hiding import Hiding
 from inbond.guard.hiding_chat import ChatStream, hide_chat
 from inbond.guard.hiding_responses import ResponsesStream, hide_response
-from inbond.guard.tags import Tags
+from inbond.guard.tags import Scanner, Tags
 from inbond.guard.wire import Asked
 
 _SIGN_OF_LIFE: Final = sse.comment("reasoning")
@@ -48,7 +48,10 @@ def hiding_for(policy: ModelPolicy, asked: Asked, seal: Callable[[str], str]) ->
     """How the answer's reasoning is hidden; None where all of it passes."""
     if policy.reasoning == "pass" or asked.route == "embeddings":
         return None
-    return Hiding(policy.reasoning, policy.tags, policy.begins_inside, _prefilled(asked), seal)
+    begun = Scanner(policy.tags, inside=policy.begins_inside)
+    begun.feed(_prefilled(asked))
+    inside, prefilled = begun.state
+    return Hiding(policy.reasoning, policy.tags, inside, prefilled, seal)
 
 
 def hide_body(asked: Asked, hiding: Hiding, data: bytes) -> bytes:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Final, final
 
 from inbond.digest import Digest
@@ -43,11 +44,14 @@ class Sealer:
     def hiding(self, policy: ModelPolicy, caller: Caller, asked: Asked) -> Hiding | None:
         """How the answer's reasoning is hidden; None where it passes."""
 
+        @cache
+        def binding() -> Binding:
+            return _binding(caller, asked, prefixes(asked.route, asked.value)[-1])
+
         def seal_one(text: str) -> str:
-            binding = _binding(caller, asked, prefixes(asked.route, asked.value)[-1])
             expires = int(self.clock()) + self.expires_s
             random = secrets.token_bytes(RANDOM_BYTES)
-            return seal(self.ring, binding, text, expires=expires, random=random)
+            return seal(self.ring, binding(), text, expires=expires, random=random)
 
         return hiding_for(policy, asked, seal_one)
 

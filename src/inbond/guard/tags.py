@@ -105,6 +105,14 @@ class Scanner:
         """Whether a piece without the first letter of a tag would pass as it is."""
         return self._begin is None and not self._held and not self._after_tag
 
+    @property
+    def state(self) -> tuple[bool, str]:
+        """Where it stands: whether it is still within the pair that the template opened, and the shortest
+        text that takes a new scanner there."""
+        if self._begin is None or self._closing is self._tags.closing:
+            return self.inside, self._held
+        return False, self._begin + self._held
+
     def prime(self, text: str) -> None:
         """Reads what the caller wrote for the model to go on from: no part of the answer."""
         self.feed(text)
