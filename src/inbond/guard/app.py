@@ -11,12 +11,14 @@ from typing import Final, final
 
 from aiohttp import web
 
-from inbond.guard import meter, passing, refusals, wire
+from inbond.guard import actions, meter, passing, refusals, standing, wire
 from inbond.guard.budget import Usage
 from inbond.guard.callers import Caller, Callers
 from inbond.guard.config import GuardConfig, ModelPolicy
 from inbond.guard.hiding import Hiding
+from inbond.guard.marks import About
 from inbond.guard.metrics import Metrics
+from inbond.guard.observe import Observer
 from inbond.guard.probes import PATHS, Probes
 from inbond.guard.receipts import Draft, Issuer, stamped
 from inbond.guard.refusals import Refusal
@@ -25,6 +27,7 @@ from inbond.guard.sealer import NOTE, Sealer
 from inbond.guard.sealing import Ring
 from inbond.guard.sealing_keys import fresh_ring
 from inbond.guard.seen import Seen
+from inbond.guard.standing import Standings
 from inbond.guard.state import State
 from inbond.guard.upstream import Answer, Upstream, UpstreamError, headers_back, headers_for
 from inbond.guard.wire import Asked, BadRequestError
@@ -49,14 +52,19 @@ class Gateway:
         clock: Callable[[], float] = time.time,
         issuer: Issuer | None = None,
         ring: Ring | None = None,
+        standings: Standings | None = None,
+        observer: Observer | None = None,
     ) -> None:
-        """Without a ring, envelopes last as long as the gateway."""
+        """Without a ring, envelopes last as long as the gateway; without standings everybody is at tier 0;
+        without an observer nothing is remembered of requests."""
         self._config = config
         self._callers = callers
         self._upstream = upstream
         self._seen = seen
         self._clock = clock
         self._issuer = issuer
+        self._standings = standings
+        self._observer = observer
         self._sealer = Sealer(ring or fresh_ring(clock()), config.sealing.expires_s, clock)
         self.reservations = Reservations(state, config.when_state_is_lost, clock)
         self.metrics = Metrics()
@@ -70,6 +78,7 @@ class Gateway:
         )  # fmt: skip
         self.metrics.watch("in_flight", "Requests that have not ended.", lambda: self.in_flight)
         self.metrics.watch("state_lost", "1 while the state is lost.", lambda: self.reservations.lost)
+        self.metrics.watch("state_losses", "Times the state began anew.", lambda: state.losses)
         self.metrics.watch("owed", "Requests not settled yet.", lambda: self.reservations.owed)
         self.metrics.watch("never_settled", "Requests given up.", lambda: self.reservations.dropped)
 
@@ -111,10 +120,10 @@ class Gateway:
         if self.draining:
             raise refusals.draining()
         route = self._route(request)
-        caller = seen.caller = self._caller(request)
+        caller = await self._standing(self._caller(request), seen)
         if route is None:
             return await self._pass(request, caller, seen)
-        asked = await self._asked(request, route)
+        asked = standing.asks(await self._asked(request, route), actions.steps(seen.tier))
         seen.model = asked.model
         policy = self._config.policy(asked.model)
         if policy is None:
@@ -135,6 +144,7 @@ class Gateway:
             raise
         finally:
             seen.usage = metered.usage()
+            self._observe(request, caller, asked, seen)
             await self.reservations.settle(hold, seen.usage)
 
     # Who asks, and for what -----------------------------------------------------------------------------
@@ -157,6 +167,31 @@ class Gateway:
         if caller is None:
             raise refusals.no_key()
         return caller
+
+    async def _standing(self, caller: Caller, seen: Seen) -> Caller:
+        """The caller with the limits that its tier leaves. Raises Refusal for a suspended account."""
+        seen.caller = caller
+        if self._standings is None:
+            return caller
+        found = await self._standings.of(caller)
+        seen.tier = found.tier
+        if found.suspended:
+            raise refusals.suspended()
+        return standing.under(caller, found.steps)
+
+    def _observe(self, request: web.Request, caller: Caller, asked: Asked, seen: Seen) -> None:
+        """Hands what was said to detection, which forgets it as soon as it has made a mark of it."""
+        if self._observer is None:
+            return
+        used = seen.usage or Usage(0, 0)
+        at = self._clock()
+        about = About(
+            at, seen.id, caller.name, caller.tenant, caller.org,
+            caller.registration_for(asked.model, at) is not None, request.remote, None,
+            request.headers.get("user-agent"), caller.payment, caller.mail_domain, caller.created,
+            caller.plan, asked.model, None, used.prompt_tokens, used.completion_tokens, seen.sealed,
+        )  # fmt: skip
+        self._observer.take(about, "\n".join(asked.system), wire.said_last(asked))
 
     async def _asked(self, request: web.Request, route: wire.Route) -> Asked:
         if any(each.lower() != "identity" for each in request.headers.getall("content-encoding", [])):
@@ -253,7 +288,8 @@ class Gateway:
         policy = self._config.policy(asked.model)
         assert policy is not None, "a model without a policy was refused"
         assert seen.caller is not None, "nobody is answered without a key"
-        return self._sealer.hiding(policy, seen.caller, asked)
+        shown = standing.shows(policy, actions.steps(seen.tier))
+        return self._sealer.hiding(shown, seen.caller, asked)
 
     def _draft(self, answer: Answer, asked: Asked, seen: Seen) -> Draft | None:
         """The beginning of a receipt, where there is something to give one for."""

@@ -80,6 +80,10 @@ class State(Protocol):
     async def tiers(self) -> dict[str, bytes]:
         """All verdicts that are kept."""
 
+    @property
+    def losses(self) -> int:
+        """How often the data set was found to be another than before: everything in it began anew."""
+
     async def ping(self) -> None:
         """Raises StateLostError when the state cannot be reached."""
 

@@ -44,7 +44,7 @@ _WINDOWS: Final = _ROOT + "windows"
 
 @final
 class RedisState:
-    """Implements State. ``losses`` counts how often the data set was found to be another than before."""
+    """Implements State."""
 
     def __init__(self, url: str) -> None:
         """Takes redis:// or rediss://. Connects to nothing yet. Raises InputError; a password in the URL is
@@ -60,7 +60,7 @@ class RedisState:
         self._redis: Any = client.Redis.from_pool(pool)
         self._scripts = {name: self._redis.register_script(text) for name, text in scripts.ALL.items()}
         self._born: bytes | None = None
-        self.losses = 0
+        self._losses = 0
 
     async def _ask(self, asked: Awaitable[T]) -> T:
         try:
@@ -77,7 +77,7 @@ class RedisState:
 
     def _same(self, born: bytes) -> None:
         if self._born is not None and born != self._born:
-            self.losses += 1
+            self._losses += 1
         self._born = born
 
     # Budgets --------------------------------------------------------------------------------------------
@@ -151,6 +151,10 @@ class RedisState:
     async def tiers(self) -> dict[str, bytes]:
         found = await self._ask(self._redis.hgetall(_TIERS))
         return {account.decode(): data for account, data in sorted(found.items())}
+
+    @property
+    def losses(self) -> int:
+        return self._losses
 
     async def ping(self) -> None:
         self._same(await self._run("ping", [_BORN], [secrets.token_hex(8)]))

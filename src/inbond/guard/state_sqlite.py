@@ -182,6 +182,10 @@ class SqliteState:
     async def tiers(self) -> dict[str, bytes]:
         return dict(self._db.execute("SELECT account, data FROM tier ORDER BY account"))
 
+    @property
+    def losses(self) -> int:
+        return 0
+
     async def ping(self) -> None:
         with self._turn() as db:  # a disk may be read long after it is too full to be written
             db.execute("INSERT OR REPLACE INTO done VALUES ('ping', 0)")
