@@ -46,12 +46,15 @@ def serve(
     from inbond.guard.receipts import open_issuer
     from inbond.guard.seen import Seen
     from inbond.guard.serve import CallersFile, Place, serve
+    from inbond.ledger.attest import KeyStore
+    from inbond.ledger.ledger import Ledger
 
     settings = read_config(config)
     if upstream is not None:
         settings = settings.model_copy(update={"upstream": settings.upstream.at(upstream)})
     out = Output(as_json, quiet)
-    folder = open_workspace(home).home / "guard"
+    workspace = open_workspace(home)
+    folder = workspace.home / "guard"
 
     def log(seen: Seen) -> None:
         print(json.dumps(seen.to_json(), ensure_ascii=False), file=sys.stderr)
@@ -62,7 +65,10 @@ def serve(
 
     callers = CallersFile(config.parent / settings.callers, out.say)
     signing = open_issuer(settings, config.parent, folder)
-    asyncio.run(serve(settings, callers, Place(host, port, folder), os.environ, log, ready, signing))
+    with Ledger.open(workspace, KeyStore.default()) as ledger:
+        asyncio.run(
+            serve(settings, callers, Place(host, port, folder), os.environ, log, ready, ledger, signing)
+        )
     return 0
 
 

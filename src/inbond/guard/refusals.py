@@ -76,6 +76,12 @@ def never_fits(amount: int, most: int, what: str) -> Refusal:
     )
 
 
+def suspended() -> Refusal:
+    """A person suspended the account."""
+    message = "This account is suspended. You may appeal: ask the provider, and name your account."
+    return Refusal(403, "account_suspended", message, "permission_error")
+
+
 def draining() -> Refusal:
     """The guard ends, and another takes its place."""
     return Refusal(

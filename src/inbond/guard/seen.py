@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, final
 
+from inbond.guard.actions import Tier
 from inbond.guard.budget import Usage
 from inbond.guard.callers import Caller
 from inbond.guard.sealing import Outcome
@@ -25,6 +26,7 @@ class Seen:
     usage: Usage | None = None
     sealed: Outcome | None = None
     """The gravest outcome of the sealed reasoning that was handed back; None where none was."""
+    tier: Tier = 0
     began: float = 0.0
     first_byte: float | None = None
     ended: float = 0.0
@@ -42,6 +44,7 @@ class Seen:
             "prompt_tokens": self.usage.prompt_tokens if self.usage else None,
             "completion_tokens": self.usage.completion_tokens if self.usage else None,
             "sealed": self.sealed,
+            "tier": self.tier,
             "first_byte_ms": round((self.first_byte - self.began) * 1e3, 2) if self.first_byte else None,
             "ms": round((self.ended - self.began) * 1e3, 2),
         }

@@ -17,12 +17,15 @@ from inbond.guard import sealing_keys
 from inbond.guard.app import Gateway
 from inbond.guard.callers import Callers, parse_callers
 from inbond.guard.config import GuardConfig, read_file
+from inbond.guard.observe import Observer
 from inbond.guard.receipts import Issuer
 from inbond.guard.sealing import Ring
 from inbond.guard.seen import Seen
+from inbond.guard.standing import Standings
 from inbond.guard.state import State
 from inbond.guard.state_sqlite import SqliteState
 from inbond.guard.upstream import HttpUpstream, check_not_itself
+from inbond.ledger.ledger import Ledger
 
 _LOOK_S = 1.0
 _GRACE_S = 30.0
@@ -39,7 +42,7 @@ class CallersFile:
     def __init__(self, path: Path, say: Callable[[str], None]) -> None:
         """Raises InputError when the file cannot be read to begin with."""
         self._path = path
-        self._say = say
+        self.say = say
         self.now = self._parse()
         self._seen = self._stamp()
 
@@ -55,9 +58,9 @@ class CallersFile:
         try:
             self.now = self._parse()
         except InbondError as error:
-            self._say(f"callers are as before: {error}")
+            self.say(f"callers are as before: {error}")
         else:
-            self._say(f"callers were read anew: {len(self.now.by_hash)} keys")
+            self.say(f"callers were read anew: {len(self.now.by_hash)} keys")
             if self.now.files != files:
                 self._seen = self._stamp()
 
@@ -125,6 +128,7 @@ async def serve(
     environment: Mapping[str, str],
     seen: Callable[[Seen], None],
     ready: Callable[[str], None],
+    ledger: Ledger,
     issuer: Issuer | None = None,
 ) -> None:
     """Serves until SIGTERM or SIGINT; then takes no new request and lets those that began come to an end.
@@ -133,11 +137,18 @@ async def serve(
     state = open_state(config, place.folder)
     upstream = HttpUpstream(config.upstream, environment)
     ring = seal_ring(config, place.folder)
-    gateway = Gateway(config, callers, state, upstream, seen, issuer=issuer, ring=ring)
+    standings = Standings(lambda account: observer.tier(account), ledger, time.time)
+    observer = Observer(state, time.time, standings.told)
+    await standings.look()
+    gateway = Gateway(
+        config, callers, state, upstream, seen,
+        issuer=issuer, ring=ring, standings=standings, observer=observer,
+    )  # fmt: skip
     runner = runner_of(gateway)
     await runner.setup()
     site = web.TCPSite(runner, place.host, place.port, backlog=1_024)
     keeping = asyncio.ensure_future(gateway.reservations.keep())
+    watching = asyncio.ensure_future(_watch(observer, standings, callers.say))
     try:
         await _listen(site, place)
         port = runner.addresses[0][1]
@@ -149,9 +160,22 @@ async def serve(
         gateway.draining = True
         await runner.cleanup()
         keeping.cancel()
+        watching.cancel()
+        await observer.tick()  # what was seen last is not lost
         await gateway.reservations.close()
         await upstream.close()
         await state.close()
+
+
+async def _watch(observer: Observer, standings: Standings, say: Callable[[str], None]) -> None:
+    """Detection and the ledger, beside the requests. What goes wrong there is said and stops no request."""
+    while True:
+        await asyncio.sleep(_LOOK_S)
+        try:
+            await observer.tick()
+            await standings.look()
+        except Exception as error:
+            say(f"detection failed and goes on: {type(error).__name__}: {error}"[:500])
 
 
 @final

@@ -243,3 +243,19 @@ def _tools_tokens(value: Mapping[str, Any]) -> int:
     shown = [value[name] for name in ("tools", "functions", "response_format", "text") if value.get(name)]
     data = json.dumps(shown, ensure_ascii=False).encode("utf-8", "surrogatepass") if shown else b""
     return math.ceil(len(data) / _BYTES_A_TOKEN)
+
+
+def said_last(asked: Asked) -> str:
+    """What was said since the last answer: the part of a conversation that this request adds."""
+    if asked.route not in ("chat/completions", "responses"):
+        return "\n".join(asked.user)
+    found = asked.value.get("messages" if asked.route == "chat/completions" else "input")
+    if not isinstance(found, list):
+        return "\n".join(asked.user)
+    texts: list[str] = []
+    for message in reversed(found):
+        if message.get("role") == "assistant":
+            break
+        if message.get("role") not in ("system", "developer"):
+            texts[:0] = _content(message)[0]
+    return "\n".join(texts)

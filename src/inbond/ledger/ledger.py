@@ -163,6 +163,11 @@ class Ledger:
             self._signer = self._keys.signer()
         return envelope.seal(statement, self._signer)
 
+    def length(self) -> int:
+        """How many entries the ledger holds, others' included. Raises as ``events``."""
+        last = self._store.last()
+        return 0 if last is None else last.position + 1
+
     def events(self, kind: str | None = None) -> Iterator[Event]:
         """All events of the workspace in order, or those of one kind. Raises TamperedError at one that cannot
         be read; links and signatures are checked by ``verify``, not here."""
