@@ -350,6 +350,7 @@ def test_every_switch_reaches_the_scenario(tmp_path: Path, capsys: pytest.Captur
     [
         (["--scenario", "rely", "--out", "x.jsonl"], "expected one of all, lawful, illicit"),
         (["--scenario", "relay", "--out", "."], "expected --out with a file"),
+        (["--scenario", "relay", "--out", "bond/x.jsonl"], "found: bond/x.jsonl, which is in bond"),
         (["--scenario", "relay", "--out", "x.jsonl", "--purity", "2"], "expected a purity from 0 to 1"),
     ],
 )

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, final
 import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
-from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption
-from inbond.errors import InputError
+from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, check_place, open_workspace
 from inbond.workspace import replacing
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def simulate(
     jitter: Annotated[bool, typer.Option(help="Illicit accounts keep a person's hours and pauses.")] = False,
     own_cards: Annotated[bool, typer.Option(help="Illicit accounts share no card.")] = False,
     held_out: Annotated[bool, typer.Option(help="Phrasings that no detector was built on.")] = False,
-    _home: HomeOption = None,
+    home: HomeOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> int:
@@ -58,8 +57,7 @@ def simulate(
         names, days, scale, volume, most, purity, paraphrase=paraphrase, jitter=jitter, own_cards=own_cards,
         held_out=held_out,
     )  # fmt: skip
-    if out.is_dir():
-        raise InputError(expected="--out with a file", found=f"{out}, which is a folder", fix="name a file")
+    check_place("--out", out, open_workspace(home))
     output, counts = Output(as_json, quiet), Counts()
     with replacing(out) as place, place.open("w", encoding="utf-8", newline="\n") as file:
         _write(what, seed, file, counts, output)
