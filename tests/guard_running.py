@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,9 +80,14 @@ class Running:
 
 @contextlib.asynccontextmanager
 async def running(
-    folder: Path, behaviour: mock_host.Behaviour, limits: str = LIMITS, **config: Any
+    folder: Path,
+    behaviour: mock_host.Behaviour,
+    limits: str = LIMITS,
+    beside: Callable[[SqliteState], Mapping[str, Any]] = lambda _: {},
+    **config: Any,
 ) -> AsyncIterator[Running]:
-    """``limits`` as YAML, of the only account; ``config`` as in guard.yaml."""
+    """``limits`` as YAML, of the only account; ``config`` as in guard.yaml; ``beside`` makes what else the
+    gateway is given."""
     text = f'tenants: {{t: {{accounts: {{a: {{keys: ["{hash_of(KEY)}"], limits: {limits}}}}}}}}}'
     callers = parse_callers("callers.yaml", text.encode())
     async with mock_host.running(behaviour) as mock:
@@ -91,7 +96,7 @@ async def running(
         state = SqliteState(folder / "state.db")
         passing = HttpUpstream(settings.upstream, {})
         seen: list[Seen] = []
-        gateway = Gateway(settings, lambda: callers, state, passing, seen.append)
+        gateway = Gateway(settings, lambda: callers, state, passing, seen.append, **beside(state))
         runner = runner_of(gateway)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
