@@ -54,7 +54,8 @@ def test_instructions_are_system_texts() -> None:
         ("chat/completions", {"n": 3, "max_tokens": 7}, 21), ("completions", {"best_of": 4, "n": 2}, 400),
         ("completions", {"prompt": ["a", "b", "c"], "max_tokens": 5}, 15),
         ("completions", {"prompt": [[1, 2], [3]], "max_tokens": 5, "n": 2}, 20),
-        ("completions", {"prompt": [1, 2, 3], "max_tokens": 5}, 5), ("responses", {"max_output_tokens": 6}, 6),
+        ("completions", {"prompt": [1, 2, 3], "max_tokens": 5}, 5),
+        ("responses", {"max_output_tokens": 6}, 6),
         ("embeddings", {"input": ["a", "b"]}, 0),
     ],
 )  # fmt: skip
