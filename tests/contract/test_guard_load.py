@@ -104,11 +104,11 @@ HEADS = st.sampled_from(
 LINES = st.lists(
     st.sampled_from(
         [b"Host: g", b"Authorization: Bearer " + KEY.encode(), b"Content-Length: 10", b"Content-Length: -1",
-         b"Content-Length: 99999999999999999999", b"Transfer-Encoding: chunked", b"Transfer-Encoding: x,
-     chunked",
+         b"Content-Length: 99999999999999999999", b"Transfer-Encoding: chunked",
+         b"Transfer-Encoding: x, chunked",
          b"Connection: close, upgrade", b"Upgrade: websocket", b"Expect: 100-continue", b": x", b" folded",
          b"Content-Type: multipart/form-data; boundary=x", b"Range: bytes=0-1", b"Cookie: \xff\xfe",
-     b"a" * 9_000]
+         b"a" * 9_000]
     ) | st.binary(max_size=20),
     max_size=6,
 )  # fmt: skip
@@ -145,7 +145,7 @@ def test_whatever_bytes_come_none_is_our_fault(
 
 
 NAMES = st.sampled_from(["model", "messages", "stream", "n", "role", "content", "type", "text", "tools",
-     "input",
+                         "input",
                          "stream_options", "reasoning_content", "max_tokens", "logprobs"])  # fmt: skip
 LIKELY = st.recursive(
     st.none() | st.booleans() | st.integers() | st.sampled_from(["m", "user", "assistant", "text", "\ud800"]),
