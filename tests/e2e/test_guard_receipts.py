@@ -263,6 +263,13 @@ def test_a_run_is_shown_to_have_had_its_answers_of_the_guard(
     assert {(edge["relation"], edge["evidence"]) for edge in edges} == {("generated", "receipt")}
     assert by_id["path:base"]["evidence"] == "recorded"
 
+    page = tmp_path / "trace.html"
+    command("trace", "run:tiny", "--page", str(page))
+    assert "from a receipt" in page.read_text()
+    for form in ("cyclonedx", "spdx", "prov", "notice"):
+        command("export", form, "run:tiny", "--output", str(tmp_path / form))
+    assert '"receipt"' in (tmp_path / "prov").read_text()
+
     told = command("verify")
     assert any("6 of 6 answers have a receipt of 'https://api.example.com'" in note for note in told["notes"])
 

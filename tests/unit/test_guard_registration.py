@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,14 @@ from hypothesis import strategies as st
 from inbond import digest
 from inbond.digest import Digest
 from inbond.errors import InputError, NewerFormatError, TamperedError
+from inbond.guard import budget as budgets
 from inbond.guard import registration
+from inbond.guard.budget import Price, Usage
 from inbond.guard.callers import Callers, hash_of, parse_callers
+from inbond.guard.receipts import Issuer
 from inbond.guard.registration import Wish
 from inbond.guard.serve import CallersFile
-from inbond.ledger import envelope
+from inbond.ledger import envelope, receipts
 from inbond.ledger.attest import KeyStore, Signer
 from inbond.ledger.envelope import Envelope
 
@@ -143,6 +147,37 @@ def test_a_registration_reaches_every_caller_of_the_tenant_and_its_budget_is_a_l
     assert caller.registration_for("big", at(2027, 1, 1)) is None
     assert dict(caller.scopes)["registration:acme"].spend_usd_per_month == 250.5
     assert callers.files == ("a.json",)
+
+
+def test_a_request_beyond_the_registered_budget_has_no_room(signer: Signer) -> None:
+    data = tenants("k", registration={"file": "a.json", "key": signer.public.id})
+    sealed = registration.seal(replace(WISH, budget_usd=0.5), signer)
+    caller = parse_callers("callers.yaml", data, {"a.json": sealed}.__getitem__).find("k")
+    assert caller is not None
+    (claim,) = budgets.claims(caller.scopes, Usage(1_000, 1_000), Price(100.0, 500.0), at(2026, 11, 9))
+    assert (claim.kind, claim.window, claim.cap, claim.amount) == ("spend", "month", 500_000, 600_000)
+    assert (claim.begins, claim.ends) == (at(2026, 11, 1), at(2026, 12, 1))
+
+
+def test_receipts_repeat_what_is_registered_for_that_model_and_that_day(
+    signer: Signer, tmp_path: Path
+) -> None:
+    data = tenants("k", registration={"file": "a.json", "key": signer.public.id})
+    caller = parse_callers("c.yaml", data, {"a.json": registration.seal(WISH, signer)}.__getitem__).find("k")
+    assert caller is not None
+    issuer = Issuer("i", None, KeyStore(tmp_path / "receipt-keys"))
+
+    def told(model: str, when: float) -> tuple[str | None, Digest | None]:
+        draft = issuer.begin("r", caller, model, {}, when)  # type: ignore[arg-type]
+        token = draft.whole(b"{}", when) if draft else None
+        assert token is not None
+        found = receipts.read(token).claims
+        return found.purpose, found.registration
+
+    assert caller.registration is not None
+    assert told("big", at(2026, 11, 1)) == (WISH.purpose, caller.registration.digest)
+    assert told("small", at(2026, 11, 1)) == (None, None)
+    assert told("big", at(2027, 1, 1)) == (None, None)
 
 
 def test_without_one_nothing_is_registered() -> None:

@@ -26,7 +26,8 @@ HEADER: Final = "inbond-receipt"
 KEY: Final = "inbond-receipt-key"
 """Under which a client keeps, with a receipt, the key that the host gave for it, as a JWK."""
 TYPE: Final = "inbond-receipt+jwt"
-MOST_BYTES: Final = 8_192
+MOST_BYTES: Final = 6_144
+"""Servers and clients in use take a header of 8 KiB, its name and line end included."""
 Of = Literal["request", "answer", "text"]
 
 _TOKEN = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
