@@ -85,6 +85,7 @@ class RedisState:
     async def reserve(
         self, id_: str, claims: Sequence[Claim], seats: Sequence[Seat], at: float, lease_s: float
     ) -> Held | Full:
+        """As State; asked a second time, over another connection, where the first broke."""
         keys = [_BORN, _held(id_), *map(_window, claims), *map(_seats, seats)]
         arguments: list[Any] = [secrets.token_hex(8), id_, len(claims), repr(at), repr(at + lease_s)]
         for claim in claims:
@@ -105,6 +106,7 @@ class RedisState:
         return Full(seat.counter, "requests at a time", seat.cap, 1.0)
 
     async def settle(self, held: Held, changes: Sequence[tuple[Claim, int]]) -> bool:
+        """As State; asked once: what then is in doubt is the caller's to ask again."""
         keys = [_BORN, _held(held.id), *(_window(claim) for claim, _ in changes), *map(_seats, held.seats)]
         arguments: list[Any] = [secrets.token_hex(8), held.id, len(changes), held.where]
         for claim, change in changes:
@@ -134,6 +136,7 @@ class RedisState:
         return [int(window) for window in await self._ask(self._redis.zrange(_WINDOWS, 0, -1))]
 
     async def fold(self, window: int, memory: bytes, tiers: Mapping[str, bytes]) -> bool:
+        """As State. What is brought and not folded is gone within an hour."""
         brought = f"{_ROOT}brought:{secrets.token_hex(8)}"
         await self._ask(self._redis.set(brought, memory, ex=3_600))  # large: no script should carry it
         pairs = [part for pair in tiers.items() for part in pair]

@@ -91,6 +91,7 @@ class SqliteState:
     async def reserve(
         self, id_: str, claims: Sequence[Claim], seats: Sequence[Seat], at: float, lease_s: float
     ) -> Held | Full:
+        """As State, in one transaction."""
         held = Held(id_, tuple(claims), tuple(seats))
         with self._turn() as db:
             if db.execute("SELECT 1 FROM held WHERE id = ?", (id_,)).fetchone():
