@@ -47,6 +47,11 @@ class Workspace:
     def runs(self) -> Path:
         return self.home / "runs"
 
+    @property
+    def guard(self) -> Path:
+        """Where the guard keeps its state and its keys; no event speaks of what is in it."""
+        return self.home / "guard"
+
     def run(self, name: str) -> Path:
         return self.runs / name
 

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from inbond.errors import InputError
 from inbond.guard import share
-from inbond.guard.share import Finding, Template
-from inbond.guard.sketch import USER_BINS, sketch, tokens
+from inbond.guard.detect.templates import pieces
+from inbond.guard.marks import About, read
+from inbond.guard.share import Finding
 
 KEY, OTHER = b"k" * 32, b"o" * 32
 AT = datetime(2026, 11, 22, 10, tzinfo=UTC)
@@ -24,13 +25,15 @@ WORDS = (
 )
 
 
-def template(text: str = WORDS) -> Template:
-    return Template("user", sketch(tokens(text), USER_BINS))
+def template(text: str = WORDS) -> tuple[int, ...]:
+    """The pieces that detection makes of a text."""
+    (found,) = pieces([read(About(0.0, "r", "a"), "", text)]).tolist()
+    return tuple(piece for piece in found if piece)
 
 
 def finding(name: str = "c1", text: str = WORDS) -> Finding:
     families = ("coordination.payment", "template")
-    return Finding(name, AT - timedelta(days=2), AT, 40, 5_000, families, 85, (template(text),))
+    return Finding(name, AT - timedelta(days=2), AT, 40, 5_000, families, 85, template(text))
 
 
 def told(*findings: Finding, key: bytes = KEY, tlp: share.Tlp = "amber", days: int = 30) -> bytes:
@@ -131,9 +134,7 @@ def test_nonsense_is_an_error_of_its_own_kind(data: bytes) -> None:
         assert error.expected == "a STIX 2.1 bundle with templates of Inbond in x"
 
 
-@given(st.lists(st.integers(0, 2**32 - 1), min_size=32, max_size=32))
-def test_tokens_are_one_for_each_whole_band_and_differ_by_part(bins: list[int]) -> None:
-    made = Template("user", tuple(bins))
-    found = list(share.tokens(made, KEY))
-    assert len(found) <= 32 // share.BAND
-    assert not set(found) & set(share.tokens(Template("system", tuple(bins)), KEY))
+@given(st.sets(st.integers(1, 2**48), max_size=40))
+def test_a_token_for_each_piece_and_another_under_each_key(found: set[int]) -> None:
+    assert len(share.tokens(found, KEY)) == len(found)
+    assert not share.tokens(found, KEY) & share.tokens(found, OTHER)

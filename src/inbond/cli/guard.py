@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from inbond.cli.guard_evaluate import evaluate
+from inbond.cli.guard_people import appeal, lift, suspend
 from inbond.cli.guard_register import issuer, register
 from inbond.cli.guard_simulate import simulate
 from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, open_workspace
@@ -21,6 +22,9 @@ app.command()(evaluate)
 app.command()(simulate)
 app.command()(register)
 app.command()(issuer)
+app.command()(suspend)
+app.command()(lift)
+app.command()(appeal)
 
 
 @app.command()
@@ -54,7 +58,7 @@ def serve(
         settings = settings.model_copy(update={"upstream": settings.upstream.at(upstream)})
     out = Output(as_json, quiet)
     workspace = open_workspace(home)
-    folder = workspace.home / "guard"
+    folder = workspace.guard
 
     def log(seen: Seen) -> None:
         print(json.dumps(seen.to_json(), ensure_ascii=False), file=sys.stderr)

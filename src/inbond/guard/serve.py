@@ -96,9 +96,10 @@ class Place:
     """The workspace's folder for the guard."""
 
 
-def open_state(config: GuardConfig, folder: Path) -> State:
-    """Raises InputError, UnwritableError."""
-    if config.state is None:
+def open_state(config: GuardConfig | None, folder: Path) -> State:
+    """The state that a configuration names; without one that of a single process, in the guard's ``folder``.
+    Raises InputError, UnwritableError."""
+    if config is None or config.state is None:
         return SqliteState(folder / "state.db")
     from inbond.guard.state_redis import RedisState  # an optional dependency
 

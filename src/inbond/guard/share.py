@@ -1,9 +1,9 @@
 """What providers may tell each other of a cluster, as a STIX 2.1 bundle: no prompt, no account, no address.
 
-A template is shared as keyed tokens of the bands of its sketch: whoever holds the same key finds the same
-template in its own traffic, and nobody else can test a guess. A bundle of another provider is a sighting: it
-is shown beside a cluster that matches it, and is no evidence, since who sent it saw other traffic under rules
-of their own. Pure but for ids, which are made of the content.
+A template is shared as keyed tokens of the pieces of its sketches (``detect.templates``): whoever holds the
+same key finds the same template in its own traffic, and nobody else can test a guess. A bundle of another
+provider is a sighting: it is shown beside a cluster that matches it, and is no evidence, since who sent it
+saw other traffic under rules of their own. Pure but for ids, which are made of the content.
 
 Objects: Identity (who tells), Campaign, Indicator (the tokens, ``valid_until``, ``confidence``), Sighting,
 Relationship, Course of Action, an Extension Definition for the tokens; all under a TLP level. MITRE ATLAS
@@ -15,24 +15,20 @@ from __future__ import annotations
 import hmac
 import json
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, final
 
 from inbond.errors import InputError, need_extra
-from inbond.guard.sketch import EMPTY, Sketch
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-Part = Literal["system", "user"]
 Tlp = Literal["clear", "green", "amber", "red"]
-BAND: Final = 4
-"""Bins a band: two texts with a Jaccard similarity of .8 share a band with probability .41."""
 KEY_BYTES: Final = 32
 EXTENSION: Final = "extension-definition--7f6f1f0c-8a3e-5d0b-9a55-0d0f6b1d6a52"
-PATTERN: Final = "inbond-template-bands"
+PATTERN: Final = "inbond-template-pieces"
 _SPACE: Final = uuid.UUID("b8a1d2c4-5f0e-5c77-9a0b-3c5d7e9f1a2b")
 _TECHNIQUE: Final = {"source_name": "mitre-atlas", "external_id": "AML.T0024.002"}
 _MOST_BYTES: Final = 8 * 2**20
@@ -40,17 +36,9 @@ _MOST_BYTES: Final = 8 * 2**20
 
 @final
 @dataclass(frozen=True)
-class Template:
-    """The sketch of the system or the user part of what a cluster's requests have in common."""
-
-    part: Part
-    sketch: Sketch
-
-
-@final
-@dataclass(frozen=True)
 class Finding:
-    """One cluster as it is told to others. ``families`` are kinds of evidence, ``confidence`` is 0..100."""
+    """One cluster as it is told to others. ``families`` are kinds of evidence, ``confidence`` is 0..100,
+    ``pieces`` those of the templates that its members share."""
 
     id: str
     first_seen: datetime
@@ -59,7 +47,7 @@ class Finding:
     requests: int
     families: tuple[str, ...]
     confidence: int
-    templates: tuple[Template, ...]
+    pieces: tuple[int, ...]
 
 
 @final
@@ -76,20 +64,17 @@ class Sighted:
     families: tuple[str, ...]
     tokens: frozenset[str]
 
-    def likeness(self, template: Template, key: bytes) -> float:
-        """The part of the template's bands that was told, 0..1."""
-        mine = list(tokens(template, key))
-        return sum(token in self.tokens for token in mine) / len(mine) if mine else 0.0
+    def likeness(self, pieces: Sequence[int], key: bytes) -> float:
+        """The part of a cluster's own pieces that was told, 0..1."""
+        mine = tokens(pieces, key)
+        return len(mine & self.tokens) / len(mine) if mine else 0.0
 
 
-def tokens(template: Template, key: bytes) -> Iterator[str]:
-    """A token for each whole band: HMAC-SHA-256 over the part, the band's place and bins, cut to 128 bits."""
-    for place in range(0, len(template.sketch) - BAND + 1, BAND):
-        bins = template.sketch[place : place + BAND]
-        if EMPTY in bins:  # a short text has few parts, and many texts have none there
-            continue
-        text = f"inbond.template/1|{template.part}|{place}|{','.join(map(str, bins))}"
-        yield hmac.digest(key, text.encode(), "sha256").hex()[:32]
+def tokens(pieces: Iterable[int], key: bytes) -> frozenset[str]:
+    """A token for each piece: its HMAC-SHA-256, cut to 128 bits."""
+    return frozenset(
+        hmac.digest(key, f"inbond.piece/1|{piece}".encode(), "sha256").hex()[:32] for piece in pieces
+    )
 
 
 def bundle(
@@ -122,8 +107,8 @@ def bundle(
 def _definition(stix2: ModuleType, who: Any, common: dict[str, Any]) -> Any:
     return stix2.ExtensionDefinition(
         id=EXTENSION,
-        name="Inbond template bands",
-        description="tokens: HMAC-SHA-256 of the bands of a template's sketch under a key that members "
+        name="Inbond template pieces",
+        description="tokens: HMAC-SHA-256 of the pieces of a template's sketches under a key that members "
         "share; accounts, requests: how many; families: kinds of evidence.",
         schema="docs/guard-share.md of Inbond: tokens is a list of 32 hex digits, accounts and requests are "
         "whole numbers, families is a list of words",
@@ -142,7 +127,7 @@ def _objects(
     until: datetime,
     common: dict[str, Any],
 ) -> list[Any]:
-    told = sorted({token for template in finding.templates for token in tokens(template, key)})
+    told = sorted(tokens(finding.pieces, key))
     campaign = stix2.Campaign(
         id=_id("campaign", who.name, finding.id),
         name=f"Cluster {finding.id}",

@@ -244,7 +244,8 @@ def _read_ledger(workspace: Workspace, check: ChainCheck, found: Inventory) -> l
 
 def _refuse_nothing(workspace: Workspace, check: ChainCheck, findings: Findings) -> None:
     """Events alone say nothing of files that lie there, and no events say nothing at all."""
-    there = next(_others(workspace), None) if findings.artifacts + findings.files == 0 else None
+    others = (name for name in _others(workspace) if not name.startswith(f"{workspace.guard.name}/"))
+    there = next(others, None) if findings.artifacts + findings.files == 0 else None
     if check.digests and there is None:
         return
     name = membership.place(workspace).name if membership.begun(workspace) else "the shared ledger"

@@ -1,0 +1,106 @@
+"""What a person decides at the command line: signed, listed, taken back; and what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from inbond.cli.main import run
+from inbond.digest import Digest
+from inbond.guard import observe
+from inbond.guard.detect.judge import Judged
+from inbond.guard.state_sqlite import SqliteState
+from inbond.types import Reason, Verdict
+from inbond.workspace import Workspace
+
+DIGEST = Digest("sha256:" + "a" * 64)
+Guard = Callable[..., Any]
+
+
+@pytest.fixture
+def guard(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> Guard:
+    def call(*arguments: str, code: int = 0) -> Any:
+        capsys.readouterr()
+        assert run(["guard", *arguments, "--home", str(workspace.home), "--json"]) == code
+        return json.loads(capsys.readouterr().out)
+
+    return call
+
+
+def stands(workspace: Workspace, tier: int) -> None:
+    """What detection left in the guard's state."""
+    verdict = Verdict("suspension-proposed", (Reason("r", "seen", "x"),), DIGEST, "v")
+
+    async def write() -> None:
+        state = SqliteState(workspace.guard / "state.db")
+        assert await state.fold(600, b"", {"acme/川": observe.to_bytes(Judged(tier, verdict, 600), 600)})
+        await state.close()
+
+    asyncio.run(write())
+
+
+SUSPEND = ("suspend", "acme/川", "--by", "Ben", "--reason", "replay across 40 accounts")
+
+
+def test_from_a_proposal_to_an_answered_appeal(workspace: Workspace, guard: Guard) -> None:
+    stands(workspace, 3)
+    found = guard(*SUSPEND)
+    assert (found["account"], found["verdict"]) == ("acme/川", DIGEST)
+    (held,) = guard("appeal")["suspensions"]
+    assert (held["account"], held["stands"], held["by"], held["appeals"]) == ("acme/川", True, "Ben", [])
+    made = guard("appeal", "acme/川", "--text", "私たちは学校です。")
+    answered = guard("appeal", made["id"], "--decide", "lifted", "--by", "Chie", "--reason", "they are")
+    assert (answered["id"], answered["outcome"]) == (made["id"], "lifted")
+    (held,) = guard("appeal")["suspensions"]
+    assert held["stands"] is False
+    assert held["appeals"][0]["text"] == "私たちは学校です。"
+    guard("lift", "acme/川", "--by", "Chie", "--reason", "answered")
+    assert guard("appeal") == {"suspensions": []}
+    assert run(["verify", "--home", str(workspace.home), "-q"]) == 0
+
+
+def test_a_person_reads_who_is_suspended_and_how_long_an_appeal_has(
+    workspace: Workspace, guard: Guard, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["guard", "appeal", "--home", str(workspace.home)]) == 0
+    assert capsys.readouterr().out == "Nobody is suspended.\n"
+    stands(workspace, 3)
+    guard(*SUSPEND)
+    id_ = guard("appeal", "acme/川", "--text", "no")["id"]
+    assert run(["guard", "appeal", "--home", str(workspace.home)]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("acme/川: suspended, signed by Ben on ")
+    assert second == f"  appeal {id_}: open, 24.0 hours left: no"
+
+
+@pytest.mark.parametrize(
+    ("tier", "arguments", "found"),
+    [
+        (2, SUSPEND, "tier 2"),
+        (None, SUSPEND, "tier 0"),
+        (3, ("suspend", "acme/川", "--by", " ", "--reason", "x"), "no by"),
+        (3, ("lift", "acme/川", "--by", "Ben", "--reason", "x"), "acme/川"),
+        (3, ("appeal", "acme/川"), "neither"),
+        (3, ("appeal", "acme/川", "--text", "a", "--decide", "lifted"), "both"),
+        (3, ("appeal", "acme/川", "--text", "a"), "acme/川"),
+        (3, ("appeal", "x", "--decide", "maybe", "--by", "b", "--reason", "r"), "'maybe'"),
+        (3, ("appeal", "x", "--decide", "lifted", "--by", "b", "--reason", "r"), "x, which is not known"),
+    ],
+)
+def test_what_is_refused(
+    workspace: Workspace, guard: Guard, tier: int | None, arguments: tuple[str, ...], found: str
+) -> None:
+    if tier is not None:
+        stands(workspace, tier)
+    assert guard(*arguments, code=2)["error"]["found"] == found
+
+
+def test_reading_makes_no_ledger(workspace: Workspace, guard: Guard, tmp_path: Path) -> None:
+    assert guard("appeal") == {"suspensions": []}
+    assert not workspace.home.exists()
+    assert list(tmp_path.iterdir()) == []
