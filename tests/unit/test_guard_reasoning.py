@@ -579,3 +579,11 @@ def test_what_a_caller_began_is_kept_as_its_state_alone(begun: str, answer: str,
     assert len(text) < 2 * len("<reasoning>")
     assert short.feed(answer) == whole.feed(answer)
     assert short.finish() == whole.finish()
+
+
+def test_fields_in_which_servers_repeat_reasoning_are_left_out() -> None:
+    more = {"provider_specific_fields": {"reasoning_content": "α"}, "thinking_blocks": [{"thinking": "α"}]}
+    choice, _ = body("seal", {"content": "Yes", "reasoning_content": "α", **more})
+    assert choice["message"] == {"role": "assistant", "content": "Yes", "reasoning_content": "ibs1.E1."}
+    events, _ = stream("seal", chat_stream([{"reasoning_content": "α", **more}, {"content": "Yes"}]))
+    assert not leaks(events)

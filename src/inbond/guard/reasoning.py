@@ -28,7 +28,7 @@ from inbond.guard.wire import Asked
 _SIGN_OF_LIFE: Final = sse.comment("reasoning")
 _SIGN_EVERY: Final = 64
 _TELLING: Final = (
-    rb"reason",
+    rb"(?<!finish_)(?<!stop_)reason",
     rb"think",
     rb"thought",
     rb"_verbose",
