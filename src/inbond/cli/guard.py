@@ -14,6 +14,7 @@ import typer
 from inbond.cli.guard_evaluate import evaluate
 from inbond.cli.guard_people import appeal, lift, suspend
 from inbond.cli.guard_register import issuer, register
+from inbond.cli.guard_share import share
 from inbond.cli.guard_simulate import simulate
 from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, open_workspace
 
@@ -22,6 +23,7 @@ app.command()(evaluate)
 app.command()(simulate)
 app.command()(register)
 app.command()(issuer)
+app.command()(share)
 app.command()(suspend)
 app.command()(lift)
 app.command()(appeal)
