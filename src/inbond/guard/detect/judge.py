@@ -112,6 +112,11 @@ def judge(memory: Memory) -> Judgement:
     return Judgement(memory.window, accounts, _clusters(memory, standing))
 
 
+def clusters(memory: Memory) -> tuple[Cluster, ...]:
+    """The groups alone, as in ``judge``: without the words of every account."""
+    return _clusters(memory, _stand(memory))
+
+
 def _stand(memory: Memory) -> _Standing:
     names = tuple(sorted(memory.accounts))
     logs = _logs([_trials(memory.accounts[name]) for name in names])
@@ -126,15 +131,24 @@ def _stand(memory: Memory) -> _Standing:
             continue
         telling = _telling(group_logs[:, i], group_bars)
         for name in group.members:
-            tier = group_tiers[i] if group.carries(memory.accounts[name], telling) else WATCHED
-            final[name] = max(final[name], tier)
-            by.setdefault(name, []).append(i)
+            tier = _raised(group, group_tiers[i], memory.accounts[name], telling)
+            if tier > NONE:
+                final[name] = max(final[name], tier)
+                by.setdefault(name, []).append(i)
     strong = {name for name, at in by.items() if any(group_tiers[i] >= RESTRICTED for i in at)}
     replays = logs[REPLAY] >= threshold(len(names), _RATE, 1)
     for at, name in enumerate(names):
         if final[name] >= RESTRICTED and _lasting(memory, name) and (name in strong or replays[at]):
             final[name] = SUSPENSION
     return _Standing(names, logs, bars, final, found, group_logs, group_tiers, group_bars, by)
+
+
+def _raised(group: Group, tier: int, account: Account, telling: list[int]) -> int:
+    """What a group's tier is to one of its members: all of it where the member shows the means itself, a
+    watch where it only sent the template, nothing where it did neither."""
+    if telling and group.carries(account, telling):
+        return tier
+    return WATCHED if account.template_windows and not account.registered else NONE
 
 
 def _lasting(memory: Memory, name: str) -> bool:
@@ -190,7 +204,9 @@ def _clusters(memory: Memory, standing: _Standing) -> tuple[Cluster, ...]:
             continue
         covered.update(group.members)
         telling = _telling(standing.group_logs[:, i], standing.group_bars)
-        members = tuple(name for name in group.members if group.carries(memory.accounts[name], telling))
+        members = tuple(
+            name for name in group.members if telling and group.carries(memory.accounts[name], telling)
+        )
         shown = words.OfGroup(group, standing.group_logs[:, i].tolist(), standing.group_bars, tier)
         verdict = words.of_group(memory.window, shown)
         found.append(Cluster(group.id, group.kind, tier, len(group.members), members, verdict))

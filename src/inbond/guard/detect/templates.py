@@ -2,8 +2,8 @@
 
 A piece is one number of a sketch. It is remembered with the parties that sent it in their even windows. It is
 *hot* when three parties that signed up within 30 days of the middle of them sent it, and *public* when more
-than a few others did: what people found over time (an app's prompt, a phrase of the language, a text that went
-round) is nobody's campaign. When sign-ups are unknown it is public: a doubt counts for the callers.
+than a few others did: what people found over time (an app's prompt, a phrase of the language, a text that
+went round) is nobody's campaign. When sign-ups are unknown it is public: a doubt counts for the callers.
 """
 
 from __future__ import annotations
