@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from inbond.digest import Digest
-from inbond.guard import actions, appeals, observe
+from inbond.guard import actions, appeals, observe, wire
 from inbond.guard.detect.judge import Judged
 from inbond.guard.observe import Change, Observer
 from inbond.guard.standing import JUDGED, Standings
@@ -142,3 +142,33 @@ def test_a_change_of_tier_is_in_the_ledger_with_all_it_rests_on(ledger: Ledger) 
     (event,) = ledger.events(JUDGED)
     assert (event.body["account"], event.body["was"], event.body["tier"]) == ("t/a", 0, 2)
     assert event.body["verdict"]["reasons"][0]["finding"] == "seen"
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"type": "item_reference", "id": "rs_1"},
+        {"id": "msg_1"},
+        {"role": "user", "content": [{"type": "input_file", "file_id": "file-1"}]},
+    ],
+)
+async def test_what_an_upstream_keeps_for_others_cannot_be_named(
+    tmp_path: Path, item: dict[str, Any]
+) -> None:
+    asked = {"model": "m", "input": [{"role": "user", "content": "hi"}, item]}
+    async with running(tmp_path, mock.status(200, {"output": []})) as guard:
+        status, _, body = await guard.post(asked, path="responses")
+        assert (status, json.loads(body)["error"]["code"]) == (400, "unsupported_field")
+        assert guard.mock.bodies == []
+
+
+def test_the_models_own_items_are_not_what_the_caller_said() -> None:
+    said = [
+        {"role": "user", "content": "first"},
+        {"type": "reasoning", "summary": [], "encrypted_content": "ibs1.x"},
+        {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c", "output": "42"},
+        {"role": "user", "content": "second"},
+    ]
+    asked = wire.read("responses", json.dumps({"model": "m", "input": said}).encode())
+    assert wire.said_last(asked) == "42\nsecond"

@@ -195,11 +195,27 @@ def _messages(found: Any) -> tuple[list[str], list[str], int]:
     for message in found:
         if not isinstance(message, dict):
             raise BadRequestError("invalid_type", "a message is not an object")
+        _refuse_kept(message)
         into = system if message.get("role") in ("system", "developer") else user
         texts, pictures = _content(message)
         into += texts
         images += pictures
     return system, user, images
+
+
+def _refuse_kept(message: Mapping[str, Any]) -> None:
+    """Raises BadRequestError for what only names something that the upstream keeps: whose it is nobody can
+    say, since all of it is kept under the guard's own key."""
+    parts = message.get("content")
+    named = (
+        any(isinstance(part, dict) and part.get("file_id") for part in parts)
+        if isinstance(parts, list)
+        else False
+    )
+    if named or message.get("type") == "item_reference" or message.keys() <= {"id", "type"}:
+        raise BadRequestError(
+            "unsupported_field", "items and files kept elsewhere are not served: send them whole"
+        )
 
 
 def _content(message: Mapping[str, Any]) -> tuple[list[str], int]:
@@ -254,7 +270,8 @@ def said_last(asked: Asked) -> str:
         return "\n".join(asked.user)
     texts: list[str] = []
     for message in reversed(found):
-        if message.get("role") == "assistant":
+        kind = str(message.get("type", ""))
+        if message.get("role") == "assistant" or kind == "reasoning" or kind.endswith("_call"):
             break
         if message.get("role") not in ("system", "developer"):
             texts[:0] = _content(message)[0]
