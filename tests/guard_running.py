@@ -99,7 +99,7 @@ async def running(
         gateway = Gateway(settings, lambda: callers, state, passing, seen.append, **beside(state))
         runner = runner_of(gateway)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", 0, backlog=1_024)
         await site.start()
         headers = {"authorization": f"Bearer {KEY}"}
         async with aiohttp.ClientSession(headers=headers) as client:
