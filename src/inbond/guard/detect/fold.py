@@ -48,7 +48,7 @@ def fold(memory: Memory, window: int, marks: Iterable[Mark]) -> Memory:
     even = ~np.array(is_odd, dtype=np.bool_)
     even_marks = [mark for mark, each in zip(ordered, is_odd, strict=True) if not each]
     pairs = templates.remembered(memory.pairs, even_marks, keys[even], window)
-    led = templates.leaders(keys, templates.hot(pairs)).tolist()
+    led = templates.leaders(ordered, keys, templates.hot(pairs)).tolist()
     accounts = dict(memory.accounts)
     for name, group in groupby(zip(ordered, led, strict=True), key=lambda each: each[0].account):
         seen = list(group)

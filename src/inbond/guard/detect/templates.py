@@ -34,10 +34,12 @@ _PLACES: Final = np.arange(SYSTEM_BINS + USER_BINS, dtype=np.uint64) << np.uint6
 @final
 @dataclass(frozen=True)
 class Hot:
-    """Hot pieces that are not public: ``keys`` in order, and how many parties are remembered for each."""
+    """Hot pieces that are not public: ``keys`` in order, how many parties are remembered for each, and the
+    middle of the days they signed up."""
 
     keys: Keys
     parties: npt.NDArray[np.int64]
+    days: npt.NDArray[np.int64]
 
 
 def pieces(marks: Sequence[Mark]) -> Keys:
@@ -91,7 +93,8 @@ def hot(pairs: Pairs) -> Hot:
     by_day = pairs[np.lexsort((pairs["created"], pairs["key"]))]
     starts, sizes = _groups(by_day["key"])
     if not len(starts):
-        return Hot(np.zeros(0, dtype=np.uint64), np.zeros(0, dtype=np.int64))
+        none = np.zeros(0, dtype=np.int64)
+        return Hot(none.astype(np.uint64), none, none)
     days = by_day["created"].astype(np.int64)
     known = np.add.reduceat((days > 0).astype(np.int64), starts)
     middle = days[starts + sizes - 1 - known // 2]
@@ -100,17 +103,18 @@ def hot(pairs: Pairs) -> Hot:
     near_ones = known - far_ones
     one_age = (near_ones >= HOT) & (far_ones < HOT) & (4 * far_ones <= near_ones)
     telling = one_age & (2 * known >= sizes)
-    return Hot(by_day["key"][starts][telling], sizes[telling])
+    return Hot(by_day["key"][starts][telling], sizes[telling], middle[telling])
 
 
-def leaders(keys: Keys, found: Hot) -> Keys:
+def leaders(marks: Sequence[Mark], keys: Keys, found: Hot) -> Keys:
     """(requests): the piece by which a request's template is called, 0 for a request of none. Of its hot
-    pieces that about as many parties sent as any, it is the one with the smallest number, which is the one
-    that fillings of the same template most surely have in common."""
+    pieces whose senders are of the caller's age, and which about as many parties sent as any, it is the one
+    with the smallest number: that one fillings of the same template most surely have in common."""
     if not len(found.keys) or not len(keys):
         return np.zeros(len(keys), dtype=np.uint64)
     at = np.minimum(np.searchsorted(found.keys, keys), len(found.keys) - 1)
-    is_hot = found.keys[at] == keys
+    created = np.array([[mark.created] for mark in marks], dtype=np.int64)
+    is_hot = (found.keys[at] == keys) & (np.abs(found.days[at] - created) <= _FAR_DAYS)
     parties = np.where(is_hot, found.parties[at], 0)
     wide = is_hot & (2 * parties >= parties.max(axis=1, keepdims=True))
     number = np.where(wide, keys & np.uint64(EMPTY), np.uint64(EMPTY))
