@@ -14,6 +14,7 @@ import typer
 from inbond.cli.guard_evaluate import evaluate
 from inbond.cli.guard_people import appeal, lift, suspend
 from inbond.cli.guard_register import issuer, register
+from inbond.cli.guard_report import report
 from inbond.cli.guard_share import share
 from inbond.cli.guard_simulate import simulate
 from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, open_workspace
@@ -21,6 +22,7 @@ from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, open_
 app = typer.Typer(no_args_is_help=True, help="Serve a model API without leaking it; judge its traffic.")
 app.command()(evaluate)
 app.command()(simulate)
+app.command()(report)
 app.command()(register)
 app.command()(issuer)
 app.command()(share)

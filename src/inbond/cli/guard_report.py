@@ -1,0 +1,246 @@
+"""``inbond guard report``: who is watched, restricted or suspended, and why."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from inbond import __version__
+from inbond.cli.guard_people import ConfigOption
+from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, check_place, open_workspace
+from inbond.errors import InputError
+from inbond.workspace import Workspace, write_bytes
+
+if TYPE_CHECKING:
+    from inbond.guard.detect.memory import Memory
+    from inbond.guard.state import State
+    from inbond.report.guard_numbers import Sources
+    from inbond.report.guard_view import Drawn, Entry, View
+
+_PUBLIC: Final = 0o644
+_MOST: Final = 12
+_LOOKS: Final = 5
+
+
+def report(
+    page: Annotated[
+        Path | None,
+        typer.Option("--page", metavar="FILE", help="Write it as a page too (HTML).", show_default=False),
+    ] = None,
+    account: Annotated[
+        str | None,
+        typer.Option(
+            "--account", metavar="TENANT/ACCOUNT", help="Of this account alone.", show_default=False
+        ),
+    ] = None,
+    config: ConfigOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> int:
+    """Say who is watched, restricted, proposed for suspension or suspended, and on what evidence.
+
+    Reads what the guard keeps and the ledger, changes nothing, and shows no prompt: none is kept.
+    Tiers: 0 none, 1 watched, 2 restricted, 3 suspension proposed, which a person signs or not.
+
+    Examples: inbond guard report; inbond guard report --page guard.html; inbond guard report
+    --account acme/batch
+    """
+    from inbond.report.guard_page import render_guard_page
+    from inbond.report.guard_view import view
+
+    workspace, out = open_workspace(home), Output(as_json, quiet)
+    if page is not None:
+        _check_page(page, workspace)
+    sources = _read(workspace, config, account)
+    shown = view(sources)
+    if page is not None:
+        write_bytes(page, render_guard_page(shown, __version__).encode(), _PUBLIC)
+    written = {"page": str(page)} if page is not None else {}
+    lines = [*_lines(shown), *(f"Written: page {place}" for place in written.values())]
+    out.result({**_json(sources, shown), **written}, "\n".join(lines))
+    return 0
+
+
+def _check_page(page: Path, workspace: Workspace) -> None:
+    """Raises InputError for a file that cannot be written, before anything is read."""
+    check_place("--page", page, workspace)
+    if not page.parent.is_dir():
+        raise InputError(
+            expected="--page with a file in a folder that exists",
+            found=f"{page}, and no folder {page.parent}",
+            fix="make the folder, or name another file",
+        )
+
+
+# What is read ---------------------------------------------------------------------------------------
+
+
+def _read(workspace: Workspace, config: Path | None, account: str | None) -> Sources:
+    """The state first: it says of whom the ledger is read."""
+    from inbond.guard import appeals
+    from inbond.guard.detect.judge import clusters
+    from inbond.guard.standing import JUDGED
+    from inbond.ledger import membership
+    from inbond.report.guard_numbers import Sources
+    from inbond.report.guard_view import chosen
+
+    kept, tiers = _state(workspace, config)
+    suspensions = appeals.suspensions(membership.events_in(workspace, os.environ))
+    now = datetime.now(UTC)
+    found = Sources(now, kept, tiers, clusters(kept), suspensions, only=account)
+    names = set(chosen(found))
+    events = membership.events_in(workspace, os.environ)
+    judged = [each.body for each in events if each.kind == JUDGED and each.body.get("account") in names]
+    return replace(found, judged=tuple(judged))
+
+
+def _state(workspace: Workspace, config: Path | None) -> tuple[Memory, dict[str, dict[str, Any]]]:
+    """The memory and the verdicts kept beside it. A workspace in which no guard ran stays as it is."""
+    from inbond.guard.config import read_config
+    from inbond.guard.detect.memory import Memory
+    from inbond.guard.serve import open_state
+
+    settings = read_config(config) if config is not None else None
+    folder = workspace.home / "guard"
+    if (settings is None or settings.state is None) and not (folder / "state.db").exists():
+        return Memory(), {}
+
+    async def read() -> tuple[bytes, dict[str, bytes]]:
+        state = open_state(settings, folder)
+        try:
+            return await _of_one_window(state)
+        finally:
+            await state.close()
+
+    memory, tiers = asyncio.run(read())
+    return _understood(memory, tiers)
+
+
+def _understood(memory: bytes, tiers: dict[str, bytes]) -> tuple[Memory, dict[str, dict[str, Any]]]:
+    from inbond.guard import observe
+    from inbond.guard.detect import memory as memories
+
+    try:
+        return memories.from_bytes(memory), {name: observe.from_bytes(data) for name, data in tiers.items()}
+    except ValueError as error:
+        raise InputError(
+            expected="a guard's state of this version",
+            found=str(error),
+            fix="report with the Inbond that serves, or move the state away",
+        ) from error
+
+
+async def _of_one_window(state: State) -> tuple[bytes, dict[str, bytes]]:
+    """Memory and verdicts as of one window, though a guard may fold the next one meanwhile."""
+    for _ in range(_LOOKS):
+        window, memory = await state.memory()
+        tiers = await state.tiers()
+        if (await state.memory())[0] == window:
+            break
+    return memory, tiers
+
+
+# What is said ---------------------------------------------------------------------------------------
+
+
+def _json(sources: Sources, shown: View) -> dict[str, Any]:
+    """All accounts past tier 0 or suspended, not cut; with --account that one, with its history."""
+    from inbond.guard.detect.judge import FDR
+
+    names = {*sources.standing, *sources.suspensions} if sources.only is None else {sources.only}
+    return {
+        "sentence": shown.sentence,
+        "as_of": shown.as_of,
+        **{name: value for name, value in shown.counts.items() if name != "only_suspended"},
+        "false_discovery_rate": float(FDR),
+        "by_tenant": {
+            each.name: {
+                "accounts": each.accounts,
+                "requests": each.requests,
+                "tier": each.tier,
+                "past_tier_0": each.past,
+                "suspended": each.suspended,
+            }
+            for each in shown.tenants
+        },
+        "standing": {name: _standing(sources, name) for name in sorted(names) if _is_told(sources, name)},
+        "clusters": [
+            {
+                "id": each.id,
+                "kind": each.kind,
+                "tier": each.tier,
+                "size": each.size,
+                "members": list(each.members),
+                "verdict": each.verdict.to_json(),
+            }
+            for each in sources.clusters
+            if sources.only is None or sources.only in each.members
+        ],
+        "history": list(sources.judged) if sources.only is not None else [],
+    }
+
+
+def _is_told(sources: Sources, name: str) -> bool:
+    return bool(sources.tier(name)) or name in sources.suspensions or name == sources.only
+
+
+def _standing(sources: Sources, name: str) -> dict[str, Any]:
+    kept, held = sources.standing.get(name, {}), sources.suspensions.get(name)
+    appeals = held.appeals if held is not None else ()
+    return {
+        "tier": sources.tier(name),
+        "suspended": sources.suspended(name),
+        "since": kept.get("since"),
+        "window": kept.get("window"),
+        "verdict": kept.get("verdict"),
+        "appeals": [
+            {"id": each.id, "text": each.text, "due": each.due.isoformat(), "outcome": each.outcome}
+            for each in appeals
+        ],
+    }
+
+
+def _lines(shown: View) -> Iterator[str]:
+    """For a person at a terminal: bounded, without colours."""
+    yield shown.sentence
+    if shown.as_of:
+        yield f"As of {shown.as_of}; no prompt is kept, so none can be shown."
+    for each in shown.objections[:_MOST]:
+        yield f"appeal {each.id} of {each.account}: {each.state}"
+        if each.command:
+            yield f"  {each.command}"
+    yield from _more(len(shown.objections) - _MOST + shown.objections_left_out, "appeals")
+    for entry in shown.entries[:_MOST]:
+        yield from _entry(entry, long=shown.only is not None)
+    yield from _more(max(0, len(shown.entries) - _MOST) + shown.entries_left_out, "accounts")
+    for group in shown.clusters[:_MOST]:
+        yield from _group(group)
+    yield from _more(shown.clusters_left_out, "groups")
+
+
+def _entry(entry: Entry, *, long: bool) -> Iterator[str]:
+    yield f"{entry.name}: {entry.standing}"
+    said = [*entry.said.seen, *entry.steps]
+    if long:
+        said += [*entry.said.unseen, *entry.said.shown, *(f"{at}: {what}" for at, what in entry.moments)]
+    yield from (f"  {line}" for line in said)
+    yield from (f"  {what}: {command}" for what, command in entry.commands)
+
+
+def _group(group: Drawn) -> Iterator[str]:
+    size = len(group.nodes) + group.more + group.quiet
+    own = len(group.nodes) + group.more
+    yield f"{group.id}: {group.standing}, {size:,} accounts, {own:,} of them show it themselves"
+
+
+def _more(count: int, what: str) -> Iterator[str]:
+    if count > 0:
+        yield f"... and {count:,} {what} more; --page shows more, --json all"
