@@ -20,8 +20,8 @@ from inbond.workspace import Workspace, write_bytes
 
 if TYPE_CHECKING:
     from inbond.guard.detect.memory import Memory
+    from inbond.guard.overview.numbers import Sources
     from inbond.guard.state import State
-    from inbond.report.guard_numbers import Sources
     from inbond.report.guard_view import Drawn, Entry, View
 
 _PUBLIC: Final = 0o644
@@ -53,8 +53,8 @@ def report(
     Examples: inbond guard report; inbond guard report --page guard.html; inbond guard report
     --account acme/batch
     """
+    from inbond.guard.overview.build import view
     from inbond.report.guard_page import render_guard_page
-    from inbond.report.guard_view import view
 
     workspace, out = open_workspace(home), Output(as_json, quiet)
     if page is not None:
@@ -87,10 +87,10 @@ def _read(workspace: Workspace, config: Path | None, account: str | None) -> Sou
     """The state first: it says of whom the ledger is read."""
     from inbond.guard import appeals
     from inbond.guard.detect.judge import clusters
+    from inbond.guard.overview.build import chosen
+    from inbond.guard.overview.numbers import Sources
     from inbond.guard.standing import JUDGED
     from inbond.ledger import membership
-    from inbond.report.guard_numbers import Sources
-    from inbond.report.guard_view import chosen
 
     kept, tiers = _state(workspace, config)
     suspensions = appeals.suspensions(membership.events_in(workspace, os.environ))
@@ -224,13 +224,18 @@ def _lines(shown: View) -> Iterator[str]:
     for group in shown.clusters[:_MOST]:
         yield from _group(group)
     yield from _more(shown.clusters_left_out, "groups")
+    yield f"False discovery rate at most {shown.rate}: so large a share of the accounts and groups past a tier"
+    yield "is expected to be there wrongly, where lawful traffic keeps the bounds that the verdicts state."
 
 
 def _entry(entry: Entry, *, long: bool) -> Iterator[str]:
-    yield f"{entry.name}: {entry.standing}"
-    said = [*entry.said.seen, *entry.steps]
-    if long:
-        said += [*entry.said.unseen, *entry.said.shown, *(f"{at}: {what}" for at, what in entry.moments)]
+    seen = dict.fromkeys([*entry.said.families, *entry.others.families])
+    yield f"{entry.name}: {entry.standing}" + (f"; seen: {', '.join(seen)}" if seen else "")
+    if not long:
+        yield from (f"  {what}: {command}" for what, command in entry.commands[:1])
+        return
+    said = [*entry.said.seen, *entry.said.unseen, *entry.said.shown, *entry.steps]
+    said += [f"{at}: {what}" for at, what in entry.moments]
     yield from (f"  {line}" for line in said)
     yield from (f"  {what}: {command}" for what, command in entry.commands)
 

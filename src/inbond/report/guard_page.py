@@ -3,31 +3,25 @@ reading our own templates."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from decimal import Decimal
 from typing import Final
 
 from markupsafe import Markup
 
-from inbond.guard.detect.families import FAMILIES
-from inbond.guard.detect.judge import FDR
 from inbond.report import lines
 from inbond.report.blocks import LIMITS, Passage, Prepared, Table, Tile, table
-from inbond.report.guard_evidence import NAMES, Curve
-from inbond.report.guard_numbers import Tenant
 from inbond.report.guard_pictures import STYLES, draw_cluster
-from inbond.report.guard_view import KINDS, MOST_ACCOUNTS, MOST_CLUSTERS, Drawn, Entry, View
+from inbond.report.guard_view import Curve, Drawn, Entry, View
 from inbond.report.page import MOST_BYTES, render
 from inbond.report.text import clip, language_of, visible
 
-_MOST: Final = ((MOST_ACCOUNTS, MOST_CLUSTERS), (12, 4), (4, 2))
+_MOST: Final = ((24, 8), (12, 4), (4, 2))
 """Accounts and groups with pictures, tried in order until the page is small enough."""
 
 
 def render_guard_page(view: View, version: str) -> str:
     """The page as HTML, in UTF-8 always under 400 kB: long texts and lists are cut, and say so."""
     for limits, (accounts, groups) in zip(LIMITS, _MOST, strict=True):
-        tenants = tenant_table(view.tenants, limits.rows)
+        tenants = tenant_table(view, limits.rows)
         context = {
             "view": view,
             "tiles": _tiles(view),
@@ -40,12 +34,7 @@ def render_guard_page(view: View, version: str) -> str:
             ],
             "clusters_left_out": view.clusters_left_out + len(view.clusters[groups:]),
             "linked": {each.anchor for each in view.entries[:accounts]},
-            "kinds": KINDS,
-            "styles": tuple(enumerate(zip(STYLES, NAMES, strict=True)))[1:],
-            "bounds": [
-                (family.name, f"{Decimal(family.bound):.1%} of trials at most") for family in FAMILIES
-            ],
-            "fdr": f"{FDR:.0%}",
+            "styles": tuple(enumerate(zip(STYLES, view.tiers, strict=True)))[1:],
         }
         page = render("guard.html.j2", context, limits, version)
         if len(page.encode()) < MOST_BYTES:
@@ -53,23 +42,23 @@ def render_guard_page(view: View, version: str) -> str:
     return page
 
 
-def tenant_table(tenants: Sequence[Tenant], most: int) -> Table:
+def tenant_table(view: View, most: int) -> Table:
     """The first ``most`` tenants."""
     rows = [
         (
             each.name,
             f"{each.accounts:,}",
             f"{each.requests:,}",
-            f"{each.tier}, {NAMES[each.tier]}"
+            f"{each.tier}, {view.tiers[each.tier]}"
             + (f"; {each.suspended:,} suspended" if each.suspended else ""),
             f"{each.past:,}",
             each.since,
         )
-        for each in tenants[:most]
+        for each in view.tenants[:most]
     ]
     heads = ("Tenant", "#Accounts", "#Requests", "Highest tier", "#Past tier 0", "Restricted since")
     found = table("Tenants, the highest tiers first", heads, rows, most, folds=True)
-    return Table(found.caption, found.columns, found.rows, len(tenants) - len(rows), folds=True)
+    return Table(found.caption, found.columns, found.rows, len(view.tenants) - len(rows), folds=True)
 
 
 def _tiles(view: View) -> list[Tile]:
@@ -93,10 +82,11 @@ def _charts(entry: Entry) -> list[tuple[str, Markup, list[tuple[str, str]]]]:
 
 def _chart(ident: str, curve: Curve) -> tuple[str, Markup, list[tuple[str, str]]]:
     drawn = lines.lines_of(curve.series)
-    picture = lines.line_chart(ident, f"{curve.title}: powers of ten of e-values", drawn, "hour")
+    title = f"{curve.title}: powers of ten of e-values, drawn up to {curve.top}"
+    picture = lines.line_chart(ident, title, drawn, "hour")
     return curve.title, picture, [(line.style, said) for line, said in zip(drawn, curve.said, strict=True)]
 
 
 def _picture(number: int, group: Drawn) -> Markup:
-    title = f"{len(group.nodes)} of the accounts that share {KINDS[group.kind]}"
-    return draw_cluster(f"group-{number}", title, KINDS[group.kind], [(n.name, n.tier) for n in group.nodes])
+    title = f"{len(group.nodes)} of the accounts that share {group.shared}"
+    return draw_cluster(f"group-{number}", title, group.shared, [(n.name, n.tier) for n in group.nodes])

@@ -1,53 +1,63 @@
-"""From what the guard remembers, judged and recorded to what its page shows. Pure.
+"""What the page of the guard shows, as frozen values: no behaviour, no I/O. ``guard.overview`` fills them.
 
-No prompt can be shown: none is kept. Bounded for any number of accounts; what is left out is counted.
+Every text is untrusted; whoever draws escapes. No prompt has a place here: none is kept anywhere.
 """
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final, final
+from typing import final
 
-from inbond.errors import InputError
-from inbond.guard import actions
-from inbond.guard.appeals import Appeal, Suspension
-from inbond.guard.detect.judge import Cluster
-from inbond.guard.detect.memory import WINDOW_S, Account
-from inbond.report.guard_evidence import NAMES, TONES, Curve, Moment, Said, curves, moment, reasons_of, said
-from inbond.report.guard_numbers import (
-    Sources,
-    Tenant,
-    counted,
-    is_open,
-    since_of,
-    summary,
-    tenants_of,
-    time_left,
-    time_of,
-)
-from inbond.report.guard_pictures import MOST_DRAWN
+from inbond.report.data import Series
 from inbond.report.picture import Tone
-from inbond.report.wording import count
 
-MOST_ACCOUNTS: Final = 24
-MOST_CLUSTERS: Final = 8
-MOST_APPEALS: Final = 20
-MOST_MOMENTS: Final = 60
-"""Changes of one account's tier that are drawn, the latest."""
-KINDS: Final[Mapping[str, str]] = {
-    "payment": "one means of payment",
-    "cohort": "one client, signed up within three days",
-    "template": "texts of one template",
-}
+
+@final
+@dataclass(frozen=True)
+class Said:
+    """A verdict's own words, apart: ``families`` are the names of what was seen, ``change`` is what would
+    change it, ``shown`` no evidence."""
+
+    families: tuple[str, ...]
+    seen: tuple[str, ...]
+    unseen: tuple[str, ...]
+    change: tuple[str, ...]
+    shown: tuple[str, ...]
+
+
+@final
+@dataclass(frozen=True)
+class Curve:
+    """Lines of one picture, with what is said of each; ``title`` names whose evidence it is, ``top`` the
+    power of ten at which what is larger is drawn."""
+
+    title: str
+    top: int
+    series: tuple[Series, ...]
+    said: tuple[str, ...]
+
+
+@final
+@dataclass(frozen=True)
+class Tenant:
+    """``tier`` is the highest of its accounts', ``past`` how many are past tier 0; ``since`` when the first
+    of them came to tier 2 or more."""
+
+    name: str
+    accounts: int
+    requests: int
+    tier: int
+    past: int
+    suspended: int
+    since: str
 
 
 @final
 @dataclass(frozen=True)
 class Entry:
-    """What there is to say of one account. ``anchor`` is its id in the page."""
+    """What there is to say of one account. ``anchor`` is its id in the page; ``said`` of itself and of its
+    strongest group, ``others`` of the rest of its groups."""
 
     anchor: str
     name: str
@@ -55,6 +65,7 @@ class Entry:
     standing: str
     facts: tuple[tuple[str, str], ...]
     said: Said
+    others: Said
     steps: tuple[str, ...]
     curves: tuple[Curve, ...]
     moments: tuple[tuple[str, str], ...]
@@ -88,11 +99,11 @@ class Node:
 @final
 @dataclass(frozen=True)
 class Drawn:
-    """A group. ``nodes`` are drawn, ``more`` carry its tier and are not; ``quiet`` are in it and show nothing
-    themselves."""
+    """A group: ``shared`` is what its members share, in words. ``nodes`` are drawn, ``more`` carry its tier
+    and are not; ``quiet`` are in it and show nothing themselves."""
 
     id: str
-    kind: str
+    shared: str
     tone: Tone
     standing: str
     nodes: tuple[Node, ...]
@@ -104,7 +115,9 @@ class Drawn:
 @final
 @dataclass(frozen=True)
 class View:
-    """All that the page and the terminal show. ``*_left_out``: how many are not in the list before it."""
+    """All that the page and the terminal show. ``*_left_out``: how many are not in the list before it;
+    ``tiers`` the names of the tiers from 0, ``bounds`` what lawful traffic keeps, by family, and ``rate`` the
+    false discovery rate."""
 
     sentence: str
     as_of: str
@@ -117,161 +130,6 @@ class View:
     clusters: tuple[Drawn, ...]
     clusters_left_out: int
     only: str | None
-
-
-def chosen(sources: Sources) -> list[str]:
-    """The accounts that get an entry: open appeals first, then the suspended, then the highest tiers. Raises
-    InputError when the one that is asked about is not known."""
-    known = {*sources.standing, *sources.suspensions}
-    if sources.only is not None:
-        if sources.only not in known and sources.only not in sources.memory.accounts:
-            raise InputError(
-                expected="an account that the guard has seen, as TENANT/ACCOUNT",
-                found=sources.only,
-                fix="inbond guard report --json lists those past tier 0",
-            )
-        return [sources.only]
-    past = [name for name in known if sources.tier(name) or name in sources.suspensions]
-    return sorted(past, key=lambda name: _weight(sources, name))[:MOST_ACCOUNTS]
-
-
-def _weight(sources: Sources, name: str) -> tuple[bool, bool, int, str]:
-    held = sources.suspensions.get(name)
-    waits = held is not None and any(is_open(each, sources.now) for each in held.appeals)
-    return not waits, not sources.suspended(name), -sources.tier(name), name
-
-
-def view(sources: Sources) -> View:
-    """What to show. Raises as ``chosen``."""
-    names = chosen(sources)
-    anchors = {name: f"account-{number}" for number, name in enumerate(names, start=1)}
-    history: dict[str, list[Moment]] = {}
-    for body in sources.judged:
-        found = moment(body) if body.get("account") in anchors else None
-        if found is not None:
-            history.setdefault(body["account"], []).append(found)
-    tenants = tenants_of(sources)
-    counts = counted(sources, len(tenants))
-    appeals = _appeals(sources)
-    groups = [each for each in sources.clusters if sources.only is None or sources.only in each.members]
-    past = counts["watched"] + counts["restricted"] + counts["proposed"] + counts["only_suspended"]
-    return View(
-        summary(sources, counts, appeals),
-        time_of(sources.memory.window + WINDOW_S) if sources.memory.window else "",
-        counts,
-        tuple(_objection(each, sources.now) for each in appeals[:MOST_APPEALS]),
-        max(0, len(appeals) - MOST_APPEALS),
-        tuple(tenants),
-        tuple(_entry(sources, name, anchors[name], history.get(name, [])) for name in names),
-        0 if sources.only else past - len(names),
-        tuple(_drawn(each, sources, anchors) for each in sorted(groups, key=_order)[:MOST_CLUSTERS]),
-        max(0, len(groups) - MOST_CLUSTERS),
-        sources.only,
-    )
-
-
-# One account ----------------------------------------------------------------------------------------
-
-
-def _entry(sources: Sources, name: str, anchor: str, history: Sequence[Moment]) -> Entry:
-    kept = sources.standing.get(name, {})
-    tier, now = sources.tier(name), moment(kept)
-    account = sources.memory.accounts.get(name)
-    moments = [*history[-MOST_MOMENTS:], *([now] if now is not None else [])]
-    began = account.first if account is not None else min((each.at for each in moments), default=0)
-    held = sources.suspensions.get(name)
-    words = f"tier {tier}, {NAMES[tier]}"
-    suspended = sources.suspended(name)
-    return Entry(
-        anchor,
-        name,
-        "bad" if suspended else TONES[tier],
-        f"suspended; {words}" if suspended else words,
-        tuple(_facts(account, since_of(sources, name), kept, held)),
-        said(now.reasons if now is not None else ()),
-        actions.steps(actions.TIERS[tier]).words,
-        curves(began, moments),
-        tuple((time_of(each.at), _change(each)) for each in reversed(history[-MOST_MOMENTS:])),
-        tuple(_commands(name, tier, held)),
-    )
-
-
-def _facts(
-    account: Account | None, since: int | None, kept: Mapping[str, Any], held: Suspension | None
-) -> Iterable[tuple[str, str]]:
-    if account is not None:
-        seen = f"{time_of(account.first)} to {time_of(account.last + WINDOW_S)}"
-        yield "Requests", f"{count(account.requests)}, from {seen}"
-    if since is not None:
-        yield "Restricted since", time_of(since)
-    verdict = kept.get("verdict")
-    if isinstance(verdict, Mapping):
-        yield "Verdict rests on", f"facts {verdict.get('facts')}, by {verdict.get('decider')}"
-    if held is not None:
-        yield "Suspended", f"by {held.by}, {held.at:%Y-%m-%d %H:%M} UTC: {held.reason}"
-        if isinstance(verdict, Mapping) and verdict.get("facts") != held.verdict:
-            yield "Signed on", f"an earlier verdict, of facts {held.verdict}"
-
-
-def _change(each: Moment) -> str:
-    before = f"from {NAMES[each.was]} " if each.was is not None else ""
-    return f"{before}to {NAMES[each.tier]}"
-
-
-def _commands(name: str, tier: int, held: Suspension | None) -> Iterable[tuple[str, str]]:
-    quoted = shlex.quote(name)
-    if held is not None:
-        yield "Take the suspension back", f"inbond guard lift {quoted} --by NAME --reason WHY"
-        if all(each.outcome is not None for each in held.appeals):
-            yield "Enter its appeal", f"inbond guard appeal {quoted} --text TEXT"
-    elif tier == 3:
-        yield (
-            "Sign the suspension, if you agree",
-            f"inbond guard suspend {quoted} --by NAME --reason WHY",
-        )
-    yield "All of this account as data", f"inbond guard report --account {quoted} --json"
-
-
-# Appeals and groups ---------------------------------------------------------------------------------
-
-
-def _appeals(sources: Sources) -> list[Appeal]:
-    """The open ones first, by when they end; then the latest."""
-    held = [sources.suspensions.get(sources.only)] if sources.only else sources.suspensions.values()
-    found = [each for one in held if one is not None for each in one.appeals]
-    return sorted(
-        found, key=lambda each: (not is_open(each, sources.now), abs(each.due - sources.now), each.id)
-    )
-
-
-def _objection(appeal: Appeal, now: datetime) -> Objection:
-    tone: Tone = "plain"
-    command = ""
-    if is_open(appeal, now):
-        tone, state = "care", f"open, {time_left(appeal.due, now)} left"
-        command = (
-            f"inbond guard appeal {shlex.quote(appeal.id)} --decide upheld|lifted --by NAME --reason WHY"
-        )
-    elif appeal.outcome is None:
-        state = f"granted: nobody answered by {appeal.due:%Y-%m-%d %H:%M} UTC"
-    else:
-        state = f"{appeal.outcome} by {appeal.by}: {appeal.answer}"
-    at = f"{appeal.at:%Y-%m-%d %H:%M} UTC"
-    return Objection(appeal.id, appeal.account, appeal.text, tone, state, at, command)
-
-
-def _order(cluster: Cluster) -> tuple[int, int, int, str]:
-    """By tier, then by kind, so that those of one kind stand together; the largest first."""
-    kinds = list(KINDS)
-    return -cluster.tier, kinds.index(cluster.kind), -cluster.size, cluster.id
-
-
-def _drawn(cluster: Cluster, sources: Sources, anchors: Mapping[str, str]) -> Drawn:
-    order = sorted(cluster.members, key=lambda name: (name not in anchors, -sources.tier(name), name))
-    nodes = tuple(Node(name, sources.tier(name), anchors.get(name, "")) for name in order[:MOST_DRAWN])
-    return Drawn(
-        cluster.id, cluster.kind, TONES[cluster.tier],
-        f"tier {cluster.tier}, {NAMES[cluster.tier]}", nodes,
-        len(cluster.members) - len(nodes), cluster.size - len(cluster.members),
-        said(reasons_of(cluster.verdict.to_json())),
-    )  # fmt: skip
+    tiers: tuple[str, ...]
+    bounds: tuple[tuple[str, str], ...]
+    rate: str

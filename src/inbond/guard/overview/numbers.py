@@ -10,7 +10,8 @@ from typing import Any, final
 from inbond.guard.appeals import Appeal, Suspension
 from inbond.guard.detect.judge import Cluster
 from inbond.guard.detect.memory import Memory
-from inbond.report.guard_evidence import NAMES
+from inbond.guard.overview.evidence import NAMES
+from inbond.report.guard_view import Tenant
 from inbond.report.wording import plural
 
 
@@ -38,21 +39,6 @@ class Sources:
         """Whether a person's signature shuts it out now."""
         held = self.suspensions.get(account)
         return held is not None and held.stands(self.now)
-
-
-@final
-@dataclass(frozen=True)
-class Tenant:
-    """``tier`` is the highest of its accounts', ``past`` how many are past tier 0; ``since`` when the first
-    of them came to tier 2 or more."""
-
-    name: str
-    accounts: int
-    requests: int
-    tier: int
-    past: int
-    suspended: int
-    since: str
 
 
 def _names(sources: Sources) -> Iterable[str]:
@@ -89,9 +75,9 @@ def _standing(sources: Sources, counts: Mapping[str, int]) -> str:
         signed = ", and is suspended by a person's signature" if sources.suspended(sources.only) else ""
         return f"{sources.only} stands at tier {tier}, {NAMES[tier]}{signed}"
     return (
-        f"Of {plural(counts['accounts'], 'account')}, {counts['watched']:,} watched, "
-        f"{counts['restricted']:,} restricted, {counts['proposed']:,} proposed for suspension; "
-        f"{counts['suspended']:,} suspended by a person's signature"
+        f"Of {plural(counts['accounts'], 'account')}, {counts['watched']:,} are watched, "
+        f"{counts['restricted']:,} restricted and {counts['proposed']:,} proposed for suspension; "
+        f"{counts['suspended']:,} are suspended by a person's signature"
     )
 
 

@@ -10,18 +10,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, final
 
-from inbond.guard.detect.families import FAMILIES
+from inbond.guard import actions
+from inbond.guard.detect.families import FAMILIES, Family
 from inbond.guard.detect.memory import WINDOW_S
 from inbond.report.data import Series, SeriesStyle
+from inbond.report.guard_view import Curve, Said
 from inbond.report.picture import Tone
 
-NAMES: Final = ("none", "watched", "restricted", "suspension proposed")
+NAMES: Final = tuple(actions.NAMES[tier] for tier in actions.TIERS)
 TONES: Final[tuple[Tone, ...]] = ("plain", "plain", "care", "care")
 """A proposal is a question to a person, and no judgement yet."""
 _OWN: Final = "account"
 _POWER: Final = re.compile(r"1e(-?[0-9]{1,9})")
 _STYLES: Final[tuple[SeriesStyle, ...]] = ("held-out", "train", "outside", "teacher")
 _LARGEST: Final = 10_000
+_LOWEST_TOP: Final = 12
+"""Evidence grows without end; what is larger is drawn at the top, so that the threshold can be seen."""
 _HOUR_S: Final = 3_600
 
 
@@ -37,38 +41,15 @@ class Moment:
     reasons: tuple[Mapping[str, Any], ...]
 
 
-@final
-@dataclass(frozen=True)
-class Curve:
-    """Lines of one picture, with what is said of each; ``title`` names whose evidence it is."""
-
-    title: str
-    series: tuple[Series, ...]
-    said: tuple[str, ...]
-
-
-@final
-@dataclass(frozen=True)
-class Said:
-    """A verdict's own words, apart: ``change`` is what would change what was seen, ``shown`` no evidence."""
-
-    seen: tuple[str, ...]
-    unseen: tuple[str, ...]
-    change: tuple[str, ...]
-    shown: tuple[str, ...]
-
-
 def moment(value: Mapping[str, Any]) -> Moment | None:
     """Reads the body of a ``guard.judged`` event, or what the state keeps; None for anything else."""
     window, tier, verdict = value.get("window"), value.get("tier"), value.get("verdict")
     if not isinstance(window, int) or not 0 <= window < 2**40 or not isinstance(verdict, Mapping):
         return None
-    if tier not in range(len(NAMES)):
+    if not isinstance(tier, int) or tier not in range(len(NAMES)):
         return None
     was = value.get("was")
-    return Moment(
-        window + WINDOW_S, was if was in range(len(NAMES)) else None, int(tier), reasons_of(verdict)
-    )
+    return Moment(window + WINDOW_S, was if was in range(len(NAMES)) else None, tier, reasons_of(verdict))
 
 
 def reasons_of(verdict: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
@@ -81,20 +62,21 @@ def reasons_of(verdict: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
 
 def said(reasons: Iterable[Mapping[str, Any]]) -> Said:
     """What reasons say, each once."""
-    seen, unseen, change, shown = [], [], [], []
+    families, seen, unseen, change, shown = [], [], [], [], []
     for reason in reasons:
         family = _FAMILY.get(str(reason.get("feature")))
         if family is None:
             shown.append(reason["finding"])
         elif reason.get("seen") is True:
+            families.append(family.name)
             seen.append(reason["finding"])
             change.append(f"{family.name}: {family.change}")
         else:
             unseen.append(reason["finding"])
-    return Said(*(tuple(dict.fromkeys(each)) for each in (seen, unseen, change, shown)))
+    return Said(*(tuple(dict.fromkeys(each)) for each in (families, seen, unseen, change, shown)))
 
 
-_FAMILY: Final = {family.name: family for family in FAMILIES}
+_FAMILY: Final[Mapping[str, Family]] = {family.name: family for family in FAMILIES}
 
 
 def power_of(text: object) -> int | None:
@@ -114,27 +96,36 @@ def curves(began: int, moments: Sequence[Moment]) -> tuple[Curve, ...]:
 
 def _strongest_group(reasons: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The reasons of the group that a verdict names first."""
-    sources = [r.get("source") for r in reasons if r.get("feature") in _FAMILY and r.get("source") != _OWN]
-    return [r for r in reasons if r.get("source") == sources[0]] if sources else []
+    first = next((reason.get("source") for reason in reasons if reason.get("source") != _OWN), None)
+    return [reason for reason in reasons if first is not None and reason.get("source") == first]
+
+
+def apart(reasons: Sequence[Mapping[str, Any]]) -> tuple[Said, Said]:
+    """What is said of an account itself and of its strongest group; and of its other groups."""
+    first = _strongest_group(reasons)
+    near = [reason for reason in reasons if reason.get("source") == _OWN or reason in first]
+    return said(near), said(reason for reason in reasons if reason not in near)
 
 
 def _curve(title: str, began: int, table: Sequence[tuple[int, Sequence[Mapping[str, Any]]]]) -> Curve | None:
+    bars = [
+        (_hours(began, at), float(max(0, bar)))
+        for at, reasons in table
+        if (bar := _lowest(power_of(reason.get("threshold")) for reason in reasons)) is not None
+    ]
+    top = max([_LOWEST_TOP, *(int(2 * bar) for _, bar in bars)])
     series, words = [], []
     for family, style in zip(FAMILIES, _STYLES, strict=True):
         points = _points(began, table, family.name)
         if points:
-            series.append(Series(family.name, ((0.0, 0.0), *points), style))
+            drawn = tuple((hour, min(power, float(top))) for hour, power in points)
+            series.append(Series(family.name, ((0.0, 0.0), *drawn), style))
             words.append(f"{family.name}: {_value(points[-1][1])}")
-    bars = [
-        (_hours(began, at), float(bar))
-        for at, reasons in table
-        if (bar := _lowest(power_of(r.get("threshold")) for r in reasons)) is not None
-    ]
     if not series or not bars:
         return None
     line = Series("threshold", ((0.0, bars[0][1]), *bars), "before")
     said = f"threshold: {_value(bars[-1][1])}; a family past it is seen"
-    return Curve(title, (*series, line), (*words, said))
+    return Curve(title, top, (*series, line), (*words, said))
 
 
 def _points(

@@ -1,0 +1,1 @@
+"""What an operator is told: state, verdicts and signatures as the values of a report. Pure."""
