@@ -224,7 +224,7 @@ def _lines(shown: View) -> Iterator[str]:
     for group in shown.clusters[:_MOST]:
         yield from _group(group)
     yield from _more(shown.clusters_left_out, "groups")
-    yield f"False discovery rate at most {shown.rate}: so large a share of the accounts and groups past a tier"
+    yield f"False discovery rate at most {shown.rate}: so large a share of the accounts and groups at a tier"
     yield "is expected to be there wrongly, where lawful traffic keeps the bounds that the verdicts state."
 
 
