@@ -16,13 +16,12 @@ from inbond.report.picture import Tone
 @final
 @dataclass(frozen=True)
 class Said:
-    """A verdict's own words, apart: ``families`` are the names of what was seen, ``change`` is what would
-    change it, ``shown`` no evidence."""
+    """A verdict's own words, apart: ``families`` are the names of what was ``seen``, which says too what
+    would change it; ``shown`` is no evidence."""
 
     families: tuple[str, ...]
     seen: tuple[str, ...]
     unseen: tuple[str, ...]
-    change: tuple[str, ...]
     shown: tuple[str, ...]
 
 

@@ -62,7 +62,7 @@ def reasons_of(verdict: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
 
 def said(reasons: Iterable[Mapping[str, Any]]) -> Said:
     """What reasons say, each once."""
-    families, seen, unseen, change, shown = [], [], [], [], []
+    families, seen, unseen, shown = [], [], [], []
     for reason in reasons:
         family = _FAMILY.get(str(reason.get("feature")))
         if family is None:
@@ -70,10 +70,9 @@ def said(reasons: Iterable[Mapping[str, Any]]) -> Said:
         elif reason.get("seen") is True:
             families.append(family.name)
             seen.append(reason["finding"])
-            change.append(f"{family.name}: {family.change}")
         else:
             unseen.append(reason["finding"])
-    return Said(*(tuple(dict.fromkeys(each)) for each in (families, seen, unseen, change, shown)))
+    return Said(*(tuple(dict.fromkeys(each)) for each in (families, seen, unseen, shown)))
 
 
 _FAMILY: Final[Mapping[str, Family]] = {family.name: family for family in FAMILIES}

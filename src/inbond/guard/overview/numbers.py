@@ -84,9 +84,9 @@ def _standing(sources: Sources, counts: Mapping[str, int]) -> str:
 def _waiting(dues: Sequence[datetime], now: datetime) -> str:
     if not dues:
         return "No appeal is open."
-    first = "; the first ends" if len(dues) > 1 else ", which ends"
+    first = "the first to be" if len(dues) > 1 else "to be"
     verb = "is" if len(dues) == 1 else "are"
-    return f"{plural(len(dues), 'appeal')} {verb} open{first} in {time_left(min(dues), now)}."
+    return f"{plural(len(dues), 'appeal')} {verb} open, {first} answered within {time_left(min(dues), now)}."
 
 
 def tenants_of(sources: Sources) -> list[Tenant]:

@@ -1,0 +1,371 @@
+"""The guard's report: what it says of a ring, of nobody and of very many; that nothing in it can run."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inbond.cli.main import run
+from inbond.errors import InputError
+from inbond.guard.appeals import Appeal, Suspension
+from inbond.guard.detect.judge import Cluster
+from inbond.guard.detect.memory import WINDOW_S, Account, Memory
+from inbond.guard.overview.build import chosen, view
+from inbond.guard.overview.evidence import curves, moment, power_of, reasons_of, said
+from inbond.guard.overview.numbers import Sources
+from inbond.report.guard_page import render_guard_page
+from inbond.report.guard_pictures import MOST_DRAWN, draw_cluster
+from inbond.report.page import MOST_BYTES
+from inbond.types import Reason, Verdict
+from inbond.workspace import Workspace
+from tests.guard_report_examples import LAWFUL, RING, START, decide, watch
+from tests.report_examples import HOSTILE
+from tests.unit.test_report_page import check
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+JAPANESE = RING[-1]
+Report = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory, config: str) -> Workspace:
+    workspace = Workspace(tmp_path_factory.mktemp("guarded") / "bond")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", config)
+        watch(workspace)
+        decide(workspace)
+    return workspace
+
+
+@pytest.fixture
+def report(
+    guarded: Workspace, config: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Report:
+    monkeypatch.setenv("XDG_CONFIG_HOME", config)
+
+    def call(*arguments: str, code: int = 0) -> Any:
+        capsys.readouterr()
+        assert run(["guard", "report", *arguments, "--home", str(guarded.home), "--json"]) == code
+        return json.loads(capsys.readouterr().out)
+
+    return call
+
+
+# The ring ------------------------------------------------------------------------------------------
+
+
+def test_it_says_who_stands_where(report: Report) -> None:
+    found = report()
+    assert found["sentence"].startswith(
+        "Of 10 accounts, 0 are watched, 0 restricted and 7 proposed for suspension; 2 are suspended by a "
+        "person's signature. 1 appeal is open, to be answered within 23 h "
+    )
+    assert set(found["standing"]) == set(RING)
+    assert {each["tier"] for each in found["standing"].values()} == {3}
+    assert [name for name, each in found["standing"].items() if each["suspended"]] == ["t0/a", JAPANESE]
+    (appeal,) = found["standing"][JAPANESE]["appeals"]
+    assert appeal["outcome"] is None
+    assert found["by_tenant"]["acme"] == {
+        "accounts": 2, "requests": 478, "tier": 0, "past_tier_0": 0, "suspended": 0,
+    }  # fmt: skip
+    assert {name for each in found["clusters"] for name in each["members"]} == set(RING)
+    assert found["false_discovery_rate"] == 0.01
+
+
+def test_the_page_shows_verdicts_evidence_groups_and_appeals(report: Report, tmp_path: Path) -> None:
+    place = tmp_path / "guard.html"
+    assert report("--page", str(place))["page"] == str(place)
+    page = place.read_text(encoding="utf-8")
+    said_there = " ".join(check(page).texts)
+    for words in (
+        "7 proposed for suspension",
+        "学校/川-窓口",
+        "私たちは学校です。<script>",
+        "hands back reasoning that was sealed for another account",
+        "It would change with",
+        "no log-probabilities are given",
+        "one means of payment",
+        "False discovery rate: at most 1%.",
+        "No prompt and no answer is shown, because none is kept anywhere",
+        "elicitation: 1e",
+        "; a family past it is seen",
+        "inbond guard suspend t1/a --by NAME --reason WHY",
+        "from restricted to suspension proposed",
+    ):
+        assert words in said_there, words
+    assert page.count('class="trace before"') >= 2 * len(RING), "a threshold in every picture"
+    assert 'lang="ja"' in page
+    assert not any(word in page for word in ("verbatim", "odd numbers", "Task number"))
+
+
+def test_a_summary_for_a_terminal_is_short_and_plain(
+    guarded: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["guard", "report", "--home", str(guarded.home)]) == 0
+    text = capsys.readouterr().out
+    assert "\x1b" not in text
+    assert len(text.splitlines()) < 40
+    assert f"{JAPANESE}: suspended; tier 3, suspension proposed; seen: elicitation, replay" in text
+    assert "False discovery rate at most 1%" in text
+    assert run(["guard", "report", "--home", str(guarded.home), "--quiet"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_one_account_alone_with_its_history(report: Report, tmp_path: Path) -> None:
+    place = tmp_path / "one.html"
+    found = report("--account", "t1/a", "--page", str(place))
+    assert found["sentence"] == "t1/a stands at tier 3, suspension proposed. No appeal is open."
+    assert list(found["standing"]) == ["t1/a"]
+    assert [each["tier"] for each in found["history"]] == [2, 3]
+    assert list(found["by_tenant"]) == ["t1"]
+    texts = check(place.read_text(encoding="utf-8")).texts
+    assert "t0/a" in texts, "it is drawn as a member of the group"
+    assert not any(LAWFUL[0] in text for text in texts)
+    lawful = report("--account", LAWFUL[2])
+    assert lawful["sentence"] == "研究所/日本語 stands at tier 0, none. No appeal is open."
+
+
+def test_an_account_that_nobody_knows_is_named(report: Report) -> None:
+    error = report("--account", "nobody/x", code=2)["error"]
+    assert error["expected"] == "an account that the guard has seen, as TENANT/ACCOUNT"
+    assert error["found"] == "nobody/x"
+
+
+def test_the_page_is_not_written_into_the_workspace(report: Report, guarded: Workspace) -> None:
+    error = report("--page", str(guarded.home / "guard.html"), code=2)["error"]
+    assert "outside the workspace" in error["expected"]
+    error = report("--page", str(guarded.home.parent / "no" / "guard.html"), code=2)["error"]
+    assert error["fix"] == "make the folder, or name another file"
+
+
+def test_where_no_guard_ran_it_says_so_and_makes_nothing(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    page = tmp_path / "none.html"
+    assert run(["guard", "report", "--home", str(workspace.home), "--page", str(page)]) == 0
+    assert capsys.readouterr().out.startswith("No request was judged yet.\n")
+    assert not workspace.home.exists()
+    assert "Nobody has called yet." in check(page.read_text(encoding="utf-8")).texts
+
+
+def test_a_state_that_cannot_be_understood_is_told_of(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import asyncio
+
+    from inbond.guard.state_sqlite import SqliteState
+
+    async def write() -> None:
+        state = SqliteState(workspace.home / "guard" / "state.db")
+        await state.fold(600, b"of another version", {})
+        await state.close()
+
+    asyncio.run(write())
+    assert run(["guard", "report", "--home", str(workspace.home)]) == 2
+    assert "not a memory of this version" in capsys.readouterr().err
+
+
+def test_the_commands_it_shows_do_what_they_say(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    workspace = Workspace(tmp_path / "bond")
+    watch(workspace, 30)
+    id_ = decide(workspace)
+    home = ["--home", str(workspace.home)]
+
+    def call(command: str) -> str:
+        filled = command.replace("upheld|lifted", "lifted").replace("NAME", "Chie").replace("WHY", "read")
+        assert run([*shlex.split(filled)[1:], *home]) == 0, command
+        return capsys.readouterr().out
+
+    listed = call("inbond guard report")
+    commands = [line.partition("inbond ")[2] for line in listed.splitlines() if "  " in line[:2]]
+    assert f"guard appeal {id_} --decide upheld|lifted --by NAME --reason WHY" in commands
+    assert len(commands) == 1 + len(RING)
+    for command in commands:
+        call("inbond " + command)
+    after = call("inbond guard report")
+    assert "5 are suspended by a person's signature. No appeal is open." in after
+
+
+# By hand -------------------------------------------------------------------------------------------
+
+
+def verdict(text: str = "Seen: it.", **detail: Any) -> dict[str, Any]:
+    known = {"feature": "replay", "e_value": "1e7", "threshold": "1e5", "seen": True, "trials": 9}
+    reason = Reason("circumvention.replay", text, "account", {**known, **detail})
+    return Verdict("restricted", (reason,), "sha256:" + "a" * 64, "inbond.detect/1").to_json()  # type: ignore[arg-type]
+
+
+def kept(tier: int, text: str = "Seen: it.", **detail: Any) -> dict[str, Any]:
+    return {"tier": tier, "window": START, "since": START, "verdict": verdict(text, **detail)}
+
+
+def held(name: str, text: str = "We are a school.", hours: float = 1) -> Suspension:
+    at = NOW - timedelta(hours=hours)
+    appeal = Appeal("abc", name, text, at, at + timedelta(hours=24))
+    return Suspension(name, "sha256:" + "b" * 64, "Ben", "read twice", at, (appeal,))
+
+
+def sources(names: tuple[str, ...] = ("acme/a",), **changes: Any) -> Sources:
+    memory = Memory(START, 0, {name: Account(1, first=START, last=START, requests=7) for name in names})
+    made = Sources(NOW, memory, {name: kept(2) for name in names})
+    return replace(made, **changes)
+
+
+def test_an_appeal_that_nobody_answered_is_granted() -> None:
+    name = "acme/a"
+    found = view(sources(suspensions={name: held(name, hours=24)}))
+    (objection,) = found.objections
+    assert objection.state == "granted: nobody answered by 2026-11-22 12:00 UTC"
+    assert objection.command == ""
+    assert found.counts["suspended"] == 0
+    assert found.entries[0].standing == "tier 2, restricted"
+    late = view(sources(suspensions={name: held(name, hours=23.75)}))
+    assert late.objections[0].state == "open, 0 h 15 min left"
+    assert late.counts["suspended"] == 1
+
+
+def test_who_waits_for_an_answer_stands_first() -> None:
+    names = ("a/watched", "b/proposed", "c/appeals")
+    standing = {"a/watched": kept(1), "b/proposed": kept(3), "c/appeals": kept(2)}
+    found = sources(names, standing=standing, suspensions={"c/appeals": held("c/appeals")})
+    assert chosen(found) == ["c/appeals", "b/proposed", "a/watched"]
+    with pytest.raises(InputError, match="TENANT/ACCOUNT"):
+        chosen(replace(found, only="d"))
+
+
+def test_evidence_begins_at_one_and_the_threshold_can_be_seen() -> None:
+    first = moment({**kept(1, e_value="1e3"), "was": 0})
+    later = moment({**kept(2, e_value="1e900"), "window": START + 6 * WINDOW_S})
+    assert first is not None
+    assert later is not None
+    (curve,) = curves(START, [first, later])
+    replay, threshold = curve.series
+    assert replay.points == ((0.0, 0.0), (1 / 6, 3.0), (7 / 6, 12.0)), "what is larger is drawn at the top"
+    assert threshold.points == ((0.0, 5.0), (1 / 6, 5.0), (7 / 6, 5.0))
+    assert curve.said == ("replay: 1e900", "threshold: 1e5; a family past it is seen")
+
+
+def test_evidence_against_is_drawn_as_none_and_what_was_not_looked_at_is_not() -> None:
+    against = moment(kept(1, e_value="1e-4"))
+    unseen = moment(kept(1, trials=0))
+    assert against is not None
+    assert unseen is not None
+    (curve,) = curves(START, [against])
+    assert curve.series[0].points[-1] == (1 / 6, 0.0)
+    assert curve.said[0] == "replay: 1 or less"
+    assert curves(START, [unseen]) == ()
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=8)
+    | st.sampled_from(["account", "1e7", 600]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "window",
+                    "tier",
+                    "was",
+                    "verdict",
+                    "reasons",
+                    "finding",
+                    "feature",
+                    "source",
+                    "e_value",
+                    "trials",
+                ]
+            ),
+            inner,
+            max_size=6,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(["window", "tier", "was", "verdict"]), JSON), max_size=4))
+def test_whatever_a_ledger_holds_can_be_read(bodies: list[dict[str, Any]]) -> None:
+    found = [each for body in bodies if (each := moment(body)) is not None]
+    for curve in curves(0, found):
+        assert len(curve.series) == len(curve.said)
+    for body in bodies:
+        if isinstance(body.get("verdict"), dict):
+            said(reasons_of(body["verdict"]))
+
+
+@given(st.integers(-(10**9) + 1, 10**9 - 1))
+def test_a_power_is_what_stands_there(power: int) -> None:
+    assert power_of(f"1e{power}") == max(-10_000, min(10_000, power))
+    assert power_of(f"2e{power}") is None
+
+
+@settings(max_examples=25)
+@given(st.sampled_from([*HOSTILE, " ".join(HOSTILE)]) | st.text(min_size=1, max_size=60))
+def test_any_text_anywhere_stays_text(text: str) -> None:
+    """Names, verdicts, appeals and reasons come from callers and from files that others wrote."""
+    name = text or "x"
+    reasons = (Reason("r", text, text, {"feature": "replay", "seen": True}),)
+    cluster = Cluster("payment:1", "payment", 2, 3, (name,), Verdict(text, reasons, "sha256:0", text))  # type: ignore[arg-type]
+    made = sources(
+        (name,),
+        standing={name: kept(2, text)},
+        suspensions={name: held(name, text)},
+        clusters=(cluster,),
+        judged=({**kept(1, text), "account": name},),
+    )
+    check(render_guard_page(view(made), "0"))
+    check(render_guard_page(view(replace(made, only=name)), "0"))
+
+
+def test_a_hundred_thousand_accounts_make_a_page_of_bounded_size_that_counts_the_rest() -> None:
+    names = tuple(f"テナント{number // 3}/口座{number}" for number in range(100_000))
+    past = names[::20]
+    members = past[:3_500]
+    cluster = Cluster(
+        "payment:1",
+        "payment",
+        2,
+        4_000,
+        members,
+        Verdict("restricted", (), "sha256:0", "v"),  # type: ignore[arg-type]
+    )
+    made = sources(
+        names, standing={name: kept(2, "見た" * 800) for name in past}, clusters=(cluster,) * 30,
+        suspensions={name: held(name, "異議" * 5_000) for name in past[:60]},
+    )  # fmt: skip
+    page = render_guard_page(view(made), "0")
+    assert len(page.encode()) < MOST_BYTES
+    texts = " ".join(check(page).texts)
+    assert "Of 100,000 accounts, 0 are watched, 5,000 restricted" in texts
+    assert "40 more appeals, not shown here" in texts
+    shown = page.count('<article class="ancestor" id="account-')
+    assert shown >= 4
+    assert f"{5_000 - shown:,} more accounts past tier 0 or suspended, not shown here" in texts
+    assert "3,476 more carry its tier and are not drawn. 500 are in it" in texts
+
+
+def test_every_member_is_drawn_inside_the_picture() -> None:
+    for count in (0, 1, 2, MOST_DRAWN):
+        picture = draw_cluster("g", "t", "one means of payment", [("川/a", 3)] * count)
+        assert picture.count("<rect") == count + 1
+        for x, width in re.findall(r'<rect x="([\d.]+)" y="[\d.]+" width="([\d.]+)"', picture):
+            assert float(x) + float(width) <= 292
