@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import shlex
@@ -18,17 +19,21 @@ from hypothesis import strategies as st
 from inbond.cli.main import run
 from inbond.errors import InputError
 from inbond.guard.appeals import Appeal, Suspension
-from inbond.guard.detect.judge import Cluster
+from inbond.guard.detect import memory as memories
+from inbond.guard.detect.judge import Cluster, clusters, judge
 from inbond.guard.detect.memory import WINDOW_S, Account, Memory
 from inbond.guard.overview.build import chosen, view
 from inbond.guard.overview.evidence import curves, moment, power_of, reasons_of, said
 from inbond.guard.overview.numbers import Sources
+from inbond.guard.state_redis import RedisState
+from inbond.guard.state_sqlite import SqliteState
 from inbond.report.guard_page import render_guard_page
 from inbond.report.guard_pictures import MOST_DRAWN, draw_cluster
 from inbond.report.page import MOST_BYTES
 from inbond.types import Reason, Verdict
 from inbond.workspace import Workspace
 from tests.guard_report_examples import LAWFUL, RING, START, decide, watch
+from tests.redis_server import RedisServer
 from tests.report_examples import HOSTILE
 from tests.unit.test_report_page import check
 
@@ -138,6 +143,9 @@ def test_one_account_alone_with_its_history(report: Report, tmp_path: Path) -> N
     assert not any(LAWFUL[0] in text for text in texts)
     lawful = report("--account", LAWFUL[2])
     assert lawful["sentence"] == "研究所/日本語 stands at tier 0, none. No appeal is open."
+    verdict = lawful["standing"][LAWFUL[2]]["verdict"]
+    assert verdict["outcome"] == "none"
+    assert verdict["reasons"][1]["finding"].startswith("Not seen: no more reasoning of other accounts")
 
 
 def test_an_account_that_nobody_knows_is_named(report: Report) -> None:
@@ -166,10 +174,6 @@ def test_where_no_guard_ran_it_says_so_and_makes_nothing(
 def test_a_state_that_cannot_be_understood_is_told_of(
     workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import asyncio
-
-    from inbond.guard.state_sqlite import SqliteState
-
     async def write() -> None:
         state = SqliteState(workspace.home / "guard" / "state.db")
         await state.fold(600, b"of another version", {})
@@ -178,6 +182,34 @@ def test_a_state_that_cannot_be_understood_is_told_of(
     asyncio.run(write())
     assert run(["guard", "report", "--home", str(workspace.home)]) == 2
     assert "not a memory of this version" in capsys.readouterr().err
+
+
+def test_state_that_replicas_share_is_read_from_redis(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    server = RedisServer()
+    try:
+        url = f"redis://127.0.0.1:{server.port}/0"
+
+        async def write() -> None:
+            state = RedisState(url)
+            memory = Memory(START, 0, {"acme/川": Account(1, first=START, last=START, requests=7)})
+            await state.fold(START, memory.to_bytes(), {"acme/川": json.dumps(kept(2)).encode()})
+            await state.close()
+
+        asyncio.run(write())
+        config = tmp_path / "guard.yaml"
+        config.write_text(
+            f"upstream: {{url: 'http://localhost:1'}}\nstate: {url}\nmodels: {{m: {{}}}}\nissuer: x\n"
+        )
+        shared = ["guard", "report", "--home", str(workspace.home), "--config", str(config)]
+        assert run(shared) == 0
+        assert "acme/川: tier 2, restricted; seen: replay" in capsys.readouterr().out
+        assert not workspace.home.exists()
+    finally:
+        server.stop()
+    assert run(shared) != 0
+    assert "Redis to answer at" in capsys.readouterr().err
 
 
 def test_the_commands_it_shows_do_what_they_say(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -199,6 +231,17 @@ def test_the_commands_it_shows_do_what_they_say(tmp_path: Path, capsys: pytest.C
         call("inbond " + command)
     after = call("inbond guard report")
     assert "5 are suspended by a person's signature. No appeal is open." in after
+
+
+def test_the_groups_alone_are_those_of_the_whole_judgement(guarded: Workspace) -> None:
+    async def read() -> bytes:
+        state = SqliteState(guarded.home / "guard" / "state.db")
+        _, memory = await state.memory()
+        await state.close()
+        return memory
+
+    memory = memories.from_bytes(asyncio.run(read()))
+    assert clusters(memory) == judge(memory).clusters != ()
 
 
 # By hand -------------------------------------------------------------------------------------------
@@ -302,6 +345,7 @@ JSON = st.recursive(
 )
 
 
+@settings(max_examples=40)
 @given(st.lists(st.dictionaries(st.sampled_from(["window", "tier", "was", "verdict"]), JSON), max_size=4))
 def test_whatever_a_ledger_holds_can_be_read(bodies: list[dict[str, Any]]) -> None:
     found = [each for body in bodies if (each := moment(body)) is not None]
@@ -310,6 +354,8 @@ def test_whatever_a_ledger_holds_can_be_read(bodies: list[dict[str, Any]]) -> No
     for body in bodies:
         if isinstance(body.get("verdict"), dict):
             said(reasons_of(body["verdict"]))
+    named = [{**body, "account": name} for body in bodies for name in ("acme/a", ["acme/a"], None)]
+    check(render_guard_page(view(sources(judged=named)), "0"))
 
 
 @given(st.integers(-(10**9) + 1, 10**9 - 1))

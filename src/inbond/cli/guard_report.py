@@ -95,11 +95,21 @@ def _read(workspace: Workspace, config: Path | None, account: str | None) -> Sou
     kept, tiers = _state(workspace, config)
     suspensions = appeals.suspensions(membership.events_in(workspace, os.environ))
     now = datetime.now(UTC)
+    if account is not None and account in kept.accounts and account not in tiers:
+        tiers[account] = _looked_at(kept, account)
     found = Sources(now, kept, tiers, clusters(kept), suspensions, only=account)
     names = set(chosen(found))
     events = membership.events_in(workspace, os.environ)
-    judged = [each.body for each in events if each.kind == JUDGED and each.body.get("account") in names]
+    judged = [each.body for each in events if each.kind == JUDGED and str(each.body.get("account")) in names]
     return replace(found, judged=tuple(judged))
+
+
+def _looked_at(memory: Memory, account: str) -> dict[str, Any]:
+    """The verdict on an account of tier 0, which nobody keeps."""
+    from inbond.guard import observe
+    from inbond.guard.detect.judge import judge
+
+    return observe.from_bytes(observe.to_bytes(judge(memory).accounts[account], memory.window))
 
 
 def _state(workspace: Workspace, config: Path | None) -> tuple[Memory, dict[str, dict[str, Any]]]:

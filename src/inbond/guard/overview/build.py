@@ -73,9 +73,9 @@ def view(sources: Sources) -> View:
     anchors = {name: f"account-{number}" for number, name in enumerate(names, start=1)}
     history: dict[str, list[Moment]] = {}
     for body in sources.judged:
-        found = moment(body) if body.get("account") in anchors else None
-        if found is not None:
-            history.setdefault(body["account"], []).append(found)
+        name, found = body.get("account"), moment(body)
+        if isinstance(name, str) and name in anchors and found is not None:
+            history.setdefault(name, []).append(found)
     tenants = tenants_of(sources)
     counts = counted(sources, len(tenants))
     appeals = _appeals(sources)

@@ -24,6 +24,7 @@ _OWN: Final = "account"
 _POWER: Final = re.compile(r"1e(-?[0-9]{1,9})")
 _STYLES: Final[tuple[SeriesStyle, ...]] = ("held-out", "train", "outside", "teacher")
 _LARGEST: Final = 10_000
+_LAST: Final = 2**37
 _LOWEST_TOP: Final = 12
 """Evidence grows without end; what is larger is drawn at the top, so that the threshold can be seen."""
 _HOUR_S: Final = 3_600
@@ -44,7 +45,7 @@ class Moment:
 def moment(value: Mapping[str, Any]) -> Moment | None:
     """Reads the body of a ``guard.judged`` event, or what the state keeps; None for anything else."""
     window, tier, verdict = value.get("window"), value.get("tier"), value.get("verdict")
-    if not isinstance(window, int) or not 0 <= window < 2**40 or not isinstance(verdict, Mapping):
+    if not isinstance(window, int) or not 0 <= window < _LAST or not isinstance(verdict, Mapping):
         return None
     if not isinstance(tier, int) or tier not in range(len(NAMES)):
         return None
