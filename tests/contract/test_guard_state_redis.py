@@ -163,6 +163,9 @@ async def main(url, name, seed):
     async def one(number):
         asked = [claim("shared", 3, 600), claim("other", 1, 10_000)]
         found = await state.reserve(f"{name}/{number}", asked, [seat("s", 4)], AT, 600.0)
+        while isinstance(found, Full) and found.what == "requests at a time":  # no cap, but a queue
+            await asyncio.sleep(dice.random() / 500)
+            found = await state.reserve(f"{name}/{number}", asked, [seat("s", 4)], AT, 600.0)
         if isinstance(found, Full):
             return
         await asyncio.sleep(dice.random() / 500)
