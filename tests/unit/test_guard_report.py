@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import shlex
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -208,6 +209,7 @@ def test_state_that_replicas_share_is_read_from_redis(
         assert not workspace.home.exists()
     finally:
         server.stop()
+        shutil.rmtree(server.folder)
     assert run(shared) != 0
     assert "Redis to answer at" in capsys.readouterr().err
 
