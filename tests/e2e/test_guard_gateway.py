@@ -310,7 +310,7 @@ def test_two_guards_on_one_redis_keep_one_budget(tmp_path: Path) -> None:
             eventually(lambda: json.loads(first.get("/health")[1])["state"] == "lost")
             assert first.get("/ready")[0] == 503
             redis.start()
-            eventually(lambda: first.get("/ready")[0] == 200)
+            eventually(lambda: first.get("/ready")[0] == second.get("/ready")[0] == 200)
             clients[1].models.list()  # it forgot: budgets begin anew, and that is counted
             assert b"inbond_state_losses 1.0" in first.get("/metrics")[1]
             assert "hunter2" not in first.log.read_text() + second.log.read_text()
