@@ -113,6 +113,19 @@ def _number(error: Exception) -> int | None:
 
 
 @contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Holds the lock file at ``path``, waiting for it; the system frees it when the process dies. Raises
+    UnwritableError."""
+    with writing(path):
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
 def replacing(path: Path, mode: int = PRIVATE_FILE) -> Iterator[Path]:
     """Yields a temporary path beside ``path``; on success it is flushed to disk and takes its place.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -147,17 +146,9 @@ def _answer(workspace: Workspace, id_: str, outcome: str, by: str, reason: str) 
 def _standing(workspace: Workspace, account: str, config: Path | None) -> tuple[int, str]:
     """An account's tier and the digest of the facts it rests on, as the guard's state has them."""
     from inbond.guard import observe
-    from inbond.guard.config import read_config
-    from inbond.guard.serve import open_state
+    from inbond.guard.serve import ask_state
 
-    async def read() -> bytes | None:
-        state = open_state(read_config(config) if config else None, workspace.guard)
-        try:
-            return await state.tier(account)
-        finally:
-            await state.close()
-
-    found = asyncio.run(read())
+    found = ask_state(config, workspace.guard, lambda state: state.tier(account))
     if found is None:
         return 0, ""
     kept = observe.from_bytes(found)

@@ -71,7 +71,7 @@ def issuer(
     from inbond.guard.receipts import FOLDER, public_keys
     from inbond.ledger import issuer_keys
 
-    store = KeyStore(open_workspace(home).home / "guard" / FOLDER)
+    store = KeyStore(open_workspace(home).guard / FOLDER)
     if rotate:
         store.rotate()
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -116,21 +115,13 @@ def _state(workspace: Workspace, config: Path | None) -> tuple[Memory, dict[str,
     """The memory and the verdicts kept beside it. A workspace in which no guard ran stays as it is."""
     from inbond.guard.config import read_config
     from inbond.guard.detect.memory import Memory
-    from inbond.guard.serve import open_state
+    from inbond.guard.serve import ask_state
 
     settings = read_config(config) if config is not None else None
-    folder = workspace.home / "guard"
+    folder = workspace.guard
     if (settings is None or settings.state is None) and not (folder / "state.db").exists():
         return Memory(), {}
-
-    async def read() -> tuple[bytes, dict[str, bytes]]:
-        state = open_state(settings, folder)
-        try:
-            return await _of_one_window(state)
-        finally:
-            await state.close()
-
-    memory, tiers = asyncio.run(read())
+    memory, tiers = ask_state(config, folder, _of_one_window)
     return _understood(memory, tiers)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
@@ -104,18 +103,10 @@ def _read(workspace: Workspace, place: Path, key: bytes, config: Path | None) ->
 
 def _memory(workspace: Workspace, config: Path | None) -> Memory:
     """What detection remembers."""
-    from inbond.guard.config import read_config
     from inbond.guard.detect.memory import from_bytes
-    from inbond.guard.serve import open_state
+    from inbond.guard.serve import ask_state
 
-    async def kept() -> bytes:
-        state = open_state(read_config(config) if config else None, workspace.guard)
-        try:
-            return (await state.memory())[1]
-        finally:
-            await state.close()
-
-    return from_bytes(asyncio.run(kept()))
+    return from_bytes(ask_state(config, workspace.guard, lambda state: state.memory())[1])
 
 
 def _bytes(place: Path) -> bytes:

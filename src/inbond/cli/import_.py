@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,8 +16,7 @@ from inbond.ledger.declaration import Declared
 from inbond.ledger.events import Event
 from inbond.ledger.ledger import Ledger
 from inbond.ledger.lineage import Edge
-from inbond.policy import library
-from inbond.workspace import Workspace, config_folder
+from inbond.workspace import Workspace
 
 _MOST = 20
 _Key = tuple[str, str, str]
@@ -97,7 +95,9 @@ def _called(item: Declared) -> set[str]:
 def _check(workspace: Workspace, told: Sequence[Event], found: Sequence[Declared]) -> dict[str, list[Edge]]:
     """The edges that are passed over because they end in what a run recorded, by what that is. Raises
     InputError when it cannot be true together with what is known already: before it is kept."""
-    lineage = asking.read(workspace, told, library.load(config_folder(os.environ)), found)
+    from inbond.recipes.plan import my_library  # here: it is not light
+
+    lineage = asking.read(workspace, told, my_library(), found)
     graph = lineage.graph
     passed: dict[str, list[Edge]] = {}
     for item in found:

@@ -25,10 +25,9 @@ from inbond.ledger import membership, pins
 from inbond.ledger.answer import WORDS, part_words
 from inbond.ledger.asking import Lineage, read
 from inbond.ledger.trace import Ancestor, Trace, find_target
-from inbond.policy import library
 from inbond.report.owed import owed
 from inbond.report.trace_view import View, view, ways
-from inbond.workspace import Workspace, config_folder, write_bytes
+from inbond.workspace import Workspace, write_bytes
 
 _EXIT = {"yes": 0, "no": 0, "cannot-tell": 3}
 _PUBLIC: Final = 0o644
@@ -143,9 +142,9 @@ def open_lineage(workspace: Workspace) -> Lineage:
 
     Raises as ``asking.read``.
     """
-    return read(
-        workspace, membership.events_in(workspace, os.environ), library.load(config_folder(os.environ))
-    )
+    from inbond.recipes.plan import my_library  # here: it is not light
+
+    return read(workspace, membership.events_in(workspace, os.environ), my_library())
 
 
 # For a person ---------------------------------------------------------------------------------------

@@ -7,20 +7,16 @@ when every envelope of its own has expired. Replicas that are to open each other
 from __future__ import annotations
 
 import base64
-import contextlib
-import fcntl
 import itertools
 import json
-import os
 import secrets
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, final
 
 from inbond.errors import InputError
 from inbond.guard.sealing import KEY_BYTES, Ring, SealKey, new_key
-from inbond.workspace import PRIVATE_DIR, PRIVATE_FILE, write_json, writing
+from inbond.workspace import PRIVATE_DIR, PRIVATE_FILE, locked, write_json, writing
 
 _DAY_S: Final = 86_400.0
 
@@ -45,7 +41,7 @@ def open_ring(path: Path, lifetimes: Lifetimes, now: float) -> Ring:
     UnwritableError."""
     with writing(path.parent):
         path.parent.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
-    with _locked(path.parent / f".{path.name}.lock"):
+    with locked(path.parent / f".{path.name}.lock"):
         known = _read(path) if path.exists() else ()
         keys = turned(known, lifetimes, now)
         if keys != known:
@@ -103,14 +99,3 @@ def _no_ring(path: Path, found: str) -> InputError:
         fix="put the file back from a backup, or move it away: new keys are made, and reasoning that "
         "clients hold sealed is dropped from their next requests",
     )
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with writing(path):
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import TypeVar, final
 
 from aiohttp import web
 
@@ -16,7 +16,7 @@ from inbond.errors import InbondError, InputError
 from inbond.guard import sealing_keys
 from inbond.guard.app import Gateway
 from inbond.guard.callers import Callers, parse_callers
-from inbond.guard.config import GuardConfig, read_file
+from inbond.guard.config import GuardConfig, read_config, read_file
 from inbond.guard.observe import Observer
 from inbond.guard.receipts import Issuer
 from inbond.guard.sealing import Ring
@@ -27,6 +27,7 @@ from inbond.guard.state_sqlite import SqliteState
 from inbond.guard.upstream import HttpUpstream, check_not_itself
 from inbond.ledger.ledger import Ledger
 
+T = TypeVar("T")
 _LOOK_S = 1.0
 _GRACE_S = 30.0
 _IDLE_S = 75.0
@@ -104,6 +105,20 @@ def open_state(config: GuardConfig | None, folder: Path) -> State:
     from inbond.guard.state_redis import RedisState  # an optional dependency
 
     return RedisState(config.state)
+
+
+def ask_state(config: Path | None, folder: Path, question: Callable[[State], Awaitable[T]]) -> T:
+    """The answer of the state that the file ``config`` names, or that lies in the guard's ``folder``: for a
+    command, which opens and closes it. Raises as ``read_config``, ``open_state`` and the state."""
+
+    async def asked() -> T:
+        state = open_state(read_config(config) if config is not None else None, folder)
+        try:
+            return await question(state)
+        finally:
+            await state.close()
+
+    return asyncio.run(asked())
 
 
 def seal_ring(config: GuardConfig, folder: Path) -> Ring:

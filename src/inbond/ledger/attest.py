@@ -9,11 +9,8 @@ which neither of the others consists. A key's id is the digest of its raw 32-byt
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -27,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from inbond import digest
 from inbond.digest import Digest
 from inbond.errors import InputError
-from inbond.workspace import PRIVATE_DIR, PRIVATE_FILE, config_folder, write_bytes, writing
+from inbond.workspace import PRIVATE_DIR, PRIVATE_FILE, config_folder, locked, write_bytes, writing
 
 Purpose = Literal["inbond.event/1", "inbond.head/1"]
 """What a signature is for; the name of the format that is signed."""
@@ -214,7 +211,7 @@ class KeyStore:
                 found="none",
                 fix="inbond keys show makes one; if yours was lost, that is how a new one begins",
             )
-        with _locked(self.folder / ".lock"):
+        with locked(self.folder / ".lock"):
             self._sweep()
             old = _read_private(path)
             kept = self.folder / f"signing-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}.pem"
@@ -235,21 +232,9 @@ class KeyStore:
         with writing(self.folder):
             self.folder.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
             self.folder.chmod(PRIVATE_DIR)
-        with _locked(self.folder / ".lock"):
+        with locked(self.folder / ".lock"):
             if not path.exists():
                 write_bytes(path, _encode_private(Ed25519PrivateKey.generate()), PRIVATE_FILE)
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Holds the lock file; the system frees it when the process dies."""
-    with writing(path):
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _encode_private(key: Ed25519PrivateKey) -> bytes:

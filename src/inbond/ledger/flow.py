@@ -89,14 +89,21 @@ def binds(terms: Terms, reading: Reading, reach: Reach) -> Binds:
 
 def duties(graph: Graph, target: str, library: Library) -> Iterator[Duty]:
     """What the texts on file ask because of every ancestor of ``target``, the nearest first."""
-    far, near = reaches(graph, target), graph.by_weights(target)
+    far = reaches(graph, target)
+    for id_, topic, terms in _texts(graph, target, library):
+        reading = terms.position(topic)
+        if reading is not None:
+            yield from _asked(terms, reading, id_, far[id_])
+
+
+def _texts(graph: Graph, target: str, library: Library) -> Iterator[tuple[str, Topic, Terms]]:
+    """Every text over every ancestor of ``target``, the nearest first, with what it is asked about."""
+    near = graph.by_weights(target)
     for id_ in graph.hops(target):
         node = graph.nodes[id_]
         for topic in topics_of(graph, node, target, by_weights=id_ in near):
             for terms in texts_over(graph, node, topic, library)[0]:
-                reading = terms.position(topic)
-                if reading is not None:
-                    yield from _asked(terms, reading, id_, far[id_])
+                yield id_, topic, terms
 
 
 def _asked(terms: Terms, reading: Reading, ancestor: str, reach: Reach) -> Iterator[Duty]:
@@ -113,17 +120,14 @@ def _asked(terms: Terms, reading: Reading, ancestor: str, reach: Reach) -> Itera
 def clashes(graph: Graph, target: str, library: Library) -> tuple[Conflict, ...]:
     """Each two texts over ancestors that both bind whoever hands ``target`` out, and that no one licence
     satisfies. Of a choice between licences nothing is said."""
-    far, near = reaches(graph, target), graph.by_weights(target)
+    far = reaches(graph, target)
     bounds: list[Bound] = []
-    for id_ in far:
-        node = graph.nodes[id_]
-        if node.licence is not None and licences.is_choice(node.licence):
+    for id_, topic, terms in _texts(graph, target, library):
+        licence, reading = graph.nodes[id_].licence, terms.position(topic)
+        if reading is None or (licence is not None and licences.is_choice(licence)):
             continue
-        for topic in topics_of(graph, node, target, by_weights=id_ in near):
-            for terms in terms_of(node, library)[0]:
-                reading = terms.position(topic)
-                if reading is not None and binds(terms, reading, far[id_]) == "yes":
-                    bounds += bounds_of(terms.id, id_, reading)
+        if binds(terms, reading, far[id_]) == "yes":
+            bounds += bounds_of(terms.id, id_, reading)
     return conflicts(bounds)
 
 
@@ -159,12 +163,9 @@ class Silence:
 
 def silences(graph: Graph, target: str, library: Library) -> tuple[Silence, ...]:
     """The texts over ancestors that were read and say nothing of how they were used."""
-    near = graph.by_weights(target)
     return tuple(
         Silence(id_, f"{terms.title} ({terms.id})", topic, tuple(_always(terms)))
-        for id_ in graph.hops(target)
-        for topic in topics_of(graph, graph.nodes[id_], target, by_weights=id_ in near)
-        for terms in texts_over(graph, graph.nodes[id_], topic, library)[0]
+        for id_, topic, terms in _texts(graph, target, library)
         if terms.position(topic) is None
     )
 

@@ -22,10 +22,11 @@ from inbond.ledger.lineage import Graph
 from inbond.ledger.recorded import LEARNT, Kept, Run, data_id
 from inbond.ledger.texts import terms_of
 from inbond.ledger.trace import find_target
-from inbond.policy import foreign, library
+from inbond.policy import foreign
+from inbond.recipes.plan import my_library
 from inbond.report.exports.facts import Exported, Measured, Step
 from inbond.report.exports.notice import asks_for_one, notice
-from inbond.workspace import Workspace, config_folder
+from inbond.workspace import Workspace
 
 _CARD = "README.md"
 _GENERATE, _CAPTURE, _TRAIN = "generate", "capture", "train"
@@ -37,7 +38,7 @@ def gather(workspace: Workspace, target: str, *, as_data: bool = False) -> Expor
     Raises InputError when the target is unknown, TamperedError when something recorded was changed.
     """
     events = membership.events_in(workspace, os.environ)
-    lineage = asking.read(workspace, events, library.load(config_folder(os.environ)))
+    lineage = asking.read(workspace, events, my_library())
     id_ = find_target(target, lineage.graph)
     run = _run_of(lineage, id_, target)
     if as_data and run is not None:
@@ -75,7 +76,7 @@ def notice_of(workspace: Workspace, run: str) -> str | None:
     """The NOTICE to put beside a run's student, from all that is known when it is made; None where nothing
     asks for one. Raises as ``gather``."""
     events = membership.events_in(workspace, os.environ)
-    lineage = asking.read(workspace, events, library.load(config_folder(os.environ)))
+    lineage = asking.read(workspace, events, my_library())
     told = descended(lineage, find_target(f"run:{run}", lineage.graph), _seconds(_time(events[-1].at)))
     return notice(told) if asks_for_one(told) else None
 
@@ -86,7 +87,7 @@ def statements(workspace: Workspace, target: str) -> bytes:
     Raises InputError when there are none, TamperedError when they are not those that the ledger recorded.
     """
     events = membership.events_in(workspace, os.environ)
-    lineage = asking.read(workspace, events, library.load(config_folder(os.environ)))
+    lineage = asking.read(workspace, events, my_library())
     id_ = find_target(target, lineage.graph)
     run = _run_of(lineage, id_, target)
     claim = run.student.claim if run is not None else None

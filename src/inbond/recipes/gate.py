@@ -45,11 +45,11 @@ def pass_gate(
         raise _denied(body["question"], findings)
     if decision.verdict.outcome != "review":
         return Passed(facts, decision, None)
+    accepted_findings = gate.findings(decision)
     earlier = [
         event.body["reason"]
         for event in ledger.events(gate.ACCEPTED)
-        if event.body["facts"] == decision.verdict.facts
-        and event.body.get("findings") == gate.findings(decision)
+        if event.body["facts"] == decision.verdict.facts and event.body.get("findings") == accepted_findings
     ]
     if accept is not None and not (earlier and addressed(accept)[0]):  # else it speaks of another gate
         accepted = gate.accepted(decision, accept)
