@@ -219,8 +219,8 @@ class Gateway:
             answer = await self._upstream.send(method, route, headers, body)
         except UpstreamError as error:
             raise refusals.upstream_failed(error.reason) from None
-        if answer.status in (401, 403) or 300 <= answer.status < 400:
-            answer.close()  # it is the guard whom the upstream does not know, not the caller
+        if answer.status in (401, 403) or not (200 <= answer.status < 300 or 400 <= answer.status < 600):
+            answer.close()  # it is the guard whom the upstream does not know or understand, not the caller
             raise refusals.upstream_failed("refused")
         return answer
 

@@ -22,6 +22,8 @@ _TEXT: Final = re.compile(
 """Text as JSON writes it: never shorter than its bytes."""
 _REPEATS: Final = re.compile(rb'"type"\s*:\s*"response\.[a-z_.]*(?<!\.delta)"')
 """Events of a response that say again what its deltas said."""
+_MOST_TOKENS: Final = 10**9
+"""No answer has as many: a count beyond is not believed."""
 
 
 @final
@@ -54,6 +56,15 @@ class Meter:
             return False
         self._told, self._passed = usage, 0
         return value.get("choices") == []
+
+    def rest(self, data: bytes) -> None:
+        """Looks at what came after the last whole event: a whole answer, from who does not stream."""
+        value = _object(data)
+        usage = usage_of(value) if value is not None else None
+        if usage is not None:
+            self._told, self._passed = usage, 0
+        else:
+            self._passed += _text_bytes(data)
 
     def body(self, data: bytes) -> None:
         """Looks at a whole answer."""
@@ -104,6 +115,6 @@ def usage_of(value: Mapping[str, Any]) -> Usage | None:
 def _count(found: Mapping[str, Any], *names: str) -> int | None:
     for name in names:
         value = found.get(name)
-        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS:
             return value
     return None

@@ -68,6 +68,7 @@ async def events(
                     out.append(hidden.event(event) if hidden else event.raw)
             if any(out):
                 yield Piece(b"".join(out))
+        metered.rest(found.rest)
         if rest := hidden.finish(found.rest) if hidden else found.rest:
             yield Piece(rest)
     except (UpstreamError, sse.TooLongError):

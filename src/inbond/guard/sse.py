@@ -9,6 +9,8 @@ from typing import final
 
 _END = re.compile(rb"\r\n\r\n|\n\n|\r\r|\r\n\n|\n\r\n")
 DONE = b"[DONE]"
+BOM = b"\xef\xbb\xbf"
+"""Clients pass over it where it stands before a stream."""
 MOST_BYTES = 16 * 2**20
 """A single event is not longer: no model says that much at once."""
 
@@ -31,28 +33,29 @@ class Events:
     """Cuts a stream into events. Bytes in equal bytes out: joined, ``raw`` and ``rest`` are what was fed."""
 
     def __init__(self) -> None:
-        self._held = b""
+        self._held = bytearray()
 
     @property
     def rest(self) -> bytes:
         """What came after the last whole event."""
-        return self._held
+        return bytes(self._held)
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
         """Raises TooLongError."""
-        data = self._held + chunk
-        begin = 0
         search = max(0, len(self._held) - 3)
-        while (end := _END.search(data, search)) is not None:
-            yield _event(data[begin : end.end()])
-            begin = search = end.end()
-        self._held = data[begin:]
+        self._held += chunk
+        while (end := _END.search(self._held, search)) is not None:
+            whole, search = end.end(), 0
+            del end  # what is being searched cannot be cut
+            raw = bytes(self._held[:whole])
+            del self._held[:whole]
+            yield _event(raw)
         if len(self._held) > MOST_BYTES:
             raise TooLongError(f"an event of more than {MOST_BYTES:,} bytes")
 
 
 def _event(raw: bytes) -> Event:
-    lines = [line for line in raw.splitlines() if line.startswith(b"data:")]
+    lines = [line for line in raw.removeprefix(BOM).splitlines() if line.startswith(b"data:")]
     if not lines:
         return Event(raw, None)
     return Event(raw, b"\n".join(line[5:].removeprefix(b" ") for line in lines))
