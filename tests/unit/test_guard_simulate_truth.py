@@ -29,7 +29,7 @@ def test_the_illicit_share_is_the_purity(name: str, purity: float | None) -> Non
 
 def asks(held_out: bool, *, audit: bool = False) -> re.Pattern[str]:
     """Every wording of every phrasing."""
-    kinds = read_phrasings(held_out).items()
+    kinds = [each for each in read_phrasings(held_out).items() if each[0] != "quoted"]
     patterns = [each for kind, found in kinds if (kind == "audit") == audit for each in found]
     return re.compile("|".join("".join(map(_regex, parsed(each))) for each in patterns))
 
@@ -41,16 +41,40 @@ def _regex(part: object) -> str:
     return re.escape(part)
 
 
-def test_nothing_lawful_asks_for_hidden_reasoning_but_the_audit() -> None:
+def test_only_the_curious_say_what_campaigns_say_and_only_the_audit_asks_openly() -> None:
     known, held_out, audit = asks(False), asks(True), asks(False, audit=True)
     told = 0
     for name in LAWFUL:
-        for row in some(name):
-            assert not known.search(text_of(row))
+        found = some(name)
+        for row in found:
             assert not held_out.search(text_of(row))
             assert bool(audit.search(row.prompt)) == (name == "reasoning-audit")
             told += name == "reasoning-audit"
+        meant = PROFILES[name].curious * len(found)
+        saying = sum(bool(known.search(text_of(row))) for row in found)
+        assert saying == pytest.approx(meant, abs=4 * meant**0.5 + (3 if meant else 0))
     assert told > 50
+
+
+def test_how_many_are_curious_can_be_chosen_and_changes_nobody_else() -> None:
+    known = asks(False)
+
+    def saying(curious: float, name: str) -> float:
+        found = some(name, curious=curious, scale=0.5)
+        return sum(bool(known.search(row.prompt)) for row in found) / len(found)
+
+    assert saying(0.0, "security-research") == saying(0.0, "classroom") == 0
+    assert saying(0.3, "classroom") == pytest.approx(0.3, abs=0.06)
+    assert saying(0.3, "translator") == 0
+    assert some("burst-ring", curious=0.3) == some("burst-ring")
+
+
+def test_a_trick_goes_round_a_class_and_half_of_those_who_know_it_ask_what_it_is() -> None:
+    found = [row.prompt for row in some("classroom", curious=1.0, scale=0.3)]
+    quoted = [prompt for prompt in found if prompt.endswith('"') and prompt.count('"') == 2]
+    assert len(quoted) / len(found) == pytest.approx(0.5, abs=0.12)
+    phrases = Counter(prompt.split('"')[1] for prompt in quoted)
+    assert phrases.most_common(1)[0][1] / len(quoted) == pytest.approx(0.5, abs=0.15)
 
 
 @pytest.mark.parametrize("paraphrase", [False, True])
@@ -72,7 +96,7 @@ def test_held_out_phrasings_share_no_four_words_with_the_others() -> None:
         found = [
             each
             for kind, patterns in read_phrasings(held_out).items()
-            if kind != "audit"
+            if kind not in ("audit", "quoted")
             for each in patterns
         ]
         words = [
@@ -87,7 +111,7 @@ def test_held_out_phrasings_share_no_four_words_with_the_others() -> None:
     assert not runs(True) & runs(False)
     known, held = read_phrasings(False), read_phrasings(True)
     assert known.keys() == held.keys()
-    assert [kind for kind in known if known[kind] == held[kind]] == ["audit"]
+    assert [kind for kind in known if known[kind] == held[kind]] == ["audit", "quoted"]
 
 
 @pytest.mark.parametrize("name", ["relay", "harness"])

@@ -7,6 +7,7 @@ from typing import final
 
 from inbond.guard.simulate.actors import CLIENTS, TOOL, Actor, Group, address
 from inbond.guard.simulate.arrivals import HOUR_MS, read_traces
+from inbond.guard.simulate.curious import wondering
 from inbond.guard.simulate.dice import Dice, key
 from inbond.guard.simulate.row import Row, Sealed, Truth
 from inbond.guard.simulate.scenario import NEW_MODEL, RELEASE_MS, START_S, Scenario
@@ -17,7 +18,7 @@ _HANDS_BACK = 0.4
 """The share of later turns that hand sealed reasoning back."""
 _MOVED = 0.0002
 """The share of these that a person carried over from another account of theirs: lawful, and authentic."""
-_HOUSE, _PERSON, _SESSION, _ROW, _ITEM, _PHRASE, _HOMEWORK, _CONVERSATION, _ADDRESS = range(11, 20)
+_HOUSE, _PERSON, _SESSION, _ROW, _ITEM, _PHRASE, _HOMEWORK, _CONVERSATION, _ADDRESS, _CURIOUS = range(11, 21)
 
 
 @final
@@ -51,6 +52,9 @@ class Writer:
         context, generated = dice.pick(read_traces()[profile.trace].sizes)
         chatting = profile.says in _CHAT or not (illicit or profile.lawful)
         system, prompt = self._said(actor, person, dice, illicit, turn, context)
+        heard = Dice(actor.voice, day, session, turn, _CURIOUS)
+        if profile.lawful and heard.chance(self._scenario.curious_of(profile)):
+            prompt = wondering(actor.group, person.tongue, prompt, heard)
         sealed = _sealed(actor, dice, illicit, chatting and turn > 0)
         alone = not chatting or (illicit and profile.replays > 0)
         length = _tokens(system) + _tokens(prompt)

@@ -32,6 +32,7 @@ class Profile(BaseModel):
     ``family``: the share whose card is also the next one's; ``age_days`` before the start, all within
     ``signup_hours`` of each other when that is given; ``ramp``: new ones begin slowly.
     ``broken``: the share of envelopes handed back that do not open, as compacted histories have them.
+    ``curious``: the share of a lawful profile's requests that quote or try what campaigns say.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -64,6 +65,7 @@ class Profile(BaseModel):
     replays: _Share = 0.0
     of_others: _Share = 0.0
     broken: _Share = 0.02
+    curious: _Share = 0.0
     languages: tuple[str, ...]
     end_users: _Count = 1
     conversations: bool = True

@@ -23,7 +23,8 @@ _FEWEST = 3
 class Scenario:
     """``profiles``: names that ``choose`` gives, each once. ``scale`` multiplies how many there are of each,
     ``volume`` what each account sends; ``most``: no account is meant to send more than that a day, so that
-    large senders shrink and small ones stay as they are.
+    large senders shrink and small ones stay as they are. ``curious``: the share of the requests of lawful
+    people (of profiles that have any) that quote or try what campaigns say, instead of their own.
 
     The rest changes the illicit profiles alone. ``purity`` instead of each one's own; ``paraphrase``: no two
     requests are worded alike; ``jitter``: a person's hours and pauses; ``own_cards``: no two accounts share a
@@ -40,6 +41,7 @@ class Scenario:
     jitter: bool = False
     own_cards: bool = False
     held_out: bool = False
+    curious: float | None = None
 
     def __post_init__(self) -> None:
         if len(set(self.profiles)) < len(self.profiles) or not read_profiles().keys() >= set(self.profiles):
@@ -53,12 +55,8 @@ class Scenario:
         _within("volume", self.volume, 0, 1_000)
         if self.most is not None:
             _within("most", self.most, 0, 10**9)
-        if self.purity is not None and not 0 <= self.purity <= 1:
-            raise InputError(
-                expected="a purity from 0 to 1",
-                found=f"{self.purity:g}",
-                fix="give a share, for example 0.05",
-            )
+        _share("purity", self.purity)
+        _share("curious", self.curious)
 
     @property
     def lasts_ms(self) -> int:
@@ -69,6 +67,10 @@ class Scenario:
         if profile.lawful:
             return 0.0
         return profile.purity if self.purity is None else self.purity
+
+    def curious_of(self, profile: Profile) -> float:
+        """The share of a lawful profile's requests that quote or try what campaigns say."""
+        return profile.curious if self.curious is None or not profile.curious else self.curious
 
     def groups_of(self, profile: Profile) -> int:
         """Profiles of many groups get more or fewer of them, and the groups stay as large as they are."""
@@ -92,4 +94,13 @@ def _within(name: str, value: float, low: float, high: float) -> None:
             expected=f"{name} above {low:g} and at most {high:g}",
             found=f"{value:g}",
             fix="give such a number",
+        )
+
+
+def _share(name: str, value: float | None) -> None:
+    if value is not None and not 0 <= value <= 1:
+        raise InputError(
+            expected=f"a {name} from 0 to 1",
+            found=f"{value:g}",
+            fix="give a share, for example 0.05",
         )
