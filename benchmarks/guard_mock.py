@@ -2,8 +2,8 @@
 
     python benchmarks/guard_mock.py [PORT]
 
-A bare protocol of asyncio, so that what a gateway adds is not hidden behind what its upstream takes. Answers are
-fixed and hold reasoning; streams send an event each millisecond and, where they are asked to, their usage.
+A bare protocol of asyncio, so that what a gateway adds is not hidden behind what its upstream takes. Answers
+are fixed and hold reasoning; streams send an event each millisecond and their usage where they are asked to.
 Prints its port, and ends with its standard input.
 """
 

@@ -1,9 +1,10 @@
 """What the guard adds to a request, beside what LiteLLM adds, and what CPU it takes: one run, interleaved.
 
-    python benchmarks/guard_overhead.py [--requests N] [--streams N] [--litellm EXECUTABLE] [--json] [--out FILE]
+    python benchmarks/guard_overhead.py [--requests N] [--streams N] [--litellm EXECUTABLE] [--json]
+        [--out FILE]
 
 One client asks sequentially, a mock upstream answers at once, both on this machine. Every round asks each way
-once, beginning with another one: bare (the mock itself), the guard over SQLite, the guard over Redis, LiteLLM.
+once, beginning with another one: bare (the mock itself), the guard over SQLite, over Redis, LiteLLM.
 Added is a way's quantile less the bare median, so that p99 counts the machine's own jitter against the
 gateway. CPU is the gateway process's, its threads and children with it, from the first request until the last
 mark is made, of whole answers and of streams (20 events) apart; folding the marks and judging the accounts is
@@ -212,7 +213,7 @@ def lines(found: Sequence[Added]) -> list[str]:
     litellm_ms = {a.name: a.median_ms for a in found}.get("LiteLLM")
     for a in found:
         if a.name.startswith("guard"):
-            said += [""] + _goals(a, litellm_ms)
+            said += ["", *_goals(a, litellm_ms)]
     if litellm_ms is None:
         said += ["", "LiteLLM is not here: its row and the ratio to it are left out."]
     return said
@@ -235,12 +236,12 @@ def main() -> None:
     )
     parser.add_argument("--requests", type=int, default=2_000, help="whole answers a way")
     parser.add_argument("--streams", type=int, default=300, help="streams a way")
-    parser.add_argument("--litellm", default=shutil.which("litellm"), help="its executable")
+    parser.add_argument("--litellm", default="litellm", help="its executable")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     parser.add_argument("--out", type=Path, help="append the table to this file")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        found = run(Path(folder), given.requests, given.streams, given.litellm)
+        found = run(Path(folder), given.requests, given.streams, shutil.which(given.litellm or ""))
     said = "\n".join(lines(found))
     if given.out:
         with given.out.open("a") as out:
