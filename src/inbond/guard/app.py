@@ -97,7 +97,7 @@ class Gateway:
                 return found
         if self._issuer is not None and (request.method, request.raw_path) == ("GET", WELL_KNOWN):
             return web.Response(body=self._issuer.keys, content_type="application/json")
-        seen = Seen(uuid.uuid4().hex, request.raw_path, began=time.perf_counter())
+        seen = Seen(uuid.uuid4().hex, request.raw_path.partition("?")[0], began=time.perf_counter())
         self.in_flight += 1
         try:
             response = await self._answer(request, seen)
@@ -134,7 +134,8 @@ class Gateway:
         hold = await self.reservations.hold(seen.id, caller.scopes, estimate, policy.price)
         metered = meter.Meter(estimate, stream=asked.stream)
         try:
-            answer = await self._send("POST", route, headers_for(request.headers), passing.body_of(sent))
+            headers = headers_for(request.headers)
+            answer = await self._send("POST", route, headers, passing.body_of(sent), asked.stream)
             try:
                 return await self._relay(request, answer, asked, metered, hold, seen)
             finally:
@@ -214,9 +215,11 @@ class Gateway:
 
     # The upstream ---------------------------------------------------------------------------------------
 
-    async def _send(self, method: str, route: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
+    async def _send(
+        self, method: str, route: str, headers: Mapping[str, str], body: bytes | None, stream: bool = False
+    ) -> Answer:
         try:
-            answer = await self._upstream.send(method, route, headers, body)
+            answer = await self._upstream.send(method, route, headers, body, stream)
         except UpstreamError as error:
             raise refusals.upstream_failed(error.reason) from None
         if answer.status in (401, 403) or not (200 <= answer.status < 300 or 400 <= answer.status < 600):

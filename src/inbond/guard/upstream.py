@@ -10,6 +10,7 @@ import aiohttp
 
 from inbond.errors import InputError
 from inbond.guard.config import Upstream as Settings
+from inbond.guard.pool import Pool
 from inbond.teachers.hosts import Host
 
 _HOP: Final = frozenset(
@@ -48,10 +49,12 @@ class Answer(Protocol):
 
 
 class Upstream(Protocol):
-    """Sends a request. Raises UpstreamError. Nothing is ever sent twice."""
+    """Sends a request. The connection of a ``stream`` is used for nothing else: llama.cpp promises to keep
+    it and closes it 50 ms after a stream's end, and what was sent in between would be lost. Raises
+    UpstreamError. Nothing is ever sent twice."""
 
     async def send(
-        self, method: str, route: str, headers: Mapping[str, str], body: bytes | None
+        self, method: str, route: str, headers: Mapping[str, str], body: bytes | None, stream: bool = False
     ) -> Answer: ...
 
     async def close(self) -> None: ...
@@ -108,10 +111,12 @@ class HttpUpstream:
         self._own = {"accept-encoding": "identity"} | ({"authorization": f"Bearer {key}"} if key else {})
         base = settings.url
         self._base = base if base.endswith("/v1") else f"{base}/v1"
-        self._session: aiohttp.ClientSession | None = None
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
-    async def send(self, method: str, route: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
-        session = self._open()
+    async def send(
+        self, method: str, route: str, headers: Mapping[str, str], body: bytes | None, stream: bool = False
+    ) -> Answer:
+        session = self._open(stream)
         try:
             response = await session.request(
                 method,
@@ -126,10 +131,12 @@ class HttpUpstream:
             raise UpstreamError("unreachable", "the upstream cannot be reached") from error
         return _HttpAnswer(response)
 
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0),
+    def _open(self, stream: bool) -> aiohttp.ClientSession:
+        if stream not in self._sessions:
+            # llama.cpp and uvicorn close what is idle for 5 s: a request must not cross that on its way.
+            connector = aiohttp.TCPConnector(limit=0, force_close=True) if stream else Pool(idle_s=4)
+            self._sessions[stream] = aiohttp.ClientSession(
+                connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(
                     total=None,
@@ -137,11 +144,11 @@ class HttpUpstream:
                     sock_read=self._settings.silence_s,
                 ),
             )
-        return self._session
+        return self._sessions[stream]
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
+        for session in self._sessions.values():
+            await session.close()
 
 
 def check_not_itself(settings: Settings, port: int) -> None:
