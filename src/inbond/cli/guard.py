@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import logging
 import os
 import sys
 from pathlib import Path
@@ -17,7 +17,7 @@ from inbond.cli.guard_register import issuer, register
 from inbond.cli.guard_report import report
 from inbond.cli.guard_share import share
 from inbond.cli.guard_simulate import simulate
-from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, open_workspace
+from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, open_workspace, printable
 
 app = typer.Typer(no_args_is_help=True, help="Serve a model API without leaking it; judge its traffic.")
 app.command()(evaluate)
@@ -51,8 +51,8 @@ def serve(
     Example: inbond guard serve --upstream http://localhost:8000 --config guard.yaml
     """
     from inbond.guard.config import read_config
+    from inbond.guard.logs import Faults, Lines
     from inbond.guard.receipts import open_issuer
-    from inbond.guard.seen import Seen
     from inbond.guard.serve import CallersFile, Place, serve
     from inbond.ledger.attest import KeyStore
     from inbond.ledger.ledger import Ledger
@@ -64,19 +64,22 @@ def serve(
     workspace = open_workspace(home)
     folder = workspace.guard
 
-    def log(seen: Seen) -> None:
-        print(json.dumps(seen.to_json(), ensure_ascii=False), file=sys.stderr)
+    lines = Lines(sys.stderr)
+    logging.basicConfig(handlers=[Faults(lines)], level=logging.WARNING)
+
+    def say(text: str) -> None:
+        if not quiet:
+            lines.write(printable(text.split("\n")))
 
     def ready(address: str) -> None:
         out.result({"address": address, "upstream": settings.upstream.url}, f"The guard listens at {address}")
         sys.stdout.flush()
 
-    callers = CallersFile(config.parent / settings.callers, out.say)
+    callers = CallersFile(config.parent / settings.callers, say)
     signing = open_issuer(settings, config.parent, folder)
+    place = Place(host, port, folder)
     with Ledger.open(workspace, KeyStore.default()) as ledger:
-        asyncio.run(
-            serve(settings, callers, Place(host, port, folder), os.environ, log, ready, ledger, signing)
-        )
+        asyncio.run(serve(settings, callers, place, os.environ, lines.seen, ready, ledger, signing))
     return 0
 
 
