@@ -16,7 +16,7 @@ from inbond.guard.detect import memory as memories
 from inbond.guard.detect.families import FAMILIES
 from inbond.guard.detect.fold import fold, window_of
 from inbond.guard.detect.judge import Judgement, judge, tiers
-from inbond.guard.detect.memory import WINDOW_S, Account, Memory
+from inbond.guard.detect.memory import WINDOW_S, Account, Accounts, Memory
 from inbond.guard.evaluate import parse
 from inbond.guard.marks import Mark
 from tests.unit.guard_traffic import (
@@ -232,7 +232,7 @@ def test_fold_changes_nothing_it_was_given() -> None:
     assert memory.to_bytes() == before
 
 
-STORED = Memory(600, 0, {"a": Account(party=1, leaders=((2, 3),), conversations=(4,))}).to_bytes()
+STORED = Memory(600, Accounts.of({"a": Account(party=1, leaders=((2, 3),), conversations=(4,))})).to_bytes()
 
 
 @settings(max_examples=100, deadline=None)

@@ -82,7 +82,7 @@ def test_bets_are_whole_numbers_and_stay_as_they_are() -> None:
 
 
 def test_one_family_alone_never_makes_two() -> None:
-    logs = np.array([[2**SCALE * 500], [0], [0], [0]])
+    logs = np.array([[2**SCALE * 500], [0], [0], [0], [0]])
     assert one_family(logs)[0] > 400 * 2**SCALE
     assert two_families(logs)[0] < 0
 

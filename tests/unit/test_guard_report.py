@@ -22,7 +22,7 @@ from inbond.errors import InputError
 from inbond.guard.appeals import Appeal, Suspension
 from inbond.guard.detect import memory as memories
 from inbond.guard.detect.judge import Cluster, clusters, judge
-from inbond.guard.detect.memory import WINDOW_S, Account, Memory
+from inbond.guard.detect.memory import WINDOW_S, Account, Accounts, Memory
 from inbond.guard.overview.build import chosen, view
 from inbond.guard.overview.evidence import curves, moment, power_of, reasons_of, said
 from inbond.guard.overview.numbers import Sources
@@ -194,7 +194,7 @@ def test_state_that_replicas_share_is_read_from_redis(
 
         async def write() -> None:
             state = RedisState(url)
-            memory = Memory(START, 0, {"acme/川": Account(1, first=START, last=START, requests=7)})
+            memory = Memory(START, Accounts.of({"acme/川": Account(1, first=START, last=START, requests=7)}))
             await state.fold(START, memory.to_bytes(), {"acme/川": json.dumps(kept(2)).encode()})
             await state.close()
 
@@ -266,7 +266,9 @@ def held(name: str, text: str = "We are a school.", hours: float = 1) -> Suspens
 
 
 def sources(names: tuple[str, ...] = ("acme/a",), **changes: Any) -> Sources:
-    memory = Memory(START, 0, {name: Account(1, first=START, last=START, requests=7) for name in names})
+    memory = Memory(
+        START, Accounts.of({name: Account(1, first=START, last=START, requests=7) for name in names})
+    )
     made = Sources(NOW, memory, {name: kept(2) for name in names})
     return replace(made, **changes)
 

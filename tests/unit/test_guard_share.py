@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from inbond.errors import InputError
 from inbond.guard import share
+from inbond.guard.detect.columns import columns
 from inbond.guard.detect.templates import pieces
 from inbond.guard.marks import About, read
 from inbond.guard.share import Finding
@@ -27,7 +28,8 @@ WORDS = (
 
 def template(text: str = WORDS) -> tuple[int, ...]:
     """The pieces that detection makes of a text."""
-    (found,) = pieces([read(About(0.0, "r", "a"), "", text)]).tolist()
+    seen = columns([read(About(0.0, "r", "a"), "", text)])
+    (found,) = pieces(seen.sketches, seen.registered).tolist()
     return tuple(piece for piece in found if piece)
 
 

@@ -80,7 +80,7 @@ def _lines(found: Evaluation) -> Iterator[str]:
     from inbond.guard.detect.judge import FDR
 
     judgement = found.judgement
-    counts = Counter(each.tier for each in judgement.accounts.values())
+    counts = Counter(judgement.accounts.tiers.values())
     yield f"{found.requests:,} requests of {len(judgement.accounts):,} accounts"
     for tier, name in enumerate(("none", "watched", "restricted", "suspension proposed")):
         yield f"  tier {tier}, {name}: {counts[tier]:,}"

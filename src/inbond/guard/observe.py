@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
+import zlib
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, final
 
@@ -20,7 +21,7 @@ from inbond.guard.actions import TIERS, Tier
 from inbond.guard.detect import memory as memories
 from inbond.guard.detect.fold import fold, window_of
 from inbond.guard.detect.judge import Judged, judge
-from inbond.guard.detect.memory import WINDOW_S
+from inbond.guard.detect.memory import WINDOW_S, Accounts
 from inbond.guard.marks import About
 from inbond.guard.state import State, StateLostError
 
@@ -30,6 +31,7 @@ _SLICE: Final = 16
 _MOST_WAITING: Final = 100_000
 _FRESH_S: Final = 5.0
 _MOST_KNOWN: Final = 200_000
+_TURNS: Final = 6
 
 
 @final
@@ -131,8 +133,7 @@ class Observer:
             if self._folded is not None and window <= self._folded:
                 continue
             found = [marks.from_bytes(data) for data in await self._state.marks(window)]
-            stood = {name: tier_of(data) for name, data in (await self._state.tiers()).items()}
-            after, tiers, changes = await asyncio.to_thread(_judged, kept, window, found, stood)
+            after, tiers, changes = await asyncio.to_thread(_judged, kept, window, found)
             if not await self._state.fold(window, after, tiers):
                 return  # another replica was first, and tells of it
             self._folded, kept = window, after
@@ -142,26 +143,29 @@ class Observer:
 
 
 def _judged(
-    kept: bytes, window: int, found: Sequence[marks.Mark], stood: Mapping[str, Tier]
+    kept: bytes, window: int, found: Sequence[marks.Mark]
 ) -> tuple[bytes, dict[str, bytes], list[Change]]:
-    """What is remembered after a window, the verdicts to keep, and who came to another tier than where he
-    ``stood``."""
+    """What is remembered after a window, the verdicts to keep, and who came to another tier."""
+    before = memories.from_bytes(kept).accounts
     after = fold(memories.from_bytes(kept), window, found)
-    judgement = judge(after)
-    changes = [
-        Change(name, stood.get(name, 0), window, judged)
-        for name, judged in judgement.accounts.items()
-        if judged.tier != stood.get(name, 0)
-    ]
-    return after.to_bytes(), _kept(judgement.accounts, changes, window), changes
+    judged = judge(after).accounts
+    was = {name: tier for name, tier in _tiers(before) if tier}
+    now = {name: tier for name, tier in _tiers(after.accounts) if tier}
+    names = sorted(name for name in {**was, **now} if was.get(name) != now.get(name) and name in judged)
+    changes = [Change(name, TIERS[was.get(name, 0)], window, judged[name]) for name in names]
+    told = {change.account: to_bytes(change.judged, window) for change in changes}
+    again = (name for name in now if name not in told and _is_due(name, window))
+    told |= {name: to_bytes(judged[name], window) for name in again}
+    return after.to_bytes(), told, changes
 
 
-def _kept(accounts: Mapping[str, Judged], changes: Sequence[Change], window: int) -> dict[str, bytes]:
-    """Who is past tier 0, and who was."""
-    changed = {change.account for change in changes}
-    return {
-        name: to_bytes(judged, window) for name, judged in accounts.items() if judged.tier or name in changed
-    }
+def _tiers(accounts: Accounts) -> Iterator[tuple[str, int]]:
+    return zip(accounts.names, accounts.table["tier"].tolist(), strict=True)
+
+
+def _is_due(name: str, window: int) -> bool:
+    """Whether a verdict that stands is put into words anew: each once an hour, not all in one window."""
+    return zlib.crc32(name.encode("utf-8", "surrogatepass")) % _TURNS == window // WINDOW_S % _TURNS
 
 
 def to_bytes(judged: Judged, window: int) -> bytes:

@@ -61,13 +61,13 @@ def _runs(words: Sequence[str]) -> npt.NDArray[np.uint64]:
         return hashes
     width = min(_RUN, len(hashes))
     count = len(hashes) - width + 1
-    mixed = np.zeros(count, dtype=np.uint64)
+    found = np.zeros(count, dtype=np.uint64)
     for i in range(width):
-        mixed = _mixed(mixed ^ (hashes[i : i + count] * _WEIGHTS[i]))
-    return mixed
+        found = mixed(found ^ (hashes[i : i + count] * _WEIGHTS[i]))
+    return found
 
 
-def _mixed(value: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+def mixed(value: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     """The finaliser of splitmix64: every bit of the input reaches every bit of the output."""
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

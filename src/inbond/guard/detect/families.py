@@ -13,7 +13,7 @@ from decimal import ROUND_FLOOR, Context, Decimal
 from functools import cache
 from typing import Final, Literal, final
 
-VERSION: Final = "inbond.detect/1"
+VERSION: Final = "inbond.detect/2"
 SCALE: Final = 20
 """Logarithms are whole multiples of 2^-20."""
 WHOLE: Final = 256
@@ -21,7 +21,7 @@ WHOLE: Final = 256
 GRID: Final = ("0.03", "0.08", "0.2", "0.5", "0.9")
 """Fractions of the largest bet. 10% of hits against a bound of 2% is best met by .08, certainty by .9."""
 
-Name = Literal["elicitation", "replay", "payment", "template"]
+Name = Literal["elicitation", "replay", "payment", "template", "synchrony"]
 
 
 @final
@@ -76,8 +76,17 @@ FAMILIES: Final = (
         "no template shared with unlinked accounts, or one that is public",
         "a registration, a declared organisation, or the template's becoming public",
     ),
+    Family(
+        "synchrony",
+        "coordination.synchrony",
+        True,
+        "0.1",
+        "sends the very text of unlinked accounts within three seconds of them, off the whole minute",
+        "not in step with unlinked accounts that send the same text",
+        "declaring the organisation that the accounts belong to, or texts sent each in its own time",
+    ),
 )
-ELICITATION, REPLAY, PAYMENT, TEMPLATE = range(len(FAMILIES))
+ELICITATION, REPLAY, PAYMENT, TEMPLATE, SYNCHRONY = range(len(FAMILIES))
 
 
 @cache

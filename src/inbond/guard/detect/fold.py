@@ -8,30 +8,30 @@ requests make not one trial more, and no share larger: volume alone is no eviden
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
-from itertools import groupby
 from typing import Final
 
 import numpy as np
 
-from inbond.guard.detect import templates
+from inbond.guard.detect import synchrony, templates
+from inbond.guard.detect.columns import Columns, Flags, Hashes, Numbers, columns
 from inbond.guard.detect.families import WHOLE
-from inbond.guard.detect.judge import RESTRICTED, tiers
+from inbond.guard.detect.judge import RESTRICTED, standing
 from inbond.guard.detect.memory import (
     DAY_S,
     MOST_CONVERSATIONS,
     MOST_LEADERS,
+    ROW,
     WINDOW_S,
-    Account,
+    Accounts,
     Memory,
+    Table,
 )
 from inbond.guard.elicitation import PLAIN
 from inbond.guard.marks import Mark
 
 _IDLE_S: Final = 60 * DAY_S
-_LOOK_S: Final = 3_600
-"""How often standings are looked at, for how long they are held."""
 
 
 def window_of(ts_ms: int) -> int:
@@ -40,22 +40,25 @@ def window_of(ts_ms: int) -> int:
 
 
 def fold(memory: Memory, window: int, marks: Iterable[Mark]) -> Memory:
-    """What is remembered after a window. Windows come in order; an empty one may be left out."""
+    """What is remembered after a window, with everybody's tier as of then. Windows come in order; an empty
+    one may be left out."""
     assert window > memory.window, "windows are folded once, and in order"
-    ordered = sorted(marks, key=lambda mark: (mark.account, mark.ts_ms, mark.request, mark))
-    is_odd = [odd(mark.account, window) for mark in ordered]
-    keys = templates.pieces(ordered)
-    even = ~np.array(is_odd, dtype=np.bool_)
-    even_marks = [mark for mark, each in zip(ordered, is_odd, strict=True) if not each]
-    pairs = templates.remembered(memory.pairs, even_marks, keys[even], window)
-    led = templates.leaders(ordered, keys, templates.hot(pairs)).tolist()
-    accounts = dict(memory.accounts)
-    for name, group in groupby(zip(ordered, led, strict=True), key=lambda each: each[0].account):
-        seen = list(group)
-        old = accounts.get(name) or Account(party=seen[0][0].party, first=window)
-        accounts[name] = _after(old, window, [mark for mark, _ in seen], [each for _, each in seen])
-    kept = {name: each for name, each in accounts.items() if window - each.last <= _IDLE_S}
-    return _standing(Memory(window, memory.stood, kept, pairs))
+    given = list(marks)
+    if not given:
+        return _standing(Memory(window, memory.accounts, memory.pairs))
+    seen = columns(given)
+    is_odd = np.array([odd(name, window) for name in seen.names], dtype=np.bool_)
+    keys = templates.pieces(seen.sketches, seen.registered)
+    pairs = templates.remembered(memory.pairs, seen, keys, ~is_odd[seen.of], window)
+    led = templates.leaders(keys, seen.marks["created"], templates.hot(pairs))
+    accounts = _with(memory.accounts, seen.names)
+    at = np.array([accounts.index[name] for name in seen.names], dtype=np.int64)
+    rows = accounts.table[at]
+    _tell(rows, seen, window)
+    _count(rows, seen, led, is_odd)
+    _lead(rows, seen, led, is_odd)
+    accounts.table[at] = rows
+    return _standing(Memory(window, _kept(accounts, window), pairs))
 
 
 def odd(account: str, window: int) -> bool:
@@ -63,74 +66,109 @@ def odd(account: str, window: int) -> bool:
     return bool(zlib.crc32(f"{window} {account}".encode("utf-8", "surrogatepass")) & 1)
 
 
-def _after(old: Account, window: int, marks: Sequence[Mark], led: Sequence[int]) -> Account:
-    """One account after a window: ``led`` are its requests' templates."""
-    last = marks[-1]
-    elicits = [mark.elicits and _new(mark, old) for mark in marks]
-    foreign = [mark.foreign and _new(mark, old) for mark in marks]
-    inside = [bool(each) for each in led]
-    within = [i for i, each in enumerate(inside) if each]
-    talks = (mark.conversation for i, mark in enumerate(marks) if elicits[i] or foreign[i])
-    told = replace(
-        old,
-        party=last.party, tenant=last.tenant, payment=last.payment or old.payment,
-        client=last.client or old.client, model=last.model or old.model,
-        created=last.created or old.created, registered=last.registered, last=window,
-        requests=old.requests + len(marks),
-        output_tokens=old.output_tokens + sum(mark.output_tokens for mark in marks),
-        refused=old.refused + sum(mark.refused for mark in marks),
-        asked_plainly=old.asked_plainly + sum(mark.elicitation == PLAIN for mark in marks),
-        windows=old.windows + 1,
-        elicited=old.elicited + _share(elicits), replayed=old.replayed + _share(foreign),
-        eliciting_requests=old.eliciting_requests + sum(elicits),
-        foreign_requests=old.foreign_requests + sum(foreign),
-        template_windows=old.template_windows + bool(within),
-        conversations=_kept(old.conversations, talks),
-    )  # fmt: skip
-    if not odd(last.account, window):
-        return replace(told, leaders=_led(old.leaders, {each for each in led if each}))
-    return replace(
-        told,
-        odd=old.odd + 1,
-        elicited_odd=old.elicited_odd + _share(elicits),
-        replayed_odd=old.replayed_odd + _share(foreign),
-        template_odd=old.template_odd + _share(inside),
-        in_template=old.in_template + bool(within),
-        elicited_in_template=old.elicited_in_template + _share([elicits[i] for i in within]),
-        replayed_in_template=old.replayed_in_template + _share([foreign[i] for i in within]),
-    )
+def _with(accounts: Accounts, names: tuple[str, ...]) -> Accounts:
+    """A copy that has a row for each of the names."""
+    new = [name for name in names if name not in accounts.index]
+    if not new:
+        return Accounts(accounts.names, accounts.table.copy())
+    both = [*accounts.names, *new]
+    order = sorted(range(len(both)), key=both.__getitem__)
+    table = np.concatenate([accounts.table, np.zeros(len(new), dtype=ROW)])[order]
+    return Accounts(tuple(both[i] for i in order), table)
 
 
-def _new(mark: Mark, old: Account) -> bool:
+def _tell(rows: Table, seen: Columns, window: int) -> None:
+    """What is known of the accounts, as they said it last, and what is only shown."""
+    last = seen.marks[seen.lasts]
+    rows["first"] = np.where(rows["windows"] == 0, window, rows["first"])
+    rows["last"] = window
+    rows["party"], rows["tenant"], rows["registered"] = last["party"], last["tenant"], last["registered"]
+    for name in ("payment", "client", "model", "created"):
+        rows[name] = np.where(last[name] != 0, last[name], rows[name])
+    rows["requests"] += seen.summed(np.ones(len(seen.marks), dtype=np.int64))
+    rows["output_tokens"] += seen.summed(seen.marks["output_tokens"])
+    rows["refused"] += seen.summed(seen.marks["refused"])
+    rows["asked_plainly"] += seen.summed(seen.marks["elicitation"] == PLAIN)
+    rows["windows"] += 1
+
+
+def _count(rows: Table, seen: Columns, led: Hashes, is_odd: Flags) -> None:
+    """The trials of a window and their shares."""
+    new = ~_known(rows, seen)
+    elicits, foreign, inside = seen.elicits & new, seen.marks["foreign"] & new, led != 0
+    everything = np.ones(len(inside), dtype=np.bool_)
+    rows["eliciting_requests"] += seen.summed(elicits)
+    rows["foreign_requests"] += seen.summed(foreign)
+    for name, hits in (("elicited", elicits), ("replayed", foreign)):
+        share = _share(seen, hits, everything)
+        rows[name] += share
+        rows[f"{name}_odd"] += share * is_odd
+        rows[f"{name}_in_template"] += _share(seen, hits & inside, inside) * is_odd
+    within = seen.summed(inside) > 0
+    rows["odd"] += is_odd
+    rows["template_windows"] += within
+    rows["in_template"] += within & is_odd
+    rows["template_odd"] += _share(seen, inside, everything) * is_odd
+    paired, in_step = synchrony.trials(seen)
+    rows["paired"] += paired
+    rows["in_step"] += in_step
+    _converse(rows, seen, elicits | foreign)
+
+
+def _known(rows: Table, seen: Columns) -> Flags:
     """A conversation brings its history along: what was counted in an earlier window is not again."""
-    return not mark.conversation or mark.conversation not in old.conversations
+    out = np.zeros(len(seen.marks), dtype=np.bool_)
+    talks = seen.marks["conversation"]
+    told = np.flatnonzero((talks != 0) & (seen.elicits | seen.marks["foreign"]))
+    out[told] = (rows["conversations"][seen.of[told]] == talks[told][:, None]).any(axis=1)
+    return out
 
 
-def _share(hits: Sequence[bool]) -> int:
-    return sum(hits) * WHOLE // len(hits) if hits else 0
+def _share(seen: Columns, hits: Flags, among: Flags) -> Numbers:
+    """Of each account's marks, in 256ths, rounded down; 0 of none."""
+    found: Numbers = seen.summed(hits) * WHOLE // np.maximum(seen.summed(among), 1)
+    return found
 
 
-def _kept(old: tuple[int, ...], new: Iterable[int]) -> tuple[int, ...]:
-    found = dict.fromkeys([*old, *(each for each in new if each)])
-    return tuple(found)[-MOST_CONVERSATIONS:]
+def _converse(rows: Table, seen: Columns, told: Flags) -> None:
+    """The last conversations that showed something."""
+    talks: dict[int, dict[int, None]] = {}
+    for at in np.flatnonzero(told & (seen.marks["conversation"] != 0)).tolist():
+        talks.setdefault(int(seen.of[at]), {})[int(seen.marks["conversation"][at])] = None
+    for row, new in talks.items():
+        old = (talk for talk in rows["conversations"][row].tolist() if talk)
+        kept = tuple(dict.fromkeys([*old, *new]))[-MOST_CONVERSATIONS:]
+        rows["conversations"][row, : len(kept)] = kept
 
 
-def _led(old: tuple[tuple[int, int], ...], new: set[int]) -> tuple[tuple[int, int], ...]:
-    counts = dict(old)
-    for key in new:
-        counts[key] = counts.get(key, 0) + 1
-    ranked = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
-    return tuple(ranked[:MOST_LEADERS])
+def _lead(rows: Table, seen: Columns, led: Hashes, is_odd: Flags) -> None:
+    """In even windows: which templates an account sends, the most often seen first."""
+    found: dict[int, set[int]] = {}
+    for at in np.flatnonzero((led != 0) & ~is_odd[seen.of]).tolist():
+        found.setdefault(int(seen.of[at]), set()).add(int(led[at]))
+    for row, pieces in found.items():
+        counts = {piece: windows for piece, windows in rows["leaders"][row].tolist() if piece}
+        for piece in pieces:
+            counts[piece] = counts.get(piece, 0) + 1
+        ranked = sorted(counts.items(), key=lambda each: (-each[1], each[0]))[:MOST_LEADERS]
+        for i, leader in enumerate(ranked):
+            rows["leaders"][row, i] = leader
+
+
+def _kept(accounts: Accounts, window: int) -> Accounts:
+    """Without those that were not seen for long."""
+    stays = window - accounts.table["last"] <= _IDLE_S
+    if stays.all():
+        return accounts
+    names = tuple(name for name, each in zip(accounts.names, stays.tolist(), strict=True) if each)
+    return Accounts(names, accounts.table[stays])
 
 
 def _standing(memory: Memory) -> Memory:
-    """Once an hour: since when each account stands at tier 2, and who has for a day."""
-    if memory.window - memory.stood < _LOOK_S:
-        return memory
-    found = tiers(memory)
-    accounts = dict(memory.accounts)
-    for name, account in memory.accounts.items():
-        since = (account.since or memory.window) if found[name] >= RESTRICTED else 0
-        if since != account.since or found[name] != account.tier:
-            accounts[name] = replace(account, since=since, tier=found[name])
-    return Memory(memory.window, memory.window, accounts, memory.pairs)
+    """Every account's tier, and since when it stands at tier 2."""
+    found = standing(memory).tiers
+    table = memory.accounts.table.copy()
+    table["tier"] = found
+    began = np.where(table["since"] > 0, table["since"], memory.window)
+    table["since"] = np.where(found >= RESTRICTED, began, 0)
+    return replace(memory, accounts=Accounts(memory.accounts.names, table))

@@ -1,33 +1,54 @@
-"""What detection remembers between windows: counts and hashes, as immutable values and as bytes. Pure.
+"""What detection remembers between windows: counts and hashes in columns, and as bytes. Pure.
 
 No text, no address, no name but the accounts' own. Times are seconds since 1970; windows are named by the
-second they begin with. Shares are in 256ths of a trial (``families.WHOLE``).
+second they begin with. Shares are in 256ths of a trial (``families.WHOLE``). An account takes some 330 bytes
+and its name.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from operator import attrgetter
+from functools import cached_property
+from itertools import pairwise
 from typing import Any, Final, final
 
 import numpy as np
 import numpy.typing as npt
 
-FORMAT: Final = b"inbond.memory/1\0"
+FORMAT: Final = b"inbond.memory/2\0"
 WINDOW_S: Final = 600
 DAY_S: Final = 86_400
 MOST_LEADERS: Final = 4
-MOST_CONVERSATIONS: Final = 16
+MOST_CONVERSATIONS: Final = 8
 PAIR: Final = np.dtype([("key", "<u8"), ("party", "<u8"), ("created", "<i4"), ("last", "<i8")])
 """A piece of a template, one of the parties that sent it, the day it signed up (0 unknown) and the last
 window in which it did."""
 Pairs = npt.NDArray[Any]
-_HEAD: Final = struct.Struct("<qqII")
-_ACCOUNT: Final = struct.Struct("<H5Q22q3B")
-_LEADER: Final = struct.Struct("<QI")
-_WORD: Final = struct.Struct("<Q")
+Table = npt.NDArray[Any]
+_LEADER: Final = np.dtype([("piece", "<u8"), ("windows", "<i4")])
+_HASHES: Final = ("party", "tenant", "payment", "client", "model")
+_LONG: Final = (
+    "first", "last", "requests", "output_tokens", "refused", "asked_plainly", "eliciting_requests",
+    "foreign_requests", "since",
+)  # fmt: skip
+_COUNTS: Final = (
+    "created", "windows", "elicited", "replayed", "odd", "elicited_odd", "replayed_odd", "template_odd",
+    "in_template", "elicited_in_template", "replayed_in_template", "template_windows", "paired", "in_step",
+)  # fmt: skip
+ROW: Final = np.dtype(
+    [
+        *((name, "<u8") for name in _HASHES),
+        *((name, "<i8") for name in _LONG),
+        *((name, "<i4") for name in _COUNTS),
+        ("tier", "u1"),
+        ("registered", "?"),
+        ("leaders", _LEADER, (MOST_LEADERS,)),
+        ("conversations", "<u8", (MOST_CONVERSATIONS,)),
+    ]
+)
+_HEAD: Final = struct.Struct("<qII")
 
 
 @final
@@ -35,21 +56,25 @@ _WORD: Final = struct.Struct("<Q")
 class Account:
     """One account's counts. ``windows`` are trials: windows in which it was seen, and the halves apart;
     ``*_odd`` count in odd windows alone, ``in_template*`` in odd windows that carried a template.
-    ``leaders`` name templates with the even windows that carried them. ``since`` is the first window of
-    its standing at tier 2 or more, 0 for none; ``replayed`` a share over all windows, as ``elicited``."""
+    ``leaders`` name templates with the even windows that carried them. ``paired`` are windows in which it
+    sent a text that an unlinked account sent about then, ``in_step`` the share at the same moment. ``since``
+    is the first window of its standing at tier 2 or more, 0 for none; ``tier`` as of the last window."""
 
     party: int
     tenant: int = 0
     payment: int = 0
     client: int = 0
     model: int = 0
-    created: int = 0
     first: int = 0
     last: int = 0
     requests: int = 0
     output_tokens: int = 0
     refused: int = 0
     asked_plainly: int = 0
+    eliciting_requests: int = 0
+    foreign_requests: int = 0
+    since: int = 0
+    created: int = 0
     windows: int = 0
     elicited: int = 0
     replayed: int = 0
@@ -61,33 +86,77 @@ class Account:
     elicited_in_template: int = 0
     replayed_in_template: int = 0
     template_windows: int = 0
-    eliciting_requests: int = 0
-    foreign_requests: int = 0
-    since: int = 0
+    paired: int = 0
+    in_step: int = 0
     tier: int = 0
     registered: bool = False
     leaders: tuple[tuple[int, int], ...] = ()
     conversations: tuple[int, ...] = ()
 
 
-_values: Final = attrgetter(*(each.name for each in fields(Account)))
+_FIELDS: Final = tuple(each.name for each in fields(Account))
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class Accounts(Mapping[str, Account]):
+    """All accounts by name, as columns: ``names`` in order, and a ``table`` of ROW beside them."""
+
+    names: tuple[str, ...] = ()
+    table: Table = field(default_factory=lambda: np.zeros(0, dtype=ROW))
+
+    @staticmethod
+    def of(accounts: Mapping[str, Account]) -> Accounts:
+        """The same accounts as columns."""
+        names = tuple(sorted(accounts))
+        table = np.zeros(len(names), dtype=ROW)
+        for at, name in enumerate(names):
+            for column in _FIELDS[:-2]:
+                table[at][column] = getattr(accounts[name], column)
+            for i, leader in enumerate(accounts[name].leaders):
+                table["leaders"][at, i] = leader
+            for i, talk in enumerate(accounts[name].conversations):
+                table["conversations"][at, i] = talk
+        return Accounts(names, table)
+
+    @cached_property
+    def index(self) -> Mapping[str, int]:
+        """The row of each name."""
+        return {name: at for at, name in enumerate(self.names)}
+
+    def __getitem__(self, name: str) -> Account:
+        row = self.table[self.index[name]]
+        led = tuple((piece, windows) for piece, windows in row["leaders"].tolist() if piece)
+        talks = tuple(each for each in row["conversations"].tolist() if each)
+        values: tuple[Any, ...] = (*row.item()[:-2], led, talks)
+        return Account(*values)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.index
+
+
+@final
+@dataclass(frozen=True, eq=False)
 class Memory:
-    """``window``: the last that was folded; ``stood``: the one after which standings were last looked at."""
+    """``window``: the last that was folded."""
 
     window: int = 0
-    stood: int = 0
-    accounts: Mapping[str, Account] = field(default_factory=dict)
+    accounts: Accounts = field(default_factory=Accounts)
     pairs: Pairs = field(default_factory=lambda: np.zeros(0, dtype=PAIR))
 
     def to_bytes(self) -> bytes:
         """The same for the same memory; ``from_bytes`` reads it."""
-        named = sorted(self.accounts.items())
-        head = _HEAD.pack(self.window, self.stood, len(named), len(self.pairs))
-        return b"".join([FORMAT, head, self.pairs.tobytes(), *(_packed(*each) for each in named)])
+        written = [name.encode("utf-8", "surrogatepass") for name in self.accounts.names]
+        sizes = np.array([len(name) for name in written], dtype="<u2")
+        head = _HEAD.pack(self.window, len(written), len(self.pairs))
+        columns = (sizes.tobytes(), self.accounts.table.tobytes(), self.pairs.tobytes())
+        return b"".join([FORMAT, head, *columns, *written])
 
 
 def from_bytes(data: bytes) -> Memory:
@@ -96,38 +165,27 @@ def from_bytes(data: bytes) -> Memory:
         return Memory()
     if not data.startswith(FORMAT):
         raise ValueError("not a memory of this version")
-    try:
-        window, stood, accounts, pairs = _HEAD.unpack_from(data, len(FORMAT))
-        at = len(FORMAT) + _HEAD.size
-        found = np.frombuffer(data, dtype=PAIR, count=pairs, offset=at).copy()
-        at += found.nbytes
-        named: dict[str, Account] = {}
-        for _ in range(accounts):
-            name, account, at = _unpacked(data, at)
-            named[name] = account
-    except struct.error as error:
-        raise ValueError("a memory is cut off") from error
-    if at != len(data):
+    at = len(FORMAT) + _HEAD.size
+    if len(data) < at:
+        raise ValueError("a memory is cut off")
+    window, count, pairs = _HEAD.unpack_from(data, len(FORMAT))
+    kinds = ((np.dtype("<u2"), count), (ROW, count), (PAIR, pairs))
+    if len(data) < at + sum(kind.itemsize * number for kind, number in kinds):
+        raise ValueError("a memory is cut off")
+    columns: list[npt.NDArray[Any]] = []
+    for kind, number in kinds:
+        columns.append(np.frombuffer(data, dtype=kind, count=number, offset=at))
+        at += columns[-1].nbytes
+    sizes, table, found = columns
+    return Memory(window, Accounts(_names(data, at, sizes), table), found)
+
+
+def _names(data: bytes, at: int, sizes: npt.NDArray[Any]) -> tuple[str, ...]:
+    ends = at + np.cumsum(sizes, dtype=np.int64)
+    if len(data) != (ends[-1] if len(ends) else at):
         raise ValueError("a memory does not end where it should")
-    return Memory(window, stood, named, found)
-
-
-def _packed(name: str, account: Account) -> bytes:
-    *numbers, leaders, conversations = _values(account)
-    written = name.encode("utf-8", "surrogatepass")
-    head = _ACCOUNT.pack(len(written), *numbers, len(leaders), len(conversations))
-    tail = [_LEADER.pack(*leader) for leader in leaders] + [_WORD.pack(each) for each in conversations]
-    return b"".join([head, written, *tail])
-
-
-def _unpacked(data: bytes, at: int) -> tuple[str, Account, int]:
-    size, *numbers, registered, leaders, conversations = _ACCOUNT.unpack_from(data, at)
-    at += _ACCOUNT.size
-    name = data[at : at + size].decode("utf-8", "surrogatepass")
-    at += size
-    led = tuple(_LEADER.unpack_from(data, at + i * _LEADER.size) for i in range(leaders))
-    at += leaders * _LEADER.size
-    talks = struct.unpack_from(f"<{conversations}Q", data, at)
-    at += conversations * _WORD.size
-    values: tuple[Any, ...] = (*numbers, bool(registered), led, talks)
-    return name, Account(*values), at
+    places = zip((ends - sizes).tolist(), ends.tolist(), strict=True)
+    names = tuple(data[start:end].decode("utf-8", "surrogatepass") for start, end in places)
+    if any(one >= other for one, other in pairwise(names)):
+        raise ValueError("a memory names accounts out of order")
+    return names

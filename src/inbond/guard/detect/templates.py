@@ -8,15 +8,14 @@ went round) is nobody's campaign. When sign-ups are unknown it is public: a doub
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, final
+from typing import Final, final
 
 import numpy as np
 import numpy.typing as npt
 
+from inbond.guard.detect.columns import Columns, runs
 from inbond.guard.detect.memory import DAY_S, PAIR, Pairs
-from inbond.guard.marks import Mark
 from inbond.guard.sketch import EMPTY, SYSTEM_BINS, USER_BINS
 
 Keys = npt.NDArray[np.uint64]
@@ -42,26 +41,23 @@ class Hot:
     days: npt.NDArray[np.int64]
 
 
-def pieces(marks: Sequence[Mark]) -> Keys:
+def pieces(sketches: Keys, registered: npt.NDArray[np.bool_]) -> Keys:
     """(requests, pieces): place and number of every part of the sketches; 0 where a part is empty or the
     caller is registered."""
-    rows = [(*mark.system, *mark.user) for mark in marks]
-    values = np.array(rows, dtype=np.uint64).reshape(len(marks), len(_PLACES))
-    keys = values | _PLACES + (np.uint64(1) << np.uint64(40))
-    out = (values == EMPTY) | np.array([[mark.registered] for mark in marks], dtype=np.bool_).reshape(-1, 1)
-    keys[out] = 0
+    keys = sketches | _PLACES + (np.uint64(1) << np.uint64(40))
+    keys[(sketches == EMPTY) | registered[:, None]] = 0
     return keys
 
 
-def remembered(pairs: Pairs, marks: Sequence[Mark], keys: Keys, window: int) -> Pairs:
+def remembered(pairs: Pairs, columns: Columns, keys: Keys, even: npt.NDArray[np.bool_], window: int) -> Pairs:
     """The pairs with those of a window's even requests; the old, the lone and what is too many let go."""
-    new = np.zeros(keys.shape, dtype=PAIR)
-    new["key"] = keys
-    new["party"] = np.array([[mark.party] for mark in marks], dtype=np.uint64).reshape(-1, 1)
-    new["created"] = np.array([[mark.created] for mark in marks], dtype=np.int32).reshape(-1, 1)
+    marks = columns.marks[even]
+    new = np.zeros((len(marks), keys.shape[1]), dtype=PAIR)
+    new["key"] = keys[even]
+    new["party"] = marks["party"][:, None]
+    new["created"] = marks["created"][:, None]
     new["last"] = window
-    fresh = new.ravel()[keys.ravel() != 0]
-    return _bounded(_once(np.concatenate([pairs, fresh])), window)
+    return _bounded(_once(np.concatenate([pairs, new[new["key"] != 0]])), window)
 
 
 def _once(pairs: Pairs) -> Pairs:
@@ -74,7 +70,7 @@ def _once(pairs: Pairs) -> Pairs:
 
 
 def _bounded(pairs: Pairs, window: int) -> Pairs:
-    starts, sizes = _groups(pairs["key"])
+    starts, sizes = runs(pairs["key"])
     rank = np.arange(len(pairs)) - np.repeat(starts, sizes)
     shared = np.repeat(sizes > 1, sizes)
     age = window - pairs["last"]
@@ -91,7 +87,7 @@ def _bounded(pairs: Pairs, window: int) -> Pairs:
 def hot(pairs: Pairs) -> Hot:
     """The pieces that tell a template."""
     by_day = pairs[np.lexsort((pairs["created"], pairs["key"]))]
-    starts, sizes = _groups(by_day["key"])
+    starts, sizes = runs(by_day["key"])
     if not len(starts):
         none = np.zeros(0, dtype=np.int64)
         return Hot(none.astype(np.uint64), none, none)
@@ -106,26 +102,17 @@ def hot(pairs: Pairs) -> Hot:
     return Hot(by_day["key"][starts][telling], sizes[telling], middle[telling])
 
 
-def leaders(marks: Sequence[Mark], keys: Keys, found: Hot) -> Keys:
+def leaders(keys: Keys, created: npt.NDArray[np.int64], found: Hot) -> Keys:
     """(requests): the piece by which a request's template is called, 0 for a request of none. Of its hot
     pieces whose senders are of the caller's age, and which about as many parties sent as any, it is the one
     with the smallest number: that one fillings of the same template most surely have in common."""
     if not len(found.keys) or not len(keys):
         return np.zeros(len(keys), dtype=np.uint64)
     at = np.minimum(np.searchsorted(found.keys, keys), len(found.keys) - 1)
-    created = np.array([[mark.created] for mark in marks], dtype=np.int64)
-    is_hot = (found.keys[at] == keys) & (np.abs(found.days[at] - created) <= _FAR_DAYS)
+    is_hot = (found.keys[at] == keys) & (np.abs(found.days[at] - created[:, None]) <= _FAR_DAYS)
     parties = np.where(is_hot, found.parties[at], 0)
     wide = is_hot & (2 * parties >= parties.max(axis=1, keepdims=True))
     number = np.where(wide, keys & np.uint64(EMPTY), np.uint64(EMPTY))
     best = np.argmin(number, axis=1)
     chosen: Keys = keys[np.arange(len(keys)), best]
     return np.where(is_hot.sum(axis=1) >= HOT, chosen, np.uint64(0))
-
-
-def _groups(keys: Any) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Where each run of equal keys begins, and how long it is."""
-    if not len(keys):
-        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
-    starts = np.append(0, np.flatnonzero(keys[1:] != keys[:-1]) + 1).astype(np.int64)
-    return starts, np.diff(np.append(starts, len(keys)))

@@ -28,7 +28,19 @@ _MOST_GROUPS: Final = 3
 
 @final
 @dataclass(frozen=True)
-class OfGroup:
+class Own:
+    """An account's own evidence, by family: trials, hits (256ths), the logarithms of the e-values; and the
+    thresholds of tiers 1 and 2."""
+
+    trials: Sequence[int]
+    hits: Sequence[int]
+    logs: Sequence[int]
+    bars: tuple[int, int]
+
+
+@final
+@dataclass(frozen=True)
+class Shown:
     """A group: the logarithms of its e-values by family, the thresholds of tiers 1 and 2, its tier."""
 
     group: Group
@@ -37,23 +49,16 @@ class OfGroup:
     tier: int
 
 
-def of_account(
-    window: int,
-    name: str,
-    account: Account,
-    tier: int,
-    logs: Sequence[int],
-    bars: tuple[int, int],
-    by: Sequence[OfGroup],
-) -> Verdict:
+def of_account(window: int, name: str, account: Account, tier: int, own: Own, by: Sequence[Shown]) -> Verdict:
     """An account's verdict: its own evidence, and that of the groups which raise it."""
-    trials = (account.windows, account.windows, 0, 0 if account.registered else account.odd)
-    hits = (account.elicited, account.replayed, 0, 0 if account.registered else account.template_odd)
     reasons = [
-        _reason(window, family, "the account", "account", trials[family], hits[family], logs[family], bars)
+        _reason(
+            window, family, "the account", "account", own.trials[family], own.hits[family], own.logs[family],
+            own.bars,
+        )
         for family in range(len(FAMILIES))
         if family != PAYMENT
-    ]
+    ]  # fmt: skip
     strongest = sorted(by, key=lambda each: (-each.tier, -len(each.group.members), each.group.id))
     for each in strongest[:_MOST_GROUPS]:
         reasons += _group_reasons(window, each)
@@ -61,12 +66,12 @@ def of_account(
     return _verdict(window, name, tier, reasons)
 
 
-def of_group(window: int, shown: OfGroup) -> Verdict:
+def of_group(window: int, shown: Shown) -> Verdict:
     """A group's verdict."""
     return _verdict(window, shown.group.id, shown.tier, _group_reasons(window, shown))
 
 
-def _group_reasons(window: int, shown: OfGroup) -> list[Reason]:
+def _group_reasons(window: int, shown: Shown) -> list[Reason]:
     group = shown.group
     subject = f"a group of {len(group.members):,} {_GROUP[group.kind]}"
     return [

@@ -22,7 +22,7 @@ TONES: Final[tuple[Tone, ...]] = ("plain", "plain", "care", "care")
 """A proposal is a question to a person, and no judgement yet."""
 _OWN: Final = "account"
 _POWER: Final = re.compile(r"1e(-?[0-9]{1,9})")
-_STYLES: Final[tuple[SeriesStyle, ...]] = ("held-out", "train", "outside", "teacher")
+_STYLES: Final[tuple[SeriesStyle, ...]] = ("held-out", "train", "outside", "teacher", "after")
 _LARGEST: Final = 10_000
 _LAST: Final = 2**37
 _LOWEST_TOP: Final = 12
