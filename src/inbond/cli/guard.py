@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
+import resource
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -64,6 +66,7 @@ def serve(
     workspace = open_workspace(home)
     folder = workspace.guard
 
+    _open_many_files()
     lines = Lines(sys.stderr)
     logging.basicConfig(handlers=[Faults(lines)], level=logging.WARNING)
 
@@ -81,6 +84,13 @@ def serve(
     with Ledger.open(workspace, KeyStore.default()) as ledger:
         asyncio.run(serve(settings, callers, place, os.environ, lines.seen, ready, ledger, signing))
     return 0
+
+
+def _open_many_files() -> None:
+    """A connection is a file to the system, which allows few unless one asks."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 @app.command()

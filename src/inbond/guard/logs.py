@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import json
 import logging
-import traceback
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TextIO, final
 
 from inbond.guard.seen import Seen
 
 _MOST_SAID: Final = 120
+_APART_S: Final = 1.0
 
 
 @final
@@ -41,16 +43,26 @@ class Lines:
 
 @final
 class Faults(logging.Handler):
-    """Takes what libraries log, and what nobody caught."""
+    """Takes what libraries log, and what nobody caught. The same thing is written once a second at most, with
+    how many ``times`` it came since: a loop without files to open says so a thousand times a second."""
 
-    def __init__(self, lines: Lines) -> None:
+    def __init__(self, lines: Lines, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(logging.WARNING)
         self._lines = lines
+        self._clock = clock
+        self._last: tuple[str, str] = ("", "")
+        self._at = 0.0
+        self._times = 0
 
     def emit(self, record: logging.LogRecord) -> None:
         """Never raises. What was to be put into the message is left out."""
         said = str(record.msg).partition("\n")[0][:_MOST_SAID]
-        value: dict[str, Any] = {"fault": record.name, "said": said}
+        now, again = self._clock(), (record.name, said) == self._last
+        self._times = self._times + 1 if again else 1
+        if again and now - self._at < _APART_S:
+            return
+        value: dict[str, Any] = {"fault": record.name, "said": said, "times": self._times}
+        self._last, self._at, self._times = (record.name, said), now, 0
         error = record.exc_info[1] if record.exc_info else None
         if error is not None:
             value |= {"error": type(error).__name__, "at": _place(error)}
@@ -59,5 +71,7 @@ class Faults(logging.Handler):
 
 def _place(error: BaseException) -> str:
     """The innermost place, as file:line."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    found = error.__traceback__
+    while found is not None and found.tb_next is not None:
+        found = found.tb_next
+    return f"{Path(found.tb_frame.f_code.co_filename).name}:{found.tb_lineno}" if found is not None else ""

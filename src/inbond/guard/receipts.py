@@ -50,7 +50,7 @@ class Issuer:
 
     def look(self) -> None:
         """Takes up a key that was rotated; where it cannot be read, the one before goes on signing."""
-        with contextlib.suppress(InputError):
+        with contextlib.suppress(InputError, OSError):  # OSError: no file can be opened just now
             signer = self._store.signer()
             if signer.public != self._signer.public:
                 self._keys = self._read_keys()
