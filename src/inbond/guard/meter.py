@@ -70,7 +70,7 @@ class Meter:
         """Looks at a whole answer."""
         value = _object(data)
         self._told = usage_of(value) if value is not None else None
-        self._passed = _text_bytes(data)
+        self._passed = 0 if self.told else _text_bytes(data)
 
     def failed(self) -> None:
         """The upstream gave no answer, and nothing is to be paid."""
