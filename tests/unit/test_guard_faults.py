@@ -3,14 +3,17 @@ that takes long."""
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 import time
 
 import pytest
 
-from inbond.guard import sse
+from inbond.guard import logs, sse, wire
 from inbond.guard.budget import Usage
 from inbond.guard.meter import Meter
+from inbond.guard.seen import Seen
 
 HELD = Usage(20, 100)
 
@@ -54,3 +57,102 @@ def test_an_event_in_many_pieces_takes_no_time() -> None:
     for _ in range(16_000):
         assert list(events.feed(b"x" * 1_000)) == []
     assert time.process_time() - began < 3
+
+
+# Requests -------------------------------------------------------------------------------------------------
+
+BEGIN = b'{"model": "m", "messages": [{"role": "user", "content": "hi"}], "x": '
+
+
+@pytest.mark.parametrize(
+    "wide",
+    [
+        b"[" + b"[]," * 9_000_000 + b"0]", b"[" + b"{}," * 9_000_000 + b"0]",
+        b"[" + b"1," * 14_000_000 + b"0]",
+        b"[" + b'"",' * 9_000_000 + b"0]", b"{" + b",".join(b'"%x":0' % n for n in range(600_000)) + b"}",
+        b"[" + b'"\\\\","",' * 4_000_000 + b"0]", b'[["', b"[" * 2_000_000,
+    ],
+    ids=["lists", "objects", "numbers", "texts", "fields", "escapes", "no end", "deep"],
+)  # fmt: skip
+def test_a_request_of_too_many_values_is_refused_before_they_are_made(wide: bytes) -> None:
+    """30 MB of them took the guard seven to fifteen seconds, in which nobody was answered."""
+    began = time.process_time()
+    with pytest.raises(wire.BadRequestError, match="500,000 values, or 100,000 lists|not JSON"):
+        wire.read("chat/completions", BEGIN + wide + b"}")
+    assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize(
+    "text", ["a, [b], {c}: " * 200_000, '\\", [[{' * 300_000, '\\\\", {,' * 300_000, '"quoted",' * 600_000]
+)
+def test_what_stands_in_a_text_is_no_value(text: str) -> None:
+    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": text}]}).encode()
+    assert wire.read("chat/completions", body).user == (text,)
+
+
+def test_more_answers_than_anybody_can_read_are_refused() -> None:
+    """Times the most tokens of each they would be more than a state can count."""
+    asked = {"model": "m", "prompt": ["a"] * 1_001, "n": 1_000}
+    with pytest.raises(wire.BadRequestError, match="more than 1,000,000 answers are asked for"):
+        wire.read("completions", json.dumps(asked).encode())
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        {"suffix": "word " * 400}, {"grammar": "word " * 400}, {"documents": [{"text": "word " * 400}]},
+        {"chat_template_kwargs": {"more": "word " * 400}}, {"prediction": {"content": "word " * 400}},
+        {"messages": [{"role": "user", "name": "word " * 400, "content": ""}]},
+        {"messages": [{"role": "user", "content": [{"type": "image_url", "text": "word " * 400}]}]},
+    ],
+)  # fmt: skip
+def test_no_field_takes_a_prompt_past_the_estimate(hidden: dict[str, object]) -> None:
+    """Where an upstream does not say what it used, the estimate is what is settled."""
+    asked = {"model": "m", "messages": [], **hidden}
+    assert wire.read("chat/completions", json.dumps(asked).encode()).prompt_tokens >= 1_000
+
+
+# Logs -----------------------------------------------------------------------------------------------------
+
+
+class Full(io.StringIO):
+    """A disk that is full."""
+
+    def write(self, _: str) -> int:
+        raise OSError(28, "No space left on device")
+
+
+def test_a_line_that_cannot_be_written_is_lost_and_nothing_else() -> None:
+    for stream in (Full(), io.StringIO()):
+        if not isinstance(stream, Full):
+            stream.close()
+        lines = logs.Lines(stream)
+        lines.seen(Seen("i", "/v1/models"))
+        logs.Faults(lines).emit(logging.LogRecord("a", logging.ERROR, "f", 1, "said", (), None))
+        assert lines.lost == 2
+
+
+def test_an_error_is_its_kind_and_its_place_and_no_word_of_a_request() -> None:
+    found = io.StringIO()
+    logger = logging.Logger("aiohttp.server")
+    logger.addHandler(logs.Faults(logs.Lines(found)))
+    try:
+        raise ValueError("Authorization: Bearer ib-secret")
+    except ValueError:
+        logger.exception("Error handling request from %s", "ib-secret\nib-secret")
+    (line,) = found.getvalue().splitlines()
+    assert json.loads(line) == {
+        "fault": "aiohttp.server", "said": "Error handling request from %s", "times": 1,
+        "error": "ValueError", "at": json.loads(line)["at"],
+    }  # fmt: skip
+    assert json.loads(line)["at"].startswith("test_guard_faults.py:")
+
+
+def test_what_goes_wrong_a_thousand_times_is_said_once_a_second() -> None:
+    found, now = io.StringIO(), [10.0]
+    faults = logs.Faults(logs.Lines(found), lambda: now[0])
+    for at, said in ((10.0, "a"), (10.1, "a"), (10.9, "a"), (11.1, "a"), (11.2, "b"), (11.3, "a")):
+        now[0] = at
+        faults.emit(logging.LogRecord("asyncio", logging.ERROR, "f", 1, said, (), None))
+    lines = [json.loads(line) for line in found.getvalue().splitlines()]
+    assert [(line["said"], line["times"]) for line in lines] == [("a", 1), ("a", 3), ("b", 1), ("a", 1)]

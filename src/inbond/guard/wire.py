@@ -15,11 +15,27 @@ from typing import Any, Literal, NoReturn, final
 Route = Literal["chat/completions", "completions", "responses", "embeddings"]
 ROUTES: tuple[Route, ...] = ("chat/completions", "completions", "responses", "embeddings")
 MOST_DEPTH = 64
+MOST_VALUES = 500_000
+MOST_NESTED = 100_000
+"""How many values a request may have, and how many of them lists and objects: some ten times what any has
+that a model can read. More take seconds to read, in which nobody is answered."""
+MOST_ANSWERS = 10**6
 _BYTES_A_TOKEN = 2
 """Fewer bytes a token than any tokenizer in use reaches on the average of a text, so that what is held
 before an answer is not too little; what is counted after settles it."""
 _MESSAGE_TOKENS = 16
 _IMAGE_TOKENS = 2_048
+_NAMES = frozenset({"role", "type", "id", "status", "name", "call_id", "tool_call_id"})
+_MOST_NAME = 128
+"""A longer name is a text."""
+_NO_PROMPT = frozenset(
+    {
+        "messages", "input", "prompt", "instructions", "model", "stream", "stream_options", "stop", "user",
+        "metadata", "logit_bias", "include", "tool_choice", "modalities", "service_tier", "reasoning",
+        "reasoning_effort", "safety_identifier", "prompt_cache_key",
+    }
+)  # fmt: skip
+"""Fields that are counted as texts, or that no model reads."""
 _KEPT_UPSTREAM = ("background", "previous_response_id", "conversation")
 """What stands for something that an upstream keeps. It keeps all under the guard's own key, so that nobody
 could say whose it is, and what goes on there without an answer could not be metered."""
@@ -73,7 +89,7 @@ def read(route: Route, body: bytes) -> Asked:
     system, user, images = _texts(route, value)
     size = sum(len(text.encode("utf-8", "surrogatepass")) for text in (*system, *user))
     prompt = math.ceil(size / _BYTES_A_TOKEN) + _MESSAGE_TOKENS * (len(system) + len(user))
-    prompt += _IMAGE_TOKENS * images + _tools_tokens(value)
+    prompt += _IMAGE_TOKENS * images + _tokens_beside(value)
     return Asked(
         route, model, stream, wants_usage, tuple(system), tuple(user), _answers(route, value), _most(value),
         prompt, value,
@@ -81,6 +97,7 @@ def read(route: Route, body: bytes) -> Asked:
 
 
 def _object(body: bytes) -> dict[str, Any]:
+    _refuse_wide(body)
     try:
         value = json.loads(
             body.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant, parse_float=_float
@@ -94,6 +111,23 @@ def _object(body: bytes) -> dict[str, Any]:
     if _depth(value) > MOST_DEPTH:
         raise BadRequestError("invalid_json", f"the body is nested more than {MOST_DEPTH} deep")
     return value
+
+
+def _refuse_wide(body: bytes) -> None:
+    """Counts values before any is made. Of JSON it counts right; what is none is refused later, and counts
+    right as far as it is read."""
+    if not _is_wide(body):
+        return
+    strings = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    if strings.count(b'"') > 4 * MOST_VALUES or _is_wide(b"".join(strings.split(b'"')[::2])):
+        raise BadRequestError(
+            "too_many_values",
+            f"the body has more than {MOST_VALUES:,} values, or {MOST_NESTED:,} lists and objects",
+        )
+
+
+def _is_wide(data: bytes) -> bool:
+    return data.count(b",") >= MOST_VALUES or data.count(b"[") + data.count(b"{") > MOST_NESTED
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -148,7 +182,10 @@ def _answers(route: Route, value: Mapping[str, Any]) -> int:
     each = max(_whole(value, name) or 1 for name in ("n", "best_of"))
     prompts = value.get("prompt") if route == "completions" else None
     several = isinstance(prompts, list) and any(isinstance(prompt, (str, list)) for prompt in prompts)
-    return each * len(prompts) if isinstance(prompts, list) and several else each
+    found = each * len(prompts) if isinstance(prompts, list) and several else each
+    if found > MOST_ANSWERS:
+        raise BadRequestError("invalid_type", f"more than {MOST_ANSWERS:,} answers are asked for")
+    return found
 
 
 def _most(value: Mapping[str, Any]) -> int | None:
@@ -223,7 +260,7 @@ def _content(message: Mapping[str, Any]) -> tuple[list[str], int]:
     texts: list[str] = []
     images = 0
     for name, found in message.items():
-        if name in ("role", "type", "id", "status", "name", "call_id", "tool_call_id"):
+        if name in _NAMES and len(str(found)) <= _MOST_NAME:
             continue
         if isinstance(found, str):
             texts.append(found)
@@ -231,6 +268,7 @@ def _content(message: Mapping[str, Any]) -> tuple[list[str], int]:
             for part in found:
                 if isinstance(part, dict) and "image" in str(part.get("type", "")):
                     images += 1
+                    texts += [part["text"]] if isinstance(part.get("text"), str) else []
                 else:
                     texts.append(part if isinstance(part, str) else _part(part))
         elif found is not None:
@@ -255,8 +293,12 @@ def _strings(found: Any, name: str) -> Iterator[str]:
         raise BadRequestError("invalid_type", f"{name} is neither a text nor a list of texts")
 
 
-def _tools_tokens(value: Mapping[str, Any]) -> int:
-    shown = [value[name] for name in ("tools", "functions", "response_format", "text") if value.get(name)]
+def _tokens_beside(value: Mapping[str, Any]) -> int:
+    """Of all fields besides the messages that a template may write into the prompt: tools, a suffix, a
+    grammar, documents, and whatever a server has of its own."""
+    shown = [
+        each for name, each in value.items() if name not in _NO_PROMPT and isinstance(each, (str, list, dict))
+    ]
     data = json.dumps(shown, ensure_ascii=False).encode("utf-8", "surrogatepass") if shown else b""
     return math.ceil(len(data) / _BYTES_A_TOKEN)
 
