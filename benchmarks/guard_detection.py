@@ -1,8 +1,8 @@
 """How well the guard tells illicit extraction from lawful use, on simulated traffic. Seeded.
 
     python benchmarks/guard_detection.py [--part lawful|volume|illicit|curious|peers|all] [--seeds 0 1 2 3 4]
-        [--processes 2] [--peers VENV/bin/python [--hub]] [--most N] [--days N] [--every N] [--small]
-        [--json] [--out FILE] [--fresh]
+        [--processes 2] [--only 'relay/*' ...] [--peers VENV/bin/python [--hub]] [--most N] [--days N]
+        [--every N] [--small] [--json] [--out FILE] [--fresh]
 
 lawful   200 tenants and more of every lawful profile, 10 classes of 300, an app of 10,000 keys: tiers at any
          window and at the end, with the Clopper-Pearson upper bound (95%, one-sided) on the share of tier 2
@@ -28,6 +28,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,7 @@ def options() -> argparse.Namespace:
     )
     parser.add_argument("--part", nargs="+", choices=(*PARTS, "all"), default=["all"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
-    parser.add_argument("--only", nargs="+", help="names of cases, for example relay/10%%", default=[])
+    parser.add_argument("--only", nargs="+", help="names of cases, for example 'relay/10%%*'", default=[])
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--peers", metavar="PYTHON", help="python of a venv with both peers")
     parser.add_argument("--hub", action="store_true", help="unmimic's own embeddings can be downloaded")
@@ -125,7 +126,9 @@ def chosen(given: argparse.Namespace) -> list[Case]:
     parts: Iterable[str] = PARTS if "all" in given.part else given.part
     peers = Peers(given.peers, not given.hub) if given.peers else None
     found = cases(parts, given.seeds, sizes, peers)
-    return [each for each in found if not given.only or each.name in given.only]
+    return [
+        each for each in found if not given.only or any(fnmatchcase(each.name, one) for one in given.only)
+    ]
 
 
 def main() -> None:
