@@ -77,12 +77,13 @@ def _progress(out: Output, whole: int | None) -> Callable[[int, int], None]:
 
 
 def _lines(found: Evaluation) -> Iterator[str]:
+    from inbond.guard import actions
     from inbond.guard.detect.judge import FDR
 
     judgement = found.judgement
     counts = Counter(judgement.accounts.tiers.values())
     yield f"{found.requests:,} requests of {len(judgement.accounts):,} accounts"
-    for tier, name in enumerate(("none", "watched", "restricted", "suspension proposed")):
+    for tier, name in actions.NAMES.items():
         yield f"  tier {tier}, {name}: {counts[tier]:,}"
     if found.late:
         yield f"  {found.late:,} lines came more than an hour late, and count in a later window"

@@ -17,7 +17,7 @@ from typing import Any, Final, final
 
 from inbond.errors import InputError
 from inbond.guard import marks
-from inbond.guard.detect.fold import fold, window_of
+from inbond.guard.detect.fold import fold_kept, window_of
 from inbond.guard.detect.judge import FDR, Judgement, judge
 from inbond.guard.detect.memory import WINDOW_S, Memory
 from inbond.guard.marks import About, Mark
@@ -52,18 +52,12 @@ class Evaluation:
                 name: {"tier": each.tier, "since": each.since or None, "verdict": each.verdict.to_json()}
                 for name, each in self.judgement.accounts.items()
             },
-            "clusters": [
-                {
-                    "id": each.id, "kind": each.kind, "tier": each.tier, "size": each.size,
-                    "members": list(each.members), "verdict": each.verdict.to_json(),
-                }
-                for each in self.judgement.clusters
-            ],
+            "clusters": [each.to_json() for each in self.judgement.clusters],
             "requests": self.requests,
             "late": self.late,
             "false_positive_bound": float(FDR),
             "bound_means": BOUND_MEANS,
-        }  # fmt: skip
+        }
 
 
 def evaluate(
@@ -110,7 +104,7 @@ class _Reading:
         return self._memory
 
     def _fold(self, window: int) -> None:
-        self._memory = fold(self._memory, window, map(marks.from_bytes, self._open.pop(window)))
+        self._memory = fold_kept(self._memory, window, self._open.pop(window))
 
 
 def parse(place: str, number: int, line: bytes) -> Mark:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
-from typing import Final, final
+from typing import Any, Final, final
 
 import numpy as np
 
@@ -55,6 +55,13 @@ class Cluster:
     size: int
     members: tuple[str, ...]
     verdict: Verdict
+
+    def to_json(self) -> dict[str, Any]:
+        """As commands print it."""
+        return {
+            "id": self.id, "kind": self.kind, "tier": self.tier, "size": self.size,
+            "members": list(self.members), "verdict": self.verdict.to_json(),
+        }  # fmt: skip
 
 
 @final
@@ -117,7 +124,7 @@ class Verdicts(Mapping[str, Judged]):
 
     def __getitem__(self, name: str) -> Judged:
         found, memory = self.standing, self.standing.memory
-        row, account = memory.accounts.index[name], memory.accounts[name]
+        row, account = memory.accounts.row(name), memory.accounts[name]
         start, end = np.searchsorted(found.raises[:, 0], (row, row + 1)).tolist()
         by = [self._group(i) for i in found.raises[start:end, 1].tolist()]
         each = found.own
@@ -170,7 +177,7 @@ def standing(memory: Memory) -> Standing:
     in_strong = np.zeros(len(table), dtype=np.bool_)
     in_strong[raises[tested.tiers[raises[:, 1]] >= RESTRICTED, 0]] = True
     replays = own.logs[REPLAY] >= threshold(len(table), _RATE, 1)
-    lasting = (table["since"] > 0) & (memory.window - table["since"] >= DAY_S)
+    lasting = (table["since"] > 0) & (memory.window - table["since"].astype(np.int64) >= DAY_S)
     tiers[(tiers >= RESTRICTED) & lasting & (in_strong | replays)] = SUSPENSION
     return Standing(memory, own, tiers, found, tested, raises)
 

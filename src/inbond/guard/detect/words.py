@@ -6,19 +6,19 @@ the e-value, the threshold it was held against, the window and the version: enou
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, final
 
 from inbond.digest import of_value
-from inbond.guard.detect.clusters import Group
+from inbond.guard.detect.clusters import Group, Kind
 from inbond.guard.detect.evidence import decimals
 from inbond.guard.detect.families import FAMILIES, PAYMENT, TEMPLATE, VERSION, WHOLE
 from inbond.guard.detect.memory import Account
 from inbond.types import Reason, Verdict
 
 OUTCOMES: Final = ("none", "watched", "restricted", "suspension-proposed")
-_GROUP: Final = {
+GROUPS: Final[Mapping[Kind, str]] = {
     "payment": "accounts of one means of payment",
     "cohort": "accounts of one client that signed up within three days",
     "template": "accounts that send texts of one template",
@@ -73,7 +73,7 @@ def of_group(window: int, shown: Shown) -> Verdict:
 
 def _group_reasons(window: int, shown: Shown) -> list[Reason]:
     group = shown.group
-    subject = f"a group of {len(group.members):,} {_GROUP[group.kind]}"
+    subject = f"a group of {len(group.members):,} {GROUPS[group.kind]}"
     return [
         _reason(
             window, family, subject, group.id, group.trials[family], group.hits[family], shown.logs[family],
@@ -90,7 +90,7 @@ def _reason(
     known = FAMILIES[family]
     seen = log >= min(bars)
     unit = "parties" if family == PAYMENT else "windows"
-    value = f"{hits / WHOLE:.2f} of {trials:,} {unit}"
+    value = f"{_shares(hits)} of {trials:,} {unit}"
     if seen:
         said = f"Seen: {subject} {known.seen} ({value}). It would change with {known.change}."
     elif not trials:
@@ -105,6 +105,12 @@ def _reason(
         "version": VERSION,
     }  # fmt: skip
     return Reason(known.rule, said, source, detail)
+
+
+def _shares(hits: int) -> str:
+    """Hits of 256ths in trials, in whole numbers where they are, else to hundredths, rounded down."""
+    whole, part = divmod(hits, WHOLE)
+    return f"{whole:,}.{part * 100 // WHOLE:02}" if part else f"{whole:,}"
 
 
 def _shown(account: Account) -> Reason:
