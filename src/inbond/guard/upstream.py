@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol, final
@@ -75,9 +76,10 @@ def headers_back(received: Mapping[str, str]) -> dict[str, str]:
 @final
 @dataclass
 class _HttpAnswer:
-    """Implements Answer."""
+    """Implements Answer. ``silence_s`` is the longest that it may say nothing."""
 
     response: aiohttp.ClientResponse
+    silence_s: float
 
     @property
     def status(self) -> int:
@@ -89,7 +91,11 @@ class _HttpAnswer:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         try:
-            async for chunk in self.response.content.iter_any():
+            while True:
+                async with asyncio.timeout(self.silence_s):  # aiohttp waits for ever after a bad chunk
+                    chunk = await self.response.content.readany()
+                if not chunk:
+                    return
                 yield chunk
         except (aiohttp.ClientError, TimeoutError) as error:
             raise UpstreamError(
@@ -129,7 +135,7 @@ class HttpUpstream:
             raise UpstreamError("timeout", "the upstream did not answer in time") from error
         except (aiohttp.ClientError, OSError) as error:
             raise UpstreamError("unreachable", "the upstream cannot be reached") from error
-        return _HttpAnswer(response)
+        return _HttpAnswer(response, self._settings.silence_s)
 
     def _open(self, stream: bool) -> aiohttp.ClientSession:
         if stream not in self._sessions:
