@@ -28,7 +28,16 @@ _HIDING: Mapping[str, Mapping[str, bool]] = {
     " jitter": {"jitter": True},
     " paraphrase": {"paraphrase": True},
     " held out": {"held_out": True},
-    " all": {"own_cards": True, "jitter": True, "paraphrase": True, "held_out": True},
+    " own cards and clients": {"own_cards": True, "own_clients": True},
+    " aged too": {"own_cards": True, "own_clients": True, "aged": True},
+    " all": {
+        "own_cards": True,
+        "own_clients": True,
+        "aged": True,
+        "jitter": True,
+        "paraphrase": True,
+        "held_out": True,
+    },
 }
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     share + how: {"purity": purity, **hiding}

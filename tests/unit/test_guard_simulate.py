@@ -91,6 +91,8 @@ scenarios = st.builds(
     paraphrase=st.booleans(),
     jitter=st.booleans(),
     own_cards=st.booleans(),
+    own_clients=st.booleans(),
+    aged=st.booleans(),
     held_out=st.booleans(),
 )
 
@@ -333,12 +335,13 @@ def test_the_command_writes_the_rows_and_tells_how_many(
 
 def test_every_switch_reaches_the_scenario(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "traffic.jsonl"
-    switches = ["--paraphrase", "--jitter", "--own-cards", "--held-out", "--purity", "0.5", "--most", "4"]
+    hiding = ["--paraphrase", "--jitter", "--own-cards", "--own-clients", "--aged", "--held-out"]
+    switches = [*hiding, "--purity", "0.5", "--most", "4"]
     numbers = ["--days", "0.5", "--volume", "2", "--scale", "0.002"]
     assert run(["guard", "simulate", "--scenario", "slow-ring", "--out", str(out), *switches, *numbers]) == 0
     scenario = Scenario(
         ("slow-ring",), days=0.5, volume=2, scale=0.002, most=4, purity=0.5, paraphrase=True, jitter=True,
-        own_cards=True, held_out=True,
+        own_cards=True, own_clients=True, aged=True, held_out=True,
     )  # fmt: skip
     assert out.read_text("utf-8").splitlines() == [row.line() for row in rows(scenario, 0)]
     told = capsys.readouterr().out

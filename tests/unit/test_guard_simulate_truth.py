@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 
 from inbond.guard.simulate import START_S, Row, Scenario, bans
+from inbond.guard.simulate.actors import CLIENTS, TOOL
 from inbond.guard.simulate.dice import Dice
 from inbond.guard.simulate.scenario import NEW_MODEL
 from inbond.guard.simulate.texts import parsed, read_phrasings, read_tongues, read_worn
@@ -178,6 +179,17 @@ def test_a_rings_accounts_share_cards_issuers_a_build_and_a_sign_up() -> None:
     assert {row.system for own in found.values() for row in own} == {first[0].system}
     hidden = by_account(rows(Scenario(("burst-ring",), scale=0.02, most=20, own_cards=True)))
     assert len({own[0].payment for own in hidden.values()}) == len(hidden)
+
+
+def test_a_careful_ring_has_clients_that_people_use_and_accounts_of_every_age() -> None:
+    found = by_account(some("slow-ring", own_clients=True, aged=True))
+    first = [own[0] for own in found.values()]
+    assert len({row.client for row in first}) > 5
+    assert {row.client for row in first} <= set(CLIENTS)
+    ages = sorted((START_S - row.created) / DAY_S for row in first)
+    assert ages[0] < 60
+    assert ages[-1] > 300
+    assert {row.client for row in some("harness", own_clients=True)} == {TOOL}
 
 
 def test_a_companys_two_tenants_have_one_card_and_one_template() -> None:

@@ -39,6 +39,8 @@ def simulate(
     paraphrase: Annotated[bool, typer.Option(help="Illicit requests are each worded anew.")] = False,
     jitter: Annotated[bool, typer.Option(help="Illicit accounts keep a person's hours and pauses.")] = False,
     own_cards: Annotated[bool, typer.Option(help="Illicit accounts share no card.")] = False,
+    own_clients: Annotated[bool, typer.Option(help="Illicit accounts name clients that people use.")] = False,
+    aged: Annotated[bool, typer.Option(help="Illicit accounts signed up over a year.")] = False,
     held_out: Annotated[bool, typer.Option(help="Phrasings that no detector was built on.")] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
@@ -55,7 +57,7 @@ def simulate(
     names = tuple(dict.fromkeys(name for each in scenario.split(",") for name in choose(each.strip())))
     what = Scenario(
         names, days, scale, volume, most, purity, paraphrase=paraphrase, jitter=jitter, own_cards=own_cards,
-        held_out=held_out,
+        own_clients=own_clients, aged=aged, held_out=held_out,
     )  # fmt: skip
     check_place("--out", out, open_workspace(home))
     output, counts = Output(as_json, quiet), Counts()

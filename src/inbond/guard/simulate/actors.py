@@ -28,6 +28,7 @@ _NETWORKS = {
 _WIDE = (150, 250, 350, 450, 550, 700, 850, 1_100, 1_600, 4_000)
 """Per mille of the mean: how unlike people are in how much they ask. Their mean is 1,000."""
 _RAMP_DAYS = 8
+_AGED_DAYS = 400
 _NAMES, _CARDS, _SIGN_UP, _HABITS, _FLEET, _RETURN, _FAMILY, _EAST = range(1, 9)
 
 
@@ -136,7 +137,8 @@ def _actor(
     account = f"a-{dice.bits() >> 16:012x}"
     habits = Dice(own, _HABITS)
     client: str | None = habits.pick(CLIENTS)
-    if profile.client in ("fleet", "none"):
+    hides = scenario.own_clients and not profile.lawful and profile.wears is None
+    if profile.client in ("fleet", "none") and not hides:
         client = group.fleet if profile.client == "fleet" else None
     return Actor(
         group=group,
@@ -147,7 +149,7 @@ def _actor(
         org=f"Org {group.key >> 40:06x}" if profile.org else None,
         payment=_payment(group, scenario, index),
         mail_domain=_mail(group, habits),
-        created_s=_created(group, index) if created_s is None else created_s,
+        created_s=_created(group, scenario, index) if created_s is None else created_s,
         client=client,
         model=habits.pick(profile.models),
         east_h=_east_h(group, index),
@@ -187,9 +189,11 @@ def _mail(group: Group, habits: Dice) -> str:
             return "campus-" + group.domain
 
 
-def _created(group: Group, index: int) -> int:
+def _created(group: Group, scenario: Scenario, index: int) -> int:
     """Within hours of the group's others, or whenever it came to each."""
     dice, profile = Dice(group.key, index, _SIGN_UP), group.profile
+    if scenario.aged and not profile.lawful:
+        return START_S - 86_400 - dice.below(_AGED_DAYS * 86_400)
     if profile.signup_hours:
         return group.born_s + dice.below(profile.signup_hours * 3_600)
     youngest, oldest = profile.age_days

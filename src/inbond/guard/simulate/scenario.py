@@ -28,7 +28,9 @@ class Scenario:
 
     The rest changes the illicit profiles alone. ``purity`` instead of each one's own; ``paraphrase``: no two
     requests are worded alike; ``jitter``: a person's hours and pauses; ``own_cards``: no two accounts share a
-    card; ``held_out``: phrasings that no detector was built on. Raises InputError.
+    card; ``own_clients``: none has a build of the campaign's own, they name what people use; ``aged``: all
+    signed up whenever it was, over a year; ``held_out``: phrasings that no detector was built on. Raises
+    InputError.
     """
 
     profiles: tuple[str, ...]
@@ -40,6 +42,8 @@ class Scenario:
     paraphrase: bool = False
     jitter: bool = False
     own_cards: bool = False
+    own_clients: bool = False
+    aged: bool = False
     held_out: bool = False
     curious: float | None = None
 
