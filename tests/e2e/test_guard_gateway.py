@@ -63,7 +63,7 @@ def callers(key: str = KEY, limits: str = "{concurrency: 8, tokens_per_day: 1000
 
 
 @contextlib.contextmanager
-def guarding(folder: Path, upstream: str, people: str = "", **config: Any) -> Iterator[Guard]:
+def guarding(folder: Path, upstream: str, /, people: str = "", **config: Any) -> Iterator[Guard]:
     folder.mkdir(parents=True, exist_ok=True)
     settings = {"upstream": {"url": upstream}, "unlisted": {"default_max_tokens": 64}, **config}
     (folder / "guard.yaml").write_text(json.dumps(settings))
