@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, final
+from typing import Any, Final, final
 
 from inbond.errors import InputError
 from inbond.guard.budget import Claim, Full, Seat, kept_until
@@ -79,18 +79,24 @@ class SqliteState:
 
     @contextmanager
     def _turn(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that takes effect or does not, on a full disk too."""
         try:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+                self._db.execute("COMMIT")
+            finally:
+                if self._db.in_transaction:  # SQLite itself may have taken it back
+                    self._db.execute("ROLLBACK")
         except sqlite3.Error as error:
-            raise StateLostError(
-                expected="the guard's state to be written", found=str(error), fix="look at the disk"
-            ) from error
+            raise _lost(error) from error
+
+    def _read(self, query: str, *values: object) -> list[Any]:
+        """All rows. Raises StateLostError."""
+        try:
+            return self._db.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise _lost(error) from error
 
     async def reserve(
         self, id_: str, claims: Sequence[Claim], seats: Sequence[Seat], at: float, lease_s: float
@@ -157,11 +163,10 @@ class SqliteState:
                 db.executemany("INSERT INTO mark VALUES (?, ?)", [(window, mark) for mark in marks])
 
     async def marks(self, window: int) -> list[bytes]:
-        rows = self._db.execute("SELECT data FROM mark WHERE window = ?", (window,))
-        return [data for (data,) in rows]
+        return [data for (data,) in self._read("SELECT data FROM mark WHERE window = ?", window)]
 
     async def windows(self) -> list[int]:
-        return [window for (window,) in self._db.execute("SELECT DISTINCT window FROM mark ORDER BY window")]
+        return [window for (window,) in self._read("SELECT DISTINCT window FROM mark ORDER BY window")]
 
     async def fold(self, window: int, memory: bytes, tiers: Mapping[str, bytes]) -> bool:
         with self._turn() as db:
@@ -177,15 +182,15 @@ class SqliteState:
         return self._memory()
 
     def _memory(self) -> tuple[int | None, bytes]:
-        row = self._db.execute("SELECT window, data FROM memory").fetchone()
-        return (row[0], row[1]) if row else (None, b"")
+        rows = self._read("SELECT window, data FROM memory")
+        return rows[0] if rows else (None, b"")
 
     async def tier(self, account: str) -> bytes | None:
-        row = self._db.execute("SELECT data FROM tier WHERE account = ?", (account,)).fetchone()
-        return row[0] if row else None
+        rows = self._read("SELECT data FROM tier WHERE account = ?", account)
+        return rows[0][0] if rows else None
 
     async def tiers(self) -> dict[str, bytes]:
-        return dict(self._db.execute("SELECT account, data FROM tier ORDER BY account"))
+        return dict(self._read("SELECT account, data FROM tier ORDER BY account"))
 
     @property
     def losses(self) -> int:
@@ -197,3 +202,9 @@ class SqliteState:
 
     async def close(self) -> None:
         self._db.close()
+
+
+def _lost(error: sqlite3.Error) -> StateLostError:
+    return StateLostError(
+        expected="the guard's state to be written", found=str(error), fix="look at the disk: is there room?"
+    )
