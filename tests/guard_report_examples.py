@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from inbond.guard import appeals, observe
@@ -76,11 +77,12 @@ def watch(workspace: Workspace, hours: int = 40) -> None:
 def decide(workspace: Workspace) -> str:
     """Two of the ring are suspended; one of them appeals. The appeal's id."""
     with Ledger.open(workspace, KeyStore.default()) as ledger:
+        now = datetime.now(UTC)
         for name in (RING[0], RING[-1]):
-            body = appeals.suspend(name, 3, _facts(workspace, name), "Ben", "replay, read twice")
+            facts = _facts(workspace, name)
+            body = appeals.suspend(appeals.Case(name), 3, facts, "Ben", "replay, read twice", now)
             ledger.record(appeals.SUSPENDED, body)
-        held = appeals.suspensions(ledger.events())
-        made = appeals.appeal(held[RING[-1]], RING[-1], TEXT, "2026-11-22T10:00:00Z")
+        made = appeals.appeal(appeals.cases(ledger.events())[RING[-1]], 3, TEXT, datetime.now(UTC))
         ledger.record(appeals.APPEALED, made)
     return str(made["id"])
 

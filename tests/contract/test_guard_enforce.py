@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -98,20 +99,43 @@ async def test_a_suspended_account_is_told_no_more_than_that(
     async with running(tmp_path, mock.status(200, THINKS), beside=beside) as guard:
         await beside.put(3)
         assert (await guard.post())[0] == 200, "a proposal suspends nobody"
-        ledger.record(appeals.SUSPENDED, appeals.suspend("t/a", 3, DIGEST, "Ben", "replay of 40 accounts"))
+        case = appeals.Case("t/a")
+        signed = appeals.suspend(case, 3, DIGEST, "Ben", "replay of 40 accounts", datetime.now(UTC))
+        ledger.record(appeals.SUSPENDED, signed)
         await beside.standings.look()
         status, _, body = await guard.post()
         assert (status, json.loads(body)["error"]["code"]) == (403, "account_suspended")
         assert not any(word in body for word in (b"replay", b"Ben", b"tier"))
         assert (await guard.client.get(f"{guard.url}/models")).status == 403
 
-        held = appeals.suspensions(ledger.events())
-        made = appeals.appeal(held["t/a"], "t/a", "we are a school", "now")
+        case = appeals.cases(ledger.events())["t/a"]
+        made = appeals.appeal(case, 3, "we are a school", datetime.now(UTC))
         ledger.record(appeals.APPEALED, made)
-        held = appeals.suspensions(ledger.events())
-        ledger.record(appeals.ANSWERED, appeals.answer(held, made["id"], "lifted", "Chie", "they are"))
+        found = appeals.cases(ledger.events())
+        answered = appeals.answer(found, made["id"], "lifted", "Chie", "they are", datetime.now(UTC))
+        ledger.record(appeals.ANSWERED, answered)
         await beside.standings.look()
         assert (await guard.post())[0] == 200
+        assert [seen.tier for seen in guard.seen][-1] == 1, "what was granted restricts no more"
+
+
+async def test_what_a_person_lifts_is_watched_and_nothing_more(
+    tmp_path: Path, beside: Beside, ledger: Ledger
+) -> None:
+    asked = {**ASKED, "logprobs": True}
+    behave = mock.status(200, THINKS)
+    async with running(tmp_path, behave, beside=beside, unlisted={"reasoning": "pass"}) as guard:
+        await beside.put(2)
+        case, now = appeals.Case("t/a"), datetime.now(UTC)
+        ledger.record(appeals.LIFTED, appeals.lift(case, 2, "Chie", "our own red team", 30, now))
+        _, _, body = await guard.post(asked)
+        assert b"hidden" not in body, "not read yet"
+        await beside.standings.look()
+        _, _, body = await guard.post(asked)
+        assert json.loads(body) == THINKS
+        assert guard.mock.bodies[-1]["logprobs"] is True
+        assert [seen.tier for seen in guard.seen] == [2, 1]
+        assert await beside.observer.tier("t/a") == 2, "detection goes on"
 
 
 async def test_what_is_said_last_is_what_is_remembered_and_only_as_a_mark(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ def stands(workspace: Workspace, tier: int) -> None:
     asyncio.run(write())
 
 
+LIFT = ("guard", "lift", "acme/川", "--by", "Chie", "--reason", "a red team")
 SUSPEND = ("suspend", "acme/川", "--by", "Ben", "--reason", "replay across 40 accounts")
 
 
@@ -51,16 +53,33 @@ def test_from_a_proposal_to_an_answered_appeal(workspace: Workspace, guard: Guar
     stands(workspace, 3)
     found = guard(*SUSPEND)
     assert (found["account"], found["verdict"]) == ("acme/川", DIGEST)
-    (held,) = guard("appeal")["suspensions"]
-    assert (held["account"], held["stands"], held["by"], held["appeals"]) == ("acme/川", True, "Ben", [])
+    (case,) = guard("appeal")["accounts"]
+    assert (case["account"], case["suspended"], case["appeals"]) == ("acme/川", True, [])
+    assert case["suspension"]["by"] == "Ben"
     made = guard("appeal", "acme/川", "--text", "私たちは学校です。")
     answered = guard("appeal", made["id"], "--decide", "lifted", "--by", "Chie", "--reason", "they are")
     assert (answered["id"], answered["outcome"]) == (made["id"], "lifted")
-    (held,) = guard("appeal")["suspensions"]
-    assert held["stands"] is False
-    assert held["appeals"][0]["text"] == "私たちは学校です。"
-    guard("lift", "acme/川", "--by", "Chie", "--reason", "answered")
-    assert guard("appeal") == {"suspensions": []}
+    (case,) = guard("appeal")["accounts"]
+    assert (case["suspended"], case["lifted"]["by"]) == (False, "Chie")
+    assert case["appeals"][0]["text"] == "私たちは学校です。"
+    assert case["appeals"][0]["answer"] == "they are"
+    assert run(["verify", "--home", str(workspace.home), "-q"]) == 0
+
+
+def test_a_restricted_account_may_appeal_and_be_lifted(workspace: Workspace, guard: Guard) -> None:
+    stands(workspace, 2)
+    made = guard("appeal", "acme/川", "--text", "We are auditors.")
+    due = datetime.fromisoformat(made["due"]) - datetime.now(UTC)
+    assert timedelta(hours=23, minutes=59) < due < timedelta(hours=24)
+    lifted = guard("lift", "acme/川", "--by", "Chie", "--reason", "so they are", "--days", "90")
+    until = datetime.fromisoformat(lifted["until"]) - datetime.now(UTC)
+    assert timedelta(days=89, hours=23) < until < timedelta(days=90)
+    (case,) = guard("appeal")["accounts"]
+    assert (case["suspended"], case["suspension"]) == (False, None)
+    assert (case["lifted"]["until"], case["lifted"]["reason"]) == (lifted["until"], "so they are")
+    assert (case["appeals"][0]["outcome"], case["appeals"][0]["by"]) == ("lifted", "Chie")
+    found = guard("report")["standing"]["acme/川"]
+    assert (found["tier"], found["lifted_until"]) == (2, lifted["until"]), "detection is shown as it is"
     assert run(["verify", "--home", str(workspace.home), "-q"]) == 0
 
 
@@ -68,7 +87,7 @@ def test_a_person_reads_who_is_suspended_and_how_long_an_appeal_has(
     workspace: Workspace, guard: Guard, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["guard", "appeal", "--home", str(workspace.home)]) == 0
-    assert capsys.readouterr().out == "Nobody is suspended.\n"
+    assert capsys.readouterr().out == "Nobody is suspended, and nobody appealed.\n"
     stands(workspace, 3)
     guard(*SUSPEND)
     id_ = guard("appeal", "acme/川", "--text", "no")["id"]
@@ -76,6 +95,17 @@ def test_a_person_reads_who_is_suspended_and_how_long_an_appeal_has(
     first, second = capsys.readouterr().out.splitlines()
     assert first.startswith("acme/川: suspended, signed by Ben on ")
     assert second == f"  appeal {id_}: open, 24.0 hours left: no"
+    assert run([*LIFT, "--home", str(workspace.home)]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("acme/川 is let in again; nothing beyond tier 1 is enforced until ")
+    assert run([*LIFT, "--home", str(workspace.home)]) == 0
+    assert capsys.readouterr().out.startswith("acme/川 is lifted: nothing beyond tier 1 is enforced until ")
+    assert run(["guard", "appeal", "--home", str(workspace.home)]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("acme/川: lifted by Chie until ")
+    assert second == f"  appeal {id_}: lifted by Chie: a red team"
+    assert run(["guard", "appeal", "--home", str(workspace.home), "--quiet"]) == 0
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize(
@@ -84,10 +114,15 @@ def test_a_person_reads_who_is_suspended_and_how_long_an_appeal_has(
         (2, SUSPEND, "tier 2"),
         (None, SUSPEND, "tier 0"),
         (3, ("suspend", "acme/川", "--by", " ", "--reason", "x"), "no by"),
-        (3, ("lift", "acme/川", "--by", "Ben", "--reason", "x"), "acme/川"),
+        (0, ("lift", "acme/川", "--by", "Ben", "--reason", "x"), "acme/川, at tier 0"),
+        (3, ("lift", "acme/山", "--by", "Ben", "--reason", "x"), "acme/山, at tier 0"),
+        (None, ("lift", "acme/川", "--by", "Ben", "--reason", "x"), "acme/川, at tier 0"),
+        (2, ("lift", "acme/川", "--by", "Ben", "--reason", " "), "no reason"),
         (3, ("appeal", "acme/川"), "neither"),
         (3, ("appeal", "acme/川", "--text", "a", "--decide", "lifted"), "both"),
-        (3, ("appeal", "acme/川", "--text", "a"), "acme/川"),
+        (3, ("appeal", "--text", "a"), "neither account nor id"),
+        (1, ("appeal", "acme/川", "--text", "a"), "acme/川, at tier 1, watched"),
+        (3, ("appeal", "acme/山", "--text", "a"), "acme/山, at tier 0, none"),
         (3, ("appeal", "x", "--decide", "maybe", "--by", "b", "--reason", "r"), "'maybe'"),
         (3, ("appeal", "x", "--decide", "lifted", "--by", "b", "--reason", "r"), "x, which is not known"),
     ],
@@ -101,6 +136,7 @@ def test_what_is_refused(
 
 
 def test_reading_makes_no_ledger(workspace: Workspace, guard: Guard, tmp_path: Path) -> None:
-    assert guard("appeal") == {"suspensions": []}
+    assert guard("appeal") == {"accounts": []}
+    assert guard("appeal", "acme/川", "--text", "a", code=2)["error"]["expected"]
     assert not workspace.home.exists()
     assert list(tmp_path.iterdir()) == []

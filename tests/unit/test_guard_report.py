@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from inbond.cli.main import run
 from inbond.errors import InputError
-from inbond.guard.appeals import Appeal, Suspension
+from inbond.guard.appeals import Appeal, Case, Ceiling, Suspension
 from inbond.guard.detect import memory as memories
 from inbond.guard.detect.judge import Cluster, clusters, judge
 from inbond.guard.detect.memory import WINDOW_S, Account, Accounts, Memory
@@ -232,7 +232,7 @@ def test_the_commands_it_shows_do_what_they_say(tmp_path: Path, capsys: pytest.C
     for command in commands:
         call("inbond " + command)
     after = call("inbond guard report")
-    assert "5 are suspended by a person's signature. No appeal is open." in after
+    assert "5 are suspended by a person's signature, 2 lifted. No appeal is open." in after
 
 
 def test_the_groups_alone_are_those_of_the_whole_judgement(guarded: Workspace) -> None:
@@ -259,10 +259,10 @@ def kept(tier: int, text: str = "Seen: it.", **detail: Any) -> dict[str, Any]:
     return {"tier": tier, "window": START, "since": START, "verdict": verdict(text, **detail)}
 
 
-def held(name: str, text: str = "We are a school.", hours: float = 1) -> Suspension:
+def held(name: str, text: str = "We are a school.", hours: float = 1) -> Case:
     at = NOW - timedelta(hours=hours)
     appeal = Appeal("abc", name, text, at, at + timedelta(hours=24))
-    return Suspension(name, "sha256:" + "b" * 64, "Ben", "read twice", at, (appeal,))
+    return Case(name, Suspension(name, "sha256:" + "b" * 64, "Ben", "read twice", at), (appeal,))
 
 
 def sources(names: tuple[str, ...] = ("acme/a",), **changes: Any) -> Sources:
@@ -275,21 +275,47 @@ def sources(names: tuple[str, ...] = ("acme/a",), **changes: Any) -> Sources:
 
 def test_an_appeal_that_nobody_answered_is_granted() -> None:
     name = "acme/a"
-    found = view(sources(suspensions={name: held(name, hours=24)}))
+    found = view(sources(cases={name: held(name, hours=24)}))
     (objection,) = found.objections
     assert objection.state == "granted: nobody answered by 2026-11-22 12:00 UTC"
     assert objection.command == ""
     assert found.counts["suspended"] == 0
-    assert found.entries[0].standing == "tier 2, restricted"
-    late = view(sources(suspensions={name: held(name, hours=23.75)}))
+    assert found.entries[0].standing == (
+        "tier 2, restricted, lifted by an appeal that nobody answered until 2026-12-22 12:00 UTC"
+    )
+    assert found.entries[0].steps == ()
+    late = view(sources(cases={name: held(name, hours=23.75)}))
     assert late.objections[0].state == "open, 0 h 15 min left"
     assert late.counts["suspended"] == 1
+
+
+def test_what_a_person_lifted_is_said_with_its_end_and_detection_goes_on_being_shown() -> None:
+    ceiling = Ceiling(NOW - timedelta(days=1), NOW + timedelta(days=29), "Chie", "our own red team")
+    made = sources(cases={"acme/a": Case("acme/a", lifted=ceiling)})
+    (entry,) = view(made).entries
+    assert entry.standing == "tier 2, restricted, lifted by Chie until 2026-12-21 12:00 UTC"
+    assert (entry.tone, entry.steps) == ("plain", ())
+    assert entry.said.seen == ("Seen: it.",)
+    assert ("Nothing beyond tier 1 until", "2026-12-21 12:00 UTC") in entry.facts
+    assert ("Lifted", "by Chie, 2026-11-21 12:00 UTC: our own red team") in entry.facts
+    assert [command.split()[2] for _, command in entry.commands] == ["report"]
+    assert "0 are suspended by a person's signature, 1 lifted." in view(made).sentence
+    over = view(replace(made, now=NOW + timedelta(days=29)))
+    assert over.entries[0].standing == "tier 2, restricted"
+    assert [command.split()[2] for _, command in over.entries[0].commands] == ["lift", "appeal", "report"]
+
+
+def test_who_is_lifted_is_listed_though_the_evidence_is_gone() -> None:
+    ceiling = Ceiling(NOW, NOW + timedelta(days=30), "Chie", "x")
+    made = sources(standing={}, cases={"acme/a": Case("acme/a", lifted=ceiling)})
+    assert chosen(made) == ["acme/a"]
+    assert chosen(replace(made, now=NOW + timedelta(days=30))) == []
 
 
 def test_who_waits_for_an_answer_stands_first() -> None:
     names = ("a/watched", "b/proposed", "c/appeals")
     standing = {"a/watched": kept(1), "b/proposed": kept(3), "c/appeals": kept(2)}
-    found = sources(names, standing=standing, suspensions={"c/appeals": held("c/appeals")})
+    found = sources(names, standing=standing, cases={"c/appeals": held("c/appeals")})
     assert chosen(found) == ["c/appeals", "b/proposed", "a/watched"]
     with pytest.raises(InputError, match="TENANT/ACCOUNT"):
         chosen(replace(found, only="d"))
@@ -378,7 +404,7 @@ def test_any_text_anywhere_stays_text(text: str) -> None:
     made = sources(
         (name,),
         standing={name: kept(2, text)},
-        suspensions={name: held(name, text)},
+        cases={name: held(name, text)},
         clusters=(cluster,),
         judged=({**kept(1, text), "account": name},),
     )
@@ -400,7 +426,7 @@ def test_a_hundred_thousand_accounts_make_a_page_of_bounded_size_that_counts_the
     )
     made = sources(
         names, standing={name: kept(2, "見た" * 800) for name in past}, clusters=(cluster,) * 30,
-        suspensions={name: held(name, "異議" * 5_000) for name in past[:60]},
+        cases={name: held(name, "異議" * 5_000) for name in past[:60]},
     )  # fmt: skip
     page = render_guard_page(view(made), "0")
     assert len(page.encode()) < MOST_BYTES

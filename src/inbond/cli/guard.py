@@ -13,8 +13,9 @@ from typing import Annotated
 
 import typer
 
+from inbond.cli.guard_appeal import appeal
 from inbond.cli.guard_evaluate import evaluate
-from inbond.cli.guard_people import appeal, lift, suspend
+from inbond.cli.guard_people import lift, suspend
 from inbond.cli.guard_register import issuer, register
 from inbond.cli.guard_report import report
 from inbond.cli.guard_share import share

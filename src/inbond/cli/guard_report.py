@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from inbond import __version__
-from inbond.cli.guard_people import ConfigOption
+from inbond.cli.guard_appeal import appeal_json
+from inbond.cli.guard_state import ConfigOption, ask
 from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, check_place, open_workspace
 from inbond.errors import InputError
 from inbond.workspace import Workspace, write_bytes
@@ -92,11 +93,11 @@ def _read(workspace: Workspace, config: Path | None, account: str | None) -> Sou
     from inbond.ledger import membership
 
     kept, tiers = _state(workspace, config)
-    suspensions = appeals.suspensions(membership.events_in(workspace, os.environ))
+    cases = appeals.cases(membership.events_in(workspace, os.environ))
     now = datetime.now(UTC)
     if account is not None and account in kept.accounts and account not in tiers:
         tiers[account] = _looked_at(kept, account)
-    found = Sources(now, kept, tiers, clusters(kept), suspensions, only=account)
+    found = Sources(now, kept, tiers, clusters(kept), cases, only=account)
     names = set(chosen(found))
     events = membership.events_in(workspace, os.environ)
     judged = [each.body for each in events if each.kind == JUDGED and str(each.body.get("account")) in names]
@@ -113,16 +114,8 @@ def _looked_at(memory: Memory, account: str) -> dict[str, Any]:
 
 def _state(workspace: Workspace, config: Path | None) -> tuple[Memory, dict[str, dict[str, Any]]]:
     """The memory and the verdicts kept beside it. A workspace in which no guard ran stays as it is."""
-    from inbond.guard.config import read_config
-    from inbond.guard.detect.memory import Memory
-    from inbond.guard.serve import ask_state
-
-    settings = read_config(config) if config is not None else None
-    folder = workspace.guard
-    if (settings is None or settings.state is None) and not (folder / "state.db").exists():
-        return Memory(), {}
-    memory, tiers = ask_state(config, folder, _of_one_window)
-    return _understood(memory, tiers)
+    empty: dict[str, bytes] = {}
+    return _understood(*ask(workspace, config, _of_one_window, (b"", empty)))
 
 
 def _understood(memory: bytes, tiers: dict[str, bytes]) -> tuple[Memory, dict[str, dict[str, Any]]]:
@@ -156,11 +149,11 @@ def _json(sources: Sources, shown: View) -> dict[str, Any]:
     """All accounts past tier 0 or suspended, not cut; with --account that one, with its history."""
     from inbond.guard.detect.judge import FDR
 
-    names = {*sources.standing, *sources.suspensions} if sources.only is None else {sources.only}
+    names = {*sources.standing, *sources.cases} if sources.only is None else {sources.only}
     return {
         "sentence": shown.sentence,
         "as_of": shown.as_of,
-        **{name: value for name, value in shown.counts.items() if name != "only_suspended"},
+        **{name: value for name, value in shown.counts.items() if name != "only_people"},
         "false_discovery_rate": float(FDR),
         "by_tenant": {
             each.name: {
@@ -190,22 +183,20 @@ def _json(sources: Sources, shown: View) -> dict[str, Any]:
 
 
 def _is_told(sources: Sources, name: str) -> bool:
-    return bool(sources.tier(name)) or name in sources.suspensions or name == sources.only
+    return bool(sources.tier(name)) or sources.matters(name) or name == sources.only
 
 
 def _standing(sources: Sources, name: str) -> dict[str, Any]:
-    kept, held = sources.standing.get(name, {}), sources.suspensions.get(name)
-    appeals = held.appeals if held is not None else ()
+    kept, case = sources.standing.get(name, {}), sources.cases.get(name)
+    ceiling = sources.ceiling(name)
     return {
         "tier": sources.tier(name),
         "suspended": sources.suspended(name),
         "since": kept.get("since"),
         "window": kept.get("window"),
         "verdict": kept.get("verdict"),
-        "appeals": [
-            {"id": each.id, "text": each.text, "due": each.due.isoformat(), "outcome": each.outcome}
-            for each in appeals
-        ],
+        "lifted_until": ceiling.until.isoformat() if ceiling is not None else None,
+        "appeals": [appeal_json(each) for each in (case.appeals if case is not None else ())],
     }
 
 

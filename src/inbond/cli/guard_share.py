@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from inbond.cli.guard_people import ConfigOption
+from inbond.cli.guard_state import ConfigOption, ask
 from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, check_place, open_workspace
 from inbond.errors import InputError
 
 if TYPE_CHECKING:
     from inbond.guard.detect.memory import Memory
+    from inbond.guard.state import State
     from inbond.workspace import Workspace
 
 _PRIVATE = 0o600
@@ -104,9 +105,12 @@ def _read(workspace: Workspace, place: Path, key: bytes, config: Path | None) ->
 def _memory(workspace: Workspace, config: Path | None) -> Memory:
     """What detection remembers."""
     from inbond.guard.detect.memory import from_bytes
-    from inbond.guard.serve import ask_state
 
-    return from_bytes(ask_state(config, workspace.guard, lambda state: state.memory())[1])
+    return from_bytes(ask(workspace, config, _remembered, b""))
+
+
+async def _remembered(state: State) -> bytes:
+    return (await state.memory())[1]
 
 
 def _bytes(place: Path) -> bytes:

@@ -1,5 +1,5 @@
-"""How an account stands now: its tier, and whether a person suspended it. What enforcement asks on every
-request, out of memory; the ledger and the state are read beside."""
+"""How an account stands now: the tier that is enforced, and whether a person suspended it. What enforcement
+asks on every request, out of memory; the ledger and the state are read beside."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Final, final
 from inbond.errors import InbondError
 from inbond.guard import actions, appeals
 from inbond.guard.actions import Steps, Tier
-from inbond.guard.appeals import Suspension
+from inbond.guard.appeals import Case
 from inbond.guard.callers import Caller
 from inbond.guard.config import ModelPolicy
 from inbond.guard.observe import Change
@@ -25,7 +25,8 @@ JUDGED: Final = "guard.judged"
 @final
 @dataclass(frozen=True)
 class Standing:
-    """``suspended``: the account is shut out, and may appeal."""
+    """``tier`` is what is enforced: detection's, or less where a person lifted it. ``suspended``: the account
+    is shut out, and may appeal."""
 
     tier: Tier = 0
     suspended: bool = False
@@ -57,7 +58,7 @@ def shows(policy: ModelPolicy, taken: Steps) -> ModelPolicy:
 
 @final
 class Standings:
-    """Answers for every account. ``tier`` is detection's; the ledger says who is suspended."""
+    """Answers for every account. ``tier`` is detection's; the ledger says what people decided."""
 
     def __init__(
         self, tier: Callable[[str], Awaitable[Tier]], ledger: Ledger, clock: Callable[[], float]
@@ -66,13 +67,15 @@ class Standings:
         self._ledger = ledger
         self._clock = clock
         self._read = -1
-        self._suspended: Mapping[str, Suspension] = {}
+        self._cases: Mapping[str, Case] = {}
 
     async def of(self, caller: Caller) -> Standing:
         """How a caller stands."""
-        held = self._suspended.get(caller.name)
+        tier, case = await self._tier(caller.name), self._cases.get(caller.name)
+        if case is None:
+            return Standing(tier)
         now = datetime.fromtimestamp(self._clock(), UTC)
-        return Standing(await self._tier(caller.name), held is not None and held.stands(now))
+        return Standing(case.enforced(tier, now), case.suspended(now))
 
     async def look(self) -> None:
         """Reads the ledger again if it grew. A ledger that cannot be read leaves things as they were."""
@@ -84,7 +87,7 @@ class Standings:
     def _look(self) -> None:
         length = self._ledger.length()
         if length != self._read:
-            self._suspended = appeals.suspensions(self._ledger.events())
+            self._cases = appeals.cases(self._ledger.events())
             self._read = length
 
     def told(self, changes: Sequence[Change]) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from inbond.errors import InputError
 from inbond.guard import actions
-from inbond.guard.appeals import Appeal, Suspension
+from inbond.guard.appeals import Appeal, Case, said_at, said_of
 from inbond.guard.detect.families import FAMILIES
 from inbond.guard.detect.judge import FDR, Cluster
 from inbond.guard.detect.memory import WINDOW_S, Account
@@ -21,7 +21,6 @@ from inbond.guard.overview.evidence import NAMES, TONES, Moment, apart, curves, 
 from inbond.guard.overview.numbers import (
     Sources,
     counted,
-    is_open,
     since_of,
     summary,
     tenants_of,
@@ -48,7 +47,7 @@ KINDS: Final[Mapping[str, str]] = {
 def chosen(sources: Sources) -> list[str]:
     """The accounts that get an entry: open appeals first, then the suspended, then the highest tiers. Raises
     InputError when the one that is asked about is not known."""
-    known = {*sources.standing, *sources.suspensions}
+    known = {*sources.standing, *sources.cases}
     if sources.only is not None:
         if sources.only not in known and sources.only not in sources.memory.accounts:
             raise InputError(
@@ -57,13 +56,13 @@ def chosen(sources: Sources) -> list[str]:
                 fix="inbond guard report --json lists those past tier 0",
             )
         return [sources.only]
-    past = [name for name in known if sources.tier(name) or name in sources.suspensions]
+    past = [name for name in known if sources.tier(name) or sources.matters(name)]
     return sorted(past, key=lambda name: _weight(sources, name))[:MOST_ACCOUNTS]
 
 
 def _weight(sources: Sources, name: str) -> tuple[bool, bool, int, str]:
-    held = sources.suspensions.get(name)
-    waits = held is not None and any(is_open(each, sources.now) for each in held.appeals)
+    case = sources.cases.get(name)
+    waits = case is not None and any(each.is_open(sources.now) for each in case.appeals)
     return not waits, not sources.suspended(name), -sources.tier(name), name
 
 
@@ -80,7 +79,7 @@ def view(sources: Sources) -> View:
     counts = counted(sources, len(tenants))
     appeals = _appeals(sources)
     groups = [each for each in sources.clusters if sources.only is None or sources.only in each.members]
-    past = counts["watched"] + counts["restricted"] + counts["proposed"] + counts["only_suspended"]
+    past = counts["watched"] + counts["restricted"] + counts["proposed"] + counts["only_people"]
     return View(
         summary(sources, counts, appeals),
         time_of(sources.memory.window + WINDOW_S) if sources.memory.window else "",
@@ -108,38 +107,42 @@ def _entry(sources: Sources, name: str, anchor: str, history: Sequence[Moment]) 
     account = sources.memory.accounts.get(name)
     moments = [*history[-MOST_MOMENTS:], *([now] if now is not None else [])]
     began = account.first if account is not None else min((each.at for each in moments), default=0)
-    held = sources.suspensions.get(name)
-    words = f"tier {tier}, {NAMES[tier]}"
+    case, ceiling = sources.cases.get(name, Case(name)), sources.ceiling(name)
+    enforced = case.enforced(actions.TIERS[tier], sources.now)
+    words = f"tier {tier}, {NAMES[tier]}" + (f", {said_of(ceiling)}" if ceiling is not None else "")
     suspended = sources.suspended(name)
     return Entry(
         anchor,
         name,
-        "bad" if suspended else TONES[tier],
+        "bad" if suspended else TONES[enforced],
         f"suspended; {words}" if suspended else words,
-        tuple(_facts(account, since_of(sources, name), kept, held)),
+        tuple(_facts(account, since_of(sources, name), kept, case, sources.now)),
         *apart(now.reasons if now is not None else ()),
-        actions.steps(actions.TIERS[tier]).words,
+        actions.steps(enforced).words,
         curves(began, moments),
         tuple((time_of(each.at), _change(each)) for each in reversed(history[-MOST_MOMENTS:])),
-        tuple(_commands(name, tier, held)),
+        tuple(_commands(name, tier, case, sources.now)),
     )
 
 
 def _facts(
-    account: Account | None, since: int | None, kept: Mapping[str, Any], held: Suspension | None
+    account: Account | None, since: int | None, kept: Mapping[str, Any], case: Case, now: datetime
 ) -> Iterable[tuple[str, str]]:
     if account is not None:
         seen = f"{time_of(account.first)} to {time_of(account.last + WINDOW_S)}"
         yield "Requests", f"{count(account.requests)}, from {seen}"
     if since is not None:
-        yield "Restricted since", time_of(since)
+        yield "Tier 2 or more since", time_of(since)
     verdict = kept.get("verdict")
     if isinstance(verdict, Mapping):
         yield "Verdict rests on", f"facts {verdict.get('facts')}, by {verdict.get('decider')}"
-    if held is not None:
-        yield "Suspended", f"by {held.by}, {held.at:%Y-%m-%d %H:%M} UTC: {held.reason}"
-        if isinstance(verdict, Mapping) and verdict.get("facts") != held.verdict:
-            yield "Signed on", f"an earlier verdict, of facts {held.verdict}"
+    if (signed := case.suspension) is not None:
+        yield "Suspended", f"by {signed.by}, {said_at(signed.at)}: {signed.reason}"
+        if isinstance(verdict, Mapping) and verdict.get("facts") != signed.verdict:
+            yield "Signed on", f"an earlier verdict, of facts {signed.verdict}"
+    if (ceiling := case.ceiling(now)) is not None:
+        yield "Lifted", f"by {ceiling.by or 'nobody'}, {said_at(ceiling.at)}: {ceiling.reason}"
+        yield "Nothing beyond tier 1 until", said_at(ceiling.until)
 
 
 def _change(each: Moment) -> str:
@@ -147,17 +150,22 @@ def _change(each: Moment) -> str:
     return f"{before}to {NAMES[each.tier]}"
 
 
-def _commands(name: str, tier: int, held: Suspension | None) -> Iterable[tuple[str, str]]:
+def _commands(name: str, tier: int, case: Case, now: datetime) -> Iterable[tuple[str, str]]:
     quoted = shlex.quote(name)
-    if held is not None:
-        yield "Take the suspension back", f"inbond guard lift {quoted} --by NAME --reason WHY"
-        if all(each.outcome is not None for each in held.appeals):
-            yield "Enter its appeal", f"inbond guard appeal {quoted} --text TEXT"
-    elif tier == 3:
-        yield (
-            "Sign the suspension, if you agree",
-            f"inbond guard suspend {quoted} --by NAME --reason WHY",
-        )
+    lift = f"inbond guard lift {quoted} --by NAME --reason WHY"
+    suspended = case.suspended(now)
+    restricted = tier >= 2 and case.ceiling(now) is None
+    if suspended:
+        yield "Take the suspension back", lift
+    elif restricted:
+        if tier == 3:
+            yield (
+                "Sign the suspension, if you agree",
+                f"inbond guard suspend {quoted} --by NAME --reason WHY",
+            )
+        yield "Lift the restriction for 30 days", lift
+    if (suspended or restricted) and not any(each.is_open(now) for each in case.appeals):
+        yield "Enter its appeal", f"inbond guard appeal {quoted} --text TEXT"
     yield "All of this account as data", f"inbond guard report --account {quoted} --json"
 
 
@@ -166,26 +174,26 @@ def _commands(name: str, tier: int, held: Suspension | None) -> Iterable[tuple[s
 
 def _appeals(sources: Sources) -> list[Appeal]:
     """The open ones first, by when they end; then the latest."""
-    held = [sources.suspensions.get(sources.only)] if sources.only else sources.suspensions.values()
-    found = [each for one in held if one is not None for each in one.appeals]
+    cases = [sources.cases.get(sources.only)] if sources.only else sources.cases.values()
+    found = [each for case in cases if case is not None for each in case.appeals]
     return sorted(
-        found, key=lambda each: (not is_open(each, sources.now), abs(each.due - sources.now), each.id)
+        found, key=lambda each: (not each.is_open(sources.now), abs(each.due - sources.now), each.id)
     )
 
 
 def _objection(appeal: Appeal, now: datetime) -> Objection:
     tone: Tone = "plain"
     command = ""
-    if is_open(appeal, now):
+    if appeal.is_open(now):
         tone, state = "care", f"open, {time_left(appeal.due, now)} left"
         command = (
             f"inbond guard appeal {shlex.quote(appeal.id)} --decide upheld|lifted --by NAME --reason WHY"
         )
     elif appeal.outcome is None:
-        state = f"granted: nobody answered by {appeal.due:%Y-%m-%d %H:%M} UTC"
+        state = f"granted: nobody answered by {said_at(appeal.due)}"
     else:
         state = f"{appeal.outcome} by {appeal.by}: {appeal.answer}"
-    at = f"{appeal.at:%Y-%m-%d %H:%M} UTC"
+    at = said_at(appeal.at)
     return Objection(appeal.id, appeal.account, appeal.text, tone, state, at, command)
 
 

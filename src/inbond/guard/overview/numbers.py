@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, final
 
-from inbond.guard.appeals import Appeal, Suspension
+from inbond.guard.appeals import Appeal, Case, Ceiling, said_of
 from inbond.guard.detect.judge import Cluster
 from inbond.guard.detect.memory import Memory
 from inbond.guard.overview.evidence import NAMES
@@ -26,7 +26,7 @@ class Sources:
     memory: Memory
     standing: Mapping[str, Mapping[str, Any]]
     clusters: Sequence[Cluster] = ()
-    suspensions: Mapping[str, Suspension] = field(default_factory=dict)
+    cases: Mapping[str, Case] = field(default_factory=dict)
     judged: Sequence[Mapping[str, Any]] = ()
     only: str | None = None
 
@@ -37,27 +37,39 @@ class Sources:
 
     def suspended(self, account: str) -> bool:
         """Whether a person's signature shuts it out now."""
-        held = self.suspensions.get(account)
-        return held is not None and held.stands(self.now)
+        case = self.cases.get(account)
+        return case is not None and case.suspended(self.now)
+
+    def ceiling(self, account: str) -> Ceiling | None:
+        """What a person lifted it to, while that lasts."""
+        case = self.cases.get(account)
+        return None if case is None else case.ceiling(self.now)
+
+    def matters(self, account: str) -> bool:
+        """Whether a person decided something of it that is in force, or has to."""
+        case = self.cases.get(account)
+        return case is not None and case.matters(self.now)
 
 
 def _names(sources: Sources) -> Iterable[str]:
-    return {*sources.memory.accounts, *sources.standing, *sources.suspensions}
+    return {*sources.memory.accounts, *sources.standing, *sources.cases}
 
 
 def counted(sources: Sources, tenants: int) -> dict[str, int]:
-    """Accounts by how they stand. ``only_suspended``: signed for, though their evidence is gone by now."""
+    """Accounts by how they stand. ``only_people``: a person's decision is in force, or an appeal open, though
+    the evidence is gone by now."""
     tiers = [sources.tier(name) for name in sources.standing]
-    signed = sources.suspensions
+    cases = sources.cases
     return {
         "accounts": len(set(_names(sources))),
         "tenants": tenants,
         "watched": tiers.count(1),
         "restricted": tiers.count(2),
         "proposed": tiers.count(3),
-        "suspended": sum(sources.suspended(name) for name in signed),
-        "only_suspended": sum(not sources.tier(name) for name in signed),
-        "open_appeals": sum(is_open(each, sources.now) for held in signed.values() for each in held.appeals),
+        "suspended": sum(sources.suspended(name) for name in cases),
+        "lifted": sum(sources.ceiling(name) is not None for name in cases),
+        "only_people": sum(sources.matters(name) and not sources.tier(name) for name in cases),
+        "open_appeals": sum(each.is_open(sources.now) for case in cases.values() for each in case.appeals),
     }
 
 
@@ -65,7 +77,7 @@ def summary(sources: Sources, counts: Mapping[str, int], appeals: Sequence[Appea
     """All in one sentence, with the time that is left for the first of the open appeals."""
     if not counts["accounts"]:
         return "No request was judged yet."
-    waiting = [each.due for each in appeals if is_open(each, sources.now)]
+    waiting = [each.due for each in appeals if each.is_open(sources.now)]
     return f"{_standing(sources, counts)}. {_waiting(waiting, sources.now)}"
 
 
@@ -73,11 +85,14 @@ def _standing(sources: Sources, counts: Mapping[str, int]) -> str:
     if sources.only is not None:
         tier = sources.tier(sources.only)
         signed = ", and is suspended by a person's signature" if sources.suspended(sources.only) else ""
-        return f"{sources.only} stands at tier {tier}, {NAMES[tier]}{signed}"
+        ceiling = sources.ceiling(sources.only)
+        lifted = f", {said_of(ceiling)}" if ceiling is not None else ""
+        return f"{sources.only} stands at tier {tier}, {NAMES[tier]}{signed}{lifted}"
+    lifted = f", {counts['lifted']:,} lifted" if counts["lifted"] else ""
     return (
         f"Of {plural(counts['accounts'], 'account')}, {counts['watched']:,} are watched, "
         f"{counts['restricted']:,} restricted and {counts['proposed']:,} proposed for suspension; "
-        f"{counts['suspended']:,} are suspended by a person's signature"
+        f"{counts['suspended']:,} are suspended by a person's signature{lifted}"
     )
 
 
@@ -124,11 +139,6 @@ def since_of(sources: Sources, name: str) -> int | None:
     """The second since 1970 since when an account stands at tier 2 or more; None: it does not."""
     since = sources.standing.get(name, {}).get("since")
     return since if isinstance(since, int) and since > 0 and sources.tier(name) >= 2 else None
-
-
-def is_open(appeal: Appeal, now: datetime) -> bool:
-    """Whether somebody still has to answer it."""
-    return appeal.outcome is None and now < appeal.due
 
 
 def time_left(due: datetime, now: datetime) -> str:
