@@ -50,6 +50,8 @@ _LAWFUL = choose("lawful")
 _NOT_CLASSES = tuple(name for name in _LAWFUL if name != "classroom")
 _THREE = 1e-6
 """A scale so small that three tenants are left of every profile."""
+_FEW = 4.0
+"""Requests a day of those three before they are multiplied."""
 _BYSTANDERS = 500
 _CLASSES = 1_000
 _SAMPLE = 40
@@ -129,7 +131,7 @@ def _bystanders(sizes: Sizes, seed: int) -> tuple[Scenario, int]:
 
 
 def _trial(case: Case, traffic: Traffic) -> Trial:
-    return Trial(telling(str(case), traffic.lasts_s), case.sizes.every).watch(traffic.rows())
+    return Trial(telling(str(case), traffic.lasts_s), case.sizes.every).watch(traffic.seen())
 
 
 def _lawful(case: Case) -> dict[str, Any]:
@@ -144,11 +146,11 @@ def _lawful(case: Case) -> dict[str, Any]:
 def _volume(case: Case) -> dict[str, Any]:
     """Three tenants of every lawful profile among others: what they send once, then times as often."""
     sizes = case.sizes
-    few = Scenario(_LAWFUL, days=sizes.days, scale=_THREE, most=10)
-    many = replace(few, volume=float(sizes.times), most=10.0 * sizes.times)
+    few = Scenario(_LAWFUL, days=sizes.days, scale=_THREE, most=_FEW)
+    many = replace(few, volume=float(sizes.times), most=_FEW * sizes.times)
     others = _bystanders(sizes, case.seed)
-    once = _trial(case, Traffic(((few, case.seed), others)))
-    often = _trial(case, Traffic(((many, case.seed), others)))
+    once = _trial(case, Traffic(((few, case.seed),), others))
+    often = _trial(case, Traffic(((many, case.seed),), others))
     changed = [
         (each.profile, each.ever, often.callers[name].ever)
         for name, each in once.callers.items()
@@ -169,7 +171,7 @@ def _illicit(case: Case) -> dict[str, Any]:
     name, variant = case.name.split("/")
     sizes = case.sizes
     campaign = Scenario((name,), days=sizes.days, scale=REDUCED[name] * sizes.share, **VARIANTS[variant])
-    return _trial(case, Traffic(((campaign, case.seed), _bystanders(sizes, case.seed)))).to_json()
+    return _trial(case, Traffic(((campaign, case.seed),), _bystanders(sizes, case.seed))).to_json()
 
 
 def _curious(case: Case) -> dict[str, Any]:

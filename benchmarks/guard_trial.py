@@ -11,7 +11,8 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from heapq import merge
 from itertools import groupby
 from typing import Any, final
@@ -27,21 +28,44 @@ RESTRICTED = 2
 _TELL_S = 10.0
 
 
+Seen = tuple[Row, Mark]
+"""A row without its texts, and what the guard keeps of it."""
+
+
 @final
 @dataclass(frozen=True)
 class Traffic:
-    """Scenarios with their seeds, all on the same clock."""
+    """Scenarios with their seeds, all on the same clock. ``others`` is traffic that many trials have in
+    common: it is read once and remembered."""
 
     streams: tuple[tuple[Scenario, int], ...]
+    others: tuple[Scenario, int] | None = None
 
     def rows(self) -> Iterator[Row]:
         """In order of time."""
-        found = (simulate(scenario, seed) for scenario, seed in self.streams)
+        streams = self.streams if self.others is None else (*self.streams, self.others)
+        found = (simulate(scenario, seed) for scenario, seed in streams)
         return merge(*found, key=lambda row: (row.ts, row.account))
+
+    def seen(self) -> Iterator[Seen]:
+        """The rows, in the same order, as the guard reads them."""
+        own: Iterable[Seen] = map(_seen, Traffic(self.streams).rows())
+        known = () if self.others is None else _remembered(*self.others)
+        return merge(own, known, key=lambda each: (each[0].ts, each[0].account))
 
     @property
     def lasts_s(self) -> float:
         return max(scenario.lasts_ms for scenario, _ in self.streams) / 1_000
+
+
+@lru_cache(maxsize=1)
+def _remembered(scenario: Scenario, seed: int) -> tuple[Seen, ...]:
+    return tuple(map(_seen, simulate(scenario, seed)))
+
+
+def _seen(row: Row) -> Seen:
+    mark = parse("simulated traffic", 0, row.line().encode())
+    return replace(row, system=None, prompt=""), mark
 
 
 @final
@@ -74,12 +98,12 @@ class Trial:
         self._told = told
         self._every = every
 
-    def watch(self, rows: Iterable[Row]) -> Trial:
+    def watch(self, seen: Iterable[Seen]) -> Trial:
         """All of the traffic; judged after every ``every``-th window and after the last."""
         began = time.process_time()
         number = 0
-        for window, seen in groupby(rows, key=lambda row: window_of(round(row.ts * 1_000))):
-            self.memory = fold(self.memory, window, [self._take(row) for row in seen])
+        for window, inside in groupby(seen, key=lambda each: window_of(each[1].ts_ms)):
+            self.memory = fold(self.memory, window, [self._take(*each) for each in inside])
             number += 1
             if number % self._every == 0:
                 self._judge(window)
@@ -89,7 +113,7 @@ class Trial:
         self.seconds = time.process_time() - began
         return self
 
-    def _take(self, row: Row) -> Mark:
+    def _take(self, row: Row, mark: Mark) -> Mark:
         self.rows += 1
         truth = row.truth
         caller = self.callers.get(row.account)
@@ -104,7 +128,7 @@ class Trial:
         campaign.update(sent)
         if caller.last < RESTRICTED:
             caller.before.update(sent)
-        return parse("simulated traffic", self.rows, row.line().encode())
+        return mark
 
     def _judge(self, window: int) -> None:
         at_s = window + WINDOW_S - START_S

@@ -45,11 +45,11 @@ def test_the_bound_is_clopper_and_pearsons(trials: Any) -> None:
 def test_a_trial_ends_with_what_evaluate_says_and_counts_what_leaked(trials: Any) -> None:
     campaign = Scenario(("relay",), scale=0.02, days=0.5)
     people = Scenario(("ordinary", "reasoning-audit"), scale=0.05, days=0.5, most=10)
-    traffic = trials.Traffic(((campaign, 1), (people, 2)))
+    traffic = trials.Traffic(((campaign, 1),), (people, 2))
     rows = list(traffic.rows())
     assert [row.ts for row in rows] == sorted(row.ts for row in rows)
     told = evaluate("traffic", [row.line().encode() for row in rows]).to_json()["accounts"]
-    trial = trials.Trial(quiet).watch(traffic.rows())
+    trial = trials.Trial(quiet).watch(traffic.seen())
     assert {name: each.last for name, each in trial.callers.items()} == {
         name: each["tier"] for name, each in told.items()
     }
