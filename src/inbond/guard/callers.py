@@ -153,7 +153,7 @@ def parse_callers(place: str, data: bytes, read: Read = _reads_none) -> Callers:
     the field, never with a value of a key; and as ``registration.read``."""
     try:
         found = _File.model_validate(yaml.safe_load(data.decode("utf-8")))
-    except (UnicodeDecodeError, yaml.YAMLError, ValidationError, RecursionError) as error:
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
         raise InputError(
             expected=f"tenants with their accounts in {place}",
             found=first_fault(error),
