@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from inbond.guard import marks
 from inbond.guard.detect import memory as memories
 from inbond.guard.detect.memory import WINDOW_S
 from inbond.guard.marks import About
@@ -111,6 +112,48 @@ async def test_marks_that_come_after_their_window_was_folded_count_in_the_next(s
     observer.take(late, "", "hello")
     await observer.tick()
     assert await state.windows() == [START + WINDOW_S]
+
+
+async def test_marks_of_a_replica_that_did_not_know_of_a_fold_are_not_lost(state: State) -> None:
+    clock = Clock()
+    observer = Observer(state, clock, Told())
+    ring(observer, clock, 2)
+    clock.now += WINDOW_S + GRACE_S
+    await observer.tick()
+    late = marks.read(About(START + 1.0, "late", "late/a"), "", "hello").to_bytes()
+    await state.put_marks("other", START, [late])
+    ring(observer, clock, 1)
+    clock.now += WINDOW_S + GRACE_S
+    await observer.tick()
+    window, kept = await state.memory()
+    assert window == START + WINDOW_S
+    assert memories.from_bytes(kept).accounts["late/a"].requests == 1
+
+
+async def test_what_is_remembered_is_not_read_while_no_window_closed(state: State) -> None:
+    clock, asked = Clock(), Counted(state)
+    observer = Observer(asked, clock, Told())  # type: ignore[arg-type]
+    ring(observer, clock, 2)
+    clock.now += WINDOW_S + GRACE_S
+    await observer.tick()
+    before = asked.memories
+    for _ in range(20):
+        ring(observer, clock, 1)
+        clock.now += 1
+        await observer.tick()
+    assert (before, asked.memories) == (1, 1)
+
+
+class Counted:
+    """A state that counts how often its memory is read."""
+
+    def __init__(self, inner: State) -> None:
+        self._inner = inner
+        self.memories = 0
+
+    def __getattr__(self, name: str) -> object:
+        self.memories += name == "memory"
+        return getattr(self._inner, name)
 
 
 class Away:

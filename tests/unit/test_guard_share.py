@@ -28,7 +28,7 @@ WORDS = (
 
 def template(text: str = WORDS) -> tuple[int, ...]:
     """The pieces that detection makes of a text."""
-    seen = columns([read(About(0.0, "r", "a"), "", text)])
+    seen = columns([read(About(0.0, "r", "a"), "", text).to_bytes()])
     (found,) = pieces(seen.sketches, seen.registered).tolist()
     return tuple(piece for piece in found if piece)
 

@@ -11,6 +11,8 @@ import struct
 from dataclasses import dataclass
 from typing import Any, Final, Literal, final
 
+import numpy as np
+
 from inbond.digest import of_bytes
 from inbond.guard import elicitation
 from inbond.guard.sketch import SYSTEM_BINS, USER_BINS, Sketch, sketch, tokens
@@ -21,6 +23,18 @@ Sealed = Literal["ok", "rejected", "foreign"]
 _SEALED: Final[tuple[Sealed | None, ...]] = (None, "ok", "rejected", "foreign")
 _NUMBERS: Final = struct.Struct(f"<q10QiII4B{SYSTEM_BINS}I{USER_BINS}I")
 _SIZE: Final = struct.Struct("<H")
+NUMBERS: Final = np.dtype(
+    [
+        ("ts_ms", "<i8"),
+        *((name, "<u8") for name in ("party", "tenant", "payment", "client", "mail_domain")),
+        *((name, "<u8") for name in ("ip", "asn", "plan", "model", "conversation")),
+        *(("created", "<i4"), ("prompt_tokens", "<u4"), ("output_tokens", "<u4")),
+        *((name, "u1") for name in ("registered", "refused", "sealed", "elicitation")),
+        *(("system", "<u4", (SYSTEM_BINS,)), ("user", "<u4", (USER_BINS,))),
+    ]
+)
+"""The numbers of a mark as they stand in its bytes."""
+FOREIGN: Final = _SEALED.index("foreign")
 _MOST_NAME: Final = 512
 _DAY_S: Final = 86_400
 
@@ -90,7 +104,7 @@ class Mark:
     @property
     def foreign(self) -> bool:
         """It handed back reasoning that was sealed for somebody else."""
-        return _SEALED[self.sealed] == "foreign"
+        return self.sealed == FOREIGN
 
     def to_bytes(self) -> bytes:
         """At most about 1.3 KB; ``from_bytes`` reads it."""
@@ -135,25 +149,39 @@ def read(about: About, system: str, user: str) -> Mark:
 
 def from_bytes(data: bytes) -> Mark:
     """Reads what ``Mark.to_bytes`` wrote. Raises ValueError for anything else."""
-    if not data.startswith(FORMAT):
-        raise ValueError("not a mark of this version")
-    try:
-        ts, *numbers = _NUMBERS.unpack_from(data, len(FORMAT))
-        request, at = _string(data, len(FORMAT) + _NUMBERS.size)
-        account, at = _string(data, at)
-    except struct.error as error:
-        raise ValueError("a mark is cut off") from error
+    written, request, account = parts(data)
+    ts, *numbers = _NUMBERS.unpack(written)
     hashes, rest, sketches = numbers[:10], numbers[10:17], numbers[17:]
     created, prompt_tokens, output_tokens, registered, refused, sealed, kind = rest
     known = sealed < len(_SEALED) and kind < len(elicitation.KINDS) and registered < 2 and refused < 2
-    if at != len(data) or not known:
+    if not known:
         raise ValueError("a mark does not hold together")
     flags = (bool(registered), bool(refused), sealed, kind)
-    parts = (tuple(sketches[:SYSTEM_BINS]), tuple(sketches[SYSTEM_BINS:]))
+    texts = (tuple(sketches[:SYSTEM_BINS]), tuple(sketches[SYSTEM_BINS:]))
     values: tuple[Any, ...] = (
-        ts, request, account, *hashes, created, prompt_tokens, output_tokens, *flags, *parts
+        ts, request, account, *hashes, created, prompt_tokens, output_tokens, *flags, *texts
     )  # fmt: skip
     return Mark(*values)
+
+
+def parts(data: bytes) -> tuple[bytes, str, str]:
+    """Of a mark's bytes: those of its NUMBERS, its request and its account. Raises ValueError."""
+    if not data.startswith(FORMAT):
+        raise ValueError("not a mark of this version")
+    start, end = len(FORMAT), len(FORMAT) + _NUMBERS.size
+    try:
+        request, at = _string(data, end)
+        account, at = _string(data, at)
+    except struct.error as error:
+        raise ValueError("a mark is cut off") from error
+    if at != len(data):
+        raise ValueError("a mark does not hold together")
+    return data[start:end], request, account
+
+
+def ts_of(numbers: bytes) -> int:
+    """The milliseconds since 1970 in a mark's NUMBERS."""
+    return int.from_bytes(numbers[:8], "little", signed=True)
 
 
 def hashed(text: str | None) -> int:

@@ -12,16 +12,18 @@ import json
 import uuid
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, final
+
+import numpy as np
 
 from inbond.guard import marks
 from inbond.guard.actions import TIERS, Tier
 from inbond.guard.detect import memory as memories
-from inbond.guard.detect.fold import fold, window_of
+from inbond.guard.detect.fold import fold_kept, window_of
 from inbond.guard.detect.judge import Judged, judge
-from inbond.guard.detect.memory import WINDOW_S, Accounts
+from inbond.guard.detect.memory import WINDOW_S, Accounts, Memory
 from inbond.guard.marks import About
 from inbond.guard.state import State, StateLostError
 
@@ -125,15 +127,22 @@ class Observer:
 
     async def _fold(self) -> None:
         """Windows in order. Whichever replica is first has folded; all would have come to the same."""
-        self._folded, kept = await self._state.memory()
         ended = self._clock() - WINDOW_S - GRACE_S
+        known = -1 if self._folded is None else self._folded
+        if not any(known < window <= ended for window in await self._state.windows()):
+            return  # what is remembered is large: it is not read for nothing
+        self._folded, kept = await self._state.memory()
+        late: list[bytes] = []
         for window in await self._state.windows():
             if window > ended:
                 return
+            found = await self._state.marks(window)
             if self._folded is not None and window <= self._folded:
+                late += found  # of a replica that did not know yet: they count in the next
                 continue
-            found = [marks.from_bytes(data) for data in await self._state.marks(window)]
-            after, tiers, changes = await asyncio.to_thread(_judged, kept, window, found)
+            turn, kept = _Turn(kept, window, [*late, *found]), b""
+            late = []
+            after, tiers, changes = await asyncio.to_thread(turn)
             if not await self._state.fold(window, after, tiers):
                 return  # another replica was first, and tells of it
             self._folded, kept = window, after
@@ -142,25 +151,43 @@ class Observer:
                 await asyncio.to_thread(self._told, changes)
 
 
-def _judged(
-    kept: bytes, window: int, found: Sequence[marks.Mark]
-) -> tuple[bytes, dict[str, bytes], list[Change]]:
-    """What is remembered after a window, the verdicts to keep, and who came to another tier."""
-    before = memories.from_bytes(kept).accounts
-    after = fold(memories.from_bytes(kept), window, found)
-    judged = judge(after).accounts
-    was = {name: tier for name, tier in _tiers(before) if tier}
-    now = {name: tier for name, tier in _tiers(after.accounts) if tier}
-    names = sorted(name for name in {**was, **now} if was.get(name) != now.get(name) and name in judged)
-    changes = [Change(name, TIERS[was.get(name, 0)], window, judged[name]) for name in names]
-    told = {change.account: to_bytes(change.judged, window) for change in changes}
-    again = (name for name in now if name not in told and _is_due(name, window))
-    told |= {name: to_bytes(judged[name], window) for name in again}
-    return after.to_bytes(), told, changes
+@final
+class _Turn:
+    """One window's fold, for a thread of its own. It lets go of what it was given as soon as it is read, so
+    that memory is not held twice for longer than need be."""
+
+    def __init__(self, kept: bytes, window: int, found: Sequence[bytes]) -> None:
+        self._kept = kept
+        self._window = window
+        self._found = found
+
+    def __call__(self) -> tuple[bytes, dict[str, bytes], list[Change]]:
+        """What is remembered after the window, the verdicts to keep, and who came to another tier."""
+        was, after = self._folded()
+        judged, window = judge(after).accounts, self._window
+        now = _past_none(after.accounts)
+        changed = sorted(name for name in {**was, **now} if was.get(name) != now.get(name))
+        changes = [
+            Change(name, TIERS[was.get(name, 0)], window, judged[name])
+            for name in changed
+            if name in after.accounts
+        ]
+        told = {change.account: to_bytes(change.judged, window) for change in changes}
+        again = (name for name in now if name not in told and _is_due(name, window))
+        told |= {name: to_bytes(judged[name], window) for name in again}
+        return after.to_bytes(), told, changes
+
+    def _folded(self) -> tuple[dict[str, Tier], Memory]:
+        """Who stood past tier 0 before, and the memory after."""
+        memory, found = memories.from_bytes(self._kept), self._found
+        self._kept, self._found = b"", ()
+        return _past_none(memory.accounts), fold_kept(memory, self._window, found)
 
 
-def _tiers(accounts: Accounts) -> Iterator[tuple[str, int]]:
-    return zip(accounts.names, accounts.table["tier"].tolist(), strict=True)
+def _past_none(accounts: Accounts) -> dict[str, Tier]:
+    rows = np.flatnonzero(accounts.table["tier"])
+    stands = zip(rows.tolist(), accounts.table["tier"][rows].tolist(), strict=True)
+    return {accounts.names[row]: TIERS[tier] for row, tier in stands}
 
 
 def _is_due(name: str, window: int) -> bool:

@@ -5,43 +5,32 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from operator import attrgetter
-from typing import Any, Final, final
+from functools import cached_property
+from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
 
 from inbond.guard.elicitation import PLAIN
-from inbond.guard.marks import Mark
-from inbond.guard.sketch import SYSTEM_BINS, USER_BINS
+from inbond.guard.marks import FOREIGN, NUMBERS, parts, ts_of
 
 Numbers = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
-PLACES: Final = SYSTEM_BINS + USER_BINS
-_MARK: Final = np.dtype(
-    [
-        *((name, "<u8") for name in ("party", "tenant", "payment", "client", "model", "conversation")),
-        *((name, "<i8") for name in ("ts_ms", "created", "output_tokens", "elicitation")),
-        *((name, "?") for name in ("registered", "refused", "foreign")),
-    ]
-)
-_values: Final = attrgetter(*(_MARK.names or ()))
 
 
 @final
 @dataclass(frozen=True)
 class Columns:
     """The marks of one window, by account and time. ``names``: its accounts in order; ``starts``: where each
-    one's marks begin; ``of``: which account each mark is of; ``hashes``: a number for each account's name.
-    (marks, PLACES): ``sketches`` of system and user text."""
+    one's marks begin; ``of``: which account each mark is of; ``hashes``: a number for each account's name;
+    ``marks``: their numbers, as ``marks.NUMBERS``."""
 
     names: tuple[str, ...]
     starts: Numbers
     of: Numbers
     hashes: Hashes
     marks: npt.NDArray[Any]
-    sketches: Hashes
 
     @property
     def ts_ms(self) -> Numbers:
@@ -55,8 +44,18 @@ class Columns:
 
     @property
     def registered(self) -> Flags:
-        found: Flags = self.marks["registered"]
+        found: Flags = self.marks["registered"] != 0
         return found
+
+    @property
+    def foreign(self) -> Flags:
+        found: Flags = self.marks["sealed"] == FOREIGN
+        return found
+
+    @cached_property
+    def sketches(self) -> Hashes:
+        """(marks, parts): of the system and the user text."""
+        return np.concatenate([self.marks["system"], self.marks["user"]], axis=1).astype(np.uint64)
 
     @property
     def lasts(self) -> Numbers:
@@ -75,21 +74,20 @@ class Columns:
         return found
 
 
-def columns(marks: Iterable[Mark]) -> Columns:
-    """Puts marks in order, whatever order they came in. There is at least one."""
-    ordered = sorted(marks, key=lambda mark: (mark.account, mark.ts_ms, mark.request, mark))
+def columns(marks: Iterable[bytes]) -> Columns:
+    """Puts marks in order, whatever order they came in. There is at least one. Raises ValueError."""
+    read = (parts(data) for data in marks)
+    keyed = sorted((account, ts_of(numbers), request, numbers) for numbers, request, account in read)
+    table = np.frombuffer(b"".join(each[3] for each in keyed), dtype=NUMBERS)
     names: list[str] = []
-    of = np.empty(len(ordered), dtype=np.int64)
-    for at, mark in enumerate(ordered):
-        if not names or mark.account != names[-1]:
-            names.append(mark.account)
+    of = np.empty(len(keyed), dtype=np.int64)
+    for at, (account, *_) in enumerate(keyed):
+        if not names or account != names[-1]:
+            names.append(account)
         of[at] = len(names) - 1
-    starts = np.flatnonzero(np.append(True, of[1:] != of[:-1])).astype(np.int64)
-    table = np.array([_values(mark) for mark in ordered], dtype=_MARK)
-    rows = [(*mark.system, *mark.user) for mark in ordered]
-    sketches = np.array(rows, dtype=np.uint64).reshape(len(ordered), PLACES)
+    starts, _ = runs(of)
     hashes = np.array([zlib.crc32(name.encode("utf-8", "surrogatepass")) for name in names], dtype=np.uint64)
-    return Columns(tuple(names), starts, of, hashes, table, sketches)
+    return Columns(tuple(names), starts, of, hashes, table)
 
 
 def runs(keys: npt.NDArray[Any]) -> tuple[Numbers, Numbers]:

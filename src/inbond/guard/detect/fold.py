@@ -8,8 +8,7 @@ requests make not one trial more, and no share larger: volume alone is no eviden
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import numpy as np
@@ -27,6 +26,7 @@ from inbond.guard.detect.memory import (
     Accounts,
     Memory,
     Table,
+    shortened,
 )
 from inbond.guard.elicitation import PLAIN
 from inbond.guard.marks import Mark
@@ -42,17 +42,21 @@ def window_of(ts_ms: int) -> int:
 def fold(memory: Memory, window: int, marks: Iterable[Mark]) -> Memory:
     """What is remembered after a window, with everybody's tier as of then. Windows come in order; an empty
     one may be left out."""
+    return fold_kept(memory, window, [mark.to_bytes() for mark in marks])
+
+
+def fold_kept(memory: Memory, window: int, marks: Sequence[bytes]) -> Memory:
+    """As ``fold``, of marks as bytes. Raises ValueError for what are none."""
     assert window > memory.window, "windows are folded once, and in order"
-    given = list(marks)
-    if not given:
-        return _standing(Memory(window, memory.accounts, memory.pairs))
-    seen = columns(given)
+    if not marks:
+        return _standing(Memory(window, _with(memory.accounts, ()), memory.pairs))
+    seen = columns(marks)
     is_odd = np.array([odd(name, window) for name in seen.names], dtype=np.bool_)
     keys = templates.pieces(seen.sketches, seen.registered)
     pairs = templates.remembered(memory.pairs, seen, keys, ~is_odd[seen.of], window)
-    led = templates.leaders(keys, seen.marks["created"], templates.hot(pairs))
+    led = templates.leaders(keys, seen.marks["created"].astype(np.int64), templates.hot(pairs))
     accounts = _with(memory.accounts, seen.names)
-    at = np.array([accounts.index[name] for name in seen.names], dtype=np.int64)
+    at = np.array([accounts.row(name) for name in seen.names], dtype=np.int64)
     rows = accounts.table[at]
     _tell(rows, seen, window)
     _count(rows, seen, led, is_odd)
@@ -68,7 +72,7 @@ def odd(account: str, window: int) -> bool:
 
 def _with(accounts: Accounts, names: tuple[str, ...]) -> Accounts:
     """A copy that has a row for each of the names."""
-    new = [name for name in names if name not in accounts.index]
+    new = [name for name in names if name not in accounts]
     if not new:
         return Accounts(accounts.names, accounts.table.copy())
     both = [*accounts.names, *new]
@@ -82,8 +86,8 @@ def _tell(rows: Table, seen: Columns, window: int) -> None:
     last = seen.marks[seen.lasts]
     rows["first"] = np.where(rows["windows"] == 0, window, rows["first"])
     rows["last"] = window
-    rows["party"], rows["tenant"], rows["registered"] = last["party"], last["tenant"], last["registered"]
-    for name in ("payment", "client", "model", "created"):
+    rows["party"], rows["registered"] = last["party"], last["registered"] != 0
+    for name in ("payment", "client", "created"):
         rows[name] = np.where(last[name] != 0, last[name], rows[name])
     rows["requests"] += seen.summed(np.ones(len(seen.marks), dtype=np.int64))
     rows["output_tokens"] += seen.summed(seen.marks["output_tokens"])
@@ -95,7 +99,7 @@ def _tell(rows: Table, seen: Columns, window: int) -> None:
 def _count(rows: Table, seen: Columns, led: Hashes, is_odd: Flags) -> None:
     """The trials of a window and their shares."""
     new = ~_known(rows, seen)
-    elicits, foreign, inside = seen.elicits & new, seen.marks["foreign"] & new, led != 0
+    elicits, foreign, inside = seen.elicits & new, seen.foreign & new, led != 0
     everything = np.ones(len(inside), dtype=np.bool_)
     rows["eliciting_requests"] += seen.summed(elicits)
     rows["foreign_requests"] += seen.summed(foreign)
@@ -119,8 +123,9 @@ def _known(rows: Table, seen: Columns) -> Flags:
     """A conversation brings its history along: what was counted in an earlier window is not again."""
     out = np.zeros(len(seen.marks), dtype=np.bool_)
     talks = seen.marks["conversation"]
-    told = np.flatnonzero((talks != 0) & (seen.elicits | seen.marks["foreign"]))
-    out[told] = (rows["conversations"][seen.of[told]] == talks[told][:, None]).any(axis=1)
+    told = np.flatnonzero((talks != 0) & (seen.elicits | seen.foreign))
+    short = shortened(talks[told])
+    out[told] = (rows["conversations"][seen.of[told]] == short[:, None]).any(axis=1)
     return out
 
 
@@ -133,8 +138,10 @@ def _share(seen: Columns, hits: Flags, among: Flags) -> Numbers:
 def _converse(rows: Table, seen: Columns, told: Flags) -> None:
     """The last conversations that showed something."""
     talks: dict[int, dict[int, None]] = {}
-    for at in np.flatnonzero(told & (seen.marks["conversation"] != 0)).tolist():
-        talks.setdefault(int(seen.of[at]), {})[int(seen.marks["conversation"][at])] = None
+    places = np.flatnonzero(told & (seen.marks["conversation"] != 0))
+    short = shortened(seen.marks["conversation"][places])
+    for row, talk in zip(seen.of[places].tolist(), short.tolist(), strict=True):
+        talks.setdefault(row, {})[talk] = None
     for row, new in talks.items():
         old = (talk for talk in rows["conversations"][row].tolist() if talk)
         kept = tuple(dict.fromkeys([*old, *new]))[-MOST_CONVERSATIONS:]
@@ -157,7 +164,7 @@ def _lead(rows: Table, seen: Columns, led: Hashes, is_odd: Flags) -> None:
 
 def _kept(accounts: Accounts, window: int) -> Accounts:
     """Without those that were not seen for long."""
-    stays = window - accounts.table["last"] <= _IDLE_S
+    stays = window - accounts.table["last"].astype(np.int64) <= _IDLE_S
     if stays.all():
         return accounts
     names = tuple(name for name, each in zip(accounts.names, stays.tolist(), strict=True) if each)
@@ -165,10 +172,10 @@ def _kept(accounts: Accounts, window: int) -> Accounts:
 
 
 def _standing(memory: Memory) -> Memory:
-    """Every account's tier, and since when it stands at tier 2."""
+    """Writes every account's tier, and since when it stands at tier 2, into a table of one's own."""
     found = standing(memory).tiers
-    table = memory.accounts.table.copy()
-    table["tier"] = found
+    table = memory.accounts.table
     began = np.where(table["since"] > 0, table["since"], memory.window)
+    table["tier"] = found
     table["since"] = np.where(found >= RESTRICTED, began, 0)
-    return replace(memory, accounts=Accounts(memory.accounts.names, table))
+    return memory

@@ -1,16 +1,16 @@
 """What detection remembers between windows: counts and hashes in columns, and as bytes. Pure.
 
 No text, no address, no name but the accounts' own. Times are seconds since 1970; windows are named by the
-second they begin with. Shares are in 256ths of a trial (``families.WHOLE``). An account takes some 330 bytes
+second they begin with. Shares are in 256ths of a trial (``families.WHOLE``). An account takes some 210 bytes
 and its name.
 """
 
 from __future__ import annotations
 
 import struct
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final, final
 
@@ -22,30 +22,30 @@ WINDOW_S: Final = 600
 DAY_S: Final = 86_400
 MOST_LEADERS: Final = 4
 MOST_CONVERSATIONS: Final = 8
-PAIR: Final = np.dtype([("key", "<u8"), ("party", "<u8"), ("created", "<i4"), ("last", "<i8")])
+PAIR: Final = np.dtype([("key", "<u8"), ("party", "<u8"), ("created", "<i4"), ("last", "<u4")])
 """A piece of a template, one of the parties that sent it, the day it signed up (0 unknown) and the last
 window in which it did."""
 Pairs = npt.NDArray[Any]
 Table = npt.NDArray[Any]
 _LEADER: Final = np.dtype([("piece", "<u8"), ("windows", "<i4")])
-_HASHES: Final = ("party", "tenant", "payment", "client", "model")
-_LONG: Final = (
-    "first", "last", "requests", "output_tokens", "refused", "asked_plainly", "eliciting_requests",
-    "foreign_requests", "since",
-)  # fmt: skip
+_HASHES: Final = ("party", "payment", "client")
+_SUMS: Final = ("requests", "output_tokens")
+_TIMES: Final = ("first", "last", "since")
 _COUNTS: Final = (
-    "created", "windows", "elicited", "replayed", "odd", "elicited_odd", "replayed_odd", "template_odd",
-    "in_template", "elicited_in_template", "replayed_in_template", "template_windows", "paired", "in_step",
+    "refused", "asked_plainly", "eliciting_requests", "foreign_requests", "created", "windows", "elicited",
+    "replayed", "odd", "elicited_odd", "replayed_odd", "template_odd", "in_template", "elicited_in_template",
+    "replayed_in_template", "template_windows", "paired", "in_step",
 )  # fmt: skip
 ROW: Final = np.dtype(
     [
         *((name, "<u8") for name in _HASHES),
-        *((name, "<i8") for name in _LONG),
+        *((name, "<i8") for name in _SUMS),
+        *((name, "<u4") for name in _TIMES),
         *((name, "<i4") for name in _COUNTS),
         ("tier", "u1"),
         ("registered", "?"),
         ("leaders", _LEADER, (MOST_LEADERS,)),
-        ("conversations", "<u8", (MOST_CONVERSATIONS,)),
+        ("conversations", "<u4", (MOST_CONVERSATIONS,)),
     ]
 )
 _HEAD: Final = struct.Struct("<qII")
@@ -61,19 +61,17 @@ class Account:
     is the first window of its standing at tier 2 or more, 0 for none; ``tier`` as of the last window."""
 
     party: int
-    tenant: int = 0
     payment: int = 0
     client: int = 0
-    model: int = 0
-    first: int = 0
-    last: int = 0
     requests: int = 0
     output_tokens: int = 0
+    first: int = 0
+    last: int = 0
+    since: int = 0
     refused: int = 0
     asked_plainly: int = 0
     eliciting_requests: int = 0
     foreign_requests: int = 0
-    since: int = 0
     created: int = 0
     windows: int = 0
     elicited: int = 0
@@ -119,13 +117,15 @@ class Accounts(Mapping[str, Account]):
                 table["conversations"][at, i] = talk
         return Accounts(names, table)
 
-    @cached_property
-    def index(self) -> Mapping[str, int]:
-        """The row of each name."""
-        return {name: at for at, name in enumerate(self.names)}
+    def row(self, name: str) -> int:
+        """The row of a name. Raises KeyError."""
+        at = bisect_left(self.names, name)
+        if at == len(self.names) or self.names[at] != name:
+            raise KeyError(name)
+        return at
 
     def __getitem__(self, name: str) -> Account:
-        row = self.table[self.index[name]]
+        row = self.table[self.row(name)]
         led = tuple((piece, windows) for piece, windows in row["leaders"].tolist() if piece)
         talks = tuple(each for each in row["conversations"].tolist() if each)
         values: tuple[Any, ...] = (*row.item()[:-2], led, talks)
@@ -138,7 +138,8 @@ class Accounts(Mapping[str, Account]):
         return len(self.names)
 
     def __contains__(self, name: object) -> bool:
-        return name in self.index
+        at = bisect_left(self.names, name) if isinstance(name, str) else len(self.names)
+        return at < len(self.names) and self.names[at] == name
 
 
 @final
@@ -155,8 +156,14 @@ class Memory:
         written = [name.encode("utf-8", "surrogatepass") for name in self.accounts.names]
         sizes = np.array([len(name) for name in written], dtype="<u2")
         head = _HEAD.pack(self.window, len(written), len(self.pairs))
-        columns = (sizes.tobytes(), self.accounts.table.tobytes(), self.pairs.tobytes())
-        return b"".join([FORMAT, head, *columns, *written])
+        columns = (sizes, self.accounts.table.view("u1"), self.pairs.view("u1"))
+        return b"".join([FORMAT, head, *(column.data for column in columns), *written])
+
+
+def shortened(conversations: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint32]:
+    """The half of a conversation's hash that is remembered; never 0."""
+    half: npt.NDArray[np.uint32] = (conversations & np.uint64(0xFFFFFFFF)).astype(np.uint32)
+    return np.maximum(half, np.uint32(1))
 
 
 def from_bytes(data: bytes) -> Memory:

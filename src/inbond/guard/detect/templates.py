@@ -73,7 +73,7 @@ def _bounded(pairs: Pairs, window: int) -> Pairs:
     starts, sizes = runs(pairs["key"])
     rank = np.arange(len(pairs)) - np.repeat(starts, sizes)
     shared = np.repeat(sizes > 1, sizes)
-    age = window - pairs["last"]
+    age = window - pairs["last"].astype(np.int64)
     kept: Pairs = pairs[(rank < _MOST_PARTIES) & (age <= np.where(shared, _SHARED_S, _LONE_S))]
     if len(kept) <= _MOST_PAIRS:
         return kept
