@@ -30,8 +30,9 @@ class Seals:
 
 def asked(route: wire.Route = "chat/completions", **more: Any) -> wire.Asked:
     words = {"messages": [{"role": "user", "content": "hi"}], "input": "hi", "prompt": "hi"}
-    name = {"chat/completions": "messages", "responses": "input"}.get(route, "prompt")
-    value = {"model": "m", name: words[name], "stream": True, **more}
+    name = {"chat/completions": "messages", "completions": "prompt"}.get(route, "input")
+    stream = {} if route == "embeddings" else {"stream": True}
+    value = {"model": "m", name: words[name], **stream, **more}
     return wire.read(route, json.dumps(value).encode())
 
 

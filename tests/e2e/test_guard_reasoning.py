@@ -275,7 +275,7 @@ async def test_a_callers_own_and_anothers_envelopes_look_the_same_from_outside(g
         "account": await post("key-b", ASK, kept),
         "tenant": await post("key-c", ASK, kept),
     }
-    assert [seen.sealed for seen in guard.seen] == [None, "ok", "rejected", "foreign", "foreign"]
+    assert [seen.sealed for seen in guard.seen] == [None, "ok", "rejected", "rejected", "foreign"]
     assert "inbond-reasoning" not in found.pop("expected").headers
     for answer in found.values():
         assert answer.status == 200

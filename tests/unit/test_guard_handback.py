@@ -117,11 +117,11 @@ def test_foreign_and_rejected_leave_the_same_request_behind(guard: Guard) -> Non
     without = {"role": "assistant", "content": "Yes"}
     found = {
         "foreign tenant": guard.opened(ASK, kept, RESULT, who=caller("other")),
-        "foreign account": guard.opened(ASK, kept, RESULT, who=caller(account="team-b")),
+        "colleague": guard.opened(ASK, kept, RESULT, who=caller(account="team-b")),
         "spoilt": guard.opened(ASK, spoilt, RESULT),
     }
     assert {name: outcome for name, (_, outcome) in found.items()} == {
-        "foreign tenant": "foreign", "foreign account": "foreign", "spoilt": "rejected",
+        "foreign tenant": "foreign", "colleague": "rejected", "spoilt": "rejected",
     }  # fmt: skip
     assert all(sent == [ASK, without, RESULT] for sent, _ in found.values())
 
@@ -185,6 +185,20 @@ def test_the_gravest_outcome_counts(guard: Guard) -> None:
         assert outcome == "foreign"
         assert [message.get("reasoning_content") for message in sent[1:]].count("α") == 1
         assert "β" not in json.dumps(sent, ensure_ascii=False)
+
+
+def test_each_foreign_envelope_counts_once_however_often_it_stands_there(guard: Guard) -> None:
+    one = guard.message({"content": "Yes", "reasoning_content": "α"})
+    two = guard.message({"content": "No", "reasoning_content": "β"})
+    both = {**one, "reasoning_content": one["reasoning_content"] + two["reasoning_content"]}
+
+    def numbers(*found: Json, who: str = "other") -> tuple[int, ...]:
+        return guard.sealer.opened(caller(who), asked(messages=[ASK, *found]))[1].foreign
+
+    assert len(numbers(one)) == 1
+    assert numbers(one) == numbers(one, one) == numbers(one, who="a third")
+    assert numbers(both) == numbers(two, one, two) == tuple(sorted({*numbers(one), *numbers(two)}))
+    assert numbers(one, who="acme") == ()
 
 
 def test_what_clients_wrote_themselves_and_what_has_no_envelope_is_left(guard: Guard) -> None:

@@ -39,11 +39,16 @@ SUMMARY = "Reasoned for about {} tokens; the text is not shown.\n"
 
 # Tags ---------------------------------------------------------------------------------------------------
 
-_ORACLE = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>\s*|\Z)", re.IGNORECASE | re.DOTALL | re.ASCII)
+_ENDS = {begin: "|".join(re.escape(end) for b, end in THINK_TAGS if b == begin) for begin, _ in THINK_TAGS}
+_ORACLE = re.compile(
+    "|".join(f"{re.escape(begin)}.*?(?:(?:{ends})(?u:\\s*)|\\Z)" for begin, ends in _ENDS.items()),
+    re.IGNORECASE | re.DOTALL,
+)
 soup = st.lists(
     st.sampled_from(
         ["<think>", "</think>", "<thinking>", "</thinking>", "</", "<", ">", "think", "<THink>", "a", " ",
-         "\n", "<thi", "nk>", "</rea", "soning>", "<reasoning>", "é", "/"]
+         "\n", "<thi", "nk>", "</rea", "soning>", "<reasoning>", "é", "/", "[THINK]", "[/THINK]", "◁think▷",
+         "◁/think▷", "<|channel|>", "analysis", "<|message|>", "<|end|>", "<|call|>"]
     ),
     max_size=14,
 ).map("".join)  # fmt: skip
@@ -77,7 +82,7 @@ def test_nothing_waits_but_what_may_begin_a_tag(text: str, more: str) -> None:
     scanner = Scanner(TAGS)
     shown, _ = scanner.feed(text)
     if not scanner.inside:
-        assert len(_ORACLE.sub("", text)) - len(shown) < len("<reasoning>")
+        assert len(_ORACLE.sub("", text)) - len(shown) < len("<|channel|>analysis")
     assert (shown + scanner.feed(more)[0]).startswith(shown)
 
 
@@ -106,7 +111,15 @@ def scanner_segments(*segment: str) -> list[Any]:
 
 @pytest.mark.parametrize(
     ("text", "inside"),
-    [("a</think>b", True), ("<think>a</think>b", False), ("b", False), ("a</think><think>b", True)],
+    [
+        ("a</think>b", True),
+        ("<think>a</think>b", False),
+        ("b", False),
+        ("a</think><think>b", True),
+        ("a<|END_THINKING|>b", True),
+        ("a[/think]b", True),
+        ("Phi ends a turn with <|end|>", False),
+    ],
 )
 def test_a_text_that_closes_what_it_did_not_open_begins_inside(text: str, inside: bool) -> None:
     assert begins_inside(TAGS, text) == inside
@@ -482,7 +495,7 @@ def test_pass_hides_nothing_and_embeddings_have_nothing() -> None:
 
 
 @pytest.mark.parametrize("policy", HIDES)
-@given(st.lists(SHOWN.filter(lambda text: "<" not in text), max_size=6), st.integers(1, 30))
+@given(st.lists(SHOWN.filter(lambda text: not {"<", "["} & set(text)), max_size=6), st.integers(1, 30))
 @settings(max_examples=40)
 def test_an_answer_without_reasoning_passes_byte_for_byte(policy: str, pieces: list[str], size: int) -> None:
     usual = written(chat_stream([{"content": piece, "reasoning_content": None} for piece in pieces]))
@@ -576,7 +589,7 @@ def test_what_a_caller_began_is_kept_as_its_state_alone(begun: str, answer: str,
     still_inside, text = whole.state
     short = Scanner(TAGS, inside=still_inside)
     short.prime(text)
-    assert len(text) < 2 * len("<reasoning>")
+    assert len(text) < 2 * len("<|channel|>analysis")
     assert short.feed(answer) == whole.feed(answer)
     assert short.finish() == whole.finish()
 

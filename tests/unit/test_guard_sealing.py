@@ -48,21 +48,48 @@ def test_half_a_surrogate_pair_survives() -> None:
     assert opened(sealed("\ud800")) == Opened("ok", "\ud800")
 
 
-bindings = st.builds(Binding, names, names, names, st.builds(of_bytes, st.binary(max_size=2)))
+bindings = st.builds(
+    Binding, names, names, names, st.builds(of_bytes, st.binary(max_size=2)), st.none() | names
+)
 
 
 @given(bindings, bindings)
-def test_only_one_of_another_tenant_or_account_is_foreign(one: Binding, other: Binding) -> None:
+def test_only_one_of_strangers_is_foreign(one: Binding, other: Binding) -> None:
+    """Neither of one tenant nor of one verified organisation: colleagues hand histories to each other."""
     found = opened(sealed(binding=one), other)
-    if one == other:
+    if replace(one, org=None) == replace(other, org=None):
         assert found == Opened("ok", "secret")
-    elif (one.tenant, one.account) == (other.tenant, other.account):
+    elif one.tenant == other.tenant or (one.org is not None and one.org == other.org):
         assert found == Opened("rejected")
     else:
-        assert found == Opened("foreign")
+        assert (found.outcome, found.text) == ("foreign", None)
 
 
-@pytest.mark.parametrize("change", [{"tenant": "acm", "account": "eteam-a"}, {"account": "team-b"}])
+def test_an_organisation_that_was_verified_since_makes_nobody_a_stranger() -> None:
+    """Nor does a tenant that is named as an organisation belong to it."""
+    envelope = sealed()
+    assert opened(envelope, replace(OURS, org="Acme GmbH")).outcome == "ok"
+    assert opened(envelope, replace(OURS, account="b", org="Acme GmbH")).outcome == "rejected"
+    assert opened(envelope, Binding("other", "a", "m", OURS.conversation, "acme")).outcome == "foreign"
+
+
+def test_a_foreign_one_has_one_number_whoever_hands_it_back() -> None:
+    """Also on another replica, and after the keys were turned."""
+    one, other = sealed(), sealed()
+    turned_since = Ring((*RING.keys, *fresh_ring(NOW).keys))
+    strangers = [replace(OURS, tenant=name) for name in ("x", "y")]
+    numbers = {opened(one, who, ring).number for who in strangers for ring in (RING, turned_since)}
+    assert len(numbers) == 1
+    (number,) = numbers
+    assert number is not None
+    assert 0 < number < 2**63
+    assert opened(other, strangers[0]).number not in (None, number)
+    assert opened(one).number is opened(one, replace(OURS, account="b")).number is None
+
+
+@pytest.mark.parametrize(
+    "change", [{"tenant": "acm", "account": "eteam-a"}, {"tenant": "acmeteam-a", "account": ""}]
+)
 def test_names_that_run_together_are_two_names(change: dict[str, str]) -> None:
     assert opened(sealed(), replace(OURS, **change)).outcome == "foreign"
 
@@ -125,7 +152,7 @@ def test_what_was_said_cannot_be_read_from_it_nor_whether_two_belong_together() 
 
 @pytest.mark.parametrize(("size", "padded"), [(0, 1_024), (1_020, 1_024), (1_021, 2_048), (5_000, 8_192)])
 def test_its_length_tells_the_order_of_magnitude_alone(size: int, padded: int) -> None:
-    assert len(raw_of(sealed("x" * size))) == 69 + padded + 16
+    assert len(raw_of(sealed("x" * size))) == 101 + padded + 16
 
 
 @given(st.lists(texts, min_size=1, max_size=3))

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from inbond.errors import InputError
 from inbond.guard.budget import Price
+from inbond.guard.fields import NEVER
 from inbond.guard.tags import Tags
 from inbond.guard.wire import ROUTES, Route
 from inbond.policy.strict import first_fault
@@ -24,8 +25,18 @@ Reasoning = Literal["pass", "strip", "summarise", "seal"]
 THINK_TAGS: Final = (
     ("<think>", "</think>"),
     ("<thinking>", "</thinking>"),
+    ("<thought>", "</thought>"),
     ("<reasoning>", "</reasoning>"),
+    ("[THINK]", "[/THINK]"),
+    ("◁think▷", "◁/think▷"),
+    ("<seed:think>", "</seed:think>"),
+    ("<|START_THINKING|>", "<|END_THINKING|>"),
+    ("<|channel|>analysis", "<|end|>"),
+    ("<|channel|>analysis", "<|call|>"),
+    ("<|channel|>analysis", "<|return|>"),
 )
+"""As Qwen, DeepSeek and most others write them, Magistral, Kimi, Seed-OSS, Command A and gpt-oss. What is
+there twice may end in several ways."""
 
 
 class _Strict(BaseModel):
@@ -71,6 +82,9 @@ class Upstream(_Strict):
 
     url: str
     key_env: str | None = None
+    limit_field: Literal["max_tokens", "max_completion_tokens"] = Field(
+        "max_tokens", description="the name by which this server knows the most tokens of a chat's answer"
+    )
     connect_s: _Seconds = 5.0
     silence_s: _Seconds = 300.0
 
@@ -108,11 +122,21 @@ class GuardConfig(_Strict):
     state: str | None = None
     when_state_is_lost: Literal["closed", "open"] = "closed"
     routes: tuple[Route, ...] = ROUTES
+    fields: dict[Route, frozenset[str]] = Field(
+        {}, description="fields of a request that are passed on besides those the guard knows, by route"
+    )
     metrics_for: Literal["here", "anyone", "nobody"] = Field(
         "here", description="who may read /metrics: this machine through no proxy, anyone, nobody"
     )
     body_bytes: Annotated[int, Field(ge=1_024, le=2**30)] = 32 * 2**20
     client_silence_s: _Seconds = 60.0
+
+    @field_validator("fields")
+    @classmethod
+    def _no_other_model(cls, found: dict[Route, frozenset[str]]) -> dict[Route, frozenset[str]]:
+        for name in sorted(frozenset[str]().union(*found.values()) & NEVER.keys()):
+            raise ValueError(f"{name} cannot be allowed, since its use cannot be counted")
+        return found
 
     def policy(self, model: str) -> ModelPolicy | None:
         """The policy of a model; None for one that is not served."""
@@ -123,7 +147,7 @@ def parse_config(place: str, data: bytes) -> GuardConfig:
     """Reads guard.yaml. Raises InputError naming ``place`` and the field."""
     try:
         return GuardConfig.model_validate(yaml.safe_load(data.decode("utf-8")) or {})
-    except (UnicodeDecodeError, yaml.YAMLError, ValidationError, RecursionError) as error:
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
         raise InputError(
             expected=f"a configuration of the guard in {place}",
             found=first_fault(error),

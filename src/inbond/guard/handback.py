@@ -29,10 +29,12 @@ _GRAVITY: Final[Mapping[Outcome | None, int]] = {None: 0, "ok": 1, "rejected": 2
 @dataclass(frozen=True)
 class HandedBack:
     """The request as it goes on (the same object when nothing changed), and the gravest outcome of its
-    envelopes, None where it has none."""
+    envelopes, None where it has none. ``foreign`` are the numbers of those that were sealed for strangers,
+    each once, in order."""
 
     value: Mapping[str, Any]
     outcome: Outcome | None
+    foreign: tuple[int, ...] = ()
 
     @property
     def dropped(self) -> bool:
@@ -51,7 +53,7 @@ def handed_back(route: Route, value: Mapping[str, Any], open_one: Open) -> Hande
         shown = task.message(message, prefix) if isinstance(message, dict) and _concerns(message) else message
         kept += [] if shown is None else [shown]
     name = "input" if route == "responses" else "messages"
-    return HandedBack({**value, name: kept}, task.outcome)
+    return HandedBack({**value, name: kept}, task.outcome, tuple(sorted(task.foreign)))
 
 
 def _concerns(message: Json) -> bool:
@@ -75,6 +77,7 @@ class _Task:
     open_one: Open
     outcome: Outcome | None = None
     opened: int = 0
+    foreign: set[int] = field(default_factory=set)
 
     def message(self, message: Json, prefix: Digest) -> Json | None:
         """The message as it goes on; None for nothing."""
@@ -136,6 +139,8 @@ class _Task:
     def _open(self, envelope: str, prefix: Digest, *forms: Form) -> tuple[Form, Any] | None:
         self.opened += 1
         opened = self.open_one(envelope, prefix) if self.opened <= MOST_ENVELOPES else Opened("rejected")
+        if opened.number is not None:
+            self.foreign.add(opened.number)
         found = payload(opened.text) if opened.text is not None else None
         fits = found is not None and found[0] in forms
         self._note("rejected" if opened.outcome == "ok" and not fits else opened.outcome)

@@ -57,4 +57,4 @@ class Sealer:
 
 
 def _binding(caller: Caller, asked: Asked, prefix: Digest) -> Binding:
-    return Binding(caller.tenant, caller.account, asked.model, prefix)
+    return Binding(caller.tenant, caller.account, asked.model, prefix, caller.org)

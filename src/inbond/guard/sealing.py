@@ -3,16 +3,20 @@
 AES-256-GCM, with a key for each envelope: HMAC-SHA256 of the ring's key over 12 of its 24 random bytes, the
 other 12 being the nonce, so that no number of envelopes wears a key out. Layout, before base64url::
 
-    version 1 | key id 4 | random 24 | expires 8 | owner 16 | place 16 | ciphertext of padded text | tag 16
+    version 2 | key id 4 | random 24 | expires 8 | owner 16 | tenant 16 | org 16 | place 16
+    | ciphertext of padded text | tag 16
 
-All before the ciphertext is associated data. ``owner`` stands for tenant and account, ``place`` for model and
-conversation: both are MACs salted with the random bytes, so that two envelopes tell nobody else whether they
-belong together. The text is padded with its length to a power of two, of 1,024 bytes at least: the length
-tells its order of magnitude (which the count of tokens tells anyway) and no more.
+All before the ciphertext is associated data. ``owner`` stands for tenant and account, ``org`` for the
+verified organisation (the tenant's again where nobody verified one), ``place`` for model and conversation:
+all are MACs salted with the random bytes, so that two envelopes tell nobody else whether they belong
+together. The text is padded with its length to a power of two, of 1,024 bytes at least: the length tells its
+order of magnitude (which the count of tokens tells anyway) and no more.
 
 What an opened envelope proves, and its order: authentic under a key of the ring, then not expired, then
-whose. Only one that is authentic, current and another's is ``foreign``. Whatever else is wrong is
-``rejected``, which is no ground for suspicion: histories get cut, keys retire, models change.
+whose. Only one that is authentic, current and of strangers is ``foreign``: colleagues of one tenant, or of
+one verified organisation, hand histories to each other. Whatever else is wrong is ``rejected``, which is no
+ground for suspicion: histories get cut, keys retire, models change. A foreign one has a number, the same
+wherever it is handed back, so that one that stays in a history counts once and one that went round is known.
 """
 
 from __future__ import annotations
@@ -37,8 +41,8 @@ MARK: Final = "ibs1."
 ENVELOPE: Final = re.compile(r"ibs1\.([A-Za-z0-9_-]*)\.")
 RANDOM_BYTES: Final = 24
 KEY_BYTES: Final = 32
-_HEAD: Final = struct.Struct(">B4s24sQ16s16s")
-_VERSION: Final = 1
+_HEAD: Final = struct.Struct(">B4s24sQ16s16s16s16s")
+_VERSION: Final = 2
 _LEAST: Final = 1_024
 _TAG: Final = 16
 
@@ -48,12 +52,14 @@ Outcome = Literal["ok", "rejected", "foreign"]
 @final
 @dataclass(frozen=True)
 class Binding:
-    """Whose reasoning it is, of which model, after what was said (``conversation.prefixes``)."""
+    """Whose reasoning it is, of which model, after what was said (``conversation.prefixes``). ``org`` is the
+    tenant's verified organisation, None where nobody checked."""
 
     tenant: str
     account: str
     model: str
     conversation: Digest
+    org: str | None = None
 
 
 @final
@@ -70,7 +76,7 @@ class SealKey:
 
     @cached_property
     def marking(self) -> bytes:
-        """The key of the two MACs, apart from that of the text."""
+        """The key of the MACs, apart from that of the text."""
         return hmac.digest(self.secret, b"inbond seal marks", "sha256")
 
 
@@ -100,10 +106,12 @@ class Ring:
 @final
 @dataclass(frozen=True)
 class Opened:
-    """``text`` only where the outcome is ok."""
+    """``text`` only where the outcome is ok; ``number`` only where it is foreign: 64 bits that stand for the
+    envelope and tell nothing of it without the key that made it."""
 
     outcome: Outcome
     text: str | None = None
+    number: int | None = None
 
 
 _REJECTED: Final = Opened("rejected")
@@ -113,8 +121,7 @@ def seal(ring: Ring, binding: Binding, text: str, *, expires: int, random: bytes
     """An envelope. ``expires`` in seconds since 1970; ``random`` are 24 bytes that are never used again."""
     assert len(random) == RANDOM_BYTES
     key = ring.newest
-    owner, place = _marks(key, random, binding)
-    head = _HEAD.pack(_VERSION, key.id, random, expires, owner, place)
+    head = _HEAD.pack(_VERSION, key.id, random, expires, *_marks(key, random, binding))
     data = _cipher(key, random).encrypt(random[12:], _padded(text), head)
     return f"{MARK}{base64.urlsafe_b64encode(head + data).decode().rstrip('=')}."
 
@@ -124,7 +131,7 @@ def open_sealed(ring: Ring, binding: Binding, envelope: str, *, now: float) -> O
     raw = _raw(envelope)
     if raw is None or len(raw) < _HEAD.size + _LEAST + _TAG:
         return _REJECTED
-    version, key_id, random, expires, owner, place = _HEAD.unpack_from(raw)
+    version, key_id, random, expires, *marks = _HEAD.unpack_from(raw)
     key = ring.find(key_id)
     if version != _VERSION or key is None:
         return _REJECTED
@@ -132,14 +139,13 @@ def open_sealed(ring: Ring, binding: Binding, envelope: str, *, now: float) -> O
         padded = _cipher(key, random).decrypt(random[12:], raw[_HEAD.size :], raw[: _HEAD.size])
     except InvalidTag:
         return _REJECTED
-    our_owner, our_place = _marks(key, random, binding)
+    ours = _marks(key, random, binding)
     if expires <= now:
         return _REJECTED
-    if not hmac.compare_digest(owner, our_owner):
-        return Opened("foreign")
-    if not hmac.compare_digest(place, our_place):
-        return _REJECTED
-    return Opened("ok", _unpadded(padded))
+    owner, tenant, org, place = map(hmac.compare_digest, marks, ours)
+    if not (owner or tenant or org):
+        return Opened("foreign", number=_number(key, random))
+    return Opened("ok", _unpadded(padded)) if owner and place else _REJECTED
 
 
 def new_key(random: Callable[[int], bytes], made: float, taken: frozenset[bytes] = frozenset()) -> SealKey:
@@ -166,12 +172,20 @@ def _cipher(key: SealKey, random: bytes) -> AESGCM:
     return AESGCM(hmac.digest(key.secret, b"inbond seal text" + random[:12], "sha256"))
 
 
-def _marks(key: SealKey, random: bytes, binding: Binding) -> tuple[bytes, bytes]:
-    """What stands for the owner and for the place."""
+def _marks(key: SealKey, random: bytes, binding: Binding) -> tuple[bytes, bytes, bytes, bytes]:
+    """What stands for the owner, the tenant, the organisation and the place."""
+    org = (b"org", binding.org) if binding.org is not None else (b"no org", binding.tenant)
     return (
         _mark(key, random, b"owner", binding.tenant, binding.account),
+        _mark(key, random, b"tenant", binding.tenant),
+        _mark(key, random, *org),
         _mark(key, random, b"place", binding.model, binding.conversation),
     )
+
+
+def _number(key: SealKey, random: bytes) -> int:
+    """From 1 to 2^63 - 1: fits a signed column, and 0 can stand for none."""
+    return (int.from_bytes(_mark(key, random, b"number")[:8]) >> 1) or 1
 
 
 def _mark(key: SealKey, random: bytes, kind: bytes, *names: str) -> bytes:

@@ -38,6 +38,12 @@ class Tags:
         return Pattern.of([pair[1] for pair in self.pairs])
 
     @cached_property
+    def orphans(self) -> Pattern:
+        """Closing tags that tell by themselves what they close, as </think> does: they share a word with
+        their opening tag. One that ends anything, such as <|end|>, tells nothing where it stands alone."""
+        return Pattern.of([end for begin, end in self.pairs if _words(begin) & _words(end)])
+
+    @cached_property
     def closing_of(self) -> dict[str, Pattern]:
         """By the opening tag in lower case: all that may close it."""
         found: dict[str, list[str]] = {}
@@ -171,11 +177,15 @@ class Scanner:
         self._begin, self._hidden, self._after_tag = None, [], True
 
 
+def _words(tag: str) -> set[str]:
+    return set(re.findall(r"[^\W_]+", tag.lower()))
+
+
 def _longest(tags: Tags) -> int:
     return max((len(tag) for pair in tags.pairs for tag in pair), default=0)
 
 
 def begins_inside(tags: Tags, text: str) -> bool:
     """Whether a whole text closes a tag before it opens one: then its beginning is reasoning."""
-    closing = tags.closing.whole.search(text)
+    closing = tags.orphans.whole.search(text)
     return closing is not None and tags.opening.whole.search(text, 0, closing.start()) is None
