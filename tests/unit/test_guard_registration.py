@@ -21,9 +21,9 @@ from inbond.guard import budget as budgets
 from inbond.guard import registration
 from inbond.guard.budget import Price, Usage
 from inbond.guard.callers import Callers, hash_of, parse_callers
+from inbond.guard.callers_file import CallersFile
 from inbond.guard.receipts import Issuer
 from inbond.guard.registration import Wish
-from inbond.guard.serve import CallersFile
 from inbond.ledger import envelope, receipts
 from inbond.ledger.attest import KeyStore, Signer
 from inbond.ledger.envelope import Envelope

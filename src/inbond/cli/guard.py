@@ -53,10 +53,11 @@ def serve(
 
     Example: inbond guard serve --upstream http://localhost:8000 --config guard.yaml
     """
+    from inbond.guard.callers_file import CallersFile
     from inbond.guard.config import read_config
     from inbond.guard.logs import Faults, Lines
     from inbond.guard.receipts import open_issuer
-    from inbond.guard.serve import CallersFile, Place, serve
+    from inbond.guard.serve import Place, serve
     from inbond.ledger.attest import KeyStore
     from inbond.ledger.ledger import Ledger
 

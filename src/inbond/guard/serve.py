@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -13,11 +12,11 @@ from typing import TypeVar, final
 
 from aiohttp import web
 
-from inbond.errors import InbondError, InputError
+from inbond.errors import InputError
 from inbond.guard import sealing_keys
 from inbond.guard.app import Gateway
-from inbond.guard.callers import Callers, parse_callers
-from inbond.guard.config import GuardConfig, read_config, read_file
+from inbond.guard.callers_file import CallersFile, settle_memory
+from inbond.guard.config import GuardConfig, read_config
 from inbond.guard.observe import Observer
 from inbond.guard.receipts import Issuer
 from inbond.guard.sealing import Ring
@@ -34,65 +33,6 @@ _GRACE_S = 30.0
 _IDLE_S = 75.0
 _MUTE_S = 60.0
 """Seconds in which the first request on a connection must have come, headers and all."""
-
-
-@final
-class CallersFile:
-    """The callers as the file has them now. A file that cannot be read leaves those that were read last, and
-    says so: a slip of the pen must not shut everybody out."""
-
-    def __init__(self, path: Path, say: Callable[[str], None]) -> None:
-        """Raises InputError when the file cannot be read to begin with."""
-        self._path = path
-        self.say = say
-        self.now = self._parse()
-        self._seen = self._stamp()
-
-    def __call__(self) -> Callers:
-        return self.now
-
-    def look(self) -> None:
-        """Reads the file again if it changed."""
-        stamp = self._stamp()
-        if stamp == self._seen:
-            return
-        self._seen, files = stamp, self.now.files
-        try:
-            self.now = self._parse()
-        except InbondError as error:
-            self.say(f"callers are as before: {error}")
-        else:
-            settle_memory()
-            self.say(f"callers were read anew: {len(self.now.by_hash)} keys")
-            if self.now.files != files:
-                self._seen = self._stamp()
-
-    def _parse(self) -> Callers:
-        return parse_callers(
-            str(self._path), read_file(self._path), lambda name: read_file(self._beside(name))
-        )
-
-    def _beside(self, name: str) -> Path:
-        return self._path.parent / name
-
-    def _stamp(self) -> tuple[tuple[int, int, int] | None, ...]:
-        """Of the file, and of each registration that it names."""
-        return tuple(map(_stamp_of, (self._path, *map(self._beside, self.now.files))))
-
-
-def _stamp_of(path: Path) -> tuple[int, int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
-
-
-def settle_memory() -> None:
-    """What is there now stays: the collector need not walk it, all callers and all code, over and over while
-    requests wait (tens of milliseconds each time)."""
-    gc.collect()
-    gc.freeze()
 
 
 @final

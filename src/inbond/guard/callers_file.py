@@ -1,0 +1,164 @@
+"""The callers' file while the guard runs: read again when it changes, without anybody waiting for it.
+
+A file of 100,000 accounts takes a minute and more than a gigabyte to parse. A large one is read in a process
+of its own, which takes that memory with it, and comes over in pieces so small that requests go on between.
+Pickled, since both ends are this program and nobody else writes to the pipe.
+"""
+
+from __future__ import annotations
+
+import gc
+import pickle
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from time import sleep
+from typing import Final, final
+
+from inbond.errors import InbondError
+from inbond.guard.callers import Caller, Callers, Limits, parse_callers
+from inbond.guard.config import read_file
+
+_SMALL: Final = 16_384
+"""Bytes that are parsed where they are asked for."""
+_PIECE: Final = 100
+_Stamp = tuple[tuple[int, int, int] | None, ...]
+
+
+@final
+class CallersFile:
+    """The callers as the file has them now. A file that cannot be read leaves those that were read last, and
+    says so: a slip of the pen must not shut everybody out."""
+
+    def __init__(self, path: Path, say: Callable[[str], None]) -> None:
+        """Raises InputError when the file cannot be read to begin with."""
+        self._path = path
+        self.say = say
+        self._reading: Future[Callers] | None = None
+        self.now = read_callers(path)
+        self._seen = self._stamp(self.now)
+
+    def __call__(self) -> Callers:
+        return self.now
+
+    def look(self) -> None:
+        """Takes up what was read meanwhile, and begins to read the file again if it changed. Called every
+        second or so; returns at once."""
+        if self._reading is None:
+            stamp = self._stamp(self.now)
+            if stamp == self._seen:
+                return
+            self._seen = stamp
+            self._reading = _read_beside(self._path)
+        if self._reading.done():
+            read, self._reading = self._reading, None
+            self._take(read)
+
+    def _take(self, read: Future[Callers]) -> None:
+        files = self.now.files
+        try:
+            self.now = read.result()
+        except (InbondError, OSError) as error:  # OSError: no process could be started, or it was killed
+            self.say(f"callers are as before: {error}")
+            return
+        settle_memory()
+        self.say(f"callers were read anew: {len(self.now.by_hash)} keys")
+        if self.now.files != files:
+            self._seen = self._stamp(self.now)
+
+    def _stamp(self, callers: Callers) -> _Stamp:
+        """Of the file, and of each registration that it names."""
+        beside = (self._path.parent / name for name in callers.files)
+        return tuple(map(_stamp_of, (self._path, *beside)))
+
+
+def settle_memory() -> None:
+    """What is there now stays: the collector need not walk it, all callers and all code, over and over while
+    requests wait (tens of milliseconds each time)."""
+    gc.collect()
+    gc.freeze()
+
+
+def read_callers(path: Path) -> Callers:
+    """Reads the file, in a process of its own where it is large. Raises InbondError as ``parse_callers``."""
+    data = read_file(path)
+    if len(data) <= _SMALL:
+        return _parsed(path, data)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        found = pool.submit(_in_pieces, path).result()
+    if isinstance(found, tuple):
+        kind, said = found
+        raise kind(**said)
+    return _joined(found)
+
+
+def _read_beside(path: Path) -> Future[Callers]:
+    """A small file at once, a large one in a thread that waits for it."""
+    done: Future[Callers] = Future()
+    pool = ThreadPoolExecutor(1)
+    work = partial(read_callers, path)
+    if _size(path) > _SMALL:
+        done = pool.submit(work)
+        pool.shutdown(wait=False)
+        return done
+    try:
+        done.set_result(work())
+    except InbondError as error:
+        done.set_exception(error)
+    return done
+
+
+def _parsed(path: Path, data: bytes) -> Callers:
+    return parse_callers(str(path), data, lambda name: read_file(path.parent / name))
+
+
+_Pieces = list[bytes]
+_Fault = tuple[type[InbondError], dict[str, str]]
+
+
+def _in_pieces(path: Path) -> _Pieces | _Fault:
+    """For the process beside: callers in pieces, the names of files last; or what was wrong."""
+    try:
+        found = _parsed(path, read_file(path))
+    except InbondError as error:
+        return type(error), error.to_json()
+    callers = list(found.by_hash.values())
+    pieces = [pickle.dumps(callers[i : i + _PIECE]) for i in range(0, len(callers), _PIECE)]
+    return [*pieces, pickle.dumps(found.files)]
+
+
+def _joined(pieces: _Pieces) -> Callers:
+    """Limits and names that are alike are kept once."""
+    files = pickle.loads(pieces.pop())
+    pieces.reverse()
+    by_hash = {caller.key: caller for caller in _shared(pieces)}
+    return Callers(by_hash, files)
+
+
+def _shared(pieces: _Pieces) -> Iterator[Caller]:
+    limits: dict[Limits, Limits] = {}
+    last: tuple[tuple[str, Limits], ...] = ()
+    while pieces:
+        for caller in pickle.loads(pieces.pop()):
+            pairs = ((name, limits.setdefault(each, each)) for name, each in caller.scopes)
+            last = tuple(last[last.index(pair)] if pair in last else pair for pair in pairs)
+            yield replace(caller, scopes=last)
+        sleep(0)  # requests go on meanwhile
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _stamp_of(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

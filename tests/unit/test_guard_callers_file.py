@@ -1,0 +1,80 @@
+"""Callers read anew while requests go on: large files in a process of their own, and to the same."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from inbond.errors import InputError
+from inbond.guard.callers import hash_of, parse_callers
+from inbond.guard.callers_file import CallersFile
+
+
+def _write(path: Path, tenants: int, limit: int = 5) -> None:
+    lines = ["tenants:"]
+    for t in range(tenants):
+        lines += [f"  t{t}:", "    limits: {spend_usd_per_day: 9}", "    accounts:"]
+        for a in range(5):
+            limits = f"{{requests_per_minute: {limit}}}"
+            lines.append(f'      a{a}: {{keys: ["{hash_of(f"{t}/{a}")}"], limits: {limits}}}')
+    path.write_text("\n".join(lines))
+    os.utime(path, ns=(0, time.monotonic_ns()))
+
+
+def _wait(callers: CallersFile, said: list[str]) -> float:
+    """Looks until something is said; the longest that a look took, in seconds."""
+    longest, deadline = 0.0, time.monotonic() + 60
+    while not said and time.monotonic() < deadline:
+        began = time.monotonic()
+        callers.look()
+        longest = max(longest, time.monotonic() - began)
+        time.sleep(0.01)
+    return longest
+
+
+def test_a_large_file_is_read_beside_and_comes_to_the_same(tmp_path: Path) -> None:
+    path, said = tmp_path / "callers.yaml", []
+    _write(path, 100)
+    callers = CallersFile(path, said.append)
+    assert callers.now == parse_callers("x", path.read_bytes())
+    one, other = callers.now.find("7/1"), callers.now.find("7/2")
+    assert one is not None
+    assert other is not None
+    assert one.scopes[2] is other.scopes[2], "what is alike is kept once"
+    _write(path, 100, limit=6)
+    before = callers.now
+    callers.look()
+    assert callers.now is before, "nobody waits for it"
+    _wait(callers, said)
+    assert said == ["callers were read anew: 500 keys"]
+    assert callers.now == parse_callers("x", path.read_bytes())
+    assert callers.now != before
+
+
+def test_a_large_file_that_is_wrong_leaves_the_callers_and_says_what(tmp_path: Path) -> None:
+    path, said = tmp_path / "callers.yaml", []
+    _write(path, 100)
+    callers = CallersFile(path, said.append)
+    before = callers.now
+    path.write_text(path.read_text().replace("t99:", "t98:\n    nonsense: 1", 1))
+    _wait(callers, said)
+    assert said[0].startswith(f"callers are as before: expected tenants with their accounts in {path}; found")
+    assert callers.now is before
+    with pytest.raises(InputError, match="expected tenants with their accounts in"):
+        CallersFile(path, said.append)
+
+
+def test_a_small_file_is_read_at_once(tmp_path: Path) -> None:
+    path, said = tmp_path / "callers.yaml", []
+    _write(path, 1)
+    callers = CallersFile(path, said.append)
+    _write(path, 2)
+    callers.look()
+    assert said == ["callers were read anew: 10 keys"]
+    path.unlink()
+    callers.look()
+    assert said[1].startswith(f"callers are as before: expected a file that can be read at {path}")
+    assert len(callers.now.by_hash) == 10
