@@ -108,10 +108,11 @@ async def test_what_is_asked_is_passed_on_as_it_was(tmp_path: Path) -> None:
             {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA"}}]}],
         "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}],
     }  # fmt: skip
-    async with running(tmp_path, mock.status(200, {"choices": []})) as guard:
+    allowed = {"fields": {"chat/completions": ["odd", "nested"]}}
+    async with running(tmp_path, mock.status(200, {"choices": []}), **allowed) as guard:
         status, _, _ = await guard.post(asked, headers={"x-forwarded-host": "evil", "cookie": "a=b"})
         assert status == 200
-        assert guard.mock.bodies == [asked]
+        assert guard.mock.bodies == [asked | {"max_tokens": 4_096}]
         sent = {name.lower() for name in guard.mock.headers[0]}
         assert sent <= {"host", "accept", "accept-encoding", "user-agent", "content-length", "content-type"}
 

@@ -109,7 +109,8 @@ def test_more_answers_than_anybody_can_read_are_refused() -> None:
 def test_no_field_takes_a_prompt_past_the_estimate(hidden: dict[str, object]) -> None:
     """Where an upstream does not say what it used, the estimate is what is settled."""
     asked = {"model": "m", "messages": [], **hidden}
-    assert wire.read("chat/completions", json.dumps(asked).encode()).prompt_tokens >= 1_000
+    found = wire.read("chat/completions", json.dumps(asked).encode(), allowed=hidden.keys())
+    assert found.prompt_tokens >= 1_000
 
 
 # Logs -----------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inbond.guard import passing
+from inbond.guard import fields, passing
 from inbond.guard.wire import MOST_DEPTH, ROUTES, Asked, BadRequestError, read
 
 CHAT: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Hello there"}]}
@@ -96,7 +96,7 @@ def nested(depth: int) -> bytes:
 
 
 def test_depth_is_bounded_and_never_a_crash() -> None:
-    assert read("chat/completions", nested(MOST_DEPTH - 1)).model == "m"
+    assert read("chat/completions", nested(MOST_DEPTH - 1), {"x"}).model == "m"
     for depth in (MOST_DEPTH, 1_000, 100_000, 2_000_000):
         with pytest.raises(BadRequestError, match="nested|not JSON|lists and objects"):
             read("chat/completions", nested(depth))
@@ -129,8 +129,12 @@ def test_whatever_comes_is_read_or_refused(route: str, value: Any) -> None:
         return
     assert found.prompt_tokens >= 0
     assert found.completion_tokens(10) >= 0
-    sent = json.loads(passing.body_of(found))
+    assert found.prompt_most >= found.prompt_tokens
+    sent = json.loads(passing.body_of(found, 10))
     if passing.asks_usage(found):
         assert sent.pop("stream_options")["include_usage"] is True
-    kept = {name: each for name, each in found.value.items() if name != "stream_options"}
-    assert {name: each for name, each in sent.items() if name != "stream_options"} == kept
+    written = {"stream_options", "store", *fields.LIMITS}
+    most = [sent[name] for name in fields.LIMITS if name in sent]
+    assert most == ([] if route == "embeddings" else [found.completion_tokens(10) // found.answers])
+    kept = {name: each for name, each in found.value.items() if name not in written}
+    assert {name: each for name, each in sent.items() if name not in written} == kept

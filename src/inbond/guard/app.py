@@ -135,7 +135,8 @@ class Gateway:
         metered = meter.Meter(estimate, stream=asked.stream)
         try:
             headers = headers_for(request.headers)
-            answer = await self._send("POST", route, headers, passing.body_of(sent), asked.stream)
+            body = passing.body_of(sent, policy.default_max_tokens, self._config.upstream.limit_field)
+            answer = await self._send("POST", route, headers, body, asked.stream)
             try:
                 return await self._relay(request, answer, asked, metered, hold, seen)
             finally:
@@ -209,7 +210,7 @@ class Gateway:
         except web.RequestPayloadError:
             raise refusals.bad_request("broken_body", "The body could not be read to its end.") from None
         try:
-            return wire.read(route, body)
+            return wire.read(route, body, self._config.fields.get(route, frozenset()))
         except BadRequestError as error:
             raise refusals.bad_request(error.code, str(error)) from None
 

@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Final, final
 
-from inbond.guard import meter, reasoning, refusals, sse
+from inbond.guard import fields, meter, reasoning, refusals, sse
 from inbond.guard.hiding import Hiding
 from inbond.guard.upstream import Answer, UpstreamError
 from inbond.guard.wire import Asked
 
 MOST_BODY: Final = 256 * 2**20
 """A whole answer is held in memory: none is so long."""
+_LIMIT_OF: Final = {"completions": "max_tokens", "responses": "max_output_tokens"}
 
 
 @final
@@ -26,9 +27,15 @@ class Piece:
     last: bool = False
 
 
-def body_of(asked: Asked) -> bytes:
-    """The request as it is sent: as asked, but for the count of tokens at the end of a stream."""
+def body_of(asked: Asked, unless_said: int, chat_limit: str = "max_tokens") -> bytes:
+    """The request as it is sent: as asked, but for the most tokens of an answer, which are said by one name
+    and as they were held (``unless_said`` where the caller says none; ``chat_limit`` is a chat's name for
+    them), the count of tokens at the end of a stream, and that nothing is kept."""
     value = dict(asked.value)
+    if asked.route != "embeddings":
+        _limit(value, asked, unless_said, chat_limit)
+    if asked.route == "responses":
+        value["store"] = False
     if asks_usage(asked):
         options = value.get("stream_options")
         kept: dict[str, Any] = dict(options) if isinstance(options, dict) else {}
@@ -37,6 +44,13 @@ def body_of(asked: Asked) -> bytes:
         return json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:  # half a surrogate pair, which JSON can escape and UTF-8 cannot hold
         return json.dumps(value).encode()
+
+
+def _limit(value: dict[str, Any], asked: Asked, unless_said: int, chat_limit: str) -> None:
+    for name in fields.LIMITS:
+        value.pop(name, None)
+    name = _LIMIT_OF.get(asked.route, chat_limit)
+    value[name] = unless_said if asked.most_tokens is None else asked.most_tokens
 
 
 def asks_usage(asked: Asked) -> bool:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn, final
+
+from inbond.guard import fields
 
 Route = Literal["chat/completions", "completions", "responses", "embeddings"]
 ROUTES: tuple[Route, ...] = ("chat/completions", "completions", "responses", "embeddings")
@@ -21,8 +23,8 @@ MOST_NESTED = 100_000
 that a model can read. More take seconds to read, in which nobody is answered."""
 MOST_ANSWERS = 10**6
 _BYTES_A_TOKEN = 2
-"""Fewer bytes a token than any tokenizer in use reaches on the average of a text, so that what is held
-before an answer is not too little; what is counted after settles it."""
+"""Of what is held before an answer. Words have more, digits and rare scripts down to one, which is what an
+answer without a count settles with."""
 _MESSAGE_TOKENS = 16
 _IMAGE_TOKENS = 2_048
 _NAMES = frozenset({"role", "type", "id", "status", "name", "call_id", "tool_call_id"})
@@ -36,9 +38,6 @@ _NO_PROMPT = frozenset(
     }
 )  # fmt: skip
 """Fields that are counted as texts, or that no model reads."""
-_KEPT_UPSTREAM = ("background", "previous_response_id", "conversation")
-"""What stands for something that an upstream keeps. It keeps all under the guard's own key, so that nobody
-could say whose it is, and what goes on there without an answer could not be metered."""
 
 
 class BadRequestError(ValueError):
@@ -53,7 +52,8 @@ class BadRequestError(ValueError):
 @dataclass(frozen=True)
 class Asked:
     """One request. ``system`` and ``user`` are its texts, in order; ``answers`` how many are asked for;
-    ``most_tokens`` what it allows each of them, None when it does not say; ``value`` the JSON itself."""
+    ``most_tokens`` what it allows each of them, None when it does not say; ``prompt_tokens`` an estimate, and
+    ``prompt_most`` what it cannot be beyond, a token a byte; ``value`` the JSON itself."""
 
     route: Route
     model: str
@@ -64,6 +64,7 @@ class Asked:
     answers: int
     most_tokens: int | None
     prompt_tokens: int
+    prompt_most: int
     value: Mapping[str, Any]
 
     def completion_tokens(self, unless_said: int) -> int:
@@ -74,25 +75,25 @@ class Asked:
         return each * self.answers
 
 
-def read(route: Route, body: bytes) -> Asked:
-    """Reads a request. Raises BadRequestError."""
+def read(route: Route, body: bytes, allowed: Set[str] = frozenset()) -> Asked:
+    """Reads a request. ``allowed`` are fields that the provider allows besides those of ``fields``. Raises
+    BadRequestError."""
     value = _object(body)
     model = _text(value, "model")
     if not model:
         raise BadRequestError("missing_model", "the request names no model")
-    for name in _KEPT_UPSTREAM:
-        if value.get(name):
-            raise BadRequestError("unsupported_field", f"{name} is not served: say all in one request")
+    if (fault := fields.unlisted(route, value, allowed)) is not None:
+        raise BadRequestError("unsupported_field", fault)
     stream = _flag(value, "stream")
     options = value.get("stream_options")
     wants_usage = isinstance(options, dict) and options.get("include_usage") is True
     system, user, images = _texts(route, value)
     size = sum(len(text.encode("utf-8", "surrogatepass")) for text in (*system, *user))
-    prompt = math.ceil(size / _BYTES_A_TOKEN) + _MESSAGE_TOKENS * (len(system) + len(user))
-    prompt += _IMAGE_TOKENS * images + _tokens_beside(value)
+    size += _bytes_beside(value)
+    around = _MESSAGE_TOKENS * (len(system) + len(user)) + _IMAGE_TOKENS * images
     return Asked(
         route, model, stream, wants_usage, tuple(system), tuple(user), _answers(route, value), _most(value),
-        prompt, value,
+        math.ceil(size / _BYTES_A_TOKEN) + around, size + around, value,
     )  # fmt: skip
 
 
@@ -178,8 +179,8 @@ def _flag(value: Mapping[str, Any], name: str) -> bool:
 
 
 def _answers(route: Route, value: Mapping[str, Any]) -> int:
-    """``n`` or ``best_of`` for each prompt."""
-    each = max(_whole(value, name) or 1 for name in ("n", "best_of"))
+    """The most that any field says, for each prompt."""
+    each = max(_whole(value, name) or 1 for name in fields.ANSWERS)
     prompts = value.get("prompt") if route == "completions" else None
     several = isinstance(prompts, list) and any(isinstance(prompt, (str, list)) for prompt in prompts)
     found = each * len(prompts) if isinstance(prompts, list) and several else each
@@ -189,7 +190,7 @@ def _answers(route: Route, value: Mapping[str, Any]) -> int:
 
 
 def _most(value: Mapping[str, Any]) -> int | None:
-    said = [_whole(value, name) for name in ("max_completion_tokens", "max_tokens", "max_output_tokens")]
+    said = [_whole(value, name) for name in fields.LIMITS]
     known = [most for most in said if most is not None]
     return max(known) if known else None
 
@@ -210,9 +211,9 @@ def _texts(route: Route, value: Mapping[str, Any]) -> tuple[list[str], list[str]
     """System texts, all others, and the number of images."""
     match route:
         case "chat/completions":
-            return _messages(value.get("messages"))
+            return _messages(value.get("messages"), item=False)
         case "responses":
-            system, user, images = _messages(value.get("input"))
+            system, user, images = _messages(value.get("input"), item=True)
             instructions = _text(value, "instructions") if value.get("instructions") is not None else ""
             return ([instructions, *system] if instructions else system), user, images
         case "completions":
@@ -221,7 +222,7 @@ def _texts(route: Route, value: Mapping[str, Any]) -> tuple[list[str], list[str]
             return [], list(_strings(value.get("input"), "input")), 0
 
 
-def _messages(found: Any) -> tuple[list[str], list[str], int]:
+def _messages(found: Any, *, item: bool) -> tuple[list[str], list[str], int]:
     if isinstance(found, str):
         return [], [found], 0
     if not isinstance(found, list):
@@ -232,27 +233,13 @@ def _messages(found: Any) -> tuple[list[str], list[str], int]:
     for message in found:
         if not isinstance(message, dict):
             raise BadRequestError("invalid_type", "a message is not an object")
-        _refuse_kept(message)
+        if (kept := fields.elsewhere(message, item=item)) is not None:
+            raise BadRequestError("unsupported_field", kept)
         into = system if message.get("role") in ("system", "developer") else user
         texts, pictures = _content(message)
         into += texts
         images += pictures
     return system, user, images
-
-
-def _refuse_kept(message: Mapping[str, Any]) -> None:
-    """Raises BadRequestError for what only names something that the upstream keeps: whose it is nobody can
-    say, since all of it is kept under the guard's own key."""
-    parts = message.get("content")
-    named = (
-        any(isinstance(part, dict) and part.get("file_id") for part in parts)
-        if isinstance(parts, list)
-        else False
-    )
-    if named or message.get("type") == "item_reference" or message.keys() <= {"id", "type"}:
-        raise BadRequestError(
-            "unsupported_field", "items and files kept elsewhere are not served: send them whole"
-        )
 
 
 def _content(message: Mapping[str, Any]) -> tuple[list[str], int]:
@@ -293,14 +280,13 @@ def _strings(found: Any, name: str) -> Iterator[str]:
         raise BadRequestError("invalid_type", f"{name} is neither a text nor a list of texts")
 
 
-def _tokens_beside(value: Mapping[str, Any]) -> int:
+def _bytes_beside(value: Mapping[str, Any]) -> int:
     """Of all fields besides the messages that a template may write into the prompt: tools, a suffix, a
     grammar, documents, and whatever a server has of its own."""
     shown = [
         each for name, each in value.items() if name not in _NO_PROMPT and isinstance(each, (str, list, dict))
     ]
-    data = json.dumps(shown, ensure_ascii=False).encode("utf-8", "surrogatepass") if shown else b""
-    return math.ceil(len(data) / _BYTES_A_TOKEN)
+    return len(json.dumps(shown, ensure_ascii=False).encode("utf-8", "surrogatepass")) if shown else 0
 
 
 def said_last(asked: Asked) -> str:
