@@ -10,6 +10,7 @@ from guard_trial import upper_bound
 
 Found = Sequence[tuple[Case, dict[str, Any]]]
 _TIERS = ("1", "2", "3")
+_DAY_S = 86_400
 
 
 def tables(found: Found) -> Iterator[str]:
@@ -21,10 +22,49 @@ def tables(found: Found) -> Iterator[str]:
         own = [each for each in found if each[0].part == part]
         if own:
             yield from ("", *say(own))
+    yield ""
+    yield from goals(found)
     rows = sum(result["rows"] for _, result in found)
     seconds = sum(result["seconds"] for _, result in found)
     rate = rows / max(seconds, 1e-9)
     yield f"\n{rows:,} rows made and judged in {seconds:,.0f} s of one core: {rate:,.0f} a second"
+
+
+def goals(found: Found) -> Iterator[str]:
+    """What was wanted, each as met or missed; a campaign counts from 10% of illicit requests on."""
+    lawful = [each for case, result in found if case.part == "lawful" for each in result["profiles"].values()]
+    hurt, accounts = sum(each["ever"]["2"] for each in lawful), sum(each["accounts"] for each in lawful)
+    if lawful:
+        bound = upper_bound(hurt, accounts)
+        yield _goal(not hurt, f"no lawful account at tier 2: {hurt} of {accounts:,}, at most {bound:.3%}")
+    moved = [len(result["changed"]) for case, result in found if case.part == "volume"]
+    if moved:
+        yield _goal(not any(moved), f"more volume changes no tier: {sum(moved)} changed")
+    campaigns = [(case, result) for case, result in found if case.part == "illicit"]
+    if campaigns:
+        bystanders = sum(_lawful_at_two(result) for _, result in campaigns)
+        yield _goal(not bystanders, f"no lawful bystander at tier 2: {bystanders}")
+        tried = [(case, result) for case, result in campaigns if not case.name.split("/")[1].startswith("5%")]
+        missed = sorted({case.name for case, result in tried if not _profile(case, result)["found"]})
+        late = sorted({case.name for case, result in tried if _late(case, result)})
+        yield _goal(not late, f"slow ring and relay within 24 h: {len(late)} later {', '.join(late)}")
+        yield _goal(
+            not missed, f"campaigns of 10% and more are found: {len(missed)} missed {', '.join(missed)}"
+        )
+
+
+def _goal(met: bool, what: str) -> str:
+    return f"goal {'met' if met else 'MISSED'}: {what}".rstrip()
+
+
+def _late(case: Case, result: dict[str, Any]) -> bool:
+    found = _profile(case, result)["found"]
+    return case.name.startswith(("slow-ring/", "relay/")) and not (found and found["at_s"] <= _DAY_S)
+
+
+def _profile(case: Case, result: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = result["profiles"][case.name.split("/")[0]]
+    return found
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
@@ -109,7 +149,7 @@ def _campaign(variant: str, name: str, results: Sequence[dict[str, Any]]) -> lis
 
 
 def _mean(found: Sequence[dict[str, Any]], key: str) -> float:
-    return sum(each.get(key, 0) for each in found) / len(found)
+    return sum(float(each.get(key, 0)) for each in found) / len(found)
 
 
 def _curious(found: Found) -> Iterator[str]:

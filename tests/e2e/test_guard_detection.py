@@ -30,6 +30,41 @@ def trials(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         del sys.modules[name]
 
 
+@pytest.mark.usefixtures("trials")
+def test_a_goal_that_is_missed_is_said_as_plainly_as_one_that_is_met() -> None:
+    import guard_cases
+    import guard_tables
+
+    def case(part: str, name: str) -> Any:
+        return guard_cases.Case(part, name, 0, guard_cases.Sizes())
+
+    def profile(lawful: bool, ever: int, at_s: float | None) -> dict[str, Any]:
+        found = None if at_s is None else {"at_s": at_s, "by": "payment"}
+        return {"lawful": lawful, "accounts": 100, "ever": {"1": 9, "2": ever, "3": 0}, "found": found}
+
+    good = {"profiles": {"relay": profile(False, 90, 600.0), "ordinary": profile(True, 0, None)}}
+    late = {"profiles": {"relay": profile(False, 90, 90_000.0), "ordinary": profile(True, 2, 600.0)}}
+    none = {"profiles": {"hydra-10": profile(False, 0, None)}}
+    people = {"profiles": {"ordinary": profile(True, 0, None)}}
+
+    met = [(case("illicit", "relay/10%"), good), (case("lawful", "all"), people)]
+    assert list(guard_tables.goals(met)) == [
+        "goal met: no lawful account at tier 2: 0 of 100, at most 2.951%",
+        "goal met: no lawful bystander at tier 2: 0",
+        "goal met: slow ring and relay within 24 h: 0 later",
+        "goal met: campaigns of 10% and more are found: 0 missed",
+    ]
+    assert list(guard_tables.goals([(case("volume", "x"), {"changed": [["a", 0, 1]]})])) == [
+        "goal MISSED: more volume changes no tier: 1 changed"
+    ]
+    missed = [(case("illicit", "relay/10%"), late), (case("illicit", "hydra-10/10%"), none)]
+    assert list(guard_tables.goals([*missed, (case("illicit", "hydra-10/5%"), none)])) == [
+        "goal MISSED: no lawful bystander at tier 2: 2",
+        "goal MISSED: slow ring and relay within 24 h: 1 later relay/10%",
+        "goal MISSED: campaigns of 10% and more are found: 1 missed hydra-10/10%",
+    ]
+
+
 def quiet(_rows: int, _at_s: float) -> None:
     """Nobody is told."""
 
@@ -86,6 +121,7 @@ def test_a_run_prints_tables_and_is_taken_up_where_it_ended(tmp_path: Path) -> N
     first = run("--part", "illicit", "--only", "relay/10%", "coercion/own")
     assert "Lawful bystanders ever at tier 2, all cases together: 0" in first.stdout
     assert "| 10% | " in first.stdout
+    assert "goal met: no lawful bystander at tier 2: 0" in first.stdout
     assert "2 cases done, 0 left" in first.stderr
     more = run("--part", "illicit", "lawful", "--only", "relay/10%", "all", "--out", str(tmp_path / "o.json"))
     assert "1 cases done, 0 left" in more.stderr
