@@ -18,7 +18,7 @@ from typing import Any, Final, final
 import numpy as np
 
 from inbond.guard.detect import words
-from inbond.guard.detect.clusters import KINDS, Groups, groups
+from inbond.guard.detect.clusters import KINDS, Groups, Kind, groups
 from inbond.guard.detect.evidence import Numbers, log_e, one_family, selected, threshold, two_families
 from inbond.guard.detect.families import ELICITATION, FAMILIES, REPLAY, SYNCHRONY, TEMPLATE
 from inbond.guard.detect.memory import DAY_S, Memory, Table
@@ -50,7 +50,7 @@ class Cluster:
     ``size`` is how many it has in all."""
 
     id: str
-    kind: str
+    kind: Kind
     tier: int
     size: int
     members: tuple[str, ...]
