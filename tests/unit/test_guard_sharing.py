@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import time
+from collections import Counter
 from collections.abc import Sequence
+from itertools import combinations, islice
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +16,11 @@ import pytest
 
 from inbond.cli.main import run
 from inbond.guard.detect.memory import WINDOW_S
-from inbond.guard.marks import About
+from inbond.guard.marks import About, read
 from inbond.guard.observe import Observer
+from inbond.guard.sighted import FEWEST_SHARED
+from inbond.guard.simulate import Row, Scenario, choose, simulate
+from inbond.guard.sketch import EMPTY
 from inbond.guard.state_sqlite import SqliteState
 from inbond.ledger.attest import KeyStore
 from inbond.ledger.ledger import Ledger
@@ -85,6 +91,8 @@ def test_a_campaign_that_moved_on_is_known_again_and_moves_no_tier(
     assert found["sightings"] == len(told["clusters"])
     best = found["matches"][0]
     assert best["provider"] == "一社"
+    assert best["campaign"] in told["campaigns"].values()
+    assert best["accounts"] == [f"t{n}/a" for n in range(5)]
     assert best["likeness"] > 0.5
     assert asyncio.run(_tiers(other)) == before
     with Ledger.open(other, KeyStore.default()) as ledger:
@@ -124,6 +132,8 @@ def test_a_lawful_crowd_is_not_told_of(tmp_path: Path, key: Path, capsys: pytest
         (("--out", "a.json"), "nobody"),
         (("--out", "a.json", "--provider", "P", "--tlp", "purple"), "'purple'"),
         (("--read", "missing.json"), "No such file or directory"),
+        (("--read", "missing.json", "--key", "short.key"), "31 bytes"),
+        (("--out", "a.json", "--provider", "P", "--key", "short.key"), "31 bytes"),
     ],
 )
 def test_what_is_refused(
@@ -131,4 +141,44 @@ def test_what_is_refused(
     arguments: tuple[str, ...], found: str, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
+    Path("short.key").write_bytes(b"s" * 31)
     assert share(capsys, workspace, "--key", str(key), *arguments, code=2)["error"]["found"] == found
+
+
+# How often strangers are alike ----------------------------------------------------------------------
+
+
+def common(requests: Sequence[frozenset[int]]) -> frozenset[int]:
+    """What half of an account's requests have in common, as a cluster's pieces are chosen."""
+    seen = Counter(piece for request in requests for piece in request)
+    ranked = sorted(piece for piece, times in seen.items() if 2 * times >= len(requests))
+    return frozenset(sorted(ranked, key=lambda piece: piece & EMPTY)[:64])
+
+
+def pieces_of(row: Row) -> frozenset[int]:
+    """Of what a user says: system prompts that strangers wear are the same text, and no chance."""
+    mark = read(About(row.ts, row.request_id, row.account), "", row.prompt or "")
+    return frozenset(place << 32 | piece for place, piece in enumerate(mark.user) if piece != EMPTY)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_strangers_texts_are_not_alike_by_chance(seed: int) -> None:
+    """Pairs of accounts of different lawful profiles: what one has in common with what another tells."""
+    names = tuple(name for name in choose("lawful") if name != "synthetic-data-registered")  # one template
+    by: dict[tuple[str, str], list[frozenset[int]]] = {}
+    for row in islice(simulate(Scenario(names, scale=0.02, most=12), seed), 40_000):
+        found = by.setdefault((row.truth.profile, row.account), [])
+        if len(found) < 12:
+            found.append(pieces_of(row))
+    texts: dict[str, list[frozenset[int]]] = {}
+    for (profile, _), requests in by.items():
+        if len(requests) >= 3:
+            texts.setdefault(profile, []).append(common(requests))
+    dice, shared = random.Random(seed), Counter[int]()
+    for one, other in combinations(sorted(texts), 2):
+        for _ in range(400):
+            shared[len(dice.choice(texts[one]) & dice.choice(texts[other]))] += 1
+    assert shared.total() > 30_000
+    assert shared[1] > 0, "one piece is too little: phrases of a language are pieces"
+    assert sum(times for pieces, times in shared.items() if pieces >= FEWEST_SHARED) == 0
+    assert shared[1] < 0.01 * shared.total()

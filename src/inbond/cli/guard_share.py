@@ -14,6 +14,7 @@ from inbond.errors import InputError
 
 if TYPE_CHECKING:
     from inbond.guard.detect.memory import Memory
+    from inbond.guard.share import SharedKey
     from inbond.guard.state import State
     from inbond.workspace import Workspace
 
@@ -29,9 +30,11 @@ def share(
     read: Annotated[
         Path | None, typer.Option("--read", help="Take in another provider's bundle.", show_default=False)
     ] = None,
-    provider: Annotated[str, typer.Option("--provider", help="Who tells, in --out.")] = "",
+    provider: Annotated[
+        str, typer.Option("--provider", help="Who tells, in --out: a claim, not a signature.")
+    ] = "",
     tlp: Annotated[str, typer.Option("--tlp", help="clear, green, amber or red.")] = "amber",
-    days: Annotated[int, typer.Option("--days", min=1, max=365, help="How long it is valid.")] = 30,
+    days: Annotated[int, typer.Option("--days", min=1, max=90, help="How long it is valid.")] = 30,
     config: ConfigOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
@@ -42,13 +45,16 @@ def share(
     A bundle holds keyed pieces of templates, counts and confidence: no prompt, no account, no address. What
     another provider found is a sighting: it is shown and recorded, and moves no tier.
 
-    Example: inbond guard share --key share.key --provider Example --out found.stix.json
+    Examples: inbond guard share --key share.key --provider Example --out found.stix.json; inbond guard share
+    --key share.key --read theirs.stix.json
     """
     if (out is None) == (read is None):
         raise InputError(
             expected="either --out FILE or --read FILE", found="both" if out else "neither", fix="give one"
         )
-    workspace, shown, secret = open_workspace(home), Output(as_json, quiet), _bytes(key)
+    from inbond.guard.share import SharedKey
+
+    workspace, shown, secret = open_workspace(home), Output(as_json, quiet), SharedKey(_bytes(key))
     if read is not None:
         shown.result(*_read(workspace, read, secret, config))
     elif out is not None:
@@ -58,11 +64,11 @@ def share(
 
 
 def _write(
-    workspace: Workspace, out: Path, key: bytes, provider: str, tlp: str, days: int, config: Path | None
+    workspace: Workspace, out: Path, key: SharedKey, provider: str, tlp: str, days: int, config: Path | None
 ) -> tuple[dict[str, Any], str]:
     from inbond.guard import sharing
     from inbond.guard.detect.judge import judge
-    from inbond.guard.share import Tlp, bundle
+    from inbond.guard.share import Tlp, bundle, campaign_of
     from inbond.workspace import write_bytes
 
     levels: dict[str, Tlp] = {level: level for level in get_args(Tlp)}
@@ -74,15 +80,20 @@ def _write(
     told = sharing.findings(judge(memory), memory)
     at = datetime.now(UTC).replace(microsecond=0)
     write_bytes(out, bundle(told, provider.strip(), key, at, days=days, tlp=levels[tlp]), _PRIVATE)
-    value = {"file": str(out), "clusters": [each.id for each in told], "tlp": tlp, "days": days}
-    return value, f"{out}: {len(told)} clusters, TLP {tlp}, valid for {days} days"
+    names = {each.id: campaign_of(each, provider.strip(), key) for each in told}
+    value = {"file": str(out), "clusters": list(names), "campaigns": names, "tlp": tlp, "days": days}
+    lines = [f"{out}: {len(told)} clusters, TLP {tlp}, valid for {days} days"]
+    lines += [f"  {id_} is told as {name[:12]}" for id_, name in names.items()]
+    return value, "\n".join(lines)
 
 
-def _read(workspace: Workspace, place: Path, key: bytes, config: Path | None) -> tuple[dict[str, Any], str]:
+def _read(
+    workspace: Workspace, place: Path, key: SharedKey, config: Path | None
+) -> tuple[dict[str, Any], str]:
     from inbond.digest import of_bytes
     from inbond.guard import sharing
     from inbond.guard.detect.judge import judge
-    from inbond.guard.share import read
+    from inbond.guard.sighted import read
     from inbond.ledger.attest import KeyStore
     from inbond.ledger.ledger import Ledger
 
@@ -93,9 +104,10 @@ def _read(workspace: Workspace, place: Path, key: bytes, config: Path | None) ->
     body = {"bundle": of_bytes(data), "sightings": len(told), "matches": found}
     with Ledger.open(workspace, KeyStore.default()) as ledger:
         ledger.record("guard.sighted", body)
-    lines = [f"{len(told)} sightings that are valid; they move no tier."]
+    lines = [f"{len(told)} sightings that are valid, {len(found)} like groups here; they move no tier."]
     lines += [
-        f"{each['cluster']} (tier {each['tier']}) is like {each['campaign']} of {each['provider']}: "
+        f"{each['cluster']} (tier {each['tier']}) is like {each['campaign'][:12]}, by its own word of "
+        f"{each['provider']}: "
         f"{each['likeness']:.0%} of its template, confidence {each['confidence']}, TLP {each['tlp']}"
         for each in found
     ]

@@ -13,22 +13,25 @@ from inbond.guard.actions import TIERS
 from inbond.guard.detect import templates
 from inbond.guard.detect.judge import Cluster, Judgement
 from inbond.guard.detect.memory import Memory
-from inbond.guard.share import Finding, Sighted
+from inbond.guard.share import Finding, SharedKey, tokens
+from inbond.guard.sighted import Sighted
 
 TOLD: Final = TIERS[2]
 """The tier from which a cluster is told of."""
 _CONFIDENCE: Final = {2: 70, 3: 85}
 _MOST_PIECES: Final = 64
+_MOST_NAMED: Final = 100
 
 
 @final
 @dataclass(frozen=True)
 class Match:
-    """A sighting of another provider beside a cluster of one's own. ``likeness`` is the part of the cluster's
-    template that was told, 0..1. It changes no tier."""
+    """A sighting of another provider beside a cluster of one's own, whose ``accounts`` are those that carry
+    its tier. ``likeness`` is the part of the cluster's template that was told, 0..1. It changes no tier."""
 
     cluster: str
     tier: int
+    accounts: tuple[str, ...]
     sighted: Sighted
     likeness: float
 
@@ -43,14 +46,25 @@ class Match:
             "valid_until": self.sighted.valid_until.isoformat(),
             "tlp": self.sighted.tlp,
             "likeness": round(self.likeness, 3),
+            "accounts": list(self.accounts[:_MOST_NAMED]),
+            "more_accounts": max(0, len(self.accounts) - _MOST_NAMED),
         }
 
 
 def findings(judgement: Judgement, memory: Memory) -> list[Finding]:
-    """The clusters at tier 2 or more that have a template, as they are told to others."""
+    """The clusters at tier 2 or more that have a template, as they are told to others: of those of one kind
+    whose template has the same name the first, which is the largest."""
+    found: dict[tuple[str, int], Finding] = {}
+    for each in _findings(judgement, memory):
+        found.setdefault((each.kind, each.pieces[0]), each)
+    return list(found.values())
+
+
+def _findings(judgement: Judgement, memory: Memory) -> list[Finding]:
     return [
         Finding(
             cluster.id,
+            cluster.kind,
             _time(min(memory.accounts[name].first for name in cluster.members)),
             _time(max(memory.accounts[name].last for name in cluster.members)),
             len(cluster.members),
@@ -64,17 +78,17 @@ def findings(judgement: Judgement, memory: Memory) -> list[Finding]:
     ]
 
 
-def matches(told: Sequence[Sighted], judgement: Judgement, memory: Memory, key: bytes) -> list[Match]:
-    """Every cluster past tier 0 beside every sighting that shares some of its template, the likest first."""
+def matches(told: Sequence[Sighted], judgement: Judgement, memory: Memory, key: SharedKey) -> list[Match]:
+    """Every cluster past tier 0 beside every sighting that resembles it, the likest first."""
     found = []
     for cluster in judgement.clusters:
-        pieces = pieces_of(cluster, memory)
-        likenesses = ((sighted, sighted.likeness(pieces, key)) for sighted in told)
+        mine = tokens(pieces_of(cluster, memory), key)
         found += [
-            Match(cluster.id, cluster.tier, each, likeness) for each, likeness in likenesses if likeness
+            Match(cluster.id, cluster.tier, cluster.members, each, likeness)
+            for each in told
+            if (likeness := each.likeness(mine)) > 0
         ]
-    alike = (match for match in found if match.likeness > 0)
-    return sorted(alike, key=lambda match: (-match.likeness, match.cluster, match.sighted.provider))
+    return sorted(found, key=lambda match: (-match.likeness, match.cluster, match.sighted.provider))
 
 
 def pieces_of(cluster: Cluster, memory: Memory) -> tuple[int, ...]:
