@@ -123,6 +123,22 @@ async def test_full_of_memory_is_lost_and_nothing_is_half_held(redis: RedisServe
     await state.close()
 
 
+async def test_a_redis_that_evicts_is_doubted(redis: RedisServer) -> None:
+    state = RedisState(redis.new_url())
+    assert await state.doubt() is None
+    await state._redis.config_set("maxmemory-policy", "volatile-lru")
+    assert await state.doubt() == (
+        f"Redis at 127.0.0.1:{redis.port} evicts keys as soon as maxmemory is set "
+        "(maxmemory-policy volatile-lru), and budgets with them: set maxmemory-policy noeviction"
+    )
+    await state._redis.config_set("maxmemory", "100mb")
+    assert "evicts keys at 104,857,600 bytes (maxmemory-policy volatile-lru)" in (await state.doubt() or "")
+    redis.stop()
+    with pytest.raises(StateLostError):
+        await state.doubt()
+    await state.close()
+
+
 @pytest.mark.parametrize(
     "url",
     ["http://user:hunter2@host/1", "redis://:hunter2@host:hunter2/1", "redis://:hunter2@/1",

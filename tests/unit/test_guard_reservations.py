@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from inbond.guard.budget import Claim, Price, Seat, Usage
 from inbond.guard.callers import Limits
 from inbond.guard.refusals import Refusal
-from inbond.guard.reservations import Reservations
+from inbond.guard.reservations import Reservations, forgotten
 from inbond.guard.state import Held, StateLostError
 from inbond.guard.state_sqlite import SqliteState
 
@@ -238,3 +238,32 @@ async def test_what_does_not_fit_on_the_slate_is_counted(flaky: Flaky, monkeypat
     for name in "12":
         await one.settle(await one.hold(name, SCOPES, Usage(1, 1), PRICE), Usage(1, 1))
     assert (one.owed, one.dropped) == (1, 1)
+
+
+def test_a_clock_that_jumps_ahead_makes_nothing_forgotten() -> None:
+    assert forgotten(1_000.0, 1_600.0, 600.0) == 1_600.0
+    assert forgotten(1_000.0, 1_000.0 + 90 * 86_400, 600.0) == 2_200.0
+    assert forgotten(1_000.0, 400.0, 600.0) == 400.0, "set back, it forgets less"
+
+
+@given(st.lists(st.tuples(st.floats(0, 1e10), st.floats(0, 1e4)), max_size=20))
+def test_what_is_forgotten_is_never_ahead_of_the_clock_nor_of_twice_the_time_that_passed(looks: list) -> None:
+    ended, passed = 1_000.0, 0.0
+    for clock, seconds in looks:
+        ended, passed = forgotten(ended, clock, seconds), passed + seconds
+        assert ended <= clock
+        assert ended <= 1_000.0 + 2 * passed + 1e-3
+
+
+async def test_what_is_wrong_with_the_state_is_kept_until_it_is_mended(flaky: Flaky) -> None:
+    one, told = reservations(flaky), ["Redis evicts", None]
+
+    async def doubt() -> str | None:
+        return told[0]
+
+    flaky.doubt = doubt
+    await one.examine()
+    assert one.doubt == "Redis evicts"
+    told.pop(0)
+    await one.examine()
+    assert one.doubt is None

@@ -61,7 +61,10 @@ class Probes:
     def _state(self) -> dict[str, object]:
         lost = self._reservations.lost
         passing = {"closed": "refused", "open": "passed, metered when it is back"}[self._when_lost]
-        return {"state": "lost", "requests": passing} if lost else {"state": "reachable"}
+        if lost:
+            return {"state": "lost", "requests": passing}
+        doubt = self._reservations.doubt
+        return {"state": "reachable", **({"warning": doubt} if doubt else {})}
 
     async def _ready(self) -> web.Response:
         reachable = await self._upstream_reachable()

@@ -63,6 +63,8 @@ class Reservations:
         self._owed: dict[str, _Owed] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self.lost = False
+        self.doubt: str | None = None
+        """What is wrong with how the state is set up, when it was last looked at."""
         self.dropped = 0
         """Requests whose use was never settled, because too many were owed."""
 
@@ -179,9 +181,17 @@ class Reservations:
             if held.id in self._open:
                 await self._state.extend(held, self._clock(), LEASE_S)
 
+    async def examine(self) -> None:
+        """Looks whether the state is there, and set up as it must be."""
+        try:
+            self.doubt = await self._state.doubt()
+        except StateLostError:
+            self._miss()
+
     async def keep(self) -> None:
         """Runs for as long as the guard does: seats of long answers, debts, and what can be forgotten."""
         extended = forgot = time.monotonic()
+        ended = self._clock()
         while True:
             await asyncio.sleep(TICK_S)
             await self.tick()
@@ -191,8 +201,10 @@ class Reservations:
                     extended = now
                     await self._extend()
                 if now - forgot >= _FORGET_S and not self.lost:
+                    ended = forgotten(ended, self._clock(), now - forgot)
                     forgot = now
-                    await self._state.forget(self._clock())
+                    await self._state.forget(ended)
+                    await self.examine()
             except StateLostError:
                 self._miss()
 
@@ -208,6 +220,12 @@ class Reservations:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def forgotten(before: float, now: float, passed_s: float) -> float:
+    """The time up to which windows may be forgotten: what the clock says, but at most twice the time that
+    passed since ``before``. A clock that jumps ahead, and back, must not have wiped out today's budgets."""
+    return min(now, before + 2 * passed_s)
 
 
 def _back(held: Held) -> tuple[tuple[Claim, int], ...]:

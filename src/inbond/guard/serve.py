@@ -118,6 +118,9 @@ async def serve(
         await _listen(site, place)
         port = runner.addresses[0][1]
         check_not_itself(config.upstream, port)
+        await gateway.reservations.examine()
+        if gateway.reservations.doubt:
+            callers.say(f"WARNING: {gateway.reservations.doubt}")
         settle_memory()
         ready(f"http://{place.host}:{port}/v1")
         looks = [callers.look, Mute(runner, gateway.spoke).look, *([issuer.look] if issuer else [])]

@@ -87,5 +87,9 @@ class State(Protocol):
     async def ping(self) -> None:
         """Raises StateLostError when the state cannot be reached."""
 
+    async def doubt(self) -> str | None:
+        """What is wrong with how the state is set up, though it answers, for an operator to mend; None for
+        nothing."""
+
     async def close(self) -> None:
         """Gives back what is open. Nothing is called after it."""

@@ -7,7 +7,7 @@ spoken to. Keys expire by Redis's own clock; everything else goes by the time of
 What Redis forgets is forgotten here: without ``appendonly yes`` a restart begins every budget anew, and
 with replication that is not waited for a fail-over may lose the last moments. The first is noticed
 (``losses``): every data set has a name, made once, and what was held in one that is lost is settled in the
-next. Let nothing be evicted: ``maxmemory-policy noeviction``.
+next. Let nothing be evicted: ``maxmemory-policy noeviction``; another is said in /health (``doubt``).
 """
 
 from __future__ import annotations
@@ -161,6 +161,18 @@ class RedisState:
 
     async def ping(self) -> None:
         self._same(await self._run("ping", [_BORN], [secrets.token_hex(8)]))
+
+    async def doubt(self) -> str | None:
+        """As State: a Redis that throws budgets out when it is full lets callers spend them again."""
+        found = await self._ask(self._redis.info("memory"))
+        policy, most = found.get("maxmemory_policy", "noeviction"), int(found.get("maxmemory", 0))
+        if policy == "noeviction":
+            return None
+        when = f"at {most:,} bytes" if most else "as soon as maxmemory is set"
+        return (
+            f"Redis at {self._place} evicts keys {when} (maxmemory-policy {policy}), and budgets with them: "
+            "set maxmemory-policy noeviction"
+        )
 
     async def close(self) -> None:
         await self._redis.aclose()

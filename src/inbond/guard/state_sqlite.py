@@ -200,6 +200,9 @@ class SqliteState:
         with self._turn() as db:  # a disk may be read long after it is too full to be written
             db.execute("INSERT OR REPLACE INTO done VALUES ('ping', 0)")
 
+    async def doubt(self) -> str | None:
+        return None
+
     async def close(self) -> None:
         self._db.close()
 
