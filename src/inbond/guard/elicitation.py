@@ -15,6 +15,7 @@ import re
 import tomllib
 import unicodedata
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -32,6 +33,8 @@ _ENCODED: Final = re.compile(r"[A-Za-z0-9+/_-]{24,}")
 _HEX: Final = re.compile(r"[0-9A-Fa-f]{2}(?:[ :]?[0-9A-Fa-f]{2}){15,}")
 _SPACED: Final = re.compile(r"(?<!\w)\w(?:[ .*_-]\w(?!\w)){5,}")
 _MOST_ENCODED: Final = 8
+_NEEDLE: Final = 5
+_SHORT_NEEDLE: Final = 2
 _DEEPEST: Final = 2
 _LOOKALIKES: Final = str.maketrans(
     "абсԁеһіјкӏмnорԛгѕтυνѡхуzαβεηικμορτυχ∕⁄’‘“”‐‑–—0134578@$",
@@ -78,19 +81,38 @@ def _plain(text: str) -> str:
 def _scan(text: str) -> int:
     """The first kind that applies, in the order of the rules; ``plain`` only where no other does."""
     ascii_only = text.isascii()
+    if not any(piece in text for piece in _needles(ascii_only)):
+        return NONE  # nearly always, and soon
     if not any(word in text for word in _first_words(ascii_only)):
         return NONE
-    applying = (rule.kind for rule in (_latin() if ascii_only else rules()) if _applies(rule, text))
-    return next((kind for kind in applying if kind != PLAIN), PLAIN if _asks_plainly(text) else NONE)
+    known, plainly = _Known(text), False
+    for rule in _latin() if ascii_only else rules():
+        if (rule.kind != PLAIN or not plainly) and _applies(rule, text, known):
+            if rule.kind != PLAIN:
+                return rule.kind
+            plainly = True
+    return PLAIN if plainly else NONE
 
 
-def _asks_plainly(text: str) -> bool:
-    return any(rule.kind == PLAIN and _applies(rule, text) for rule in rules())
+@final
+class _Known(dict[str, bool]):
+    """Whether a word stands in a text; rules share most of their words, and each is looked for once."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __missing__(self, word: str) -> bool:
+        self[word] = found = word in self._text
+        return found
 
 
-def _applies(rule: Rule, text: str) -> bool:
-    if not all(any(word in text for word in group) for group in rule.groups):
-        return False
+def _applies(rule: Rule, text: str, known: _Known) -> bool:
+    for group in rule.groups:
+        for word in group:
+            if known[word]:
+                break
+        else:
+            return False
     anchors, *others = (_places(text, group) for group in rule.groups)
     return any(all(_near(at, group, rule.near) for group in others) for at in anchors)
 
@@ -186,7 +208,26 @@ def _edges(word: str) -> str:
 
 @cache
 def _turned() -> tuple[str, ...]:
-    return tuple(codecs.encode(word, "rot13") for word in _first_words(True) if len(word) > 5)
+    return tuple(codecs.encode(piece, "rot13") for piece in _needles(True) if len(piece) >= _NEEDLE)
+
+
+@cache
+def _needles(ascii_only: bool) -> tuple[str, ...]:
+    """As few short strings as are easily found, of which each first word holds one: the piece that it shares
+    with most others."""
+    words = _first_words(ascii_only)
+    pieces = {word: sorted(_pieces(word)) for word in words}
+    shared = Counter(piece for each in pieces.values() for piece in each)
+    chosen: list[str] = []
+    for word in sorted(words, key=lambda word: (-max(shared[piece] for piece in pieces[word]), word)):
+        if not any(piece in word for piece in chosen):
+            chosen.append(max(pieces[word], key=lambda piece: (" " not in piece, shared[piece], piece)))
+    return tuple(chosen)
+
+
+def _pieces(word: str) -> set[str]:
+    size = _NEEDLE if word.isascii() else _SHORT_NEEDLE
+    return {word[i : i + size] for i in range(max(1, len(word) - size + 1))}
 
 
 @cache

@@ -9,9 +9,9 @@ the parts that many texts share, whatever the slots hold. Words do not come back
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Sequence
 from typing import Final
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,8 @@ _ALONE: Final = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 """Thai, kana, Han and Hangul: written without spaces, or with long words; each letter is a token."""
 _TOKEN: Final = re.compile(f"[{_ALONE}]|[^\\W{_ALONE}]+")
 _WEIGHTS: Final = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], dtype=np.uint64)
+_30, _27, _31 = np.uint64(30), np.uint64(27), np.uint64(31)
+_FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
 def tokens(text: str) -> list[str]:
@@ -56,9 +58,9 @@ def sketch(words: Sequence[str], bins: int) -> Sketch:
 
 def _runs(words: Sequence[str]) -> npt.NDArray[np.uint64]:
     """The hashes of all runs of three tokens, or of all there are where they are fewer."""
-    hashes = np.array([zlib.crc32(word.encode("utf-8", "replace")) for word in words], dtype=np.uint64)
-    if not len(hashes):
-        return hashes
+    if not words:
+        return np.zeros(0, dtype=np.uint64)
+    hashes = np.array([crc32(word.encode("utf-8", "replace")) for word in words], dtype=np.uint64)
     width = min(_RUN, len(hashes))
     count = len(hashes) - width + 1
     found = np.zeros(count, dtype=np.uint64)
@@ -69,9 +71,9 @@ def _runs(words: Sequence[str]) -> npt.NDArray[np.uint64]:
 
 def mixed(value: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     """The finaliser of splitmix64: every bit of the input reaches every bit of the output."""
-    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return value ^ (value >> np.uint64(31))
+    value = (value ^ (value >> _30)) * _FIRST
+    value = (value ^ (value >> _27)) * _SECOND
+    return value ^ (value >> _31)
 
 
 def densified(found: Sketch) -> Sketch:
