@@ -233,11 +233,28 @@ def test_whatever_fails_when_the_state_holds_just_what_was_used(
 
 async def test_what_does_not_fit_on_the_slate_is_counted(flaky: Flaky, monkeypatch) -> None:
     monkeypatch.setattr("inbond.guard.reservations.MOST_OWED", 1)
+    one = reservations(flaky, "closed")
+    holds = [await one.hold(name, SCOPES, Usage(1, 1), PRICE) for name in "12"]
+    flaky.fails = ["gone"]
+    for hold in holds:
+        await one.settle(hold, Usage(1, 1))
+    assert (one.owed, one.dropped) == (1, 1)
+
+
+async def test_open_passes_no_more_than_it_can_settle_later(flaky: Flaky, monkeypatch) -> None:
+    monkeypatch.setattr("inbond.guard.reservations.MOST_OWED", 2)
     one = reservations(flaky, "open")
     flaky.fails = ["gone"]
-    for name in "12":
-        await one.settle(await one.hold(name, SCOPES, Usage(1, 1), PRICE), Usage(1, 1))
-    assert (one.owed, one.dropped) == (1, 1)
+    first, second = [await one.hold(name, SCOPES, Usage(1, 1), PRICE) for name in "12"]
+    for _ in range(2):
+        with pytest.raises(Refusal, match="cannot be metered"):
+            await one.hold("3", SCOPES, Usage(1, 1), PRICE)
+        await one.settle(first, Usage(1, 1))
+    assert (one.owed, one.dropped) == (1, 2), "whoever was refused takes nobody's place"
+    await one.settle(second, Usage(1, 1))
+    flaky.fails = []
+    await one.tick()
+    assert (one.owed, flaky.used()) == (0, 4)
 
 
 def test_a_clock_that_jumps_ahead_makes_nothing_forgotten() -> None:

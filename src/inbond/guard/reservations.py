@@ -23,6 +23,7 @@ TICK_S: Final = 1.0
 _EXTEND_S: Final = LEASE_S / 3
 _FORGET_S: Final = 600.0
 MOST_OWED: Final = 100_000
+"""Requests that may wait to be settled, in memory. Past them open refuses as closed does."""
 _NO_CAP: Final = 2**53
 T = TypeVar("T")
 
@@ -61,6 +62,7 @@ class Reservations:
         self._tried = 0.0
         self._open: dict[str, Held] = {}
         self._owed: dict[str, _Owed] = {}
+        self._passing = 0
         self._tasks: set[asyncio.Task[Any]] = set()
         self.lost = False
         self.doubt: str | None = None
@@ -105,14 +107,16 @@ class Reservations:
         if hold.settled:
             return
         hold.settled = True
+        self._passing -= not hold.known
         self._open.pop(hold.held.id, None)
         if hold.held.claims or hold.held.seats:
             changes = budget.settled(hold.held.claims, used, hold.price)
             await asyncio.shield(self._start(self._settle(hold.held, changes, known=hold.known)))
 
     def _without_state(self, hold: Hold, *, asked: bool) -> Hold:
-        if self._when_lost == "open":
+        if self._when_lost == "open" and len(self._owed) + self._passing < MOST_OWED:
             hold.known = False
+            self._passing += 1
             return hold
         if asked:  # it may stand all the same
             self._owe(_Owed(hold.held, _back(hold.held), anew=False))
@@ -149,7 +153,7 @@ class Reservations:
         self._tried = time.monotonic()
 
     def _owe(self, owed: _Owed) -> None:
-        if len(self._owed) >= MOST_OWED:
+        if len(self._owed) + self._passing >= MOST_OWED:  # those that pass have their places
             self.dropped += 1
         else:
             self._owed[owed.held.id] = owed
