@@ -100,6 +100,9 @@ def test_a_whole_answer() -> None:
     meter.body(json.dumps(says("Hello")).encode())
     assert meter.usage() == Usage(20, 5)
     meter.failed()
+    assert meter.usage() == Usage(20, 5), "an answer came, whatever could be made of it"
+    meter = Meter(HELD, stream=False)
+    meter.failed()
     assert meter.usage() == Usage(0, 0)
 
 

@@ -132,7 +132,8 @@ class Gateway:
         seen.sealed = back.outcome
         estimate = Usage(asked.prompt_tokens, asked.completion_tokens(policy.default_max_tokens))
         hold = await self.reservations.hold(seen.id, caller.scopes, estimate, policy.price)
-        metered = meter.Meter(estimate, stream=asked.stream)
+        most = Usage(asked.prompt_most, estimate.completion_tokens)
+        metered = meter.Meter(most, stream=asked.stream)
         try:
             headers = headers_for(request.headers)
             body = passing.body_of(sent, policy.default_max_tokens, self._config.upstream.limit_field)

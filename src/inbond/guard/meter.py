@@ -1,7 +1,9 @@
 """What an answer used, out of its bytes as they pass. Pure.
 
-An upstream's own count is believed where it gives one. Else what passed is counted, and never too little: a
-piece of a stream is at least one token, and text has at most a token for each of its bytes.
+An upstream's own count is believed where it gives one with an answer's end; one of nothing is none. Else what
+passed is counted, and never too little: a piece of a stream is at least one token, and text, asked or
+answered, has at most a token for each of its bytes. That is some four times what English has: a server that
+counts is worth looking for.
 """
 
 from __future__ import annotations
@@ -20,73 +22,111 @@ _TEXT: Final = re.compile(
     rb'"((?:[^"\\]|\\.)*)"'
 )
 """Text as JSON writes it: never shorter than its bytes."""
+_STRING: Final = re.compile(rb'"((?:[^"\\]|\\.)*)"(\s*:)?')
+_NO_TEXT: Final = frozenset(
+    {
+        b"id", b"object", b"model", b"role", b"type", b"name", b"status", b"finish_reason", b"stop_reason",
+        b"system_fingerprint", b"service_tier", b"item_id", b"call_id", b"event_id", b"obfuscation", b"token",
+        b"embedding", b"encoding_format", b"instructions", b"description", b"user",
+    }
+)  # fmt: skip
+"""Fields whose strings are no part of an answer's text, or say again what is in it."""
 _REPEATS: Final = re.compile(rb'"type"\s*:\s*"response\.[a-z_.]*(?<!\.delta)"')
 """Events of a response that say again what its deltas said."""
+_ENDS: Final = frozenset(
+    {"response.completed", "response.incomplete", "response.failed", "response.cancelled"}
+)
+_ENDING: Final = re.compile(rb'"type"\s*:\s*"response\.(?:completed|incomplete|failed|cancelled)"')
 _MOST_TOKENS: Final = 10**9
 """No answer has as many: a count beyond is not believed."""
 
 
 @final
 class Meter:
-    """Counts one answer. ``estimated`` is what was reserved for it, ``stream`` whether it comes in pieces."""
+    """Counts one answer. ``unless_told`` is what a request used of which nothing is known but what was asked;
+    ``stream`` whether the answer comes in pieces."""
 
-    def __init__(self, estimated: Usage, *, stream: bool) -> None:
-        self._estimated = estimated
+    def __init__(self, unless_told: Usage, *, stream: bool) -> None:
+        self._unless_told = unless_told
         self._stream = stream
         self._told: Usage | None = None
-        self._passed = 0
+        self._passed = self._said = 0
         self._failed = False
+        self._answered = False
+        self._over = False
 
     @property
     def told(self) -> bool:
         """Whether the upstream said what it used."""
         return self._told is not None
 
+    @property
+    def over(self) -> bool:
+        """Whether an event was the end of its stream: what comes after it is no part of the answer."""
+        return self._over
+
     def event(self, found: Event) -> bool:
         """Looks at one event of a stream. Whether it holds the usage alone, and no part of the answer."""
-        if found.data is None or found.data == DONE:
+        if found.data is None:
             return False
-        if _USAGE.search(found.data) is None or (value := _object(found.data)) is None:
-            text = 0 if _REPEATS.search(found.data) else _text_bytes(found.data)
-            self._passed += text if self.told else max(1, text)
+        if found.data == DONE:
+            self._over = True
             return False
-        usage = usage_of(value)
-        if usage is None:
-            self._passed += max(1, _text_bytes(found.data))
-            return False
-        self._told, self._passed = usage, 0
+        if _USAGE.search(found.data) is None and _ENDING.search(found.data) is None:
+            return self._text(found.data)
+        value = _object(found.data)
+        kind = value.get("type") if value is not None else None
+        if isinstance(kind, str) and kind in _ENDS:
+            self._over = True
+        elif isinstance(kind, str) and kind.startswith("response."):
+            return self._text(found.data)  # a count so far is no count
+        usage = usage_of(value) if value is not None else None
+        if value is None or usage is None:
+            return self._text(found.data)
+        self._tell(usage)
         return value.get("choices") == []
+
+    def _text(self, data: bytes) -> bool:
+        text = 0 if _REPEATS.search(data) else _text_bytes(data)
+        self._said += text
+        self._passed += text if self.told else max(1, text)
+        return False
+
+    def _tell(self, usage: Usage) -> None:
+        """A count replaces what was counted here, unless it says that nothing was answered."""
+        self._told = usage
+        believed = usage.completion_tokens or self._unless_told.completion_tokens == 0
+        self._passed = 0 if believed else self._said
 
     def rest(self, data: bytes) -> None:
         """Looks at what came after the last whole event: a whole answer, from who does not stream."""
+        text = _text_bytes(data)
+        self._said += text
+        self._passed += text
         value = _object(data)
-        usage = usage_of(value) if value is not None else None
-        if usage is not None:
-            self._told, self._passed = usage, 0
-        else:
-            self._passed += _text_bytes(data)
+        if value is not None and (usage := usage_of(value)) is not None:
+            self._tell(usage)
 
     def body(self, data: bytes) -> None:
         """Looks at a whole answer."""
-        value = _object(data)
-        self._told = usage_of(value) if value is not None else None
-        self._passed = 0 if self.told else _text_bytes(data)
+        self._answered = True
+        self.rest(data)
 
     def failed(self) -> None:
-        """The upstream gave no answer, and nothing is to be paid."""
-        self._failed = True
+        """The upstream gave no answer, and nothing is to be paid. One that gave one is paid, whatever it was
+        good for."""
+        self._failed = not self._answered
 
     def usage(self) -> Usage:
-        """What to settle. An answer that nobody waited for, and of which nothing is known, used what was held
-        for it; a stream used what passed."""
+        """What to settle. An answer that nobody waited for, and of which nothing is known, used what it was
+        allowed; a stream used what passed."""
         if self._failed:
             return Usage(0, 0)
         if self._told is not None:
-            after = self._passed if self._stream else 0
-            return Usage(self._told.prompt_tokens, self._told.completion_tokens + after)
+            return Usage(self._told.prompt_tokens, self._told.completion_tokens + self._passed)
         if self._stream or self._passed:
-            return Usage(self._estimated.prompt_tokens, self._passed)
-        return self._estimated
+            return Usage(self._unless_told.prompt_tokens, self._passed)
+        return self._unless_told
 
 
 def _object(data: bytes) -> dict[str, Any] | None:
@@ -98,18 +138,30 @@ def _object(data: bytes) -> dict[str, Any] | None:
 
 
 def _text_bytes(data: bytes) -> int:
-    return sum(map(len, _TEXT.findall(data)))
+    """Of the fields that answers have; where these say nothing, of all others that may be text."""
+    return sum(map(len, _TEXT.findall(data))) or _other_bytes(data)
+
+
+def _other_bytes(data: bytes) -> int:
+    found, name = 0, b""
+    for text, colon in _STRING.findall(data):
+        if colon:
+            name = text
+        elif name not in _NO_TEXT:
+            found += len(text)
+    return found
 
 
 def usage_of(value: Mapping[str, Any]) -> Usage | None:
-    """The tokens that a chat completion, a completion, an embedding or a response says it used."""
+    """The tokens that a chat completion, a completion, an embedding or a response says it used; None where it
+    says nothing, or that it used nothing, which no answer does."""
     inner = value.get("response")
     found = (inner if isinstance(inner, dict) else value).get("usage")
     if not isinstance(found, dict):
         return None
     prompt = _count(found, "prompt_tokens", "input_tokens")
     completion = _count(found, "completion_tokens", "output_tokens")
-    return None if prompt is None else Usage(prompt, completion or 0)
+    return None if prompt is None or not (prompt or completion) else Usage(prompt, completion or 0)
 
 
 def _count(found: Mapping[str, Any], *names: str) -> int | None:

@@ -11,9 +11,11 @@ from inbond.guard import fields, meter, reasoning, refusals, sse
 from inbond.guard.hiding import Hiding
 from inbond.guard.upstream import Answer, UpstreamError
 from inbond.guard.wire import Asked
+from inbond.ledger.receipts import HEADER
 
 MOST_BODY: Final = 256 * 2**20
 """A whole answer is held in memory: none is so long."""
+_RECEIPT: Final = HEADER.encode()
 _LIMIT_OF: Final = {"completions": "max_tokens", "responses": "max_output_tokens"}
 
 
@@ -70,9 +72,13 @@ async def events(
     try:
         async for chunk in answer.chunks():
             out: list[bytes] = []
-            for event in found.feed(chunk):
+            for received in found.feed(chunk):
+                event = without_receipt(received)
+                if metered.over and event.data not in (None, sse.DONE):
+                    continue  # what comes after the end is settled by nobody
+                again = metered.over
                 alone = metered.event(event)
-                last = event.data == sse.DONE or (asked.route == "responses" and metered.told)
+                last = metered.over and not again
                 if last and any(out):
                     yield Piece(b"".join(out))
                     out = []
@@ -82,11 +88,27 @@ async def events(
                     out.append(hidden.event(event) if hidden else event.raw)
             if any(out):
                 yield Piece(b"".join(out))
-        metered.rest(found.rest)
-        if rest := hidden.finish(found.rest) if hidden else found.rest:
-            yield Piece(rest)
+        left = without_receipt(sse.Event(found.rest, None)).raw
+        if not metered.over:
+            metered.rest(left)
+            if rest := hidden.finish(left) if hidden else left:
+                yield Piece(rest)
     except (UpstreamError, sse.TooLongError):
         yield Piece(sse.event(refusals.upstream_failed("broken").body))
+
+
+def without_receipt(event: sse.Event) -> sse.Event:
+    """An event without a comment that an upstream made look like a receipt of the guard's: by any line end,
+    since clients know three."""
+    if _RECEIPT not in event.raw.lower():
+        return event
+    lines = event.raw.removeprefix(sse.BOM).splitlines(keepends=True)
+    kept = b"".join(line for line in lines if not _is_receipt(line))
+    return sse.Event(kept if kept.strip() else b"", event.data)
+
+
+def _is_receipt(line: bytes) -> bool:
+    return line.startswith(b":") and line[1:].strip().lower().startswith(_RECEIPT)
 
 
 def shown(body: bytes, asked: Asked, hiding: Hiding | None) -> bytes:
