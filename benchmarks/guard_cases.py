@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, final
 
-from guard_trial import Traffic, Trial, telling
+from guard_trial import Seen, Traffic, Trial, telling
 
-from inbond.guard.simulate import Row, Scenario, choose
+from inbond.guard.simulate import Row, Scenario, choose, simulate
 from inbond.guard.simulate.profiles import read_profiles
 
 REDUCED: Mapping[str, float] = {
@@ -144,26 +144,43 @@ def _lawful(case: Case) -> dict[str, Any]:
 
 
 def _volume(case: Case) -> dict[str, Any]:
-    """Three tenants of every lawful profile among others: what they send once, then times as often."""
+    """Three tenants of every lawful profile among others: what they send once; each of it many times at once;
+    as many requests of their own all over the day, which is more time as well as more volume."""
     sizes = case.sizes
     few = Scenario(_LAWFUL, days=sizes.days, scale=_THREE, most=_FEW)
     many = replace(few, volume=float(sizes.times), most=_FEW * sizes.times)
     others = _bystanders(sizes, case.seed)
-    once = _trial(case, Traffic(((few, case.seed),), others))
-    often = _trial(case, Traffic(((many, case.seed),), others))
-    changed = [
+    plain = Traffic(((few, case.seed),), others)
+    once, spread = _trial(case, plain), _trial(case, Traffic(((many, case.seed),), others))
+    own = {row.account for row in simulate(few, case.seed)}
+    again = _repeated(plain.seen(), own, sizes.times)
+    repeated = Trial(telling(f"{case}, repeated", plain.lasts_s), sizes.every).watch(again)
+    trials = (once, repeated, spread)
+    return {
+        "requests": [each.rows for each in trials],
+        "accounts": len(once.callers),
+        "changed": _changed(once, repeated),
+        "spread": _changed(once, spread),
+        "highest": max(each.ever for trial in trials for each in trial.callers.values()),
+        "seconds": round(sum(each.seconds for each in trials), 1),
+        "rows": sum(each.rows for each in trials),
+    }
+
+
+def _repeated(seen: Iterable[Seen], own: set[str], times: int) -> Iterator[Seen]:
+    for row, mark in seen:
+        yield row, mark
+        if mark.account in own:
+            yield from ((row, replace(mark, request=f"{mark.request}+{i}")) for i in range(times - 1))
+
+
+def _changed(once: Trial, often: Trial) -> list[tuple[str, int, int]]:
+    """Whose highest tier is another: profile, before, after."""
+    return [
         (each.profile, each.ever, often.callers[name].ever)
         for name, each in once.callers.items()
         if each.ever != often.callers[name].ever
     ]
-    return {
-        "requests": [once.rows, often.rows],
-        "accounts": len(once.callers),
-        "changed": changed,
-        "highest": max(each.ever for each in often.callers.values()),
-        "seconds": round(once.seconds + often.seconds, 1),
-        "rows": once.rows + often.rows,
-    }
 
 
 def _illicit(case: Case) -> dict[str, Any]:

@@ -100,12 +100,12 @@ def _standing(name: str, profiles: Sequence[dict[str, Any]]) -> list[object]:
 
 def _volume(found: Found) -> Iterator[str]:
     for case, result in found:
-        once, often = result["requests"]
+        once, repeated, spread = result["requests"]
         yield (
-            f"Volume, seed {case.seed}: {result['accounts']:,} lawful accounts, three of every profile"
-            f" with {case.sizes.times:,} times their requests ({once:,} rows, then {often:,}):"
-            f" {len(result['changed'])} tiers changed, the highest was {result['highest']}."
-            f" {result['changed'] or ''}"
+            f"Volume, seed {case.seed}: {result['accounts']:,} lawful accounts, {once:,} requests. Three of"
+            f" every profile with {case.sizes.times:,} times their requests at once ({repeated:,}):"
+            f" {len(result['changed'])} tiers changed. As many of their own all over the day ({spread:,}):"
+            f" {len(result['spread'])} changed {result['spread'] or ''}. Highest tier: {result['highest']}."
         )
 
 
