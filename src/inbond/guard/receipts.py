@@ -161,7 +161,10 @@ class Stamp:
         """``data`` are whole events, or parts of them: an event is held until it is whole."""
         if self._over:
             return data
-        return b"".join(self._event(event) for event in self._events.feed(data))
+        out = b"".join(self._event(event) for event in self._events.feed(data))
+        if self._over:  # nothing is held any more: what comes now must not pass it
+            out, self._events = out + self._events.rest, sse.Events()
+        return out
 
     def end(self) -> bytes:
         """What is still to be sent when the stream came to its own end: not within an event."""
