@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from inbond.guard import appeals, observe
 from inbond.guard.detect.memory import WINDOW_S
 from inbond.guard.marks import About
 from inbond.guard.observe import Observer
+from inbond.guard.sighted import SIGHTED
 from inbond.guard.standing import Standings
 from inbond.guard.state_sqlite import SqliteState
 from inbond.ledger.attest import KeyStore
@@ -84,7 +85,19 @@ def decide(workspace: Workspace) -> str:
             ledger.record(appeals.SUSPENDED, body)
         made = appeals.appeal(appeals.cases(ledger.events())[RING[-1]], 3, TEXT, datetime.now(UTC))
         ledger.record(appeals.APPEALED, made)
+        ledger.record(SIGHTED, {"bundle": "sha256:0", "sightings": 1, "matches": [sighting()]})
     return str(made["id"])
+
+
+def sighting(**changes: Any) -> dict[str, Any]:
+    """A match with another provider's sighting, as ``guard share --read`` writes it."""
+    until = datetime.now(UTC) + timedelta(days=30)
+    made = {
+        "cluster": "payment:8367cd66fdd136bb", "tier": 2, "provider": "例の会社 <b>Ltd</b>",
+        "campaign": "c0ffee", "confidence": 85, "valid_until": until.isoformat(), "tlp": "amber",
+        "likeness": 0.75, "accounts": list(RING), "more_accounts": 2,
+    }  # fmt: skip
+    return {**made, **changes}
 
 
 def _facts(workspace: Workspace, name: str) -> str:

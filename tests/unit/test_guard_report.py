@@ -91,6 +91,8 @@ def test_it_says_who_stands_where(report: Report) -> None:
     }  # fmt: skip
     assert {name for each in found["clusters"] for name in each["members"]} == set(RING)
     assert found["false_discovery_rate"] == 0.01
+    (sighting,) = found["sightings"]
+    assert (sighting["claimed_by"], sighting["accounts"]) == ("例の会社 <b>Ltd</b>", list(RING))
 
 
 def test_the_page_shows_verdicts_evidence_groups_and_appeals(report: Report, tmp_path: Path) -> None:
@@ -112,6 +114,9 @@ def test_the_page_shows_verdicts_evidence_groups_and_appeals(report: Report, tmp
         "; a family past it is seen",
         "inbond guard suspend t1/a --by NAME --reason WHY",
         "from restricted to suspension proposed",
+        "例の会社 <b>Ltd</b>",
+        "a sighting is no evidence by itself and has moved no tier",
+        "85 of 100",
     ):
         assert words in said_there, words
     assert page.count('class="trace before"') >= 2 * len(RING), "a threshold in every picture"
@@ -128,6 +133,10 @@ def test_a_summary_for_a_terminal_is_short_and_plain(
     assert len(text.splitlines()) < 40
     assert f"{JAPANESE}: suspended; tier 3, suspension proposed; seen: elicitation, replay" in text
     assert "False discovery rate at most 1%" in text
+    assert (
+        "sighting of a group like payment:8367cd66fdd136bb, claimed by 例の会社 <b>Ltd</b>: no evidence by "
+        "itself"
+    ) in text
     assert run(["guard", "report", "--home", str(guarded.home), "--quiet"]) == 0
     assert capsys.readouterr().out == ""
 

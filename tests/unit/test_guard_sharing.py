@@ -98,6 +98,12 @@ def test_a_campaign_that_moved_on_is_known_again_and_moves_no_tier(
     with Ledger.open(other, KeyStore.default()) as ledger:
         (event,) = ledger.events("guard.sighted")
     assert event.body["matches"] == found["matches"]
+    capsys.readouterr()
+    assert run(["guard", "report", "--home", str(other.home), "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)["sightings"]
+    assert sorted((each["claimed_by"], each["campaign"], each["cluster"]) for each in shown) == sorted(
+        (each["provider"], each["campaign"], each["cluster"]) for each in found["matches"]
+    )
 
 
 async def _tiers(workspace: Workspace) -> dict[str, bytes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -89,6 +89,7 @@ def _read(workspace: Workspace, config: Path | None, account: str | None) -> Sou
     from inbond.guard.detect.judge import clusters
     from inbond.guard.overview.build import chosen
     from inbond.guard.overview.numbers import Sources
+    from inbond.guard.sighted import SIGHTED
     from inbond.guard.standing import JUDGED
     from inbond.ledger import membership
 
@@ -100,8 +101,14 @@ def _read(workspace: Workspace, config: Path | None, account: str | None) -> Sou
     found = Sources(now, kept, tiers, clusters(kept), cases, only=account)
     names = set(chosen(found))
     events = membership.events_in(workspace, os.environ)
-    judged = [each.body for each in events if each.kind == JUDGED and str(each.body.get("account")) in names]
-    return replace(found, judged=tuple(judged))
+    judged: list[Mapping[str, Any]] = []
+    sighted: list[tuple[str, Mapping[str, Any]]] = []
+    for each in events:
+        if each.kind == JUDGED and str(each.body.get("account")) in names:
+            judged.append(each.body)
+        elif each.kind == SIGHTED:
+            sighted.append((each.at, each.body))
+    return replace(found, judged=tuple(judged), sighted=tuple(sighted))
 
 
 def _looked_at(memory: Memory, account: str) -> dict[str, Any]:
@@ -148,6 +155,7 @@ async def _of_one_window(state: State) -> tuple[bytes, dict[str, bytes]]:
 def _json(sources: Sources, shown: View) -> dict[str, Any]:
     """All accounts past tier 0 or suspended, not cut; with --account that one, with its history."""
     from inbond.guard.detect.judge import FDR
+    from inbond.guard.overview.sightings import resembling
 
     names = {*sources.standing, *sources.cases} if sources.only is None else {sources.only}
     return {
@@ -178,6 +186,7 @@ def _json(sources: Sources, shown: View) -> dict[str, Any]:
             for each in sources.clusters
             if sources.only is None or sources.only in each.members
         ],
+        "sightings": [each.to_json() for each in resembling(sources.sighted, sources.now, sources.only)],
         "history": list(sources.judged) if sources.only is not None else [],
     }
 
@@ -216,6 +225,9 @@ def _lines(shown: View) -> Iterator[str]:
     for group in shown.clusters[:_MOST]:
         yield from _group(group)
     yield from _more(shown.clusters_left_out, "groups")
+    for told in shown.sightings:
+        yield f"sighting of a group like {told.cluster}, claimed by {told.provider}: no evidence by itself"
+    yield from _more(shown.sightings_left_out, "sightings")
     yield f"False discovery rate at most {shown.rate}: so large a share of the accounts and groups at a tier"
     yield "is expected to be there wrongly, where lawful traffic keeps the bounds that the verdicts state."
 

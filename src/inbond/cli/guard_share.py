@@ -93,7 +93,7 @@ def _read(
     from inbond.digest import of_bytes
     from inbond.guard import sharing
     from inbond.guard.detect.judge import judge
-    from inbond.guard.sighted import read
+    from inbond.guard.sighted import SIGHTED, read
     from inbond.ledger.attest import KeyStore
     from inbond.ledger.ledger import Ledger
 
@@ -103,7 +103,7 @@ def _read(
     found = [match.to_json() for match in sharing.matches(told, judge(memory), memory, key)]
     body = {"bundle": of_bytes(data), "sightings": len(told), "matches": found}
     with Ledger.open(workspace, KeyStore.default()) as ledger:
-        ledger.record("guard.sighted", body)
+        ledger.record(SIGHTED, body)
     lines = [f"{len(told)} sightings that are valid, {len(found)} like groups here; they move no tier."]
     lines += [
         f"{each['cluster']} (tier {each['tier']}) is like {each['campaign'][:12]}, by its own word of "

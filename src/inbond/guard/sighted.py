@@ -17,6 +17,7 @@ from typing import Any, Final, final, get_args
 from inbond.errors import InputError
 from inbond.guard.share import EXTENSION, MOST_DAYS, NAMED, Tlp, levels, need_stix2
 
+SIGHTED: Final = "guard.sighted"
 MOST_TOKENS: Final = 256
 """Of one template: with any number of them a bundle could resemble everything."""
 FEWEST_SHARED: Final = 4

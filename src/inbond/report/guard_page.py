@@ -33,6 +33,8 @@ def render_guard_page(view: View, version: str) -> str:
                 (each, _picture(number, each)) for number, each in enumerate(view.clusters[:groups])
             ],
             "clusters_left_out": view.clusters_left_out + len(view.clusters[groups:]),
+            "sightings": view.sightings[:groups],
+            "sightings_left_out": view.sightings_left_out + len(view.sightings[groups:]),
             "linked": {each.anchor for each in view.entries[:accounts]},
             "styles": tuple(enumerate(zip(STYLES, view.tiers, strict=True)))[1:],
         }

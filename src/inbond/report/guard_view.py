@@ -113,6 +113,20 @@ class Drawn:
 
 @final
 @dataclass(frozen=True)
+class Sighting:
+    """What another provider told of a group like the one here that is called ``cluster``. ``provider`` is who
+    it says it is; ``accounts`` are those of the group here, each with its anchor ("" for none), and ``more``
+    of them."""
+
+    provider: str
+    cluster: str
+    facts: tuple[tuple[str, str], ...]
+    accounts: tuple[tuple[str, str], ...]
+    more: int
+
+
+@final
+@dataclass(frozen=True)
 class View:
     """All that the page and the terminal show. ``*_left_out``: how many are not in the list before it;
     ``tiers`` the names of the tiers from 0, ``bounds`` what lawful traffic keeps, by family, and ``rate`` the
@@ -128,6 +142,8 @@ class View:
     entries_left_out: int
     clusters: tuple[Drawn, ...]
     clusters_left_out: int
+    sightings: tuple[Sighting, ...]
+    sightings_left_out: int
     only: str | None
     tiers: tuple[str, ...]
     bounds: tuple[tuple[str, str], ...]

@@ -27,6 +27,7 @@ from inbond.guard.overview.numbers import (
     time_left,
     time_of,
 )
+from inbond.guard.overview.sightings import MOST_SIGHTINGS, drawn, resembling
 from inbond.report.guard_pictures import MOST_DRAWN
 from inbond.report.guard_view import Drawn, Entry, Node, Objection, View
 from inbond.report.picture import Tone
@@ -79,6 +80,7 @@ def view(sources: Sources) -> View:
     counts = counted(sources, len(tenants))
     appeals = _appeals(sources)
     groups = [each for each in sources.clusters if sources.only is None or sources.only in each.members]
+    told = resembling(sources.sighted, sources.now, sources.only)
     past = counts["watched"] + counts["restricted"] + counts["proposed"] + counts["only_people"]
     return View(
         summary(sources, counts, appeals),
@@ -91,6 +93,8 @@ def view(sources: Sources) -> View:
         0 if sources.only else past - len(names),
         tuple(_drawn(each, sources, anchors) for each in sorted(groups, key=_order)[:MOST_CLUSTERS]),
         max(0, len(groups) - MOST_CLUSTERS),
+        tuple(drawn(each, anchors) for each in told[:MOST_SIGHTINGS]),
+        max(0, len(told) - MOST_SIGHTINGS),
         sources.only,
         NAMES,
         tuple((family.name, f"{Decimal(family.bound):.1%} of trials at most") for family in FAMILIES),

@@ -19,8 +19,8 @@ from inbond.report.wording import plural
 @dataclass(frozen=True)
 class Sources:
     """``standing``: what the state keeps of an account (``observe.from_bytes``), by its name; ``judged`` the
-    bodies of ``guard.judged`` events, in order, of the accounts that ``chosen`` names; ``only`` the one
-    account that is asked about."""
+    bodies of ``guard.judged`` events, in order, of the accounts that ``chosen`` names; ``sighted`` the times
+    and bodies of ``guard.sighted`` events; ``only`` the one account that is asked about."""
 
     now: datetime
     memory: Memory
@@ -28,6 +28,7 @@ class Sources:
     clusters: Sequence[Cluster] = ()
     cases: Mapping[str, Case] = field(default_factory=dict)
     judged: Sequence[Mapping[str, Any]] = ()
+    sighted: Sequence[tuple[str, Mapping[str, Any]]] = ()
     only: str | None = None
 
     def tier(self, account: str) -> int:
