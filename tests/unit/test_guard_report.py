@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import re
 import shlex
@@ -23,13 +24,17 @@ from inbond.guard.appeals import Appeal, Case, Ceiling, Suspension
 from inbond.guard.detect import memory as memories
 from inbond.guard.detect.judge import Cluster, clusters, judge
 from inbond.guard.detect.memory import WINDOW_S, Account, Accounts, Memory
-from inbond.guard.overview.build import chosen, view
-from inbond.guard.overview.evidence import curves, moment, power_of, reasons_of, said
+from inbond.guard.overview.accounts import chosen
+from inbond.guard.overview.build import view
+from inbond.guard.overview.evidence import Moment, curve, moment, of_source, power_of, reasons_of, said
+from inbond.guard.overview.lines import lines
 from inbond.guard.overview.numbers import Sources
 from inbond.guard.state_redis import RedisState
 from inbond.guard.state_sqlite import SqliteState
+from inbond.report.guard_curves import draw_curve
 from inbond.report.guard_page import render_guard_page
 from inbond.report.guard_pictures import MOST_DRAWN, draw_cluster
+from inbond.report.guard_view import Curve
 from inbond.report.page import MOST_BYTES
 from inbond.types import Reason, Verdict
 from inbond.workspace import Workspace
@@ -78,9 +83,12 @@ def report(
 def test_it_says_who_stands_where(report: Report) -> None:
     found = report()
     assert found["sentence"].startswith(
-        "Of 10 accounts, 0 are watched, 0 restricted and 7 proposed for suspension; 2 are suspended by a "
-        "person's signature. 1 appeal is open, to be answered within 23 h "
+        "Of 10 accounts, 2 are suspended by a person's signature; of the others 5 are proposed for "
+        "suspension, 0 restricted and 0 watched. 1 appeal is open, to be answered by 20"
     )
+    assert " UTC, 23 h " in found["sentence"]
+    counts = [found[name] for name in ("accounts", "suspended", "proposed", "restricted", "watched")]
+    assert counts == [10, 2, 5, 0, 0], "each is counted once"
     assert set(found["standing"]) == set(RING)
     assert {each["tier"] for each in found["standing"].values()} == {3}
     assert [name for name, each in found["standing"].items() if each["suspended"]] == ["t0/a", JAPANESE]
@@ -101,7 +109,7 @@ def test_the_page_shows_verdicts_evidence_groups_and_appeals(report: Report, tmp
     page = place.read_text(encoding="utf-8")
     said_there = " ".join(check(page).texts)
     for words in (
-        "7 proposed for suspension",
+        "5 are proposed for suspension",
         "学校/川-窓口",
         "私たちは学校です。<script>",
         "hands back reasoning that was sealed for another account",
@@ -111,6 +119,8 @@ def test_the_page_shows_verdicts_evidence_groups_and_appeals(report: Report, tmp
         "False discovery rate: at most 1%.",
         "No prompt and no answer is shown, because none is kept anywhere",
         "elicitation: 1e",
+        "payment 1e10 (group)",
+        "synchrony: Not looked at: ",
         "; a family past it is seen",
         "inbond guard suspend t1/a --by NAME --reason WHY",
         "from restricted to suspension proposed",
@@ -119,7 +129,10 @@ def test_the_page_shows_verdicts_evidence_groups_and_appeals(report: Report, tmp
         "85 of 100",
     ):
         assert words in said_there, words
-    assert page.count('class="trace before"') >= 2 * len(RING), "a threshold in every picture"
+    assert page.count('<polyline class="trace before"') >= len(RING) + 2, "a threshold in every picture"
+    finding = "hands back reasoning that was sealed for another account"
+    assert page.count(f"payment {finding}") == 1, "a group's sentences are said once"
+    assert page.count(f"the account {finding}") == len(RING)
     assert 'lang="ja"' in page
     assert not any(word in page for word in ("verbatim", "odd numbers", "Task number"))
 
@@ -131,7 +144,11 @@ def test_a_summary_for_a_terminal_is_short_and_plain(
     text = capsys.readouterr().out
     assert "\x1b" not in text
     assert len(text.splitlines()) < 40
-    assert f"{JAPANESE}: suspended; tier 3, suspension proposed; seen: elicitation, replay" in text
+    assert re.search(
+        rf"{JAPANESE}: suspended; tier 3; appeal open until 20.* UTC; "
+        r"seen: replay 1e\d+, elicitation 1e\d+, template 1e\d+, payment 1e\d+ \(group\)",
+        text,
+    )
     assert "False discovery rate at most 1%" in text
     assert (
         "sighting of a group like payment:8367cd66fdd136bb, claimed by 例の会社 <b>Ltd</b>: no evidence by "
@@ -214,7 +231,7 @@ def test_state_that_replicas_share_is_read_from_redis(
         )
         shared = ["guard", "report", "--home", str(workspace.home), "--config", str(config)]
         assert run(shared) == 0
-        assert "acme/川: tier 2, restricted; seen: replay" in capsys.readouterr().out
+        assert "acme/川: restricted; tier 2; seen: replay 1e7" in capsys.readouterr().out
         assert not workspace.home.exists()
     finally:
         server.stop()
@@ -227,21 +244,25 @@ def test_the_commands_it_shows_do_what_they_say(tmp_path: Path, capsys: pytest.C
     workspace = Workspace(tmp_path / "bond")
     watch(workspace, 30)
     id_ = decide(workspace)
-    home = ["--home", str(workspace.home)]
+    config = tmp_path / "guard yaml.yaml"
+    config.write_text("upstream: {url: 'http://localhost:1'}\nmodels: {m: {}}\nissuer: x\n")
+    where = ["--config", str(config), "--home", str(workspace.home)]
+    options = shlex.join(where)
 
     def call(command: str) -> str:
         filled = command.replace("upheld|lifted", "lifted").replace("NAME", "Chie").replace("WHY", "read")
-        assert run([*shlex.split(filled)[1:], *home]) == 0, command
+        assert run(shlex.split(filled)[1:]) == 0, command
         return capsys.readouterr().out
 
-    listed = call("inbond guard report")
+    listed = call(f"inbond guard report {options}")
     commands = [line.partition("inbond ")[2] for line in listed.splitlines() if "  " in line[:2]]
-    assert f"guard appeal {id_} --decide upheld|lifted --by NAME --reason WHY" in commands
+    assert f"guard appeal {id_} --decide upheld|lifted --by NAME --reason WHY {options}" in commands
     assert len(commands) == 1 + len(RING)
     for command in commands:
         call("inbond " + command)
-    after = call("inbond guard report")
-    assert "5 are suspended by a person's signature, 2 lifted. No appeal is open." in after
+    after = call(f"inbond guard report {options}")
+    assert "5 are suspended by a person's signature; of the others 0 are proposed" in after
+    assert "and 2 watched; 2 are lifted by a person. No appeal is open." in after
 
 
 def test_the_groups_alone_are_those_of_the_whole_judgement(guarded: Workspace) -> None:
@@ -258,9 +279,11 @@ def test_the_groups_alone_are_those_of_the_whole_judgement(guarded: Workspace) -
 # By hand -------------------------------------------------------------------------------------------
 
 
+DETAIL = {"feature": "replay", "e_value": "1e7", "threshold": "1e5", "seen": True, "trials": 9}
+
+
 def verdict(text: str = "Seen: it.", **detail: Any) -> dict[str, Any]:
-    known = {"feature": "replay", "e_value": "1e7", "threshold": "1e5", "seen": True, "trials": 9}
-    reason = Reason("circumvention.replay", text, "account", {**known, **detail})
+    reason = Reason("circumvention.replay", text, "account", {**DETAIL, **detail})
     return Verdict("restricted", (reason,), "sha256:" + "a" * 64, "inbond.detect/1").to_json()  # type: ignore[arg-type]
 
 
@@ -289,12 +312,13 @@ def test_an_appeal_that_nobody_answered_is_granted() -> None:
     assert objection.state == "granted: nobody answered by 2026-11-22 12:00 UTC"
     assert objection.command == ""
     assert found.counts["suspended"] == 0
-    assert found.entries[0].standing == (
-        "tier 2, restricted, lifted by an appeal that nobody answered until 2026-12-22 12:00 UTC"
+    assert found.rows[0].stands == "lifted"
+    assert found.rows[0].note == (
+        "tier 2 by its evidence; lifted by an appeal that nobody answered until 2026-12-22 12:00 UTC"
     )
     assert found.entries[0].steps == ()
     late = view(sources(cases={name: held(name, hours=23.75)}))
-    assert late.objections[0].state == "open, 0 h 15 min left"
+    assert late.objections[0].state == ("open, to be answered by 2026-11-22 12:15 UTC, 0 h 15 min left")
     assert late.counts["suspended"] == 1
 
 
@@ -302,15 +326,16 @@ def test_what_a_person_lifted_is_said_with_its_end_and_detection_goes_on_being_s
     ceiling = Ceiling(NOW - timedelta(days=1), NOW + timedelta(days=29), "Chie", "our own red team")
     made = sources(cases={"acme/a": Case("acme/a", lifted=ceiling)})
     (entry,) = view(made).entries
-    assert entry.standing == "tier 2, restricted, lifted by Chie until 2026-12-21 12:00 UTC"
-    assert (entry.tone, entry.steps) == ("plain", ())
-    assert entry.said.seen == ("Seen: it.",)
+    assert entry.row.note == "tier 2 by its evidence; lifted by Chie until 2026-12-21 12:00 UTC"
+    assert (entry.row.stands, entry.row.tone, entry.steps) == ("lifted", "plain", ())
+    assert entry.said.seen == ("replay, 1e7: Seen: it.",)
     assert ("Nothing beyond tier 1 until", "2026-12-21 12:00 UTC") in entry.facts
     assert ("Lifted", "by Chie, 2026-11-21 12:00 UTC: our own red team") in entry.facts
     assert [command.split()[2] for _, command in entry.commands] == ["report"]
-    assert "0 are suspended by a person's signature, 1 lifted." in view(made).sentence
+    assert view(made).counts["watched"] == view(made).counts["lifted"] == 1
+    assert "0 restricted and 1 watched; 1 are lifted by a person." in view(made).sentence
     over = view(replace(made, now=NOW + timedelta(days=29)))
-    assert over.entries[0].standing == "tier 2, restricted"
+    assert (over.rows[0].stands, over.rows[0].note) == ("restricted", "tier 2")
     assert [command.split()[2] for _, command in over.entries[0].commands] == ["lift", "appeal", "report"]
 
 
@@ -330,27 +355,89 @@ def test_who_waits_for_an_answer_stands_first() -> None:
         chosen(replace(found, only="d"))
 
 
-def test_evidence_begins_at_one_and_the_threshold_can_be_seen() -> None:
+def test_of_one_tier_the_strongest_evidence_stands_first_and_an_accounts_own_before_its_groups() -> None:
+    standing = {"a/a": kept(2, e_value="1e7"), "b/b": kept(2, e_value="1e900"), "c/c": kept(3)}
+    made = sources(tuple(standing), standing=standing)
+    assert chosen(made) == ["c/c", "b/b", "a/a"]
+    group = Reason("payment", "Seen: it.", "payment:1", {**DETAIL, "feature": "payment", "e_value": "1e20"})
+    stronger = Reason("replay", "Seen: it.", "payment:1", {**DETAIL, "e_value": "1e50"})
+    both = {**verdict(), "reasons": [*verdict()["reasons"], group.to_json(), stronger.to_json()]}
+    shown = view(sources(standing={"a/a": {**kept(2), "verdict": both}}))
+    assert shown.rows[0].evidence == "payment 1e20 (group), replay 1e7"
+    assert shown.entries[0].groups[0].words == "payment:1, not drawn here; seen: replay 1e50, payment 1e20"
+
+
+def drawn(*moments: Moment | None, began: int = START) -> Curve | None:
+    table = [(each.at, each.reasons) for each in moments if each is not None]
+    assert len(table) == len(moments)
+    return curve("Its own requests", began, table)
+
+
+def test_only_what_was_recorded_is_drawn_and_the_threshold_can_be_seen() -> None:
     first = moment({**kept(1, e_value="1e3"), "was": 0})
-    later = moment({**kept(2, e_value="1e900"), "window": START + 6 * WINDOW_S})
-    assert first is not None
-    assert later is not None
-    (curve,) = curves(START, [first, later])
-    replay, threshold = curve.series
-    assert replay.points == ((0.0, 0.0), (1 / 6, 3.0), (7 / 6, 12.0)), "what is larger is drawn at the top"
-    assert threshold.points == ((0.0, 5.0), (1 / 6, 5.0), (7 / 6, 5.0))
-    assert curve.said == ("replay: 1e900", "threshold: 1e5; a family past it is seen")
+    later = moment({**kept(2, e_value="1e1580929"), "window": START + 6 * WINDOW_S})
+    found = drawn(first, later)
+    assert found is not None
+    replay, threshold = found.series
+    assert replay.points == ((1 / 6, 3.0), (7 / 6, 12.0)), "what is larger is drawn at the top"
+    assert threshold.points == ((1 / 6, 5.0), (7 / 6, 5.0))
+    assert found.said == ("replay: 1e1580929", "threshold: 1e5; a family past it is seen")
+    assert (found.top, found.capped) == (12, True)
+    assert (found.began, found.ended) == ("2023-11-14 22:20 UTC", "2023-11-14 23:30 UTC")
+
+
+def test_a_line_keeps_its_height_until_the_next_was_recorded() -> None:
+    first = moment({**kept(1, e_value="1e3"), "was": 0})
+    later = moment({**kept(2, e_value="1e9"), "window": START + 6 * WINDOW_S})
+    found = drawn(first, later)
+    assert found is not None
+    picture, legend = draw_curve("x", found)
+    points = re.search(r'trace train" vector-effect="[^"]*" points="([^"]*)"', picture)
+    assert points is not None
+    steps = [tuple(map(float, each.split(","))) for each in points[1].split()]
+    assert all(a[0] == b[0] or a[1] == b[1] for a, b in itertools.pairwise(steps)), "no slopes"
+    assert steps[0][1] == 172 == steps[1][1], "evidence begins at 1"
+    crossed = min(x for x, y in steps if y < 172 - 162 * 5 / 12)
+    assert crossed == 100, "the threshold is crossed where that was recorded, and nowhere before"
+    assert picture.count("<circle") == 4, "two moments of evidence and threshold"
+    texts = re.findall(r'class="tick"[^>]*>([^<]*)<', picture)
+    assert texts == ["1", "1e3", "1e6", "1e9", "1e12", "2023-11-14 22:20", "2023-11-14 23:30 UTC"]
+    assert legend[0] == ("train", "replay: 1e9")
+    past = drawn(first, moment(kept(2, e_value="1e13")))
+    assert past is not None
+    assert "≥1e12" in draw_curve("x", past)[0]
+
+
+def test_one_moment_alone_is_drawn() -> None:
+    found = drawn(moment(kept(1)), began=START + WINDOW_S)
+    assert found is not None
+    picture, _ = draw_curve("x", found)
+    assert 'cx="0.00%"' in picture
+    assert "nan" not in picture
 
 
 def test_evidence_against_is_drawn_as_none_and_what_was_not_looked_at_is_not() -> None:
-    against = moment(kept(1, e_value="1e-4"))
-    unseen = moment(kept(1, trials=0))
-    assert against is not None
-    assert unseen is not None
-    (curve,) = curves(START, [against])
-    assert curve.series[0].points[-1] == (1 / 6, 0.0)
-    assert curve.said[0] == "replay: 1 or less"
-    assert curves(START, [unseen]) == ()
+    found = drawn(moment(kept(1, e_value="1e-4")))
+    assert found is not None
+    assert found.series[0].points[-1] == (1 / 6, 0.0)
+    assert found.said[0] == "replay: 1 or less"
+    assert drawn(moment(kept(1, trials=0))) is None
+    assert drawn() is None
+
+
+def test_a_groups_evidence_is_what_its_members_verdicts_said_of_it() -> None:
+    reason = Reason("replay", "Seen: it.", "payment:1", {**DETAIL, "e_value": "1e6"})
+    one = Verdict("restricted", (reason,), "sha256:0", "v")  # type: ignore[arg-type]
+    cluster = Cluster("payment:1", "payment", 2, 3, ("acme/a",), one)
+    before = {"account": "acme/a", "window": START - 6 * WINDOW_S, "tier": 1, "verdict": one.to_json()}
+    (group,) = view(sources(clusters=(cluster,), judged=(before,))).groups
+    assert group.shared == "accounts of one means of payment"
+    assert group.said.seen == ("replay, 1e6: Seen: it.",)
+    assert group.curve is not None
+    assert [len(each.points) for each in group.curve.series] == [2, 2], "then and now"
+    assert [(node.name, node.stands) for node in group.nodes] == [("acme/a", "tier 2, restricted")]
+    page = render_guard_page(view(sources(clusters=(cluster,))), "0")
+    assert "around it 1: acme/a, tier 2." in page, "whoever cannot see the picture hears the tier"
 
 
 JSON = st.recursive(
@@ -388,8 +475,11 @@ JSON = st.recursive(
 @given(st.lists(st.dictionaries(st.sampled_from(["window", "tier", "was", "verdict"]), JSON), max_size=4))
 def test_whatever_a_ledger_holds_can_be_read(bodies: list[dict[str, Any]]) -> None:
     found = [each for body in bodies if (each := moment(body)) is not None]
-    for curve in curves(0, found):
-        assert len(curve.series) == len(curve.said)
+    for source in ("account", "1e7"):
+        table = [(each.at, of_source(each.reasons, source)) for each in found]
+        if (made := curve("x", 0, table)) is not None:
+            draw_curve("x", made)
+            assert len(made.series) == len(made.said)
     for body in bodies:
         if isinstance(body.get("verdict"), dict):
             said(reasons_of(body["verdict"]))
@@ -399,7 +489,7 @@ def test_whatever_a_ledger_holds_can_be_read(bodies: list[dict[str, Any]]) -> No
 
 @given(st.integers(-(10**9) + 1, 10**9 - 1))
 def test_a_power_is_what_stands_there(power: int) -> None:
-    assert power_of(f"1e{power}") == max(-10_000, min(10_000, power))
+    assert power_of(f"1e{power}") == power
     assert power_of(f"2e{power}") is None
 
 
@@ -440,11 +530,14 @@ def test_a_hundred_thousand_accounts_make_a_page_of_bounded_size_that_counts_the
     page = render_guard_page(view(made), "0")
     assert len(page.encode()) < MOST_BYTES
     texts = " ".join(check(page).texts)
-    assert "Of 100,000 accounts, 0 are watched, 5,000 restricted" in texts
+    assert "of the others 0 are proposed for suspension, 4,940 restricted and 0 watched" in texts
     assert "40 more appeals, not shown here" in texts
-    shown = page.count('<article class="ancestor" id="account-')
+    shown = page.count('<tr role="row"><th role="rowheader" scope="row"><a href="#account-')
     assert shown >= 4
-    assert f"{5_000 - shown:,} more accounts past tier 0 or suspended, not shown here" in texts
+    listed = int(texts.partition(" more accounts, not shown here")[0].rpartition(" ")[2].replace(",", ""))
+    assert 4 <= shown <= 5_000 - listed <= 80
+    assert f"Of the first {shown} accounts alone" in texts
+    assert len(list(lines(view(made)))) < 80
     assert "3,476 more carry its tier and are not drawn. 500 are in it" in texts
 
 

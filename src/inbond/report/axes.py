@@ -7,7 +7,7 @@ phone without a script.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from markupsafe import Markup, escape
 
@@ -85,7 +85,7 @@ def head(ident: str, title: str, words: str, height: float, css: str) -> Markup:
     ).format(css, ident, ident, height, ident, one_line(title), ident, one_line(words))
 
 
-def grid(ticks: Sequence[float]) -> Markup:
+def grid(ticks: Sequence[float], words: Callable[[float], str] = tick_text) -> Markup:
     """Lines across, each with its number at its left, in the margin that the stylesheet keeps free."""
     rows = []
     for index, tick in enumerate(ticks):
@@ -93,6 +93,6 @@ def grid(ticks: Sequence[float]) -> Markup:
         css = "axis" if index == 0 else "rule"
         rows.append(f'<line class="{css}" x1="0" x2="100%" y1="{y:.1f}" y2="{y:.1f}"/>')
         rows.append(
-            f'<text class="tick" x="-8" y="{y + 4:.1f}" text-anchor="end">{escape(tick_text(tick))}</text>'
+            f'<text class="tick" x="-8" y="{y + 4:.1f}" text-anchor="end">{escape(words(tick))}</text>'
         )
     return Markup("".join(rows))

@@ -3,14 +3,15 @@ reading our own templates."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from markupsafe import Markup
 
-from inbond.report import lines
-from inbond.report.blocks import LIMITS, Passage, Prepared, Table, Tile, table
+from inbond.report.blocks import LIMITS, Limits, Passage, Prepared, Table, Tile, table
+from inbond.report.guard_curves import draw_curve
 from inbond.report.guard_pictures import STYLES, draw_cluster
-from inbond.report.guard_view import Curve, Drawn, Entry, View
+from inbond.report.guard_view import Drawn, View
 from inbond.report.page import MOST_BYTES, render
 from inbond.report.text import clip, language_of, visible
 
@@ -20,28 +21,40 @@ _MOST: Final = ((24, 8), (12, 4), (4, 2))
 
 def render_guard_page(view: View, version: str) -> str:
     """The page as HTML, in UTF-8 always under 400 kB: long texts and lists are cut, and say so."""
-    for limits, (accounts, groups) in zip(LIMITS, _MOST, strict=True):
-        tenants = tenant_table(view, limits.rows)
-        context = {
-            "view": view,
-            "tiles": _tiles(view),
-            "tenants": tenants,
-            "appeals": [(each, _passage(each.text, limits.sample)) for each in view.objections],
-            "entries": [(each, _charts(each)) for each in view.entries[:accounts]],
-            "entries_left_out": view.entries_left_out + len(view.entries[accounts:]),
-            "clusters": [
-                (each, _picture(number, each)) for number, each in enumerate(view.clusters[:groups])
-            ],
-            "clusters_left_out": view.clusters_left_out + len(view.clusters[groups:]),
-            "sightings": view.sightings[:groups],
-            "sightings_left_out": view.sightings_left_out + len(view.sightings[groups:]),
-            "linked": {each.anchor for each in view.entries[:accounts]},
-            "styles": tuple(enumerate(zip(STYLES, view.tiers, strict=True)))[1:],
-        }
-        page = render("guard.html.j2", context, limits, version)
+    for limits, (entries, groups) in zip(LIMITS, _MOST, strict=True):
+        page = render("guard.html.j2", _context(view, limits, entries, groups), limits, version)
         if len(page.encode()) < MOST_BYTES:
             break
     return page
+
+
+def _context(view: View, limits: Limits, entries: int, groups: int) -> Mapping[str, Any]:
+    rows = view.rows[: limits.rows]
+    anchors = {
+        each.row.name: f"account-{number}" for number, each in enumerate(view.entries[:entries], start=1)
+    }
+    return {
+        "view": view,
+        "tiles": _tiles(view),
+        "rows": rows,
+        "rows_left_out": view.rows_left_out + len(view.rows) - len(rows),
+        "anchors": anchors,
+        "entries": [
+            (each, draw_curve(anchors[each.row.name], each.curve) if each.curve is not None else None)
+            for each in view.entries[:entries]
+        ],
+        "appeals": [(each, _passage(each.text, limits.sample)) for each in view.objections],
+        "groups": [
+            (each, _picture(each), draw_curve(each.anchor, each.curve) if each.curve is not None else None)
+            for each in view.groups[:groups]
+        ],
+        "groups_left_out": view.groups_left_out + len(view.groups[groups:]),
+        "sightings": view.sightings[:groups],
+        "sightings_left_out": view.sightings_left_out + len(view.sightings[groups:]),
+        "linked": {*anchors.values(), *(each.anchor for each in view.groups[:groups])},
+        "tenants": tenant_table(view, limits.rows),
+        "styles": tuple(enumerate(zip(STYLES, view.tiers, strict=True)))[1:],
+    }
 
 
 def tenant_table(view: View, most: int) -> Table:
@@ -58,7 +71,7 @@ def tenant_table(view: View, most: int) -> Table:
         )
         for each in view.tenants[:most]
     ]
-    heads = ("Tenant", "#Accounts", "#Requests", "Highest tier", "#Past tier 0", "Restricted since")
+    heads = ("Tenant", "#Accounts", "#Requests", "Highest tier", "#Past tier 0", "Tier 2 since")
     found = table("Tenants, the highest tiers first", heads, rows, most, folds=True)
     return Table(found.caption, found.columns, found.rows, len(view.tenants) - len(rows), folds=True)
 
@@ -66,10 +79,10 @@ def tenant_table(view: View, most: int) -> Table:
 def _tiles(view: View) -> list[Tile]:
     counts = view.counts
     return [
-        Tile("Watched", f"{counts['watched']:,}", "tier 1: nothing changes for them"),
-        Tile("Restricted", f"{counts['restricted']:,}", "tier 2: steps that can be taken back"),
-        Tile("Suspension proposed", f"{counts['proposed']:,}", "tier 3: restricted, and a person is asked"),
         Tile("Suspended", f"{counts['suspended']:,}", "each signed by a person"),
+        Tile("Suspension proposed", f"{counts['proposed']:,}", "tier 3: restricted, and a person is asked"),
+        Tile("Restricted", f"{counts['restricted']:,}", "tier 2: steps that can be taken back"),
+        Tile("Watched", f"{counts['watched']:,}", "tier 1: nothing changes for them"),
     ]
 
 
@@ -77,18 +90,7 @@ def _passage(text: str, limit: int) -> Passage:
     return Passage(Prepared(visible(clip(text, limit))), language_of(text), "It says nothing.")
 
 
-def _charts(entry: Entry) -> list[tuple[str, Markup, list[tuple[str, str]]]]:
-    """Each picture with its title and its legend."""
-    return [_chart(f"{entry.anchor}-{number}", curve) for number, curve in enumerate(entry.curves)]
-
-
-def _chart(ident: str, curve: Curve) -> tuple[str, Markup, list[tuple[str, str]]]:
-    drawn = lines.lines_of(curve.series)
-    title = f"{curve.title}: powers of ten of e-values, drawn up to {curve.top}"
-    picture = lines.line_chart(ident, title, drawn, "hour")
-    return curve.title, picture, [(line.style, said) for line, said in zip(drawn, curve.said, strict=True)]
-
-
-def _picture(number: int, group: Drawn) -> Markup:
-    title = f"{len(group.nodes)} of the accounts that share {group.shared}"
-    return draw_cluster(f"group-{number}", title, group.shared, [(n.name, n.tier) for n in group.nodes])
+def _picture(group: Drawn) -> Markup:
+    title = f"{len(group.nodes)} of {group.size:,} {group.shared}"
+    members = [(node.name, node.tier) for node in group.nodes]
+    return draw_cluster(f"{group.anchor}-p", title, group.shared, members)

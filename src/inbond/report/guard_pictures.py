@@ -68,5 +68,7 @@ def _shared(shared: str) -> Markup:
 
 
 def _words(shared: str, members: Sequence[tuple[str, int]]) -> str:
-    names = ", ".join(f"{number}: {one_line(clip(name, 80))}" for number, (name, _) in enumerate(members, 1))
+    names = ", ".join(
+        f"{number}: {one_line(clip(name, 80))}, tier {tier}" for number, (name, tier) in enumerate(members, 1)
+    )
     return f"In the middle {shared}; around it {names or 'nobody'}."

@@ -16,10 +16,9 @@ from inbond.report.picture import Tone
 @final
 @dataclass(frozen=True)
 class Said:
-    """A verdict's own words, apart: ``families`` are the names of what was ``seen``, which says too what
-    would change it; ``shown`` is no evidence."""
+    """A verdict's own words, apart: what was ``seen`` says too what would change it; ``shown`` is no
+    evidence."""
 
-    families: tuple[str, ...]
     seen: tuple[str, ...]
     unseen: tuple[str, ...]
     shown: tuple[str, ...]
@@ -28,11 +27,14 @@ class Said:
 @final
 @dataclass(frozen=True)
 class Curve:
-    """Lines of one picture, with what is said of each; ``title`` names whose evidence it is, ``top`` the
-    power of ten at which what is larger is drawn."""
+    """Evidence over time: (hour since ``began``, power of ten) by family, as it was recorded, with what is
+    said of each; the last is the threshold. ``capped``: something is past ``top``, and drawn there."""
 
     title: str
+    began: str
+    ended: str
     top: int
+    capped: bool
     series: tuple[Series, ...]
     said: tuple[str, ...]
 
@@ -54,19 +56,38 @@ class Tenant:
 
 @final
 @dataclass(frozen=True)
-class Entry:
-    """What there is to say of one account. ``anchor`` is its id in the page; ``said`` of itself and of its
-    strongest group, ``others`` of the rest of its groups."""
+class Row:
+    """An account in one line: how it ``stands`` in a word or two, a ``note`` on that, the evidence that was
+    seen, and since when it stands so."""
 
-    anchor: str
     name: str
     tone: Tone
-    standing: str
+    stands: str
+    note: str
+    evidence: str
+    since: str
+
+
+@final
+@dataclass(frozen=True)
+class Link:
+    """What is said elsewhere in the page, at ``anchor``; "" where it is not."""
+
+    anchor: str
+    words: str
+
+
+@final
+@dataclass(frozen=True)
+class Entry:
+    """What there is to say of one account beside its row; ``said`` and ``curve`` are of its own requests."""
+
+    row: Row
     facts: tuple[tuple[str, str], ...]
     said: Said
-    others: Said
+    groups: tuple[Link, ...]
     steps: tuple[str, ...]
-    curves: tuple[Curve, ...]
+    curve: Curve | None
     moments: tuple[tuple[str, str], ...]
     commands: tuple[tuple[str, str], ...]
 
@@ -88,19 +109,20 @@ class Objection:
 @final
 @dataclass(frozen=True)
 class Node:
-    """A member of a group; ``anchor`` is "" where the page says no more of it."""
+    """A member of a group."""
 
     name: str
     tier: int
-    anchor: str
+    stands: str
 
 
 @final
 @dataclass(frozen=True)
 class Drawn:
-    """A group: ``shared`` is what its members share, in words. ``nodes`` are drawn, ``more`` carry its tier
+    """A group: ``shared`` says in words what its members share. ``nodes`` are drawn, ``more`` carry its tier
     and are not; ``quiet`` are in it and show nothing themselves."""
 
+    anchor: str
     id: str
     shared: str
     tone: Tone
@@ -109,6 +131,12 @@ class Drawn:
     more: int
     quiet: int
     said: Said
+    curve: Curve | None
+
+    @property
+    def size(self) -> int:
+        """How many accounts it has."""
+        return len(self.nodes) + self.more + self.quiet
 
 
 @final
@@ -128,23 +156,27 @@ class Sighting:
 @final
 @dataclass(frozen=True)
 class View:
-    """All that the page and the terminal show. ``*_left_out``: how many are not in the list before it;
-    ``tiers`` the names of the tiers from 0, ``bounds`` what lawful traffic keeps, by family, and ``rate`` the
-    false discovery rate."""
+    """All that the page and the terminal show, the weightiest first. ``entries`` are of the first of the
+    ``rows``; ``*_left_out``: how many are not in the list before it; ``tiers`` the names of the tiers from 0,
+    ``bounds`` what lawful traffic keeps, by family, ``rate`` the false discovery rate, and ``options`` what
+    commands are called with beside."""
 
     sentence: str
     as_of: str
+    made: str
     counts: Mapping[str, int]
+    rows: tuple[Row, ...]
+    rows_left_out: int
+    entries: tuple[Entry, ...]
     objections: tuple[Objection, ...]
     objections_left_out: int
-    tenants: tuple[Tenant, ...]
-    entries: tuple[Entry, ...]
-    entries_left_out: int
-    clusters: tuple[Drawn, ...]
-    clusters_left_out: int
+    groups: tuple[Drawn, ...]
+    groups_left_out: int
     sightings: tuple[Sighting, ...]
     sightings_left_out: int
+    tenants: tuple[Tenant, ...]
     only: str | None
     tiers: tuple[str, ...]
     bounds: tuple[tuple[str, str], ...]
     rate: str
+    options: str

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, final
 
-from inbond.guard.appeals import Appeal, Case, Ceiling, said_of
+from inbond.guard.actions import TIERS, Tier
+from inbond.guard.appeals import Appeal, Case, Ceiling, case_of, said_at, said_of
 from inbond.guard.detect.judge import Cluster
 from inbond.guard.detect.memory import Memory
 from inbond.guard.overview.evidence import NAMES
+from inbond.guard.overview.times import time_left, time_of
 from inbond.report.guard_view import Tenant
 from inbond.report.wording import plural
 
@@ -18,9 +21,11 @@ from inbond.report.wording import plural
 @final
 @dataclass(frozen=True)
 class Sources:
-    """``standing``: what the state keeps of an account (``observe.from_bytes``), by its name; ``judged`` the
-    bodies of ``guard.judged`` events, in order, of the accounts that ``chosen`` names; ``sighted`` the times
-    and bodies of ``guard.sighted`` events; ``only`` the one account that is asked about."""
+    """``standing``: what the state keeps of an account (``observe.from_bytes``), by its name; ``cases`` what
+    people decided, by account; ``judged`` the bodies of ``guard.judged`` events, in order, of the accounts
+    that ``chosen`` names; ``sighted`` the times and bodies of ``guard.sighted`` events; ``only`` the one
+    account that is asked about; ``options`` what the command was given that says where to look, and other
+    commands need too."""
 
     now: datetime
     memory: Memory
@@ -30,26 +35,37 @@ class Sources:
     judged: Sequence[Mapping[str, Any]] = ()
     sighted: Sequence[tuple[str, Mapping[str, Any]]] = ()
     only: str | None = None
+    options: Sequence[str] = ()
 
-    def tier(self, account: str) -> int:
-        """An account's tier, 0 where nothing is kept."""
+    def tier(self, account: str) -> Tier:
+        """An account's tier by its evidence, 0 where nothing is kept."""
         found = self.standing.get(account, {}).get("tier", 0)
-        return int(found) if found in range(len(NAMES)) else 0
+        return next((tier for tier in TIERS if tier == found), 0)
+
+    def enforced(self, account: str) -> Tier:
+        """The tier that has consequences: less than ``tier`` where a person lifted it."""
+        return case_of(self.cases, account).enforced(self.tier(account), self.now)
 
     def suspended(self, account: str) -> bool:
         """Whether a person's signature shuts it out now."""
-        case = self.cases.get(account)
-        return case is not None and case.suspended(self.now)
+        return case_of(self.cases, account).suspended(self.now)
 
     def ceiling(self, account: str) -> Ceiling | None:
         """What a person lifted it to, while that lasts."""
-        case = self.cases.get(account)
-        return None if case is None else case.ceiling(self.now)
+        return case_of(self.cases, account).ceiling(self.now)
 
     def matters(self, account: str) -> bool:
-        """Whether a person decided something of it that is in force, or has to."""
-        case = self.cases.get(account)
-        return case is not None and case.matters(self.now)
+        """Whether there is anything to say of it: evidence, or what a person decided or has to."""
+        return bool(self.tier(account)) or case_of(self.cases, account).matters(self.now)
+
+    def command(self, words: str) -> str:
+        """A command that looks where this one did."""
+        return f"inbond guard {words}{self.called_with}"
+
+    @property
+    def called_with(self) -> str:
+        """The options, to stand behind a command."""
+        return f" {shlex.join(self.options)}" if self.options else ""
 
 
 def _names(sources: Sources) -> Iterable[str]:
@@ -57,20 +73,21 @@ def _names(sources: Sources) -> Iterable[str]:
 
 
 def counted(sources: Sources, tenants: int) -> dict[str, int]:
-    """Accounts by how they stand. ``only_people``: a person's decision is in force, or an appeal open, though
-    the evidence is gone by now."""
-    tiers = [sources.tier(name) for name in sources.standing]
-    cases = sources.cases
+    """Accounts by how they stand, each counted once: as suspended, or by the tier that is enforced.
+    ``lifted`` are among them; ``told`` are all that there is anything to say of."""
+    named = [name for name in {*sources.standing, *sources.cases} if sources.matters(name)]
+    tiers = [sources.enforced(name) for name in named if not sources.suspended(name)]
+    appeals = (each for case in sources.cases.values() for each in case.appeals)
     return {
         "accounts": len(set(_names(sources))),
         "tenants": tenants,
         "watched": tiers.count(1),
         "restricted": tiers.count(2),
         "proposed": tiers.count(3),
-        "suspended": sum(sources.suspended(name) for name in cases),
-        "lifted": sum(sources.ceiling(name) is not None for name in cases),
-        "only_people": sum(sources.matters(name) and not sources.tier(name) for name in cases),
-        "open_appeals": sum(each.is_open(sources.now) for case in cases.values() for each in case.appeals),
+        "suspended": len(named) - len(tiers),
+        "lifted": sum(sources.ceiling(name) is not None for name in sources.cases),
+        "told": len(named),
+        "open_appeals": sum(each.is_open(sources.now) for each in appeals),
     }
 
 
@@ -84,17 +101,24 @@ def summary(sources: Sources, counts: Mapping[str, int], appeals: Sequence[Appea
 
 def _standing(sources: Sources, counts: Mapping[str, int]) -> str:
     if sources.only is not None:
-        tier = sources.tier(sources.only)
-        signed = ", and is suspended by a person's signature" if sources.suspended(sources.only) else ""
-        ceiling = sources.ceiling(sources.only)
-        lifted = f", {said_of(ceiling)}" if ceiling is not None else ""
-        return f"{sources.only} stands at tier {tier}, {NAMES[tier]}{signed}{lifted}"
-    lifted = f", {counts['lifted']:,} lifted" if counts["lifted"] else ""
+        return f"{sources.only} stands at {standing_of(sources, sources.only)}"
+    held = f"; {counts['lifted']:,} are lifted by a person" if counts["lifted"] else ""
     return (
-        f"Of {plural(counts['accounts'], 'account')}, {counts['watched']:,} are watched, "
-        f"{counts['restricted']:,} restricted and {counts['proposed']:,} proposed for suspension; "
-        f"{counts['suspended']:,} are suspended by a person's signature{lifted}"
+        f"Of {plural(counts['accounts'], 'account')}, {counts['suspended']:,} are suspended by a person's "
+        f"signature; of the others {counts['proposed']:,} are proposed for suspension, "
+        f"{counts['restricted']:,} restricted and {counts['watched']:,} watched{held}"
     )
+
+
+def standing_of(sources: Sources, name: str) -> str:
+    """An account's tier in words, and what a person made of it."""
+    tier, ceiling = sources.tier(name), sources.ceiling(name)
+    parts = [f"tier {tier}, {NAMES[tier]}"]
+    if sources.suspended(name):
+        parts.append("suspended by a person's signature")
+    if ceiling is not None:
+        parts.append(said_of(ceiling))
+    return "; ".join(parts)
 
 
 def _waiting(dues: Sequence[datetime], now: datetime) -> str:
@@ -102,7 +126,12 @@ def _waiting(dues: Sequence[datetime], now: datetime) -> str:
         return "No appeal is open."
     first = "the first to be" if len(dues) > 1 else "to be"
     verb = "is" if len(dues) == 1 else "are"
-    return f"{plural(len(dues), 'appeal')} {verb} open, {first} answered within {time_left(min(dues), now)}."
+    return f"{plural(len(dues), 'appeal')} {verb} open, {first} answered {by_when(min(dues), now)}."
+
+
+def by_when(due: datetime, now: datetime) -> str:
+    """``by 2026-11-23 12:29 UTC, 23 h 59 min left``: the end, and how far off it was when this was said."""
+    return f"by {said_at(due)}, {time_left(due, now)} left"
 
 
 def tenants_of(sources: Sources) -> list[Tenant]:
@@ -140,14 +169,3 @@ def since_of(sources: Sources, name: str) -> int | None:
     """The second since 1970 since when an account stands at tier 2 or more; None: it does not."""
     since = sources.standing.get(name, {}).get("since")
     return since if isinstance(since, int) and since > 0 and sources.tier(name) >= 2 else None
-
-
-def time_left(due: datetime, now: datetime) -> str:
-    """``23 h 10 min``, rounded down."""
-    minutes = max(0, int((due - now).total_seconds() // 60))
-    return f"{minutes // 60} h {minutes % 60} min"
-
-
-def time_of(at: int) -> str:
-    """A second since 1970 as a person reads it."""
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"
