@@ -87,13 +87,21 @@ class Scene:
 
 
 @contextlib.contextmanager
-def scene(folder: Path, faults: dict[str, Fault], **config: object) -> Iterator[Scene]:
-    limits = "{concurrency: 64, tokens_per_day: 1000000000}"
+def scene(
+    folder: Path,
+    faults: dict[str, Fault],
+    *,
+    concurrency: int = 64,
+    patience_s: float = 1.5,
+    **config: object,
+) -> Iterator[Scene]:
+    """Each tenant has one account, of so many requests at a time; ``patience_s`` is what an upstream has."""
+    limits = f"{{concurrency: {concurrency}, tokens_per_day: 1000000000}}"
     one = f'accounts: {{a: {{keys: ["{hash_of(KEY)}"], limits: {limits}}}}}'
     other = f'accounts: {{b: {{keys: ["{hash_of(OTHER)}"], limits: {limits}}}}}'
     people = f"tenants: {{t: {{{one}}}, u: {{{other}}}}}"
     settings = {"unlisted": {"reasoning": "pass", "default_max_tokens": 64}, "client_silence_s": 2, **config}
     with raw_host(faults) as host:
-        upstream = {"url": f"http://{host.host}", "silence_s": 1.5, "connect_s": 1}
+        upstream = {"url": f"http://{host.host}", "silence_s": patience_s, "connect_s": patience_s}
         with guarding(folder, "http://unused", people, **{**settings, "upstream": upstream}) as guard:
             yield Scene(guard, host, int(guard.address.split(":")[2].partition("/")[0]))
