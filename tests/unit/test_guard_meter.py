@@ -106,6 +106,77 @@ def test_a_whole_answer() -> None:
     assert meter.usage() == Usage(0, 0)
 
 
+def test_a_count_of_nothing_is_none() -> None:
+    for value in (told(0, 0), {"choices": [], "usage": {"prompt_tokens": 0}}):
+        meter = Meter(HELD, stream=True)
+        meter.event(event(says("Hello")))
+        meter.event(event(value))
+        assert meter.usage() == Usage(20, 6), "and its event counts as a piece"
+
+
+def test_a_count_that_leaves_the_answer_out_is_not_believed_of_it() -> None:
+    for stream in (True, False):
+        meter = Meter(HELD, stream=stream)
+        value = says("Hello") | {"usage": {"prompt_tokens": 3, "completion_tokens": 0}}
+        meter.event(event(says("Hello"))) if stream else None
+        meter.event(event(told(3, 0))) if stream else meter.body(json.dumps(value).encode())
+        assert meter.usage() == Usage(3, 5)
+
+
+def test_embeddings_have_no_answer_to_count() -> None:
+    meter = Meter(Usage(20, 0), stream=False)
+    data = [{"object": "embedding", "embedding": "AACAPwAAAEA="}]
+    meter.body(json.dumps({"object": "list", "data": data, "usage": {"prompt_tokens": 7}}).encode())
+    assert meter.usage() == Usage(7, 0)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>busy</html>", b'{"choices": [{"message": {"content": "aaaa', b"[1, 2]", b"\xff"]
+)
+def test_an_answer_that_is_no_json_is_paid(body: bytes) -> None:
+    meter = Meter(HELD, stream=False)
+    meter.body(body)
+    meter.failed()
+    assert meter.usage().prompt_tokens == 20
+    assert meter.usage().completion_tokens > 0 or b"aaaa" in body
+
+
+@pytest.mark.parametrize(
+    "delta", [{"thought": "x" * 50}, {"parts": [{"deep": ["x" * 50]}]}, {"content": "", "trace": "x" * 50}]
+)
+def test_text_in_a_field_that_nobody_knows_counts(delta: dict[str, Any]) -> None:
+    meter = Meter(HELD, stream=True)
+    meter.event(event({"id": "c" * 90, "object": "o" * 90, "model": "m", "choices": [{"delta": delta}]}))
+    assert 50 <= meter.usage().completion_tokens < 60
+
+
+def answers(*texts: str, **more: Any) -> bytes:
+    choices = [{"index": n, "message": {"content": text}} for n, text in enumerate(texts)]
+    usage = {"prompt_tokens": 5, "completion_tokens": 3}
+    return json.dumps({"choices": choices, "usage": usage, **more}).encode()
+
+
+def test_of_several_answers_those_that_a_server_leaves_out_count() -> None:
+    """llama.cpp's own count: that of the first."""
+    counted = Meter(Usage(20, 300), stream=False, answers=3)
+    counted.body(answers("abc", "d" * 40, "e" * 400))
+    assert counted.usage() == Usage(5, 3), "who does not send timings counts all"
+    first = Meter(Usage(20, 300), stream=False, answers=3)
+    first.body(answers("abc", "d" * 40, "e" * 400, timings={"predicted_n": 3}))
+    assert first.usage() == Usage(5, 3 + 40 + 100), "a token a byte, and no more than was allowed"
+    alone = Meter(Usage(20, 100), stream=False)
+    alone.body(answers("abc", timings={"predicted_n": 3}))
+    assert alone.usage() == Usage(5, 3)
+
+
+def test_a_stream_of_several_answers_has_a_token_in_every_piece() -> None:
+    meter = Meter(Usage(20, 300), stream=True, answers=3)
+    for _ in range(9):
+        meter.event(event(says("word")))
+    meter.event(event(told(5, 3)))
+    assert meter.usage() == Usage(5, 9)
+
+
 NAMES = st.sampled_from(["usage", "choices", "response", "prompt_tokens", "completion_tokens", "delta"])
 SAID = st.recursive(
     st.none() | st.integers() | TEXTS, lambda inner: st.lists(inner) | st.dictionaries(NAMES, inner)

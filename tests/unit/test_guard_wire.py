@@ -15,11 +15,11 @@ from inbond.guard.wire import MOST_DEPTH, ROUTES, Asked, BadRequestError, read
 CHAT: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Hello there"}]}
 
 
-def asked(route: str = "chat/completions", **value: Any) -> Asked:
+def asked(route: str = "chat/completions", allowed: frozenset[str] = frozenset(), **value: Any) -> Asked:
     base = {"chat/completions": CHAT, "completions": {"model": "m", "prompt": "x"}}.get(
         route, {"model": "m", "input": "x"}
     )
-    return read(route, json.dumps({**base, **value}).encode())
+    return read(route, json.dumps({**base, **value}).encode(), allowed)
 
 
 def test_system_and_user_texts_are_told_apart() -> None:
@@ -57,10 +57,12 @@ def test_instructions_are_system_texts() -> None:
         ("completions", {"prompt": [1, 2, 3], "max_tokens": 5}, 5),
         ("responses", {"max_output_tokens": 6}, 6),
         ("embeddings", {"input": ["a", "b"]}, 0),
+        ("chat/completions", {"max_tokens": 1, "n_predict": 1_500}, 1_500),
+        ("chat/completions", {"max_new_tokens": 30, "n_cmpl": 2}, 60),
     ],
 )  # fmt: skip
 def test_the_most_that_is_asked_for_is_held(route: str, more: dict[str, Any], tokens: int) -> None:
-    assert asked(route, **more).completion_tokens(100) == tokens
+    assert asked(route, frozenset(more), **more).completion_tokens(100) == tokens
 
 
 @given(st.text(max_size=400))

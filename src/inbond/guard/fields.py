@@ -37,7 +37,7 @@ LISTED: Final[Mapping[str, frozenset[str]]] = {
         "prediction", "reasoning_effort", "verbosity",
     },
     "completions": _SAMPLING | _BESIDE | _ANSWER | {
-        "prompt", "suffix", "echo", "max_tokens", "n", "best_of", "logprobs",
+        "prompt", "suffix", "echo", "max_tokens", "n", "logprobs",
     },
     "responses": _SAMPLING | _BESIDE | _ANSWER | {
         "input", "instructions", "max_output_tokens", "max_tool_calls", "include", "top_logprobs", "tools",

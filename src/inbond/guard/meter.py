@@ -44,13 +44,14 @@ _MOST_TOKENS: Final = 10**9
 @final
 class Meter:
     """Counts one answer. ``unless_told`` is what a request used of which nothing is known but what was asked;
-    ``stream`` whether the answer comes in pieces."""
+    ``stream`` whether the answer comes in pieces; ``answers`` how many of them were asked for."""
 
-    def __init__(self, unless_told: Usage, *, stream: bool) -> None:
+    def __init__(self, unless_told: Usage, *, stream: bool, answers: int = 1) -> None:
         self._unless_told = unless_told
+        self._answers = answers
         self._stream = stream
         self._told: Usage | None = None
-        self._passed = self._said = 0
+        self._passed = self._said = self._pieces = 0
         self._failed = False
         self._answered = False
         self._over = False
@@ -89,6 +90,7 @@ class Meter:
     def _text(self, data: bytes) -> bool:
         text = 0 if _REPEATS.search(data) else _text_bytes(data)
         self._said += text
+        self._pieces += text > 0
         self._passed += text if self.told else max(1, text)
         return False
 
@@ -106,6 +108,8 @@ class Meter:
         value = _object(data)
         if value is not None and (usage := usage_of(value)) is not None:
             self._tell(usage)
+            if self._answers > 1:
+                self._passed += _left_out(value, self._unless_told.completion_tokens // self._answers)
 
     def body(self, data: bytes) -> None:
         """Looks at a whole answer."""
@@ -123,7 +127,9 @@ class Meter:
         if self._failed:
             return Usage(0, 0)
         if self._told is not None:
-            return Usage(self._told.prompt_tokens, self._told.completion_tokens + self._passed)
+            completion = self._told.completion_tokens + self._passed
+            least = self._pieces if self._answers > 1 else 0  # llama.cpp may count one answer of several
+            return Usage(self._told.prompt_tokens, max(completion, least))
         if self._stream or self._passed:
             return Usage(self._unless_told.prompt_tokens, self._passed)
         return self._unless_told
@@ -135,6 +141,15 @@ def _object(data: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def _left_out(value: Mapping[str, Any], most_each: int) -> int:
+    """The most tokens of answers that are not in the count: of several, llama.cpp (which sends ``timings``)
+    counts the first."""
+    choices = value.get("choices")
+    if "timings" not in value or not isinstance(choices, list):
+        return 0
+    return sum(min(most_each, _text_bytes(json.dumps(each).encode())) for each in choices[1:])
 
 
 def _text_bytes(data: bytes) -> int:
