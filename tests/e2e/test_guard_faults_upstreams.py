@@ -117,6 +117,7 @@ MAY_PASS = {
     "gzip that is none",
     "gzip that swells",
     "bad chunk",
+    "huge chunk",
     "too long",
 }
 """What may begin with 200; everything else is answered 502 or 504."""
