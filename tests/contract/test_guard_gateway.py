@@ -355,7 +355,7 @@ async def test_a_caller_who_does_not_read_is_cut_off_and_frees_the_upstream(tmp_
 
 
 async def test_a_caller_who_does_not_read_a_whole_answer_is_cut_off(tmp_path: Path) -> None:
-    large = json.dumps({"choices": [], "filler": "x" * 20_000_000}).encode()
+    large = json.dumps({"choices": [{"message": {"content": "x" * 20_000_000}}]}).encode()
     async with running(tmp_path, mock.status(200, large), client_silence_s=0.3) as guard:
         reader, writer = await asyncio.open_connection("127.0.0.1", guard.port, limit=1_000)
         writer.write(head_of(len(BODY)) + BODY)

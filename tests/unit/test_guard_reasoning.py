@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inbond.guard import sse
+from inbond.guard import answer_errors, sse
 from inbond.guard.config import THINK_TAGS, ModelPolicy
 from inbond.guard.reasoning import NotUnderstoodError, hide_body, hiding_for
 from inbond.guard.tags import Scanner, Tags, begins_inside
@@ -378,7 +378,7 @@ def test_tokens_of_what_is_hidden_are_not_listed() -> None:
 
 
 def test_a_tool_round_without_reasoning_is_not_touched() -> None:
-    call = {"index": 0, "id": "c", "function": {"name": "think", "arguments": '{"a":"<think>x</think>"}'}}
+    call = {"index": 0, "id": "c", "function": {"name": "think", "arguments": '{"a":"<b>x</b> [1]"}'}}
     data = written(chat_stream([{"tool_calls": [call]}], "tool_calls"))
     asks = asked()
     assert hidden_stream(asks, hiding("seal", asks), [data]) == data
@@ -502,7 +502,7 @@ def test_an_answer_without_reasoning_passes_byte_for_byte(policy: str, pieces: l
     data = b": ping\n\n" + usual.replace(b"\n\n", b"\r\n\r\n") + usual
     asks = asked()
     chunks = [data[n : n + size] for n in range(0, len(data), size)]
-    assert hidden_stream(asks, hiding(policy, asks), chunks) == data
+    assert hidden_stream(asks, hiding(policy, asks), chunks) == b":\n\n" + usual + usual
     whole = json.dumps(chat_body({"content": "".join(pieces)}), indent=3).encode()
     assert hide_body(asks, hiding(policy, asks), whole) == whole
 
@@ -516,10 +516,52 @@ def test_a_response_without_reasoning_passes_byte_for_byte() -> None:
     assert hidden_stream(asks, hiding("seal", asks), [data]) == data
 
 
-def test_an_error_passes() -> None:
-    data = b'data: {"error": {"message": "no room", "code": 1}}\n\n'
-    asks = asked()
-    assert hidden_stream(asks, hiding("strip", asks), [data]) == data
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ({"message": "Failed to parse input at pos 12: <think>α", "code": 500}, "upstream_error"),
+        ({"message": "α", "code": 1}, "upstream_error"), ("α", "upstream_error"), (["α"], "upstream_error"),
+        ({"message": "α", "type": "BadRequestError", "code": 400}, "upstream_refused"),
+        ({"message": "the request exceeds the available context size α"}, "context_length_exceeded"),
+        ({"message": "α", "code": "rate_limit_exceeded"}, "rate_limit_exceeded"),
+        ({"innererror": {"code": "content_filter", "x": "α"}}, "content_filter"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("route", ["chat/completions", "completions", "responses"])
+def test_an_error_is_said_in_our_words(route: Any, said: Any, code: str) -> None:
+    """Servers quote what they could not read, and prompts."""
+    asks = asked(route)
+    found: list[Json] = [{"error": said}]
+    if route == "responses":
+        failed = {**response([], status="failed"), "error": said}
+        found += [{"type": "response.failed", "response": failed}, {"type": "error", "error": said}]
+        found += [{**said, "type": "error"}] if isinstance(said, dict) else []
+    for value in found:
+        (event,) = values(hidden_stream(asks, hiding("strip", asks), [written([value], done=False)]))
+        assert not leaks(event)
+        told = event.get("response", event).get("error", event)
+        assert told["code"] in (code, "upstream_error")
+        if value is found[0]:
+            assert told["code"] == code
+        assert told["message"].endswith(".")
+    body = hidden_body(asks, hiding("strip", asks), found[0])
+    assert not leaks(body)
+    assert body["error"]["code"] == code
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code"),
+    [
+        (400, b'{"error": {"message": "\xce\xb1", "type": "BadRequestError"}}', "upstream_refused"),
+        (400, b'{"error": {"type": "exceed_context_size_error"}}', "context_length_exceeded"),
+        (404, b"<html>\xce\xb1", "upstream_refused"), (429, b"\xce\xb1", "rate_limit_exceeded"),
+        (500, b'{"error": "\xce\xb1"}', "upstream_error"), (503, b"", "upstream_error"),
+    ],
+)  # fmt: skip
+def test_an_answer_that_is_an_error_is_said_in_our_words(status: int, body: bytes, code: str) -> None:
+    said = answer_errors.told(status, body)
+    assert not leaks(said.decode())
+    assert json.loads(said)["error"]["code"] == code
 
 
 # What cannot be read ------------------------------------------------------------------------------------

@@ -20,16 +20,10 @@ content, in ``reasoning_details``, or in an item of a response (its fields)."""
 
 TEXT_FIELDS: Final = ("reasoning_content", "reasoning", "reasoning_text", "thinking")
 DETAILS: Final = "reasoning_details"
-DROPPED_FIELDS: Final = frozenset(
-    {"thinking_blocks", "thoughts", "reasoning_opaque", "reasoning_signature", "provider_specific_fields"}
-)
-"""Fields that repeat reasoning in one server's own way: never shown, never sealed."""
 HIDDEN_PARTS: Final = frozenset({"thinking", "reasoning", "redacted_thinking", "reasoning_text"})
 ITEM_FIELDS: Final = ("content", "summary", "encrypted_content")
 EMPTIED: Final = "inbond_hidden"
 """Marks an item of a response that was emptied, so that it does not go on empty when it is handed back."""
-RAW_FIELDS: Final = frozenset({"__verbose", "completion_probabilities", "token_ids"})
-"""Fields in which servers repeat a whole answer, or its tokens."""
 
 _SUMMARY: Final = "Reasoned for about {:,} tokens; the text is not shown.\n"
 SUMMARIES: Final = re.compile(r"(?:Reasoned for about [0-9,]+ tokens; the text is not shown\.\s*)+")
@@ -40,25 +34,43 @@ _SAYING: Final = frozenset({"text", "content", "summary", "thinking", "reasoning
 
 @final
 @dataclass(frozen=True)
+class Begun:
+    """How an answer begins. ``inside``: the model's template opened the first tag, so that it begins with
+    reasoning; ``prefilled`` is the tag, whole or in part, with which the caller began the answer himself."""
+
+    inside: bool = False
+    prefilled: str = ""
+
+
+@final
+@dataclass(frozen=True)
 class Hiding:
-    """How one answer's reasoning is hidden. ``begins_inside``: the model's template opened the first tag, so
-    that the answer begins with reasoning; ``prefilled`` is the tag, whole or in part, with which the caller
-    began the answer himself; ``seal`` makes an envelope."""
+    """How one answer's reasoning is hidden. ``begun`` tells for each prompt how its answers begin, of which
+    there are ``each``; ``seal`` makes an envelope."""
 
     policy: Literal["strip", "summarise", "seal"]
     tags: Tags
-    begins_inside: bool
-    prefilled: str
+    begun: tuple[Begun, ...]
+    each: int
     seal: Callable[[str], str]
 
-    def scanner(self, *, parsed: bool, inside: bool = False) -> Scanner:
+    @property
+    def begins_shown(self) -> bool:
+        """Whether every answer begins outside of all tags."""
+        return not any(one.inside or one.prefilled for one in self.begun)
+
+    def scanner(self, *, parsed: bool, inside: bool = False, index: int = 0) -> Scanner:
         """For a text of the answer. ``parsed``: the server already gave reasoning in a field of its own, so
-        that the text has none to begin with."""
+        that the text has none to begin with. ``index`` is the number of its choice; of one that was not asked
+        for nobody knows how it begins, so that it is taken as one that begins inside if any does."""
         if parsed:
             return Scanner(self.tags)
-        found = Scanner(self.tags, inside=self.begins_inside or inside)
-        if self.prefilled:
-            found.prime(self.prefilled)
+        number = index // self.each
+        known = 0 <= number < len(self.begun)
+        begun = self.begun[number] if known else max(self.begun, key=lambda one: (one.inside, one.prefilled))
+        found = Scanner(self.tags, inside=begun.inside or inside)
+        if begun.prefilled:
+            found.prime(begun.prefilled)
         return found
 
     def cover(self, form: Form, value: Any) -> str | None:

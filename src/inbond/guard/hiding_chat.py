@@ -11,20 +11,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, final
 
-from inbond.guard.hiding import (
-    DETAILS,
-    DROPPED_FIELDS,
-    HIDDEN_PARTS,
-    RAW_FIELDS,
-    TEXT_FIELDS,
-    Hiding,
-    merged_details,
-)
+from inbond.guard.answer_fields import ANNOTATION, ANSWER, CHOICE, only, some, word
+from inbond.guard.hiding import DETAILS, HIDDEN_PARTS, TEXT_FIELDS, Hiding, merged_details
+from inbond.guard.hiding_beside import Beside
 from inbond.guard.tags import Scanner, Segment, begins_inside
+from inbond.guard.token_lists import spelt
 
 Json = dict[str, Any]
-_SUBSTANCE: Final = ("content", "tool_calls", "function_call", "refusal", "audio", "annotations", "images")
+_SUBSTANCE: Final = ("content", "tool_calls", "function_call", "refusal", "audio", "annotations")
+_SPOKEN_PARTS: Final = (None, "text", "output_text", "refusal")
+_AUDIO: Final = {"id": word, "data": word, "expires_at": word, "transcript": word}
 _INLINE: Final = "reasoning_content"
+_OWN: Final = ("choices", "usage", "timings", "error")
+"""What belongs to one event alone."""
 
 
 @final
@@ -35,7 +34,7 @@ class ChatStream:
         self._hiding = hiding
         self._choices: dict[Any, Choice] = {}
         self._frame: Json = {}
-        self._always = bool(hiding.begins_inside or hiding.prefilled)
+        self._always = not hiding.begins_shown
 
     @property
     def idle(self) -> bool:
@@ -44,22 +43,22 @@ class ChatStream:
 
     def event(self, value: Json) -> list[Json] | None:
         """What is sent in the place of an event; None for the event itself."""
-        choices = value.get("choices")
+        answer = only(value, ANSWER)
+        self._frame = {name: each for name, each in answer.items() if name not in _OWN}
+        choices = answer.get("choices")
         if not isinstance(choices, list):
-            return None
-        self._frame = {name: each for name, each in value.items() if name not in ("choices", "usage")}
+            return None if answer is value else [answer] if answer else []
         before: list[Json] = []
         kept: list[Any] = []
-        changed = bool(RAW_FIELDS & value.keys())
         for found in choices:
             shown, covers = self._choice(found)
-            changed = changed or shown is not found
             before += [self._covered(found, cover) for cover in covers]
             kept += [] if shown is None else [shown]
-        if not changed and not before:
+        same = len(kept) == len(choices) and all(a is b for a, b in zip(kept, choices, strict=True))
+        if same and answer is value and not before:
             return None
-        if kept or not choices or value.get("usage"):
-            before.append({**_without_raw(value), "choices": kept})
+        if kept or not choices or answer.get("usage") or answer.get("error"):
+            before.append({**answer, "choices": kept})
         return before
 
     def finish(self) -> list[Json]:
@@ -69,58 +68,60 @@ class ChatStream:
             for index, choice in self._choices.items()
             for end in choice.finish()
         ]
-        return [{**_without_raw(self._frame), "choices": [each]} for each in found]
+        return [{**self._frame, "choices": [each]} for each in found]
 
-    def _choice(self, found: Any) -> tuple[Any, list[Json]]:
+    def _choice(self, found: Json) -> tuple[Json | None, list[Json]]:
         """The choice as it is shown, itself when nothing changes, None when nothing is left of it."""
-        if not isinstance(found, dict):
-            return found, []
-        index = found.get("index", 0)
-        choice = self._choices.setdefault(index if isinstance(index, int) else 0, Choice(self._hiding))
+        given = found.get("index", 0)
+        index = given if isinstance(given, int) else 0
+        choice = self._choices.get(index)
+        if choice is None:
+            choice = self._choices[index] = Choice(self._hiding, index)
         return choice.event(found)
 
     def _covered(self, choice: Json, delta: Json) -> Json:
         shown = {"index": choice.get("index", 0), "delta": delta, "finish_reason": None}
-        return {**_without_raw(self._frame), "choices": [shown]}
+        return {**self._frame, "choices": [shown]}
 
 
 @final
 class Choice:
     """One of an answer's choices."""
 
-    def __init__(self, hiding: Hiding) -> None:
+    def __init__(self, hiding: Hiding, index: int) -> None:
         self._hiding = hiding
+        self._index = index
         self._scanner: Scanner | None = None
+        self._beside = Beside(hiding.tags)
         self._texts: dict[str, list[str]] = {}
         self._details: list[Any] = []
         self._parts: list[Any] = []
         self._parsed = False
-        self._hid = False
         self._began = False
         self._plain = False
 
     @property
     def idle(self) -> bool:
         waiting = self._texts or self._details or self._parts
-        return not waiting and (self._scanner is None or self._scanner.idle)
+        return not waiting and (self._scanner is None or self._scanner.idle) and self._beside.idle
 
     def event(self, found: Json) -> tuple[Json | None, list[Json]]:
         """A choice of a stream: as it is shown (itself, or None for nothing), and the covers before it."""
         last = bool(found.get("finish_reason"))
-        if "text" in found and "delta" not in found:
-            shown, _ = self.completion(found, last=last)
+        name, choice = _opened(found)
+        delta = choice.get(name)
+        if isinstance(delta, str):
+            shown = self._completion(choice, last=last)
             return (shown if shown.get("text") or last or shown is found else None), []
-        name = "delta" if isinstance(found.get("delta"), dict) else "message"
-        delta = found.get(name)
         if not isinstance(delta, dict):
-            return found, []
+            return choice, []
         piece, covers = self.piece(delta, last=last)
         began, self._began = self._began, self._began or bool(delta.get("role"))
         if piece is delta:
-            return found, covers
+            return _with_logprobs(choice, piece), covers
         if not last and not _has_substance(piece) and (began or not piece.get("role")):
             return None, covers
-        return {**self._bare(found), name: piece}, covers
+        return _with_logprobs({**choice, name: piece}, piece), covers
 
     def finish(self) -> list[Json]:
         """What a stream that ended without saying so still owes, each a part of a choice."""
@@ -131,35 +132,35 @@ class Choice:
 
     def whole(self, found: Json) -> Json:
         """A choice of a whole answer."""
-        if "text" in found and "message" not in found:
-            return self.completion(found, last=True, whole=True)[0]
-        message = found.get("message")
+        name, choice = _opened(found)
+        message = choice.get(name)
+        if isinstance(message, str):
+            return self._completion(choice, last=True, whole=True)
         if not isinstance(message, dict):
-            return found
+            return choice
         shown, covers = self.piece(message, last=True, whole=True)
         if shown is message:
-            return found
+            return _with_logprobs(choice, message)
         for cover in covers:
-            for name, value in cover.items():
-                shown[name] = shown[name] + value if shown.get(name) else value
-        return {**self._bare(found), "message": shown}
+            for field, value in cover.items():
+                shown[field] = shown[field] + value if shown.get(field) else value
+        return _with_logprobs({**choice, name: shown}, shown)
 
-    def completion(self, found: Json, *, last: bool, whole: bool = False) -> tuple[Json, list[Json]]:
+    def _completion(self, choice: Json, *, last: bool, whole: bool = False) -> Json:
         """A choice of a completion: its text is in itself."""
         self._plain = True
-        aside = {"text", "logprobs", "index", *RAW_FIELDS}
-        as_delta = {name: each for name, each in found.items() if name not in aside}
-        as_delta["content"] = found["text"]
-        piece, _ = self.piece(as_delta, last=last, whole=whole)
-        if piece is as_delta:
-            return found, []
-        text = piece.pop("content", "")
-        return {"index": found.get("index", 0), "text": text, **piece, "logprobs": None}, []
+        given = {"content": choice["text"]}
+        piece, _ = self.piece(given, last=last, whole=whole)
+        shown = choice if piece is given else {**choice, "text": piece["content"]}
+        return _with_logprobs(shown, piece)
 
     def piece(self, delta: Json, *, last: bool, whole: bool = False) -> tuple[Json, list[Json]]:
         """What is shown of a piece (itself when nothing changes), and the covers that come before it."""
-        hidden = {name for name, value in delta.items() if value and self._hide(name, value)}
-        shown: Json = {name: value for name, value in delta.items() if name not in hidden}
+        shown = {name: self._shown(name, each, last=last) if each else each for name, each in delta.items()}
+        hidden = [name for name, each in shown.items() if each is None and delta[name]]
+        changed = bool(hidden) or any(each is not delta[name] for name, each in shown.items())
+        for name in hidden:
+            del shown[name]
         given = shown.get("content")
         content, segments = self._content(given, whole=whole)
         if last and self._scanner is not None:
@@ -168,18 +169,43 @@ class Choice:
             content = _joined(content, more)
         if content != given:
             shown["content"] = content
-        self._hid = bool(hidden or segments or content != given or not self.idle)
+        if last and (owed := self._beside.owed()):
+            shown, changed = _with_owed(shown, owed), True
+        hid = changed or bool(segments) or content != given or not self.idle
         covers = self._inline(segments)
         if last or _has_substance(shown):
             covers = self._ended() + covers
-        return (shown if self._hid else delta), covers
+        return (shown if hid else delta), covers
 
-    def _bare(self, found: Json) -> Json:
-        """A choice without the tokens of what is hidden in it."""
-        shown = _without_raw(found)
-        if self._hid and shown.get("logprobs"):
-            shown["logprobs"] = None
-        return shown
+    def _shown(self, name: str, value: Any, *, last: bool) -> Any:
+        """What is shown of a field that is not empty; None where it is hidden or not known."""
+        if self._hide(name, value):
+            return None
+        match name:
+            case "role":
+                return word(value)
+            case "content":
+                return value if isinstance(value, (str, list)) else None
+            case "tool_calls":
+                return self._beside.calls(value, last=last)
+            case "function_call":
+                return self._beside.called(value, name, last=last)
+            case "refusal":
+                return self._cut(name, value, last=last)
+            case "audio" if isinstance(value, dict):
+                heard = only(value, _AUDIO)
+                said = self._cut(name, heard.get("transcript"), last=last)
+                return heard if said == heard.get("transcript") else {**heard, "transcript": said}
+            case "annotations":
+                return some(ANNOTATION)(value)
+            case _:
+                return None
+
+    def _cut(self, name: str, value: Any, *, last: bool) -> Any:
+        if not isinstance(value, str):
+            return None
+        shown = self._beside.cut((name,), value, last=last)
+        return value if shown == value else shown
 
     def _hide(self, name: str, value: Any) -> bool:
         if name in TEXT_FIELDS:
@@ -191,7 +217,7 @@ class Choice:
             self._parsed = True
             self._details += value if isinstance(value, list) else []
             return True
-        return name in DROPPED_FIELDS
+        return False
 
     def _content(self, content: Any, *, whole: bool) -> tuple[Any, list[Segment]]:
         if isinstance(content, str):
@@ -204,18 +230,20 @@ class Choice:
             if isinstance(part, dict) and str(part.get("type")) in HIDDEN_PARTS:
                 self._parsed = True
                 self._parts.append(part)
-            elif isinstance(part, dict) and isinstance(part.get("text"), str):
+            elif not isinstance(part, dict) or part.get("type") not in _SPOKEN_PARTS:
+                continue
+            elif isinstance(part.get("text"), str):
                 text, ended = self._text(part["text"], whole=whole)
                 segments += ended
-                shown.append(part if text == part["text"] else {**part, "text": text})
-            else:
-                shown.append(part)
+                shown.append({"type": "text", "text": text})
+            elif isinstance(part.get("refusal"), str):
+                shown.append({"type": "refusal", "refusal": self._beside.whole(part["refusal"])})
         return shown, segments
 
     def _text(self, text: str, *, whole: bool) -> tuple[str, list[Segment]]:
         if self._scanner is None:
             inside = whole and begins_inside(self._hiding.tags, text)
-            self._scanner = self._hiding.scanner(parsed=self._parsed, inside=inside)
+            self._scanner = self._hiding.scanner(parsed=self._parsed, inside=inside, index=self._index)
         return self._scanner.feed(text)
 
     def _inline(self, segments: list[Segment]) -> list[Json]:
@@ -251,13 +279,43 @@ class Choice:
 
 def hide_chat(hiding: Hiding, value: Json) -> Json:
     """A whole answer; itself when nothing is hidden in it."""
-    choices = value.get("choices")
+    answer = only(value, ANSWER)
+    choices = answer.get("choices")
     if not isinstance(choices, list):
-        return value
-    shown = [Choice(hiding).whole(found) if isinstance(found, dict) else found for found in choices]
-    if all(one is other for one, other in zip(shown, choices, strict=True)) and not RAW_FIELDS & value.keys():
-        return value
-    return {**_without_raw(value), "choices": shown}
+        return answer
+    shown = []
+    for number, found in enumerate(choices):
+        index = found.get("index", number)
+        shown.append(Choice(hiding, index if isinstance(index, int) else number).whole(found))
+    if all(one is other for one, other in zip(shown, choices, strict=True)):
+        return answer
+    return {**answer, "choices": shown}
+
+
+def _opened(found: Json) -> tuple[str, Json]:
+    """Where the choice speaks, and what is known of it; itself when nothing is left out."""
+    name = next((each for each in ("delta", "message") if isinstance(found.get(each), dict)), "text")
+    choice = only(found, CHOICE)
+    for other in ("delta", "message", "text"):
+        if other != name and choice.get(other):
+            choice = {field: each for field, each in choice.items() if field != other}
+    return name, choice
+
+
+def _with_logprobs(choice: Json, said: Json) -> Json:
+    """A choice with the tokens of what it says, and of nothing else."""
+    found = choice.get("logprobs")
+    shown = spelt(found, said.get("content"), said.get("refusal"))
+    return choice if shown is found else {**choice, "logprobs": shown}
+
+
+def _with_owed(shown: Json, owed: Json) -> Json:
+    calls = [*(shown.get("tool_calls") or []), *owed.pop("tool_calls", [])]
+    joined = {**shown, **({"tool_calls": calls} if calls else {})}
+    for name, rest in owed.items():
+        before = joined.get(name)
+        joined[name] = before + rest if isinstance(before, str) else rest
+    return joined
 
 
 def _has_substance(delta: Mapping[str, Any]) -> bool:
@@ -270,7 +328,3 @@ def _joined(content: Any, more: str) -> Any:
     if isinstance(content, list):
         return [*content, {"type": "text", "text": more}]
     return (content or "") + more
-
-
-def _without_raw(value: Json) -> Json:
-    return {name: each for name, each in value.items() if name not in RAW_FIELDS}

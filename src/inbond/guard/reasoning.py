@@ -1,9 +1,9 @@
 """Hidden reasoning in answers, as bytes: whole bodies, and streams event by event. Pure.
 
-``pass`` changes no byte. Under the other policies an event without reasoning passes as it came, in its own
-bytes; one with reasoning is written anew without it, or left out. Nothing waits but what may be the beginning
-of a tag. Counts of tokens stay as the upstream told them. What cannot be read, and so might be reasoning, is
-left out.
+``pass`` changes no byte. Under the other policies an event in which everything is known and shown passes as
+it came; any other is written anew without what is hidden or not known, or left out. Nothing waits but what
+may be the beginning of a tag. Counts of tokens stay as the upstream told them. What cannot be read, and so
+might be reasoning, is left out; comments keep the connection alive and lose their words.
 
 Hiding is friction and no wall: an answer that explains itself teaches much of what its reasoning would.
 """
@@ -11,33 +11,22 @@ Hiding is friction and no wall: an answer that explains itself teaches much of w
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any, Final, final
 
 from inbond.guard import sse
 from inbond.guard.config import ModelPolicy
 from inbond.guard.conversation import messages
-from inbond.guard.hiding import Hiding
+from inbond.guard.hiding import Begun, Hiding
 from inbond.guard.hiding_chat import ChatStream, hide_chat
 from inbond.guard.hiding_responses import ResponsesStream, hide_response
-from inbond.guard.tags import Scanner, Tags
+from inbond.guard.likeness import Likeness, likeness
+from inbond.guard.tags import Scanner
 from inbond.guard.wire import Asked
 
 _SIGN_OF_LIFE: Final = sse.comment("reasoning")
 _SIGN_EVERY: Final = 64
-_TELLING: Final = (
-    rb"(?<!finish_)(?<!stop_)reason",
-    rb"think",
-    rb"thought",
-    rb"_verbose",
-    rb"completion_prob",
-    rb"token_ids",
-    rb"\\u",
-)
-"""Without any of these words, or the first letter of a tag, an event has no reasoning. A letter may also
-stand escaped."""
+_COMMENT: Final = b":\n\n"
 
 
 class NotUnderstoodError(ValueError):
@@ -48,22 +37,27 @@ def hiding_for(policy: ModelPolicy, asked: Asked, seal: Callable[[str], str]) ->
     """How the answer's reasoning is hidden; None where all of it passes."""
     if policy.reasoning == "pass" or asked.route == "embeddings":
         return None
-    begun = Scanner(policy.tags, inside=policy.begins_inside)
-    begun.feed(_prefilled(asked))
-    inside, prefilled = begun.state
-    return Hiding(policy.reasoning, policy.tags, inside, prefilled, seal)
+    begun = tuple(_begun(policy, text) for text in _prefilled(asked))
+    each = asked.value.get("n") or 1
+    return Hiding(policy.reasoning, policy.tags, begun, each if isinstance(each, int) else 1, seal)
+
+
+def _begun(policy: ModelPolicy, text: str) -> Begun:
+    scanner = Scanner(policy.tags, inside=policy.begins_inside)
+    scanner.feed(text)
+    return Begun(*scanner.state)
 
 
 def hide_body(asked: Asked, hiding: Hiding, data: bytes) -> bytes:
     """A whole answer; the same bytes when nothing is hidden in it. Raises NotUnderstoodError."""
     try:
-        value = json.loads(data)
+        value, once = _read(data)
     except (ValueError, RecursionError) as error:
         raise NotUnderstoodError("the answer is no JSON") from error
     if not isinstance(value, dict):
         raise NotUnderstoodError("the answer is no JSON object")
     shown = hide_response(hiding, value) if asked.route == "responses" else hide_chat(hiding, value)
-    return data if shown is value else _written(shown)
+    return data if shown is value and once else _written(shown)
 
 
 @final
@@ -74,28 +68,30 @@ class Stream:
         self._asked = asked
         self._hiding = hiding
         self._values = ResponsesStream(hiding) if asked.route == "responses" else ChatStream(hiding)
-        self._telling = _telling(hiding.tags)
+        self._like: Likeness | None = None
         self._left_out = 0
 
     def event(self, found: sse.Event) -> bytes:
         """What is sent in the place of an event: its own bytes, others, or none."""
         if found.data is None:
-            lines = [line for line in found.raw.splitlines() if line.startswith(b":")]
-            return b"".join(line + b"\n" for line in lines) + b"\n" if lines else b""
+            return _COMMENT if any(line.startswith(b":") for line in found.raw.splitlines()) else b""
         if found.data == sse.DONE:
-            return self._events(self._values.finish()) + found.raw
-        if self._values.idle and _is_object(found.data) and not self._telling.search(found.data):
-            return found.raw
+            return self._events(self._values.finish()) + sse.event(sse.DONE)
+        if self._like is not None and self._like.fits(found.data) and self._values.idle:
+            return _framed(found.data)
         try:
-            value = json.loads(found.data)
+            value, once = _read(found.data)
         except (ValueError, RecursionError):
             return b""
         if not isinstance(value, dict):
             return b""
         shown = self._values.event(value)
-        if shown is None:
-            return found.raw
-        return self._events(shown) if shown else self._sign_of_life()
+        if shown is not None or not once:
+            return self._events([value] if shown is None else shown) or self._sign_of_life()
+        if b"\n" in found.data or self._asked.route == "responses":
+            return self._event(value) if found.raw != _named(value, found.data) else found.raw
+        self._like = likeness(found.data, value, self._hiding.tags)
+        return _framed(found.data)
 
     def finish(self, rest: bytes) -> bytes:
         """The stream is over; ``rest`` came after its last whole event. An upstream that answers a request
@@ -122,15 +118,26 @@ class Stream:
         return _SIGN_OF_LIFE if self._left_out % _SIGN_EVERY == 1 else b""
 
 
-@lru_cache(maxsize=64)
-def _telling(tags: Tags) -> re.Pattern[bytes]:
-    letters = {begin[0].encode("utf-8", "surrogatepass") for begin, _ in tags.pairs}
-    return re.compile(b"|".join([*_TELLING, *(re.escape(each) for each in sorted(letters))]), re.IGNORECASE)
+def _read(data: bytes) -> tuple[Any, bool]:
+    """The value, and whether no field stands there twice: of two, a client might read the other one."""
+    twice: list[bool] = []
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            twice.append(True)
+        return found
+
+    return json.loads(data, object_pairs_hook=once), not twice
 
 
-def _is_object(data: bytes) -> bool:
-    """By its looks: enough where no word in it tells of reasoning."""
-    return data.startswith(b"{") and data.endswith(b"}")
+def _framed(data: bytes) -> bytes:
+    return b"data: " + data + b"\n\n"
+
+
+def _named(value: Mapping[str, Any], data: bytes) -> bytes:
+    """An event of a response as servers write it."""
+    return f"event: {value.get('type')}\n".encode("utf-8", "replace") + _framed(data)
 
 
 def _is_name(kind: Any) -> bool:
@@ -144,16 +151,18 @@ def _written(value: Mapping[str, Any]) -> bytes:
         return json.dumps(value, separators=(",", ":")).encode()
 
 
-def _prefilled(asked: Asked) -> str:
-    """What the caller wrote of the answer itself, which may have opened a tag."""
+def _prefilled(asked: Asked) -> list[str]:
+    """What the caller wrote of the answer itself, which may have opened a tag: for each prompt."""
     if asked.route == "completions":
-        return "\n".join(asked.user)
-    found = messages(asked.route, asked.value)
-    last = found[-1] if found else None
+        prompts = asked.value.get("prompt")
+        found = prompts if isinstance(prompts, list) else [prompts]
+        return [each if isinstance(each, str) else "" for each in found] or [""]
+    said = messages(asked.route, asked.value)
+    last = said[-1] if said else None
     if not isinstance(last, dict) or last.get("role") != "assistant":
-        return ""
+        return [""]
     content = last.get("content")
     if isinstance(content, str):
-        return content
+        return [content]
     parts = content if isinstance(content, list) else []
-    return "".join(str(part.get("text") or "") for part in parts if isinstance(part, dict))
+    return ["".join(str(part.get("text") or "") for part in parts if isinstance(part, dict))]
