@@ -128,11 +128,57 @@ async def test_a_compressed_answer_is_passed_on_readable_and_metered(tmp_path: P
         assert guard.used() == 7
 
 
-async def test_the_list_of_models_is_the_upstreams(tmp_path: Path) -> None:
-    async with running(tmp_path, mock.status(200, {"data": [{"id": "m"}]})) as guard:
+async def test_the_list_of_models_is_the_configurations(tmp_path: Path) -> None:
+    config = {"models": {"m": {}, "n": {}}, "unlisted": None}
+    async with running(tmp_path, mock.status(200, {"data": [{"id": "secret"}]}), **config) as guard:
         async with guard.client.get(f"{guard.url}/models") as answer:
-            assert await answer.json() == {"data": [{"id": "m"}]}
+            found = await answer.json()
+        assert found["object"] == "list"
+        assert [each["id"] for each in found["data"]] == ["m", "n"]
+        assert guard.mock.paths == []
+        async with guard.client.get(f"{guard.url}/models", headers={"authorization": "Bearer no"}) as answer:
+            assert answer.status == 401
+
+
+async def test_models_that_are_not_listed_have_a_name_and_no_path(tmp_path: Path) -> None:
+    data = [
+        {"id": "/srv/models/big.gguf", "created": 5, "owned_by": "root", "root": "/srv/models/big.gguf"},
+        {"id": "m", "owned_by": "someone"}, {"id": "C:\\models\\b.gguf"}, {"id": "org/name"}, {"id": 3}, None,
+    ]  # fmt: skip
+    said = {"models": [{"name": "/srv/models/big.gguf"}], "data": data}
+    async with running(tmp_path, mock.status(200, said), models={"m": {}}) as guard:
+        async with guard.client.get(f"{guard.url}/models") as answer:
+            body = await answer.read()
+        assert [each["id"] for each in json.loads(body)["data"]] == ["m", "big.gguf", "b.gguf", "org/name"]
+        assert not any(word in body for word in (b"srv", b"someone", b"root"))
         assert guard.mock.paths == ["/v1/models"]
+    async with running(tmp_path, mock.status(500, {"error": {"message": "/srv/x"}})) as guard:
+        async with guard.client.get(f"{guard.url}/models") as answer:
+            assert (answer.status, error_of(await answer.read())[0]) == (502, "upstream_error")
+        await guard.quiet()
+        assert guard.taken() == 0
+    async with (
+        running(tmp_path, mock.status(200, b"<html>")) as guard,
+        guard.client.get(f"{guard.url}/models") as answer,
+    ):
+        assert (await answer.json())["data"] == []
+
+
+async def test_neither_side_learns_what_the_other_is(tmp_path: Path) -> None:
+    given = {
+        "OpenAI-Organization": "org-other",
+        "OpenAI-Project": "proj-other",
+        "OpenAI-Beta": "responses=v1",
+    }
+    async with running(tmp_path, mock.answering()) as guard:
+        for asked in (ASKED, STREAM, {}):
+            _, headers, _ = await guard.post(asked, headers=given)
+            assert "server" not in headers
+        async with guard.client.get(f"http://127.0.0.1:{guard.port}/health") as answer:
+            assert "server" not in answer.headers
+        sent = [{name.lower() for name in each} for each in guard.mock.headers]
+        assert not any({"openai-organization", "openai-project"} & each for each in sent)
+        assert all("openai-beta" in each for each in sent)
 
 
 # What is refused ------------------------------------------------------------------------------------------
@@ -356,7 +402,8 @@ async def test_a_caller_who_does_not_read_is_cut_off_and_frees_the_upstream(tmp_
 
 async def test_a_caller_who_does_not_read_a_whole_answer_is_cut_off(tmp_path: Path) -> None:
     large = json.dumps({"choices": [{"message": {"content": "x" * 20_000_000}}]}).encode()
-    async with running(tmp_path, mock.status(200, large), client_silence_s=0.3) as guard:
+    config = {"client_silence_s": 0.3, "unlisted": {"reasoning": "pass"}}
+    async with running(tmp_path, mock.status(200, large), **config) as guard:
         reader, writer = await asyncio.open_connection("127.0.0.1", guard.port, limit=1_000)
         writer.write(head_of(len(BODY)) + BODY)
         while not guard.seen:

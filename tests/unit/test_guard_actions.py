@@ -51,3 +51,7 @@ def test_a_restriction_is_said_in_words() -> None:
     )
     asked = {"model": "m", "logprobs": True, "top_logprobs": 5}
     assert actions.without_logprobs(asked) == {"model": "m"}
+    other = {"n_probs": 5, "prompt_logprobs": 1, "logprob_token_ids": [1], "post_sampling_probs": True}
+    kept = {"model": "m", "xtc_probability": 0.1, "include": ["reasoning.encrypted_content"]}
+    include = ["message.output_text.logprobs", "reasoning.encrypted_content"]
+    assert actions.without_logprobs({**kept, **other, "include": include}) == kept

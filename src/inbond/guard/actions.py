@@ -14,11 +14,11 @@ from typing import Any, Final, Literal, final
 
 from inbond.guard.budget import Scopes
 from inbond.guard.callers import Limits
+from inbond.guard.fields import is_logprobs
 
 Tier = Literal[0, 1, 2, 3]
 TIERS: Final[tuple[Tier, ...]] = (0, 1, 2, 3)
 NAMES: Final[Mapping[Tier, str]] = {0: "none", 1: "watched", 2: "restricted", 3: "suspension proposed"}
-_LOGPROBS: Final = ("logprobs", "top_logprobs")
 
 
 @final
@@ -84,5 +84,9 @@ def _whole(value: int, taken: Steps) -> int:
 
 
 def without_logprobs(value: Mapping[str, Any]) -> dict[str, Any]:
-    """A request that asks for no log-probabilities."""
-    return {name: item for name, item in value.items() if name not in _LOGPROBS}
+    """A request that asks for no log-probabilities, in whichever server's spelling."""
+    kept = {name: item for name, item in value.items() if not is_logprobs(name)}
+    include = kept.get("include")
+    if isinstance(include, list):
+        kept["include"] = [each for each in include if not (isinstance(each, str) and is_logprobs(each))]
+    return kept

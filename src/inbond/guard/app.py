@@ -11,7 +11,7 @@ from typing import Final, final
 
 from aiohttp import web
 
-from inbond.guard import actions, meter, passing, refusals, standing, wire
+from inbond.guard import actions, meter, models, passing, refusals, standing, wire
 from inbond.guard.budget import Usage
 from inbond.guard.callers import Caller, Callers
 from inbond.guard.config import GuardConfig, ModelPolicy
@@ -86,6 +86,7 @@ class Gateway:
         """To be run without access log and with ``handler_cancellation``; see ``serve``."""
         app = web.Application(client_max_size=self._config.body_bytes)
         app.router.add_route("*", "/{tail:.*}", self.handle)
+        app.on_response_prepare.append(_unnamed)
         return app
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -230,19 +231,25 @@ class Gateway:
         return answer
 
     async def _pass(self, request: web.Request, caller: Caller, seen: Seen) -> web.StreamResponse:
-        """A route without tokens: counted as a request, and passed on."""
+        """The list of models: counted as a request. The upstream is asked where others than the configured
+        ones are served."""
         nothing = Usage(0, 0)
         hold = await self.reservations.hold(seen.id, caller.scopes, nothing, ModelPolicy().price)
+        found = b""
         try:
-            answer = await self._send("GET", "models", headers_for(request.headers), None)
-            try:
-                body = await passing.whole(answer)
-            finally:
-                answer.close()
+            if self._config.unlisted is not None:
+                answer = await self._send("GET", "models", headers_for(request.headers), None)
+                try:
+                    found = await passing.whole(answer)
+                    if answer.status >= 400:
+                        raise refusals.upstream_failed("refused")
+                finally:
+                    answer.close()
         finally:
             await self.reservations.settle(hold, nothing)
-        seen.status = answer.status
-        return web.Response(status=answer.status, headers=_headers(answer, seen), body=body)
+        seen.status = 200
+        body = models.listed(self._config.models, self._config.issuer, found)
+        return web.Response(headers={"x-request-id": seen.id}, body=body, content_type="application/json")
 
     async def _relay(
         self, request: web.Request, answer: Answer, asked: Asked, metered: meter.Meter, hold: Hold, seen: Seen
@@ -327,6 +334,11 @@ class Gateway:
 def _headers(answer: Answer, seen: Seen) -> dict[str, str]:
     note = NOTE if seen.sealed in ("rejected", "foreign") else {}
     return {**headers_back(answer.headers), "x-request-id": seen.id, **note}
+
+
+async def _unnamed(_request: web.Request, response: web.StreamResponse) -> None:
+    """Which server this is, and of which version, is nobody's business."""
+    response.headers.pop("server", None)
 
 
 def _cut(request: web.Request, seen: Seen) -> None:

@@ -19,10 +19,10 @@ from inbond.guard.sse import DONE, Event
 _USAGE: Final = re.compile(rb'"usage"\s*:\s*\{')
 _TEXT: Final = re.compile(
     rb'"(?:content|text|delta|arguments|refusal|reasoning|reasoning_content|summary)"\s*:\s*'
-    rb'"((?:[^"\\]|\\.)*)"'
+    rb'"([^"\\]*+(?:\\.[^"\\]*+)*+)"'
 )
 """Text as JSON writes it: never shorter than its bytes."""
-_STRING: Final = re.compile(rb'"((?:[^"\\]|\\.)*)"(\s*:)?')
+_STRING: Final = re.compile(rb'"([^"\\]*+(?:\\.[^"\\]*+)*+)"(\s*:)?')
 _NO_TEXT: Final = frozenset(
     {
         b"id", b"object", b"model", b"role", b"type", b"name", b"status", b"finish_reason", b"stop_reason",

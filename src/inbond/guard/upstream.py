@@ -22,7 +22,8 @@ _HOP: Final = frozenset(
 )  # fmt: skip
 """Headers of one connection (RFC 9110, 7.6.1), and those that are written anew."""
 _OURS: Final = frozenset({"set-cookie", "server", "date", "x-request-id", "inbond-receipt"})
-_PASSED_ON: Final = frozenset({"openai-organization", "openai-project", "openai-beta", "user-agent"})
+_PASSED_ON: Final = frozenset({"openai-beta", "user-agent"})
+"""Not whose organisation or project it is: the guard's key may be of many."""
 
 
 class UpstreamError(Exception):
