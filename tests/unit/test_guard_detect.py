@@ -296,3 +296,17 @@ def test_a_verdict_says_what_was_seen_what_was_not_and_what_would_change_it() ->
     )
     assert {"feature", "value", "bound", "e_value", "window", "version"} <= set(seen.detail)
     assert "Shown, and no evidence: 60 requests, 12,000 tokens" in verdict.reasons[-1].finding
+
+
+def test_a_little_more_than_the_bound_is_said_to_be_that_and_not_nothing() -> None:
+    rng = random.Random(17)
+    rows = [
+        row(rng, START + i * WINDOW_S, "few", prompt=f"{ELICIT if i < 2 else ''} {talk(rng)}")
+        for i in range(20)
+    ]
+    verdict = judge(folded(read(rows))).accounts["few-a"].verdict
+    assert verdict.outcome == "none"
+    assert verdict.reasons[0].finding == (
+        "Too little to tell: the account asks for the model's hidden reasoning by deceit or circumvention"
+        " (2 of 20 windows); that is more than the 2.0% of lawful callers, and may still be chance."
+    )

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final, final
 
 from inbond.digest import of_value
 from inbond.guard.detect.clusters import Group, Kind
 from inbond.guard.detect.evidence import decimals
-from inbond.guard.detect.families import FAMILIES, PAYMENT, TEMPLATE, VERSION, WHOLE
+from inbond.guard.detect.families import FAMILIES, PAYMENT, SYNCHRONY, TEMPLATE, VERSION, WHOLE
 from inbond.guard.detect.memory import Account
 from inbond.types import Reason, Verdict
 
@@ -80,6 +81,7 @@ def _group_reasons(window: int, shown: Shown) -> list[Reason]:
             shown.bars,
         )
         for family in range(len(FAMILIES))
+        if family != SYNCHRONY  # each account shows that itself, or not
     ]  # fmt: skip
 
 
@@ -95,6 +97,11 @@ def _reason(
         said = f"Seen: {subject} {known.seen} ({value}). It would change with {known.change}."
     elif not trials:
         said = f"Not looked at: {subject} gave nothing to judge by."
+    elif hits > Decimal(known.bound) * trials * WHOLE:
+        said = (
+            f"Too little to tell: {subject} {known.seen} ({value}); that is more than the"
+            f" {Decimal(known.bound):.1%} of lawful callers, and may still be chance."
+        )
     else:
         said = f"Not seen: {known.unseen} ({value})."
     if seen and family == TEMPLATE:
