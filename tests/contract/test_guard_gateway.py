@@ -36,13 +36,39 @@ def error_of(body: bytes) -> tuple[str, str]:
 async def test_an_upstreams_errors_are_its_own(tmp_path: Path) -> None:
     said = {"error": {"message": "slow down", "type": "requests", "code": "rate"}}
     behave = mock.status(429, said, {"retry-after": "7", "x-ratelimit-remaining": "0", "set-cookie": "a=b"})
-    async with running(tmp_path, behave) as guard:
+    async with running(tmp_path, behave, unlisted={"reasoning": "pass"}) as guard:
         for asked in (ASKED, STREAM):
             status, headers, body = await guard.post(asked)
             assert (status, json.loads(body)) == (429, said)
             assert (headers["retry-after"], headers["x-ratelimit-remaining"]) == ("7", "0")
             assert "set-cookie" not in headers
         assert (guard.used(), guard.taken()) == (0, 0)
+
+
+async def test_where_reasoning_is_hidden_an_upstreams_error_keeps_its_status_and_no_word(
+    tmp_path: Path,
+) -> None:
+    said = {"error": {"message": "Failed to parse input at pos 9: <think>secret", "code": 500}}
+    behave = mock.status(500, said, {"retry-after": "7", "x-said": "secret"})
+    async with running(tmp_path, behave, unlisted={"reasoning": "strip"}) as guard:
+        for asked in (ASKED, STREAM):
+            status, headers, body = await guard.post(asked)
+            assert (status, error_of(body)) == (500, ("upstream_error", "The model server failed."))
+            assert b"secret" not in body
+            assert "secret" not in str(headers)
+            assert headers["retry-after"] == "7"
+        assert guard.seen[-1].error_bytes == len(json.dumps(said))
+        assert guard.taken() == 0
+
+
+async def test_prompts_that_nobody_can_read_are_refused_where_reasoning_is_hidden(tmp_path: Path) -> None:
+    async with running(tmp_path, mock.status(200, {"choices": []}), unlisted={"reasoning": "strip"}) as guard:
+        for prompt in ([1, 2], [[1], [2]]):
+            status, _, body = await guard.post({"model": "m", "prompt": prompt}, "completions")
+            assert (status, error_of(body)[0]) == (400, "invalid_type")
+            assert "Give prompts as texts" in error_of(body)[1]
+        status, _, _ = await guard.post({"model": "m", "prompt": ["a", "b"]}, "completions")
+        assert status == 200
 
 
 @pytest.mark.parametrize("status", [401, 403, 302])

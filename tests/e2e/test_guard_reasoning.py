@@ -202,7 +202,9 @@ async def test_a_streamed_response(guard: Guard, policy: str) -> None:
 
 
 async def test_pass_changes_no_byte(guard: Guard) -> None:
-    data = written(response_stream(["α"], ["<think>β</think>Yes"])) + b": odd\r\n\r\ndata: {broken\n\nrest"
+    data = b": odd\r\n\r\ndata: {broken\n\n" + written(
+        response_stream(["α"], ["<think>β</think>Yes"]), done=False
+    )
     guard.behind.says = data
     found = await guard.post({"model": "pass", "input": "hi", "stream": True}, route="responses")
     assert found.body == data

@@ -559,9 +559,11 @@ def test_an_error_is_said_in_our_words(route: Any, said: Any, code: str) -> None
     ],
 )  # fmt: skip
 def test_an_answer_that_is_an_error_is_said_in_our_words(status: int, body: bytes, code: str) -> None:
-    said = answer_errors.told(status, body)
-    assert not leaks(said.decode())
-    assert json.loads(said)["error"]["code"] == code
+    said = answer_errors.told(status, body, "7")
+    assert not leaks(said.body.decode())
+    assert json.loads(said.body)["error"]["code"] == code
+    assert (said.status, said.headers) == (status, {"retry-after": "7"})
+    assert answer_errors.told(status, body, "\u03b1").headers == {}
 
 
 # What cannot be read ------------------------------------------------------------------------------------

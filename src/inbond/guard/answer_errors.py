@@ -27,9 +27,10 @@ _FULL: Final = Refusal(429, "rate_limit_exceeded", "The model server is busy. Tr
 _FAILED: Final = Refusal(500, "upstream_error", "The model server failed.", "server_error")
 
 
-def told(status: int, body: bytes) -> bytes:
-    """The body of an answer whose ``status`` is 400 or more."""
-    return replace(_which(status, body), status=status).body
+def told(status: int, body: bytes, retry_after: str = "") -> Refusal:
+    """Of an answer whose ``status`` is 400 or more; ``retry_after`` is its header, in seconds."""
+    headers = {"retry-after": retry_after} if retry_after.isdecimal() else {}
+    return replace(_which(status, body), status=status, headers=headers)
 
 
 def ours(error: Any) -> dict[str, Any]:

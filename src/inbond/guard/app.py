@@ -11,7 +11,7 @@ from typing import Final, final
 
 from aiohttp import web
 
-from inbond.guard import actions, meter, models, passing, refusals, standing, wire
+from inbond.guard import actions, answer_errors, meter, models, passing, reasoning, refusals, standing, wire
 from inbond.guard.budget import Usage
 from inbond.guard.callers import Caller, Callers
 from inbond.guard.config import GuardConfig, ModelPolicy
@@ -129,8 +129,10 @@ class Gateway:
         policy = self._config.policy(asked.model)
         if policy is None:
             raise refusals.no_model(asked.model)
+        if reasoning.unread(standing.shows(policy, actions.steps(seen.tier)), asked):
+            raise refusals.unread_prompt()
         sent, back = self._sealer.opened(caller, asked)
-        seen.sealed = back.outcome
+        seen.sealed, seen.foreign = back.outcome, back.foreign
         estimate = Usage(asked.prompt_tokens, asked.completion_tokens(policy.default_max_tokens))
         hold = await self.reservations.hold(seen.id, caller.scopes, estimate, policy.price)
         most = Usage(asked.prompt_most, estimate.completion_tokens)
@@ -263,6 +265,9 @@ class Gateway:
         if answer.status < 400:
             metered.body(body)
             body = passing.shown(body, asked, self._hiding(asked, seen))
+        elif self._hiding(asked, seen) is not None:
+            seen.error_bytes = len(body)
+            raise answer_errors.told(answer.status, body, answer.headers.get("retry-after", ""))
         else:
             metered.failed()
         seen.status = answer.status

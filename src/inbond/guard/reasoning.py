@@ -33,6 +33,14 @@ class NotUnderstoodError(ValueError):
     """A whole answer that is no JSON object: nobody knows what of it is reasoning."""
 
 
+def unread(policy: ModelPolicy, asked: Asked) -> bool:
+    """Whether a prompt is given as numbers of tokens: nobody here could tell whether it opens a tag."""
+    if policy.reasoning == "pass" or asked.route != "completions":
+        return False
+    prompt = asked.value.get("prompt")
+    return any(not isinstance(each, str) for each in (prompt if isinstance(prompt, list) else [prompt]))
+
+
 def hiding_for(policy: ModelPolicy, asked: Asked, seal: Callable[[str], str]) -> Hiding | None:
     """How the answer's reasoning is hidden; None where all of it passes."""
     if policy.reasoning == "pass" or asked.route == "embeddings":

@@ -51,6 +51,13 @@ def bad_request(code: str, message: str) -> Refusal:
     return Refusal(400, code, message)
 
 
+def unread_prompt() -> Refusal:
+    """Nobody here can tell how an answer to it begins."""
+    return Refusal(
+        400, "invalid_type", "Give prompts as texts: numbers of tokens are not read for this model."
+    )
+
+
 def too_large(most: int) -> Refusal:
     """The body has too many bytes."""
     return Refusal(413, "too_large", f"A body may have {most:,} bytes.")

@@ -26,6 +26,10 @@ class Seen:
     usage: Usage | None = None
     sealed: Outcome | None = None
     """The gravest outcome of the sealed reasoning that was handed back; None where none was."""
+    foreign: tuple[int, ...] = ()
+    """The numbers of envelopes that were sealed for strangers, each once (``sealing.Opened``)."""
+    error_bytes: int = 0
+    """How long an upstream's error was that nobody was shown: it may hold reasoning, and prompts."""
     tier: Tier = 0
     began: float = 0.0
     first_byte: float | None = None
@@ -44,6 +48,7 @@ class Seen:
             "prompt_tokens": self.usage.prompt_tokens if self.usage else None,
             "completion_tokens": self.usage.completion_tokens if self.usage else None,
             "sealed": self.sealed,
+            "error_bytes": self.error_bytes,
             "tier": self.tier,
             "first_byte_ms": round((self.first_byte - self.began) * 1e3, 2) if self.first_byte else None,
             "ms": round((self.ended - self.began) * 1e3, 2),
