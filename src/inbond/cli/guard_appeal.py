@@ -104,15 +104,18 @@ def _lines(cases: Iterable[Case], now: datetime) -> Iterator[str]:
 
 def _told(appeal: Appeal, now: datetime) -> str:
     from inbond.guard.appeals import said_at
+    from inbond.guard.overview.times import by_when
 
     if appeal.outcome is not None:
         return f"{appeal.outcome} by {appeal.by}: {appeal.answer}"
     if not appeal.is_open(now):
         return f"granted, as nobody answered by {said_at(appeal.due)}"
-    return f"open, {(appeal.due - now).total_seconds() / 3600:.1f} hours left: {appeal.text}"
+    return f"open, to be answered {by_when(appeal.due, now)}: {appeal.text}"
 
 
 def _json(case: Case, now: datetime) -> dict[str, Any]:
+    from inbond.guard.overview.data import appeal_json
+
     signed, ceiling = case.suspension, case.ceiling(now)
     return {
         "account": case.account,
@@ -134,17 +137,4 @@ def _json(case: Case, now: datetime) -> dict[str, Any]:
             "reason": ceiling.reason,
         },
         "appeals": [appeal_json(each) for each in case.appeals],
-    }
-
-
-def appeal_json(appeal: Appeal) -> dict[str, Any]:
-    """An appeal as --json shows it."""
-    return {
-        "id": appeal.id,
-        "text": appeal.text,
-        "at": appeal.at.isoformat(),
-        "due": appeal.due.isoformat(),
-        "outcome": appeal.outcome,
-        "answer": appeal.answer,
-        "by": appeal.by,
     }

@@ -29,7 +29,7 @@ from inbond.guard.overview.times import time_of
 from inbond.report.guard_view import Entry, Link, Row
 from inbond.report.wording import count
 
-MOST_ROWS: Final = 80
+MOST_ROWS: Final = 40
 MOST_MOMENTS: Final = 60
 """Changes of one account's tier that are drawn, the latest."""
 History = Mapping[str, Sequence[Moment]]

@@ -15,10 +15,10 @@ from inbond.guard.detect.judge import FDR
 from inbond.guard.detect.memory import WINDOW_S
 from inbond.guard.overview import accounts, groups
 from inbond.guard.overview.evidence import NAMES
-from inbond.guard.overview.numbers import Sources, by_when, counted, summary, tenants_of
+from inbond.guard.overview.numbers import Sources, counted, summary, tenants_of
 from inbond.guard.overview.sightings import MOST_SIGHTINGS, resembling
 from inbond.guard.overview.sightings import drawn as sighting_of
-from inbond.guard.overview.times import time_of
+from inbond.guard.overview.times import by_when, time_of
 from inbond.report.guard_view import Objection, View
 from inbond.report.picture import Tone
 

@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Any, final
 
 from inbond.guard.actions import TIERS, Tier
-from inbond.guard.appeals import Appeal, Case, Ceiling, case_of, said_at, said_of
+from inbond.guard.appeals import Appeal, Case, Ceiling, case_of, said_of
 from inbond.guard.detect.judge import Cluster
 from inbond.guard.detect.memory import Memory
 from inbond.guard.overview.evidence import NAMES
-from inbond.guard.overview.times import time_left, time_of
+from inbond.guard.overview.times import by_when, time_of
 from inbond.report.guard_view import Tenant
 from inbond.report.wording import plural
 
@@ -127,11 +127,6 @@ def _waiting(dues: Sequence[datetime], now: datetime) -> str:
     first = "the first to be" if len(dues) > 1 else "to be"
     verb = "is" if len(dues) == 1 else "are"
     return f"{plural(len(dues), 'appeal')} {verb} open, {first} answered {by_when(min(dues), now)}."
-
-
-def by_when(due: datetime, now: datetime) -> str:
-    """``by 2026-11-23 12:29 UTC, 23 h 59 min left``: the end, and how far off it was when this was said."""
-    return f"by {said_at(due)}, {time_left(due, now)} left"
 
 
 def tenants_of(sources: Sources) -> list[Tenant]:
