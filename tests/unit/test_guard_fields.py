@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import typing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -241,6 +243,17 @@ def test_a_limit_that_a_provider_allows_is_counted_and_goes_on_by_that_name() ->
 def test_a_response_is_never_kept(value: dict[str, Any]) -> None:
     assert sent("responses", value)["store"] is False
     assert "store" not in sent("completions", {})
+
+
+def test_the_page_for_providers_lists_every_field() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "guard.md").read_text("utf-8")
+    section = page.split("## What may be asked\n")[1].split("\n## ")[0]
+    rows = [line.split("|")[1:3] for line in section.splitlines() if line.startswith("| ")][1:]
+    told = {name.strip(): set(re.findall(r"`(\w+)`", cells)) for name, cells in rows}
+    for route in ROUTES:
+        beside = set() if route == "embeddings" else told["all but embeddings"]
+        assert told["all"] | beside | told[route] == fields.LISTED[route]
+    assert set(fields.NEVER) <= set(re.findall(r"`(\w+)`", section))
 
 
 # The provider's own list ----------------------------------------------------------------------------------
