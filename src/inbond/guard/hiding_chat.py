@@ -108,7 +108,7 @@ class Choice:
     def event(self, found: Json) -> tuple[Json | None, list[Json]]:
         """A choice of a stream: as it is shown (itself, or None for nothing), and the covers before it."""
         last = bool(found.get("finish_reason"))
-        name, choice = _opened(found)
+        name, choice = _opened(found, "delta", "message", "text")
         delta = choice.get(name)
         if isinstance(delta, str):
             shown = self._completion(choice, last=last)
@@ -132,7 +132,7 @@ class Choice:
 
     def whole(self, found: Json) -> Json:
         """A choice of a whole answer."""
-        name, choice = _opened(found)
+        name, choice = _opened(found, "message", "delta", "text")
         message = choice.get(name)
         if isinstance(message, str):
             return self._completion(choice, last=True, whole=True)
@@ -292,11 +292,12 @@ def hide_chat(hiding: Hiding, value: Json) -> Json:
     return {**answer, "choices": shown}
 
 
-def _opened(found: Json) -> tuple[str, Json]:
-    """Where the choice speaks, and what is known of it; itself when nothing is left out."""
-    name = next((each for each in ("delta", "message") if isinstance(found.get(each), dict)), "text")
+def _opened(found: Json, *places: str) -> tuple[str, Json]:
+    """Where the choice speaks, in the first of the places, and what is known of it; itself when nothing is
+    left out."""
+    name = next((each for each in places[:-1] if isinstance(found.get(each), dict)), places[-1])
     choice = only(found, CHOICE)
-    for other in ("delta", "message", "text"):
+    for other in places:
         if other != name and choice.get(other):
             choice = {field: each for field, each in choice.items() if field != other}
     return name, choice
