@@ -15,8 +15,11 @@ from inbond.digest import Digest
 from inbond.guard import actions, appeals, observe, wire
 from inbond.guard.detect.judge import Judged
 from inbond.guard.observe import Change, Observer
+from inbond.guard.receipts import Issuer
 from inbond.guard.standing import JUDGED, Standings
 from inbond.guard.state_sqlite import SqliteState
+from inbond.ledger import receipts
+from inbond.ledger.attest import KeyStore
 from inbond.ledger.ledger import Ledger
 from inbond.types import Reason, Verdict
 from tests.contract import mock_host as mock
@@ -196,3 +199,30 @@ def test_the_models_own_items_are_not_what_the_caller_said() -> None:
     ]
     asked = wire.read("responses", json.dumps({"model": "m", "input": said}).encode())
     assert wire.said_last(asked) == "42\nsecond"
+
+
+async def test_a_restricted_customers_receipt_is_for_what_it_sent(tmp_path: Path, beside: Beside) -> None:
+    asked = {**ASKED, "logprobs": True}
+
+    def with_issuer(state: SqliteState) -> Mapping[str, Any]:
+        return {**beside(state), "issuer": Issuer("i", None, KeyStore(tmp_path / "receipt-keys"))}
+
+    async with running(tmp_path, mock.status(200, THINKS), beside=with_issuer) as guard:
+        await beside.put(2)
+        _, headers, _ = await guard.post(asked)
+        assert "logprobs" not in guard.mock.bodies[0]
+    claims = receipts.read(headers[receipts.HEADER]).claims
+    assert claims.request.fits("request", asked)
+
+
+async def test_what_goes_wrong_with_marks_leaves_nothing_held(
+    tmp_path: Path, beside: Beside, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise OverflowError
+
+    async with running(tmp_path, mock.status(200, THINKS), beside=beside) as guard:
+        monkeypatch.setattr(beside.observer, "take", broken)
+        status, _, _ = await guard.post()
+        assert (status, guard.taken(), guard.used()) == (200, 0, 7)
+    assert "detection could not take a request in" in caplog.text

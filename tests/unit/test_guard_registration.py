@@ -23,11 +23,12 @@ from inbond.guard.budget import Price, Usage
 from inbond.guard.callers import Callers, hash_of, parse_callers
 from inbond.guard.callers_file import CallersFile
 from inbond.guard.receipts import Issuer
-from inbond.guard.registration import Wish
+from inbond.guard.registration import Registration, Wish
 from inbond.ledger import envelope, receipts
 from inbond.ledger.attest import KeyStore, Signer
 from inbond.ledger.envelope import Envelope
 
+DIGEST = Digest("sha256:" + "0" * 64)
 WISH = Wish("acme", "a small model for our shop's help desk", ("big", "bigger"), 250.5, date(2026, 10, 1),
             date(2026, 12, 31))  # fmt: skip
 
@@ -178,6 +179,25 @@ def test_receipts_repeat_what_is_registered_for_that_model_and_that_day(
     assert told("big", at(2026, 11, 1)) == (WISH.purpose, caller.registration.digest)
     assert told("small", at(2026, 11, 1)) == (None, None)
     assert told("big", at(2027, 1, 1)) == (None, None)
+
+
+@given(
+    st.dates(), st.one_of(st.none(), st.dates()), st.datetimes(datetime(1900, 1, 1), timezones=st.just(UTC))
+)
+def test_it_holds_from_its_first_day_to_the_end_of_its_last(
+    since: date, until: date | None, now: datetime
+) -> None:
+    until = until and max(since, until)
+    found = Registration("t", "p", ("m",), 1.0, since, until, DIGEST, DIGEST)
+    inside = since <= now.date() <= (until or date.max)
+    assert found.covers("m", now.timestamp()) is inside
+    assert not found.covers("n", now.timestamp())
+
+
+def test_the_last_day_that_there_is_is_a_day_like_others(signer: Signer) -> None:
+    wish = replace(WISH, until=date.max)
+    found = registration.read("a.json", registration.seal(wish, signer), signer.public.id)
+    assert found.covers("big", at(2026, 11, 1))
 
 
 def test_without_one_nothing_is_registered() -> None:

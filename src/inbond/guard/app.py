@@ -4,6 +4,7 @@ module's; here is only what comes after what, and that whatever was reserved is 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -35,6 +36,7 @@ from inbond.ledger.issuer_keys import WELL_KNOWN
 from inbond.ledger.receipts import HEADER
 
 _ROUTES: Final[Mapping[str, wire.Route]] = {f"/v1/{route}": route for route in wire.ROUTES}
+_LOG: Final = logging.getLogger(__name__)
 _MODELS: Final = "/v1/models"
 
 
@@ -124,14 +126,14 @@ class Gateway:
         caller = await self._standing(self._caller(request), seen)
         if route is None:
             return await self._pass(request, caller, seen)
-        asked = standing.asks(await self._asked(request, route), actions.steps(seen.tier))
+        asked = await self._asked(request, route)
         seen.model = asked.model
         policy = self._config.policy(asked.model)
         if policy is None:
             raise refusals.no_model(asked.model)
         if reasoning.unread(standing.shows(policy, actions.steps(seen.tier)), asked):
             raise refusals.unread_prompt()
-        sent, back = self._sealer.opened(caller, asked)
+        sent, back = self._sealer.opened(caller, standing.asks(asked, actions.steps(seen.tier)))
         seen.sealed, seen.foreign = back.outcome, back.foreign
         estimate = Usage(asked.prompt_tokens, asked.completion_tokens(policy.default_max_tokens))
         hold = await self.reservations.hold(seen.id, caller.scopes, estimate, policy.price)
@@ -149,9 +151,11 @@ class Gateway:
             metered.failed()
             raise
         finally:
-            seen.usage = metered.usage()
-            self._observe(request, caller, asked, seen)
-            await self.reservations.settle(hold, seen.usage)
+            try:
+                seen.usage = metered.usage()
+                await self.reservations.settle(hold, seen.usage)
+            finally:
+                self._observe(request, caller, asked, seen)
 
     # Who asks, and for what -----------------------------------------------------------------------------
 
@@ -197,7 +201,10 @@ class Gateway:
             request.headers.get("user-agent"), caller.payment, caller.mail_domain, caller.created,
             caller.plan, asked.model, None, used.prompt_tokens, used.completion_tokens, seen.sealed,
         )  # fmt: skip
-        self._observer.take(about, "\n".join(asked.system), wire.said_last(asked))
+        try:
+            self._observer.take(about, "\n".join(asked.system), wire.said_last(asked))
+        except Exception:  # the answer is given, and detection is no part of it
+            _LOG.exception("detection could not take a request in")
 
     async def _asked(self, request: web.Request, route: wire.Route) -> Asked:
         if any(each.lower() != "identity" for each in request.headers.getall("content-encoding", [])):

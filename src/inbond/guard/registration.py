@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any, Final, final
 
 from inbond import digest
@@ -49,12 +49,8 @@ class Registration:
 
     def covers(self, model: str, at: float) -> bool:
         """Whether it speaks of this model at this time, in seconds since 1970."""
-        ends = None if self.until is None else _seconds(self.until + timedelta(days=1))
-        return model in self.models and _seconds(self.since) <= at and (ends is None or at < ends)
-
-
-def _seconds(day: date) -> float:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
+        day = datetime.fromtimestamp(at, UTC).date()
+        return model in self.models and self.since <= day and (self.until is None or day <= self.until)
 
 
 @final
