@@ -20,7 +20,7 @@ from inbond.guard import fields, passing
 from inbond.guard.config import parse_config
 from inbond.guard.wire import ROUTES, BadRequestError, Route, read
 
-SAID = {
+SAID: dict[str, dict[str, Any]] = {
     "chat/completions": {"messages": [{"role": "user", "content": "hi"}]},
     "completions": {"prompt": "hi"},
 }

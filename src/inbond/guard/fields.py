@@ -91,6 +91,7 @@ _KEPT: Final = frozenset(
 _MEDIA: Final = frozenset({"audio", "file", "image", "video", "input_audio"})
 """Objects that have their data in them, or only an id."""
 _ADDRESSES: Final = frozenset({"url", "image_url", "file_url", "video_url", "audio_url"})
+_TELLING: Final = _KEPT | _MEDIA | _ADDRESSES
 _SCHEMES: Final = ("http:", "https:", "data:")
 _ARGUMENTS: Final = "arguments"
 """What a model said to a function, where servers take it as an object."""
@@ -144,7 +145,7 @@ def elsewhere(message: Mapping[str, Any], *, item: bool) -> str | None:
         return (
             f"items of type {str(kind)[:64]!a} are not served: messages, reasoning and calls of functions are"
         )
-    if kind == "item_reference" or message.keys() <= {"id", "type"}:
+    if kind == "item_reference" or (len(message) <= 2 and message.keys() <= {"id", "type"}):
         return "an item that is only named is not served: send it whole"
     if kind == "reasoning" and EMPTIED not in message and not _says(message):
         return "reasoning that is only named is not served: send it whole, or leave it out"
@@ -160,12 +161,12 @@ def _within(message: Mapping[str, Any]) -> str | None:
     while waiting:
         found = waiting.pop()
         if isinstance(found, dict):
-            if (fault := _named(found)) is not None:
+            if not _TELLING.isdisjoint(found) and (fault := _named(found)) is not None:
                 return fault
             waiting += [
                 each for name, each in found.items() if isinstance(each, (dict, list)) and name != _ARGUMENTS
             ]
-        elif isinstance(found, list):
+        else:
             waiting += [each for each in found if isinstance(each, (dict, list))]
     return None
 
