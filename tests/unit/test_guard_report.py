@@ -191,8 +191,11 @@ def test_the_page_is_not_written_into_the_workspace(report: Report, guarded: Wor
 def test_where_no_guard_ran_it_says_so_and_makes_nothing(
     workspace: Workspace, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    page = tmp_path / "none.html"
-    assert run(["guard", "report", "--home", str(workspace.home), "--page", str(page)]) == 0
+    page, config = tmp_path / "none.html", tmp_path / "guard.yaml"
+    config.write_text("upstream: {url: 'http://localhost:1'}\nmodels: {m: {}}\nissuer: x\n")
+    where = ["--home", str(workspace.home)]
+    assert run(["guard", "report", *where, "--config", str(config), "--quiet"]) == 0
+    assert run(["guard", "report", *where, "--page", str(page)]) == 0
     assert capsys.readouterr().out.startswith("No request was judged yet.\n")
     assert not workspace.home.exists()
     assert "Nobody has called yet." in check(page.read_text(encoding="utf-8")).texts
@@ -263,6 +266,21 @@ def test_the_commands_it_shows_do_what_they_say(tmp_path: Path, capsys: pytest.C
     after = call(f"inbond guard report {options}")
     assert "5 are suspended by a person's signature; of the others 0 are proposed" in after
     assert "and 2 watched; 2 are lifted by a person. No appeal is open." in after
+
+
+def test_every_command_that_is_shown_looks_where_the_report_did() -> None:
+    standing = {f"t/{number}": kept(3) for number in range(60)}
+    cluster = Cluster("payment:1", "payment", 2, 2, ("t/1", "t/2"), Verdict("none", (), "sha256:0", "v"))  # type: ignore[arg-type]
+    made = sources(
+        tuple(standing), standing=standing, clusters=(cluster,) * 9, options=("--home", "a b"),
+        cases={f"t/{number}": held(f"t/{number}") for number in range(30)},
+    )  # fmt: skip
+    shown = view(made)
+    page = " ".join(check(render_guard_page(shown, "0")).texts)
+    told = [*re.findall(r"inbond guard [^;]*?(?= ;| shows| lists| inbond|  )", page), *lines(shown)]
+    commands = [each for each in told if "inbond guard" in each]
+    assert len(commands) > 60
+    assert [each for each in commands if "--home 'a b'" not in each] == []
 
 
 def test_the_groups_alone_are_those_of_the_whole_judgement(guarded: Workspace) -> None:
