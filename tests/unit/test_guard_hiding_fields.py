@@ -381,6 +381,28 @@ def test_events_of_other_kinds_are_left_out(kind: str) -> None:
     assert streamed([{"type": kind, "delta": "α", "item": {"content": "α"}}], "responses") == []
 
 
+# As it is configured ------------------------------------------------------------------------------------
+
+
+def test_reasoning_between_bare_words_is_hidden_where_it_is_configured() -> None:
+    """gpt-oss behind a server that drops special tokens."""
+    asks = asked()
+    hides = hiding("strip", asks, begins_inside=True, think_tags=[["<|channel|>analysis", "assistantfinal"]])
+    found = chat_stream(
+        [{"content": "analysisα"}, {"content": "βassistant"}, {"content": "finalAn analysis."}]
+    )
+    assert said(values(hidden_stream(asks, hides, [written(found)]))) == "An analysis."
+
+
+def test_without_tags_texts_pass_and_fields_are_still_known_ones() -> None:
+    """For a server that separates all reasoning itself."""
+    asks = asked()
+    found = chat_stream([{"content": "<think>x</think> ["}, {"reasoning": "α", "thought": "α"}])
+    events = values(hidden_stream(asks, hiding("strip", asks, think_tags=[]), [written(found)]))
+    assert said(events) == "<think>x</think> ["
+    assert not leaks(events)
+
+
 # Events that are like one that passed -------------------------------------------------------------------
 
 
