@@ -112,6 +112,17 @@ def test_a_response_without_a_count_is_counted_and_over(kind: str) -> None:
     assert used == Usage(20, 6)
 
 
+@pytest.mark.parametrize("cut", ["", "\n\n", "\n\n\n\n"])
+@pytest.mark.parametrize("used", [{"usage": {"prompt_tokens": 500, "completion_tokens": 1_000}}, {}])
+def test_an_answer_that_does_not_stream_is_counted_however_it_is_written(
+    cut: str, used: dict[str, Any]
+) -> None:
+    value = {"choices": [{"message": {"content": "y" * 4_000}}], **used}
+    data = json.dumps(value, indent=1).replace("\n", cut or "\n").encode() + cut.encode()
+    _, _, found = passed(asked(), data)
+    assert found.completion_tokens >= (1_000 if used else 4_000)
+
+
 def test_a_text_that_quotes_an_end_is_none() -> None:
     text = event({"type": "response.output_text.delta", "delta": '{"type": "response.completed", "usage": {'})
     assert passed(asked("responses"), text, text)[1] == []

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any, Final, final
 
 from inbond.guard.budget import Usage
-from inbond.guard.sse import DONE, Event
+from inbond.guard.sse import BOM, DONE, Event
 
 _USAGE: Final = re.compile(rb'"usage"\s*:\s*\{')
 _TEXT: Final = re.compile(
@@ -33,6 +33,8 @@ _NO_TEXT: Final = frozenset(
 """Fields whose strings are no part of an answer's text, or say again what is in it."""
 _REPEATS: Final = re.compile(rb'"type"\s*:\s*"response\.[a-z_.]*(?<!\.delta)"')
 """Events of a response that say again what its deltas said."""
+_BESIDE: Final = (b":", b"event:", b"id:", b"retry:", BOM)
+"""How an event without data begins."""
 _ENDS: Final = frozenset(
     {"response.completed", "response.incomplete", "response.failed", "response.cancelled"}
 )
@@ -69,6 +71,8 @@ class Meter:
     def event(self, found: Event) -> bool:
         """Looks at one event of a stream. Whether it holds the usage alone, and no part of the answer."""
         if found.data is None:
+            if not found.raw.startswith(_BESIDE):
+                self.rest(found.raw)  # a whole answer, or a part of one, with empty lines in it
             return False
         if found.data == DONE:
             self._over = True

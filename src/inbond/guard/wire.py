@@ -53,7 +53,7 @@ class BadRequestError(ValueError):
 class Asked:
     """One request. ``system`` and ``user`` are its texts, in order; ``answers`` how many are asked for;
     ``most_tokens`` what it allows each of them, None when it does not say; ``prompt_tokens`` an estimate, and
-    ``prompt_most`` what it cannot be beyond, a token a byte; ``value`` the JSON itself."""
+    ``prompt_most`` what is settled where nobody counts, a token a byte; ``value`` the JSON itself."""
 
     route: Route
     model: str
