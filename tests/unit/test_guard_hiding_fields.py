@@ -281,6 +281,16 @@ def test_tokens_of_reasoning_that_nothing_else_shows_are_left_out() -> None:
     assert shown(body, "responses")["output"][0]["content"] == [{**part, "logprobs": []}]
 
 
+@pytest.mark.parametrize(
+    "where", [{"delta": None}, {"message": []}, {"text": None}, {}, {"delta": {}}, {"text": ""}]
+)
+@pytest.mark.parametrize("listed", [{"content": [token("α")]}, {"refusal": [token("α")]}, {"tokens": ["α"]}])
+def test_tokens_of_a_choice_that_says_nothing_are_left_out(where: Json, listed: Json) -> None:
+    choice = {"index": 0, **where, "logprobs": listed, "finish_reason": "stop"}
+    assert not leaks(shown({"choices": [choice]}))
+    assert not leaks(streamed([{"choices": [choice]}]))
+
+
 def test_columns_of_tokens_are_cut_at_the_end_of_the_text() -> None:
     found = {
         "tokens": ["Yes", "</s>"],

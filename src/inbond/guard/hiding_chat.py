@@ -114,7 +114,7 @@ class Choice:
             shown = self._completion(choice, last=last)
             return (shown if shown.get("text") or last or shown is found else None), []
         if not isinstance(delta, dict):
-            return choice, []
+            return _with_logprobs(choice, {}), []
         piece, covers = self.piece(delta, last=last)
         began, self._began = self._began, self._began or bool(delta.get("role"))
         if piece is delta:
@@ -137,7 +137,7 @@ class Choice:
         if isinstance(message, str):
             return self._completion(choice, last=True, whole=True)
         if not isinstance(message, dict):
-            return choice
+            return _with_logprobs(choice, {})
         shown, covers = self.piece(message, last=True, whole=True)
         if shown is message:
             return _with_logprobs(choice, message)
