@@ -169,6 +169,25 @@ def test_of_several_answers_those_that_a_server_leaves_out_count() -> None:
     assert alone.usage() == Usage(5, 3)
 
 
+def test_a_stream_of_several_answers_has_a_count_for_each() -> None:
+    """llama.cpp's way: a count with timings when an answer ends, before the others are over."""
+    meter = Meter(Usage(20, 200), stream=True, answers=2)
+    for value in (says("a"), told(35, 6, timings={}), says("b"), says("c"), told(35, 7, timings={})):
+        meter.event(event(value))
+    assert meter.usage() == Usage(35, 13)
+    meter = Meter(Usage(20, 200), stream=True, answers=2, prompts=2)
+    for value in (told(35, 6, timings={}), told(5, 7, timings={})):
+        meter.event(event(value))
+    assert meter.usage() == Usage(40, 13)
+    whole = Meter(Usage(400, 200), stream=False, answers=2, prompts=2)
+    whole.body(answers("abc", "defg", timings={}))
+    assert whole.usage() == Usage(400, 3 + 4), "its count of prompts is the first's too"
+    same = Meter(Usage(20, 200), stream=True, answers=2)
+    for value in (told(35, 6), told(35, 13)):
+        same.event(event(value))
+    assert same.usage() == Usage(35, 13), "who counts all says so once more, and is believed"
+
+
 def test_a_stream_of_several_answers_has_a_token_in_every_piece() -> None:
     meter = Meter(Usage(20, 300), stream=True, answers=3)
     for _ in range(9):

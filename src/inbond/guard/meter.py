@@ -46,11 +46,12 @@ _MOST_TOKENS: Final = 10**9
 @final
 class Meter:
     """Counts one answer. ``unless_told`` is what a request used of which nothing is known but what was asked;
-    ``stream`` whether the answer comes in pieces; ``answers`` how many of them were asked for."""
+    ``stream`` whether the answer comes in pieces; ``answers`` how many are asked for, to ``prompts``."""
 
-    def __init__(self, unless_told: Usage, *, stream: bool, answers: int = 1) -> None:
+    def __init__(self, unless_told: Usage, *, stream: bool, answers: int = 1, prompts: int = 1) -> None:
         self._unless_told = unless_told
         self._answers = answers
+        self._prompts = prompts
         self._stream = stream
         self._told: Usage | None = None
         self._passed = self._said = self._pieces = 0
@@ -88,8 +89,9 @@ class Meter:
         usage = usage_of(value) if value is not None else None
         if value is None or usage is None:
             return self._text(found.data)
-        self._tell(usage)
-        return value.get("choices") == []
+        alone = value.get("choices") == []
+        self._tell(self._with_earlier(usage) if alone and self._counts_one(value) else usage)
+        return alone
 
     def _text(self, data: bytes) -> bool:
         text = 0 if _REPEATS.search(data) else _text_bytes(data)
@@ -112,13 +114,36 @@ class Meter:
         value = _object(data)
         if value is not None and (usage := usage_of(value)) is not None:
             self._tell(usage)
-            if self._answers > 1:
-                self._passed += _left_out(value, self._unless_told.completion_tokens // self._answers)
+            if self._counts_one(value):
+                self._add_left_out(value, usage)
 
     def body(self, data: bytes) -> None:
         """Looks at a whole answer."""
         self._answered = True
         self.rest(data)
+
+    def _counts_one(self, value: Mapping[str, Any]) -> bool:
+        """Whether a count is that of one answer among several, as llama.cpp's is, which sends ``timings``."""
+        return self._answers > 1 and "timings" in value
+
+    def _with_earlier(self, usage: Usage) -> Usage:
+        """In a stream every answer ends with a count of its own."""
+        if self._told is None:
+            return usage
+        prompts = (self._told.prompt_tokens, usage.prompt_tokens)
+        return Usage(
+            sum(prompts) if self._prompts > 1 else max(prompts),
+            self._told.completion_tokens + usage.completion_tokens,
+        )
+
+    def _add_left_out(self, value: Mapping[str, Any], usage: Usage) -> None:
+        """A whole answer has the count of the first: of the others, the most that they can have."""
+        if self._prompts > 1:
+            self._told = Usage(self._unless_told.prompt_tokens, usage.completion_tokens)
+        most_each = self._unless_told.completion_tokens // self._answers
+        choices = value.get("choices")
+        for each in choices[1:] if isinstance(choices, list) else ():
+            self._passed += min(most_each, _text_bytes(json.dumps(each).encode()))
 
     def failed(self) -> None:
         """The upstream gave no answer, and nothing is to be paid. One that gave one is paid, whatever it was
@@ -145,15 +170,6 @@ def _object(data: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
-
-
-def _left_out(value: Mapping[str, Any], most_each: int) -> int:
-    """The most tokens of answers that are not in the count: of several, llama.cpp (which sends ``timings``)
-    counts the first."""
-    choices = value.get("choices")
-    if "timings" not in value or not isinstance(choices, list):
-        return 0
-    return sum(min(most_each, _text_bytes(json.dumps(each).encode())) for each in choices[1:])
 
 
 def _text_bytes(data: bytes) -> int:

@@ -67,6 +67,11 @@ class Asked:
     prompt_most: int
     value: Mapping[str, Any]
 
+    @property
+    def prompts(self) -> int:
+        """How many prompts it has, each answered by itself."""
+        return _prompts(self.route, self.value)
+
     def completion_tokens(self, unless_said: int) -> int:
         """The most that the answers can have."""
         if self.route == "embeddings":
@@ -181,12 +186,16 @@ def _flag(value: Mapping[str, Any], name: str) -> bool:
 def _answers(route: Route, value: Mapping[str, Any]) -> int:
     """The most that any field says, for each prompt."""
     each = max(_whole(value, name) or 1 for name in fields.ANSWERS)
-    prompts = value.get("prompt") if route == "completions" else None
-    several = isinstance(prompts, list) and any(isinstance(prompt, (str, list)) for prompt in prompts)
-    found = each * len(prompts) if isinstance(prompts, list) and several else each
+    found = each * _prompts(route, value)
     if found > MOST_ANSWERS:
         raise BadRequestError("invalid_type", f"more than {MOST_ANSWERS:,} answers are asked for")
     return found
+
+
+def _prompts(route: Route, value: Mapping[str, Any]) -> int:
+    found = value.get("prompt") if route == "completions" else None
+    several = isinstance(found, list) and any(isinstance(prompt, (str, list)) for prompt in found)
+    return len(found) if isinstance(found, list) and several else 1
 
 
 def _most(value: Mapping[str, Any]) -> int | None:
