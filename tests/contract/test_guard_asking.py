@@ -213,3 +213,13 @@ async def test_a_forged_answer_without_choices_still_costs(tmp_path: Path) -> No
     async with running(tmp_path, mock.status(200, {"thoughts": ["x" * 500]})) as guard:
         status, _, body = await guard.post()
         assert guard.used() >= 500, (status, json.loads(body))
+
+
+async def test_several_prompts_are_each_paid(tmp_path: Path) -> None:
+    """A server that counts the first of several, as llama.cpp does."""
+    choices = [{"index": 0, "text": "a"}, {"index": 1, "text": "b" * 400}]
+    usage = {"prompt_tokens": 5, "completion_tokens": 3}
+    said = {"choices": choices, "usage": usage, "timings": {"predicted_n": 3}}
+    async with running(tmp_path, mock.status(200, said)) as guard:
+        await guard.post({"model": "m", "prompt": ["x" * 500, "y" * 500], "max_tokens": 30}, "completions")
+        assert guard.used() == 1_000 + 2 * 16 + 3 + 30

@@ -138,7 +138,7 @@ class Gateway:
         estimate = Usage(asked.prompt_tokens, asked.completion_tokens(policy.default_max_tokens))
         hold = await self.reservations.hold(seen.id, caller.scopes, estimate, policy.price)
         most = Usage(asked.prompt_most, estimate.completion_tokens)
-        metered = meter.Meter(most, stream=asked.stream, answers=asked.answers)
+        metered = meter.Meter(most, stream=asked.stream, answers=asked.answers, prompts=asked.prompts)
         try:
             headers = headers_for(request.headers)
             body = passing.body_of(sent, policy.default_max_tokens, self._config.upstream.limit_field)
