@@ -43,7 +43,7 @@ def test_a_large_file_is_read_beside_and_comes_to_the_same(tmp_path: Path) -> No
     one, other = callers.now.find("7/1"), callers.now.find("7/2")
     assert one is not None
     assert other is not None
-    assert one.scopes[2] is other.scopes[2], "what is alike is kept once"
+    assert one.limits is other.limits, "what is alike is kept once"
     _write(path, 100, limit=6)
     before = callers.now
     callers.look()

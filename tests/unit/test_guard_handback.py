@@ -36,7 +36,7 @@ DETAIL = {"type": "reasoning.text", "text": "α", "signature": "s", "index": 0}
 
 
 def caller(tenant: str = "acme", account: str = "team-a") -> Caller:
-    return Caller(tenant, account, "sha256:0", None, None, None, None, None, None, ())
+    return Caller(tenant, account, b"", None, None, None, None, None, None, ())
 
 
 class Guard:

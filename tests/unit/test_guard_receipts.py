@@ -25,7 +25,7 @@ from inbond.ledger.receipts import Claims, Payloads, Salted, Texts
 from tests.unit.test_events import values
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "receipts.json"
-CALLER = Caller("acme", "a", "sha256:00", None, None, None, None, None, None, ())
+CALLER = Caller("acme", "a", b"", None, None, None, None, None, None, ())
 ASKED = {"model": "m", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
 TERMS = digest.of_bytes(b"our terms")
 SALT = "A" * 22

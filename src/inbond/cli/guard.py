@@ -54,7 +54,7 @@ def serve(
     Example: inbond guard serve --upstream http://localhost:8000 --config guard.yaml
     """
     from inbond.guard.callers_file import CallersFile
-    from inbond.guard.config import read_config
+    from inbond.guard.config import people_in, read_config
     from inbond.guard.logs import Faults, Lines
     from inbond.guard.receipts import open_issuer
     from inbond.guard.serve import Place, serve
@@ -80,11 +80,11 @@ def serve(
         out.result({"address": address, "upstream": settings.upstream.url}, f"The guard listens at {address}")
         sys.stdout.flush()
 
-    callers = CallersFile(config.parent / settings.callers, say)
+    callers = CallersFile(people_in(config, settings), say, within=settings.callers is None)
     signing = open_issuer(settings, config.parent, folder)
     place = Place(host, port, folder)
     with Ledger.open(workspace, KeyStore.default()) as ledger:
-        asyncio.run(serve(settings, callers, place, os.environ, lines.seen, ready, ledger, signing))
+        asyncio.run(serve(settings, callers, say, place, os.environ, lines.seen, ready, ledger, signing))
     return 0
 
 

@@ -126,6 +126,6 @@ async def _remembered(state: State) -> bytes:
 
 
 def _bytes(place: Path) -> bytes:
-    from inbond.guard.config import read_file
+    from inbond.guard.operator_files import read_file
 
     return read_file(place)

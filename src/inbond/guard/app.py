@@ -13,7 +13,7 @@ from typing import Final, final
 from aiohttp import web
 
 from inbond.guard import actions, answer_errors, meter, models, passing, reasoning, refusals, standing, wire
-from inbond.guard.budget import Usage
+from inbond.guard.budget import Scopes, Usage
 from inbond.guard.callers import Caller, Callers
 from inbond.guard.config import GuardConfig, ModelPolicy
 from inbond.guard.hiding import Hiding
@@ -123,9 +123,10 @@ class Gateway:
         if self.draining:
             raise refusals.draining()
         route = self._route(request)
-        caller = await self._standing(self._caller(request), seen)
+        caller = self._caller(request)
+        scopes = await self._standing(caller, seen)
         if route is None:
-            return await self._pass(request, caller, seen)
+            return await self._pass(request, scopes, seen)
         asked = await self._asked(request, route)
         seen.model = asked.model
         policy = self._config.policy(asked.model)
@@ -136,7 +137,7 @@ class Gateway:
         sent, back = self._sealer.opened(caller, standing.asks(asked, actions.steps(seen.tier)))
         seen.sealed, seen.foreign = back.outcome, back.foreign
         estimate = Usage(asked.prompt_tokens, asked.completion_tokens(policy.default_max_tokens))
-        hold = await self.reservations.hold(seen.id, caller.scopes, estimate, policy.price)
+        hold = await self.reservations.hold(seen.id, scopes, estimate, policy.price)
         most = Usage(asked.prompt_most, estimate.completion_tokens)
         metered = meter.Meter(most, stream=asked.stream, answers=asked.answers, prompts=asked.prompts)
         try:
@@ -178,11 +179,11 @@ class Gateway:
             raise refusals.no_key()
         return caller
 
-    async def _standing(self, caller: Caller, seen: Seen) -> Caller:
-        """The caller with the limits that its tier leaves. Raises Refusal for a suspended account."""
+    async def _standing(self, caller: Caller, seen: Seen) -> Scopes:
+        """The limits that its tier leaves to a caller. Raises Refusal for a suspended account."""
         seen.caller = caller
         if self._standings is None:
-            return caller
+            return caller.scopes
         found = await self._standings.of(caller)
         seen.tier = found.tier
         if found.suspended:
@@ -239,11 +240,11 @@ class Gateway:
             raise refusals.upstream_failed("refused")
         return answer
 
-    async def _pass(self, request: web.Request, caller: Caller, seen: Seen) -> web.StreamResponse:
+    async def _pass(self, request: web.Request, scopes: Scopes, seen: Seen) -> web.StreamResponse:
         """The list of models: counted as a request. The upstream is asked where others than the configured
         ones are served."""
         nothing = Usage(0, 0)
-        hold = await self.reservations.hold(seen.id, caller.scopes, nothing, ModelPolicy().price)
+        hold = await self.reservations.hold(seen.id, scopes, nothing, ModelPolicy().price)
         found = b""
         try:
             if self._config.unlisted is not None:

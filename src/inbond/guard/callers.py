@@ -18,25 +18,48 @@ request its time. The file holds no key, so that whoever reads it can call nothi
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from typing import Annotated, final
+from typing import Annotated, Final, final
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from inbond.digest import Digest, of_bytes
+from inbond.digest import Digest, of_bytes, to_raw
 from inbond.errors import InputError
 from inbond.guard import registration
+from inbond.guard.operator_files import fault, looks_like_key, values
 from inbond.guard.registration import Registration
-from inbond.policy.strict import first_fault
+from inbond.policy.strict import Day
 
 PREFIX = "ib-"
+_LONGEST_NAME: Final = 128
+_WITHIN: Final = frozenset("._-@+・ ")
+
+
+def _named(name: str) -> str:
+    """A name as logs, pages and shells can show it, and as nobody can write it in two ways."""
+    if not 1 <= len(name) <= _LONGEST_NAME:
+        raise ValueError(f"a name has 1 to {_LONGEST_NAME} characters")
+    if unicodedata.normalize("NFC", name) != name:
+        raise ValueError("write the name in Unicode's composed form (NFC)")
+    if looks_like_key(name):
+        raise ValueError("that is a key, and names are shown")
+    fits = all(letter in _WITHIN or unicodedata.category(letter)[0] in "LMN" for letter in name)
+    if not fits or unicodedata.category(name[0])[0] not in "LN" or name.endswith(" "):
+        raise ValueError(
+            "a name begins with a letter or digit; letters, digits, . _ - @ + ・ and spaces follow"
+        )
+    return name
+
+
 _Count = Annotated[int, Field(ge=0, le=10**12)]
 _Usd = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
-_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
-_Hash = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+_Name = Annotated[str, AfterValidator(_named)]
+Hash = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+"""The digest of a key, as files write it."""
 
 
 class _Strict(BaseModel):
@@ -56,55 +79,74 @@ class Limits(_Strict):
     spend_usd_per_month: _Usd | None = None
 
 
-class _Account(_Strict):
-    keys: tuple[_Hash, ...] = ()
+@final
+class Account(_Strict):
+    """One account: hashes of its keys, what it and each of its keys may use, and what its provider knows of
+    it. ``payment`` is a hash of the means of payment, ``created`` the day of sign-up."""
+
+    keys: tuple[Hash, ...] = ()
     limits: Limits = Limits()
     key_limits: Limits = Limits()
     payment: str | None = None
     mail_domain: str | None = None
-    created: date | None = None
+    created: Day | None = None
     plan: str | None = None
 
 
-class _Registered(_Strict):
+@final
+class Registered(_Strict):
     """Where a registration lies, beside the callers' file, and whose signature it must have."""
 
     file: str
-    key: _Hash
-
-
-class _Tenant(_Strict):
-    org: str | None = None
-    registration: _Registered | None = None
-    limits: Limits = Limits()
-    accounts: dict[_Name, _Account]
-
-
-class _File(_Strict):
-    tenants: dict[_Name, _Tenant]
+    key: Hash
 
 
 @final
-@dataclass(frozen=True)
+class Tenant(_Strict):
+    """One customer: accounts that are declared to belong together."""
+
+    org: str | None = None
+    registration: Registered | None = None
+    limits: Limits = Limits()
+    accounts: dict[_Name, Account]
+
+
+class _File(_Strict):
+    tenants: dict[_Name, Tenant]
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Caller:
-    """Whose key it is. ``payment`` is a hash of the means of payment, ``created`` seconds since 1970,
-    ``registration`` what its tenant signed, in force or not. ``scopes`` are all limits that a request counts
-    against, by the name of their counter."""
+    """Whose key it is. ``key`` are the 32 bytes of its hash, ``payment`` is a hash of the means of payment,
+    ``created`` seconds since 1970, ``registration`` what its tenant signed, in force or not. ``limits`` are
+    those of the key, the account and the tenant. There are 100,000 of these in memory: what is alike is kept
+    once, and names of counters are made when they are asked for."""
 
     tenant: str
     account: str
-    key: str
+    key: bytes
     org: str | None
     registration: Registration | None
     payment: str | None
     mail_domain: str | None
     created: float | None
     plan: str | None
-    scopes: tuple[tuple[str, Limits], ...]
+    limits: tuple[Limits, ...]
 
     @property
     def name(self) -> str:
         return f"{self.tenant}/{self.account}"
+
+    @property
+    def scopes(self) -> tuple[tuple[str, Limits], ...]:
+        """All limits that a request counts against, by the name of their counter."""
+        names = (f"key:{self.key.hex()[:16]}", f"account:{self.name}", f"tenant:{self.tenant}")
+        own = tuple(zip(names, self.limits, strict=True))
+        if self.registration is None:
+            return own
+        agreed = Limits(spend_usd_per_month=self.registration.budget_usd)
+        return (*own, (f"registration:{self.tenant}", agreed))
 
     def registration_for(self, model: str, at: float) -> Registration | None:
         """The registration, where it covers the use of this model at this time (seconds since 1970)."""
@@ -114,16 +156,27 @@ class Caller:
 
 @final
 @dataclass(frozen=True)
-class Callers:
-    """All keys that let in, by their hash."""
+class Unknown:
+    """Of how many ``accounts`` it is not known who pays for them and when they signed up."""
 
-    by_hash: Mapping[str, Caller]
+    accounts: int = 0
+    payment: int = 0
+    created: int = 0
+
+
+@final
+@dataclass(frozen=True)
+class Callers:
+    """All keys that let in, by the 32 bytes of their hash."""
+
+    by_hash: Mapping[bytes, Caller]
     files: tuple[str, ...] = ()
     """The files of registrations that were read along with them."""
+    unknown: Unknown = Unknown()
 
     def find(self, key: str) -> Caller | None:
         """Looked up by hash: how long that takes tells nothing of any key."""
-        return self.by_hash.get(hash_of(key))
+        return self.by_hash.get(to_raw(hash_of(key)))
 
 
 def new_key() -> str:
@@ -148,20 +201,24 @@ def _reads_none(name: str) -> bytes:
     )
 
 
-def parse_callers(place: str, data: bytes, read: Read = _reads_none) -> Callers:
-    """Reads the file, and by ``read`` the registrations that it names. Raises InputError naming ``place`` and
-    the field, never with a value of a key; and as ``registration.read``."""
+def parse_callers(place: str, data: bytes, read: Read = _reads_none, *, within: bool = False) -> Callers:
+    """Reads the file, and by ``read`` the registrations that it names. ``within``: tenants are one of the
+    fields of guard.yaml. Raises InputError naming ``place`` and the field, never with a value of a key; and
+    as ``registration.read``."""
     try:
-        found = _File.model_validate(yaml.safe_load(data.decode("utf-8")))
+        value = values(data)
+        if within and isinstance(value, dict):
+            value = {"tenants": value["tenants"]} if "tenants" in value else {}
+        found = _File.model_validate(value)
     except (ValueError, yaml.YAMLError, RecursionError) as error:
         raise InputError(
             expected=f"tenants with their accounts in {place}",
-            found=first_fault(error),
+            found=fault(error),
             fix="correct it; docs/guard.md shows every field",
         ) from None
-    by_hash: dict[str, Caller] = {}
+    by_hash: dict[bytes, Caller] = {}
     registered = _registrations(place, found, read)
-    for caller in _callers(found, registered):
+    for caller in alike(_callers(found, registered)):
         if caller.key in by_hash:
             other = by_hash[caller.key]
             raise InputError(
@@ -171,7 +228,33 @@ def parse_callers(place: str, data: bytes, read: Read = _reads_none) -> Callers:
             )
         by_hash[caller.key] = caller
     named = (tenant.registration.file for tenant in found.tenants.values() if tenant.registration)
-    return Callers(by_hash, tuple(dict.fromkeys(named)))
+    return Callers(by_hash, tuple(dict.fromkeys(named)), _unknown(found))
+
+
+def _unknown(found: _File) -> Unknown:
+    accounts = [each for tenant in found.tenants.values() for each in tenant.accounts.values() if each.keys]
+    return Unknown(
+        len(accounts),
+        sum(each.payment is None for each in accounts),
+        sum(each.created is None for each in accounts),
+    )
+
+
+def alike(callers: Iterable[Caller]) -> Iterator[Caller]:
+    """The same callers, with what is alike kept once."""
+    limits: dict[tuple[Limits, ...], tuple[Limits, ...]] = {}
+    texts: dict[str | None, str | None] = {}
+    registrations: dict[str, Registration | None] = {}
+    for each in callers:
+        yield replace(
+            each,
+            tenant=texts.setdefault(each.tenant, each.tenant) or "",
+            org=texts.setdefault(each.org, each.org),
+            registration=registrations.setdefault(each.tenant, each.registration),
+            mail_domain=texts.setdefault(each.mail_domain, each.mail_domain),
+            plan=texts.setdefault(each.plan, each.plan),
+            limits=limits.setdefault(each.limits, each.limits),
+        )
 
 
 def _registrations(place: str, found: _File, read: Read) -> dict[str, Registration]:
@@ -194,25 +277,19 @@ def _registrations(place: str, found: _File, read: Read) -> dict[str, Registrati
 def _callers(found: _File, registered: Mapping[str, Registration]) -> Iterator[Caller]:
     for tenant_name, tenant in found.tenants.items():
         own = registered.get(tenant_name)
-        agreed = ((f"registration:{tenant_name}", Limits(spend_usd_per_month=own.budget_usd)),) if own else ()
         for account_name, account in tenant.accounts.items():
             for key in account.keys:
                 yield Caller(
                     tenant_name,
                     account_name,
-                    key,
+                    to_raw(Digest(key)),
                     tenant.org,
                     own,
                     account.payment,
                     account.mail_domain,
                     _seconds(account.created),
                     account.plan,
-                    (
-                        (f"key:{key[7:23]}", account.key_limits),
-                        (f"account:{tenant_name}/{account_name}", account.limits),
-                        (f"tenant:{tenant_name}", tenant.limits),
-                        *agreed,
-                    ),
+                    (account.key_limits, account.limits, tenant.limits),
                 )
 
 

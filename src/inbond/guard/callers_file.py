@@ -1,8 +1,8 @@
 """The callers' file while the guard runs: read again when it changes, without anybody waiting for it.
 
-A file of 100,000 accounts takes a minute and more than a gigabyte to parse. A large one is read in a process
-of its own, which takes that memory with it, and comes over in pieces so small that requests go on between.
-Pickled, since both ends are this program and nobody else writes to the pipe.
+A file of 100,000 accounts takes many seconds and most of a gigabyte to parse. A large one is read in a
+process of its own, which takes that memory with it, and comes over in pieces so small that requests go on
+between. Pickled, since both ends are this program and nobody else writes to the pipe.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import gc
 import pickle
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -19,12 +18,13 @@ from time import sleep
 from typing import Final, final
 
 from inbond.errors import InbondError
-from inbond.guard.callers import Caller, Callers, Limits, parse_callers
-from inbond.guard.config import read_file
+from inbond.guard.callers import Caller, Callers, alike, parse_callers
+from inbond.guard.operator_files import read_file
 
 _SMALL: Final = 16_384
 """Bytes that are parsed where they are asked for."""
 _PIECE: Final = 100
+NOBODY: Final = "nobody may call: no account has a key; inbond guard key makes one"
 _Stamp = tuple[tuple[int, int, int] | None, ...]
 
 
@@ -33,12 +33,22 @@ class CallersFile:
     """The callers as the file has them now. A file that cannot be read leaves those that were read last, and
     says so: a slip of the pen must not shut everybody out."""
 
-    def __init__(self, path: Path, say: Callable[[str], None]) -> None:
-        """Raises InputError when the file cannot be read to begin with."""
+    def __init__(
+        self,
+        path: Path,
+        warn: Callable[[str], None],
+        news: Callable[[str], None] | None = None,
+        *,
+        within: bool = False,
+    ) -> None:
+        """``warn`` is told what is wrong, ``news`` (default: too) what went well. ``within``: the file is
+        guard.yaml. Raises InputError when it cannot be read to begin with."""
         self._path = path
-        self.say = say
+        self._within = within
+        self._warn = warn
+        self._news = news or warn
         self._reading: Future[Callers] | None = None
-        self.now = read_callers(path)
+        self.now = read_callers(path, within=within)
         self._seen = self._stamp(self.now)
 
     def __call__(self) -> Callers:
@@ -52,7 +62,7 @@ class CallersFile:
             if stamp == self._seen:
                 return
             self._seen = stamp
-            self._reading = _read_beside(self._path)
+            self._reading = _read_beside(self._path, self._within)
         if self._reading.done():
             read, self._reading = self._reading, None
             self._take(read)
@@ -62,10 +72,12 @@ class CallersFile:
         try:
             self.now = read.result()
         except (InbondError, OSError) as error:  # OSError: no process could be started, or it was killed
-            self.say(f"callers are as before: {error}")
+            self._warn(f"callers are as before: {error}")
             return
         settle_memory()
-        self.say(f"callers were read anew: {len(self.now.by_hash)} keys")
+        self._news(f"callers were read anew: {len(self.now.by_hash)} keys")
+        if not self.now.by_hash:
+            self._warn(NOBODY)
         if self.now.files != files:
             self._seen = self._stamp(self.now)
 
@@ -82,24 +94,25 @@ def settle_memory() -> None:
     gc.freeze()
 
 
-def read_callers(path: Path) -> Callers:
+def read_callers(path: Path, *, within: bool = False) -> Callers:
     """Reads the file, in a process of its own where it is large. Raises InbondError as ``parse_callers``."""
     data = read_file(path)
     if len(data) <= _SMALL:
-        return _parsed(path, data)
+        return _parsed(path, data, within)
+    del data
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        found = pool.submit(_in_pieces, path).result()
+        found = pool.submit(_in_pieces, path, within).result()
     if isinstance(found, tuple):
         kind, said = found
         raise kind(**said)
     return _joined(found)
 
 
-def _read_beside(path: Path) -> Future[Callers]:
+def _read_beside(path: Path, within: bool) -> Future[Callers]:
     """A small file at once, a large one in a thread that waits for it."""
     done: Future[Callers] = Future()
     pool = ThreadPoolExecutor(1)
-    work = partial(read_callers, path)
+    work = partial(read_callers, path, within=within)
     if _size(path) > _SMALL:
         done = pool.submit(work)
         pool.shutdown(wait=False)
@@ -111,41 +124,35 @@ def _read_beside(path: Path) -> Future[Callers]:
     return done
 
 
-def _parsed(path: Path, data: bytes) -> Callers:
-    return parse_callers(str(path), data, lambda name: read_file(path.parent / name))
+def _parsed(path: Path, data: bytes, within: bool) -> Callers:
+    return parse_callers(str(path), data, lambda name: read_file(path.parent / name), within=within)
 
 
 _Pieces = list[bytes]
 _Fault = tuple[type[InbondError], dict[str, str]]
 
 
-def _in_pieces(path: Path) -> _Pieces | _Fault:
-    """For the process beside: callers in pieces, the names of files last; or what was wrong."""
+def _in_pieces(path: Path, within: bool) -> _Pieces | _Fault:
+    """For the process beside: callers in pieces, all else last; or what was wrong."""
     try:
-        found = _parsed(path, read_file(path))
+        found = _parsed(path, read_file(path), within)
     except InbondError as error:
         return type(error), error.to_json()
     callers = list(found.by_hash.values())
     pieces = [pickle.dumps(callers[i : i + _PIECE]) for i in range(0, len(callers), _PIECE)]
-    return [*pieces, pickle.dumps(found.files)]
+    return [*pieces, pickle.dumps((found.files, found.unknown))]
 
 
 def _joined(pieces: _Pieces) -> Callers:
-    """Limits and names that are alike are kept once."""
-    files = pickle.loads(pieces.pop())
+    files, unknown = pickle.loads(pieces.pop())
     pieces.reverse()
-    by_hash = {caller.key: caller for caller in _shared(pieces)}
-    return Callers(by_hash, files)
+    by_hash = {caller.key: caller for caller in alike(_unpacked(pieces))}
+    return Callers(by_hash, files, unknown)
 
 
-def _shared(pieces: _Pieces) -> Iterator[Caller]:
-    limits: dict[Limits, Limits] = {}
-    last: tuple[tuple[str, Limits], ...] = ()
+def _unpacked(pieces: _Pieces) -> Iterator[Caller]:
     while pieces:
-        for caller in pickle.loads(pieces.pop()):
-            pairs = ((name, limits.setdefault(each, each)) for name, each in caller.scopes)
-            last = tuple(last[last.index(pair)] if pair in last else pair for pair in pairs)
-            yield replace(caller, scopes=last)
+        yield from pickle.loads(pieces.pop())
         sleep(0)  # requests go on meanwhile
 
 

@@ -1,22 +1,24 @@
-"""The guard's one configuration: guard.yaml, frozen. Callers live in a file of their own, read anew when it
-changes; everything here takes a restart."""
+"""The guard's one configuration: guard.yaml, frozen. Callers may stand in it or in a file of their own, and
+are read anew when that changes; everything else takes a restart."""
 
 from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Final, Literal, final
+from typing import Annotated, Any, Final, Literal, final
 from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from inbond.errors import InputError
 from inbond.guard.budget import Price
+from inbond.guard.callers import Hash
 from inbond.guard.fields import NEVER
+from inbond.guard.operator_files import fault, read_file, values
 from inbond.guard.tags import Tags
 from inbond.guard.wire import ROUTES, Route
-from inbond.policy.strict import first_fault
+from inbond.teachers.hosts import is_loopback
 
 _Seconds = Annotated[float, Field(gt=0, le=86_400)]
 _Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -77,25 +79,37 @@ class Sealing(_Strict):
 
 @final
 class Upstream(_Strict):
-    """The server behind. ``key_env`` names the environment variable that holds its key; ``silence_s`` is the
+    """The server behind. ``url`` may be left to the command line. ``key_env`` names the environment variable
+    that holds its key; ``insecure`` sends that over plain http to another machine; ``silence_s`` is the
     longest it may say nothing within an answer."""
 
-    url: str
+    url: str = ""
     key_env: str | None = None
+    insecure: bool = False
     limit_field: Literal["max_tokens", "max_completion_tokens"] = Field(
         "max_tokens", description="the name by which this server knows the most tokens of a chat's answer"
     )
     connect_s: _Seconds = 5.0
     silence_s: _Seconds = 300.0
 
-    def at(self, url: str) -> Upstream:
-        """The same at another address. Raises InputError."""
+    def at(self, url: str | None) -> Upstream:
+        """The same at another address; with None at its own, which then must be there. Raises InputError."""
+        if url is None and self.url:
+            return self
+        if url is None:
+            raise InputError(
+                expected="the address of the model server behind the guard",
+                found="neither --upstream nor upstream.url in the file",
+                fix="inbond guard serve --upstream http://localhost:8000 --config guard.yaml",
+            )
         try:
             return Upstream.model_validate({**self.model_dump(), "url": url})
         except ValidationError as error:
             raise InputError(
-                expected="--upstream as http(s)://host[:port][/v1]", found=repr(url), fix="correct it"
-            ) from error
+                expected="--upstream as http(s)://host[:port][/v1]",
+                found=f"{url!r:.100}: {fault(error).partition(': ')[2]}",
+                fix="give the address of the server, without the path of one of its routes",
+            ) from None
 
     @field_validator("url")
     @classmethod
@@ -103,7 +117,21 @@ class Upstream(_Strict):
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise ValueError("give http(s)://host[:port][/v1]")
+        if parts.username or parts.password:
+            raise ValueError("no user or password belongs there: name the variable of its key in key_env")
+        if any(parts.path.rstrip("/").endswith(f"/{route}") for route in (*ROUTES, "models")):
+            raise ValueError("that is one route of a server: end with its host, or with /v1")
         return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _no_key_in_the_open(self) -> Upstream:
+        parts = urlsplit(self.url)
+        if self.key_env and parts.scheme == "http" and not self.insecure and not is_loopback(parts.netloc):
+            raise ValueError(
+                "its key would go over plain http, for anybody on the way to read: use https, or say "
+                "insecure: true where the network between is yours"
+            )
+        return self
 
 
 @final
@@ -111,11 +139,11 @@ class GuardConfig(_Strict):
     """``state``: a redis:// URL that replicas share; none: a file beside the workspace's guard folder.
     ``when_state_is_lost``: closed refuses what it cannot meter, open lets it pass and says so in /health."""
 
-    upstream: Upstream
+    upstream: Upstream = Upstream()
     issuer: Annotated[str, Field(min_length=1, max_length=300)] = "http://localhost:8089"
     receipts: bool = Field(True, description="whether answers carry a signed receipt of the issuer's")
     terms: str | None = Field(None, description="file with the terms of use; receipts name its digest")
-    callers: str = "callers.yaml"
+    callers: str | None = Field("callers.yaml", description="file of tenants; null: tenants are in this one")
     models: dict[str, ModelPolicy] = {}
     sealing: Sealing = Sealing()
     unlisted: ModelPolicy | None = Field(None, description="policy of other models; none: they are refused")
@@ -130,6 +158,12 @@ class GuardConfig(_Strict):
     )
     body_bytes: Annotated[int, Field(ge=1_024, le=2**30)] = 32 * 2**20
     client_silence_s: _Seconds = 60.0
+    grace_s: Annotated[float, Field(ge=0, le=86_400)] = Field(
+        60.0, description="how long answers under way may take after SIGTERM, before they are cut"
+    )
+    operators: tuple[Hash, ...] = Field(
+        (), description="ids of further keys whose suspensions and lifts are heeded (inbond keys show)"
+    )
 
     @field_validator("fields")
     @classmethod
@@ -146,13 +180,22 @@ class GuardConfig(_Strict):
 def parse_config(place: str, data: bytes) -> GuardConfig:
     """Reads guard.yaml. Raises InputError naming ``place`` and the field."""
     try:
-        return GuardConfig.model_validate(yaml.safe_load(data.decode("utf-8")) or {})
+        return GuardConfig.model_validate(_without_tenants(values(data) or {}))
     except (ValueError, yaml.YAMLError, RecursionError) as error:
         raise InputError(
             expected=f"a configuration of the guard in {place}",
-            found=first_fault(error),
-            fix="correct it; docs/guard.md shows a short one",
+            found=fault(error),
+            fix="correct it; docs/guard.md shows every field",
         ) from None
+
+
+def _without_tenants(found: Any) -> Any:
+    """Tenants in this file are read as callers are: there may be many. Raises ValueError."""
+    if not isinstance(found, dict) or "tenants" not in found:
+        return found
+    if found.get("callers") is not None:
+        raise ValueError("write tenants here, or name a file of them with callers: not both")
+    return {**{name: value for name, value in found.items() if name != "tenants"}, "callers": None}
 
 
 def read_config(path: Path) -> GuardConfig:
@@ -160,13 +203,6 @@ def read_config(path: Path) -> GuardConfig:
     return parse_config(str(path), read_file(path))
 
 
-def read_file(path: Path) -> bytes:
-    """Raises InputError."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(
-            expected=f"a file that can be read at {path}",
-            found=error.strerror or str(error),
-            fix="correct the path",
-        ) from error
+def people_in(path: Path, config: GuardConfig) -> Path:
+    """The file that holds the tenants: the one at ``path`` itself, or the one that it names."""
+    return path if config.callers is None else path.parent / config.callers

@@ -19,7 +19,8 @@ from inbond.digest import Digest, of_bytes
 from inbond.errors import InputError
 from inbond.guard import sse
 from inbond.guard.callers import Caller
-from inbond.guard.config import GuardConfig, read_file
+from inbond.guard.config import GuardConfig
+from inbond.guard.operator_files import read_file
 from inbond.guard.passing import Piece
 from inbond.ledger import issuer_keys, receipts
 from inbond.ledger.attest import KeyStore, PublicKey, Signer

@@ -89,6 +89,7 @@ def runner_of(gateway: Gateway) -> web.AppRunner:
 async def serve(
     config: GuardConfig,
     callers: CallersFile,
+    warn: Callable[[str], None],
     place: Place,
     environment: Mapping[str, str],
     seen: Callable[[Seen], None],
@@ -113,18 +114,18 @@ async def serve(
     await runner.setup()
     site = web.TCPSite(runner, place.host, place.port, backlog=1_024)
     keeping = asyncio.ensure_future(gateway.reservations.keep())
-    watching = asyncio.ensure_future(_watch(observer, standings, callers.say))
+    watching = asyncio.ensure_future(_watch(observer, standings, warn))
     try:
         await _listen(site, place)
         port = runner.addresses[0][1]
         check_not_itself(config.upstream, port)
         await gateway.reservations.examine()
         if gateway.reservations.doubt:
-            callers.say(f"WARNING: {gateway.reservations.doubt}")
+            warn(f"WARNING: {gateway.reservations.doubt}")
         settle_memory()
         ready(f"http://{place.host}:{port}/v1")
         looks = [callers.look, Mute(runner, gateway.spoke).look, *([issuer.look] if issuer else [])]
-        await _until_told(looks, callers.say)
+        await _until_told(looks, warn)
     finally:
         gateway.draining = True
         await runner.cleanup()

@@ -13,6 +13,7 @@ from inbond.errors import InbondError
 from inbond.guard import actions, appeals
 from inbond.guard.actions import Steps, Tier
 from inbond.guard.appeals import Case
+from inbond.guard.budget import Scopes
 from inbond.guard.callers import Caller
 from inbond.guard.config import ModelPolicy
 from inbond.guard.observe import Change
@@ -37,9 +38,9 @@ class Standing:
         return actions.steps(self.tier)
 
 
-def under(caller: Caller, taken: Steps) -> Caller:
-    """A caller with the limits that are left to it."""
-    return replace(caller, scopes=actions.restricted(caller.scopes, taken))
+def under(caller: Caller, taken: Steps) -> Scopes:
+    """The limits that are left to a caller."""
+    return actions.restricted(caller.scopes, taken)
 
 
 def asks(asked: Asked, taken: Steps) -> Asked:
