@@ -33,7 +33,9 @@ ALSO: dict[str, tuple[str, ...]] = {
 ANYONE = ("__version__",)
 
 # Rooms that must start fast and run where nothing heavy is installed.
-LIGHT = ("types", "errors", "digest", "workspace", "policy", "ledger", "report", "cli")
+LIGHT = ("types", "errors", "digest", "workspace", "policy", "ledger", "guard", "report", "cli")
+NOT_THE_GUARDS = ("pyarrow", "jinja2", "stix2", "license_expression")
+"""What a server must not keep in memory."""
 HEAVY = ("torch", "transformers", "accelerate", "safetensors", "gguf", "xllamacpp", "datasets")
 
 LONGEST_FUNCTION = 100
@@ -117,6 +119,25 @@ def test_light_rooms_load_nothing_heavy() -> None:
     loaded = subprocess.run(arguments, capture_output=True, text=True, check=True).stdout.split()
     assert "inbond.cli.verify" in loaded
     assert [name for name in HEAVY if name in loaded] == []
+
+
+def test_the_guard_loads_only_what_it_serves_with() -> None:
+    code = (
+        "import sys, typer\n"
+        "from inbond.cli import verbs\n"
+        "app = typer.Typer()\n"
+        "verbs.register(app, 'guard')\n"
+        "assert [group.name for group in app.registered_groups] == ['guard']\n"
+        "import inbond.guard.serve\n"
+        "print(*sys.modules)\n"
+        "verbs.register(app)\n"
+        "assert {group.name for group in app.registered_groups} == {'models', 'keys', 'guard'}\n"
+        "assert len(app.registered_commands) == 7"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = done.stdout.split()
+    assert "inbond.guard.serve" in loaded
+    assert [name for name in (*NOT_THE_GUARDS, *HEAVY) if name in loaded] == []
 
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef

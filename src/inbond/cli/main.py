@@ -37,11 +37,11 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
         raise typer.Exit
 
 
-def _register() -> None:
+def _register(wanted: str) -> None:
     """Imports the verbs. Here, not at the top, so that a verb's own imports are its own business."""
     from inbond.cli import verbs
 
-    verbs.register(app)
+    verbs.register(app, wanted)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str]) -> int:
     """Runs one command and returns its exit code. Never raises but for interpreter exits."""
-    _register()
+    _register(arguments[0] if arguments else "")
     as_json = "--json" in arguments
     try:
         code = app(arguments, standalone_mode=False)

@@ -5,10 +5,18 @@ from __future__ import annotations
 import typer
 
 
-def register(app: typer.Typer) -> None:
-    """Adds every verb to ``app`` once."""
+def register(app: typer.Typer, wanted: str = "") -> None:
+    """Adds every verb to ``app``, once. The guard comes alone where only it is ``wanted``: a server should not
+    keep in memory what other verbs work with."""
     if app.registered_commands:
         return
+    if wanted == "guard":
+        from inbond.cli import guard
+
+        if not app.registered_groups:
+            app.add_typer(guard.app, name="guard")
+        return
+    app.registered_groups.clear()
     from inbond.cli import guard, keys, models
     from inbond.cli.check import check
     from inbond.cli.erase import erase
