@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from inbond.errors import InputError
 from inbond.guard.callers import hash_of, parse_callers
-from inbond.guard.callers_file import CallersFile
+from inbond.guard.callers_file import CallersFile, read_callers
 
 
 def _write(path: Path, tenants: int, limit: int = 5) -> None:
@@ -78,3 +79,40 @@ def test_a_small_file_is_read_at_once(tmp_path: Path) -> None:
     callers.look()
     assert said[1].startswith(f"callers are as before: expected a file that can be read at {path}")
     assert len(callers.now.by_hash) == 10
+
+
+def test_an_account_takes_a_few_hundred_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "callers.yaml"
+    _write(path, 1_000)
+    read_callers(path)  # what is imported and cached once is not the accounts'
+    tracemalloc.start()
+    try:
+        callers = read_callers(path)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(callers.by_hash) == 5_000
+    assert held / 5_000 < 500
+
+
+def test_a_broken_file_is_wrong_in_the_same_words_however_long_it_is(tmp_path: Path) -> None:
+    path, said = tmp_path / "callers.yaml", []
+    _write(path, 1)
+    callers = CallersFile(path, said.append, lambda _: None)
+    before = callers.now
+    for text in ("tenants: {a: {accounts: {b: {created: 2026-13-01}}}}", "[" * 50_000 + "]" * 50_000):
+        said.clear()
+        path.write_text(text)
+        _wait(callers, said)
+        assert said[0].startswith(f"callers are as before: expected tenants with their accounts in {path}")
+        assert callers.now is before
+
+
+def test_a_file_in_which_nobody_has_a_key_is_taken_and_said(tmp_path: Path) -> None:
+    path, said, news = tmp_path / "callers.yaml", [], []
+    _write(path, 1)
+    callers = CallersFile(path, said.append, news.append)
+    path.write_text("tenants: {}")
+    _wait(callers, said)
+    assert news == ["callers were read anew: 0 keys"]
+    assert said == ["nobody may call: no account has a key; inbond guard key makes one"]

@@ -6,8 +6,8 @@ import typer
 
 
 def register(app: typer.Typer, wanted: str = "") -> None:
-    """Adds every verb to ``app``, once. The guard comes alone where only it is ``wanted``: a server should not
-    keep in memory what other verbs work with."""
+    """Adds every verb to ``app``, once. The guard comes alone where only it is ``wanted``: a server should
+    not keep in memory what other verbs work with."""
     if app.registered_commands:
         return
     if wanted == "guard":

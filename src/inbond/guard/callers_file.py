@@ -96,10 +96,8 @@ def settle_memory() -> None:
 
 def read_callers(path: Path, *, within: bool = False) -> Callers:
     """Reads the file, in a process of its own where it is large. Raises InbondError as ``parse_callers``."""
-    data = read_file(path)
-    if len(data) <= _SMALL:
-        return _parsed(path, data, within)
-    del data
+    if _size(path) <= _SMALL:
+        return _parsed(path, read_file(path), within)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         found = pool.submit(_in_pieces, path, within).result()
     if isinstance(found, tuple):
