@@ -33,7 +33,7 @@ import guard_bench as bench
 from guard_bench import Client, Server, Took
 
 from inbond.guard.observe import Observer
-from inbond.guard.serve import open_state
+from inbond.guard.state_opening import open_state
 from inbond.guard.state import State
 
 WARM, SETTLE_S = 100, 3.0

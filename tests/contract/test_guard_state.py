@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from inbond.guard.budget import Claim, Full, Seat
-from inbond.guard.state import Held, State
+from inbond.guard.state import Held, State, StateLostError
 from inbond.guard.state_redis import RedisState
 from inbond.guard.state_sqlite import SqliteState
 from tests.contract.guard_traffic import AT, claim, seat
@@ -59,6 +60,41 @@ async def room(state: State, counter: str, cap: int, at: float = AT) -> int:
             assert await state.settle(found, [(asked, -amount)])
             return amount
     return 0
+
+
+async def test_the_first_data_set_is_nobodys_loss(state: State) -> None:
+    await state.ping()
+    await state.accept()
+    assert (state.losses, await state.accepted()) == (0, True)
+
+
+def test_the_file_and_its_folder_are_their_owners(tmp_path: Path) -> None:
+    folder = tmp_path / "guard"
+    folder.mkdir(mode=0o755)
+    (folder / "state.db").touch(mode=0o644)
+    state = SqliteState(folder / "state.db")
+    asyncio.run(state.ping())
+    modes = {path.name: oct(path.stat().st_mode & 0o777) for path in (folder, *folder.iterdir())}
+    assert modes == {"guard": "0o700"} | dict.fromkeys(("state.db", "state.db-wal", "state.db-shm"), "0o600")
+    asyncio.run(state.close())
+
+
+@pytest.mark.parametrize("ask", ["tier", "tiers", "memory", "windows", "marks", "ping", "reserve"])
+async def test_a_file_that_is_broken_is_lost_state_whatever_is_asked(tmp_path: Path, ask: str) -> None:
+    path = tmp_path / "state.db"
+    state = SqliteState(path)
+    state._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    path.write_bytes(b"SQLite format 3\0" + b"broken" * 2_000)
+    state._db.close()
+    state._db = sqlite3.connect(path, isolation_level=None)
+    asked = {
+        "tier": lambda: state.tier("a"), "tiers": state.tiers, "memory": state.memory, "ping": state.ping,
+        "windows": state.windows, "marks": lambda: state.marks(0),
+        "reserve": lambda: state.reserve("1", [claim()], [], AT, 1.0),
+    }  # fmt: skip
+    with pytest.raises(StateLostError, match="look at the disk"):
+        await asked[ask]()
+    await state.close()
 
 
 async def test_all_claims_are_held_or_none(state: State) -> None:

@@ -78,6 +78,26 @@ async def test_a_restart_that_lost_everything_is_noticed(redis: RedisServer) -> 
     await state.close()
 
 
+async def test_another_data_set_than_the_one_before_is_accepted_by_name(redis: RedisServer) -> None:
+    url = redis.new_url()
+    state = RedisState(url)
+    assert (state.name, await state.accepted()) == ("", False)
+    await state.ping()
+    name = state.name
+    assert name
+    again, other = RedisState(url, name), RedisState(url, "of before")
+    await again.ping()
+    await other.ping()
+    assert (again.losses, other.losses, other.name) == (0, 1, name)
+    await state.accept()
+    assert await other.accepted()
+    await state._redis.flushdb()
+    await other.ping()
+    assert (other.losses, await other.accepted()) == (2, False), "that was said of the one before"
+    for each in (state, again, other):
+        await each.close()
+
+
 async def test_scripts_come_back_after_they_were_flushed(redis: RedisServer) -> None:
     state = RedisState(redis.new_url())
     await state.ping()

@@ -31,6 +31,11 @@ class Flaky:
         """For each call to come: "", before, after; "gone" fails until it is taken out."""
         self.slow = asyncio.Event()
         self.slow.set()
+        self.losses = 0
+        self.agreed = False
+
+    async def accepted(self) -> bool:
+        return self.agreed
 
     async def _call(self, what):
         found = self.fails[0] if self.fails else ""
@@ -116,6 +121,41 @@ async def test_closed_refuses_and_leaves_nothing_held(flaky: Flaky, when: str) -
     assert one.lost
     await one.tick()
     assert (flaky.used(), flaky.seats(), one.owed, one.lost) == (0, 0, 0, False)
+
+
+async def test_a_state_that_was_emptied_is_used_again_when_an_operator_says_so(flaky: Flaky) -> None:
+    one = reservations(flaky)
+    flaky.losses = 1
+    with pytest.raises(Refusal) as caught:
+        await one.hold("1", SCOPES, Usage(10, 40), PRICE)
+    assert (caught.value.status, one.emptied, one.lost) == (503, True, False)
+    await one.tick()
+    assert one.emptied
+    flaky.agreed = True
+    await one.tick()
+    await one.hold("2", SCOPES, Usage(10, 40), PRICE)
+    assert (one.emptied, flaky.used()) == (False, 50)
+    flaky.losses, flaky.agreed = 2, False
+    assert one.emptied, "what was said of one data set is not said of the next"
+
+
+async def test_the_request_that_notices_it_is_refused_and_holds_nothing(flaky: Flaky) -> None:
+    one = reservations(flaky)
+    flaky.slow.clear()
+    asking = asyncio.ensure_future(one.hold("1", SCOPES, Usage(10, 40), PRICE))
+    await asyncio.sleep(0)
+    flaky.losses = 1
+    flaky.slow.set()
+    with pytest.raises(Refusal):
+        await asking
+    assert (flaky.used(), flaky.seats()) == (0, 0)
+
+
+async def test_open_goes_on_with_an_emptied_state(flaky: Flaky) -> None:
+    one = reservations(flaky, "open")
+    flaky.losses = 1
+    await one.hold("1", SCOPES, Usage(10, 40), PRICE)
+    assert (one.emptied, flaky.used()) == (False, 50)
 
 
 @pytest.mark.parametrize("reserve", ["", "before", "after"])

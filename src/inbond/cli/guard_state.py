@@ -21,15 +21,10 @@ ConfigOption = Annotated[
 
 
 def ask(workspace: Workspace, config: Path | None, question: Callable[[State], Awaitable[T]], empty: T) -> T:
-    """The answer of the state that the file ``config`` names, or that lies in the workspace; ``empty`` where
-    there is none. Raises as ``serve.ask_state``."""
-    from inbond.guard.config import read_config
-    from inbond.guard.serve import ask_state
+    """As ``state_opening.ask_state``, of a workspace's guard."""
+    from inbond.guard.state_opening import ask_state
 
-    shared = config is not None and read_config(config).state is not None
-    if not shared and not (workspace.guard / "state.db").exists():
-        return empty
-    return ask_state(config, workspace.guard, question)
+    return ask_state(config, workspace.guard, question, empty)
 
 
 def standing(workspace: Workspace, account: str, config: Path | None) -> tuple[Tier, str]:

@@ -59,6 +59,8 @@ class Probes:
         return None
 
     def _state(self) -> dict[str, object]:
+        if self._reservations.emptied:
+            return {"state": "emptied", "requests": "refused until an operator accepts it"}
         lost = self._reservations.lost
         passing = {"closed": "refused", "open": "passed, metered when it is back"}[self._when_lost]
         if lost:
@@ -68,7 +70,8 @@ class Probes:
 
     async def _ready(self) -> web.Response:
         reachable = await self._upstream_reachable()
-        may_pass = not self._reservations.lost or self._when_lost == "open"
+        lost = self._reservations.lost or self._reservations.emptied
+        may_pass = not lost or self._when_lost == "open"
         draining = self._draining()
         ready = reachable and may_pass and not draining
         said = {

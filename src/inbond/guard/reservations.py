@@ -64,11 +64,20 @@ class Reservations:
         self._owed: dict[str, _Owed] = {}
         self._passing = 0
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._accepted = 0
         self.lost = False
+        self.why = ""
+        """What was found when the state was last out of reach."""
         self.doubt: str | None = None
         """What is wrong with how the state is set up, when it was last looked at."""
         self.dropped = 0
         """Requests whose use was never settled, because too many were owed."""
+
+    @property
+    def emptied(self) -> bool:
+        """Whether another data set stands where budgets were, so that all of them begin anew, and nobody said
+        yet that this is as it should be. Then closed refuses; open goes on."""
+        return self._when_lost == "closed" and self._state.losses > self._accepted
 
     @property
     def owed(self) -> int:
@@ -85,6 +94,8 @@ class Reservations:
                 raise refusals.never_fits(claim.amount, claim.cap, f"{claim.kind} a {claim.window}")
         if not held.claims and not held.seats:
             return hold
+        if self.emptied:
+            raise refusals.cannot_meter()
         if self._away():
             return self._without_state(hold, asked=False)
         task = self._start(self._state.reserve(id_, held.claims, held.seats, at, LEASE_S))
@@ -93,10 +104,13 @@ class Reservations:
         except asyncio.CancelledError:
             self._start(self._undo(task, held))
             raise
-        except StateLostError:
-            self._miss()
+        except StateLostError as error:
+            self._miss(error)
             return self._without_state(hold, asked=True)
         self.lost = False
+        if self.emptied:  # noticed by this very request
+            await self._undo(task, held)
+            raise refusals.cannot_meter()
         if isinstance(found, Full):
             raise refusals.over_budget(f"{found.cap:,} {found.what}", found.wait_s)
         hold.held = self._open[id_] = found
@@ -138,8 +152,8 @@ class Reservations:
             return
         try:
             await self._state.settle(held, changes)
-        except StateLostError:
-            self._miss()
+        except StateLostError as error:
+            self._miss(error)
             self._owe(_Owed(held, changes, anew=False))
 
     # What the state was not told ------------------------------------------------------------------------
@@ -148,8 +162,8 @@ class Reservations:
         """Whether the state was out of reach a moment ago, so that nothing should wait for it now."""
         return self.lost and time.monotonic() - self._tried < TICK_S
 
-    def _miss(self) -> None:
-        self.lost = True
+    def _miss(self, error: StateLostError) -> None:
+        self.lost, self.why = True, error.found
         self._tried = time.monotonic()
 
     def _owe(self, owed: _Owed) -> None:
@@ -175,8 +189,10 @@ class Reservations:
             for owed in list(self._owed.values()):
                 await self._pay(owed)
                 self._owed.pop(owed.held.id, None)
-        except StateLostError:
-            self._miss()
+            if self.emptied and await self._state.accepted():
+                self._accepted = self._state.losses
+        except StateLostError as error:
+            self._miss(error)
         else:
             self.lost = False
 
@@ -186,11 +202,12 @@ class Reservations:
                 await self._state.extend(held, self._clock(), LEASE_S)
 
     async def examine(self) -> None:
-        """Looks whether the state is there, and set up as it must be."""
+        """Looks whether the state is there, the one that was there before, and set up as it must be."""
         try:
+            await self._state.ping()
             self.doubt = await self._state.doubt()
-        except StateLostError:
-            self._miss()
+        except StateLostError as error:
+            self._miss(error)
 
     async def keep(self) -> None:
         """Runs for as long as the guard does: seats of long answers, debts, and what can be forgotten."""
@@ -209,8 +226,8 @@ class Reservations:
                     forgot = now
                     await self._state.forget(ended)
                     await self.examine()
-            except StateLostError:
-                self._miss()
+            except StateLostError as error:
+                self._miss(error)
 
     async def close(self) -> None:
         """Settles what can be settled, before the state is closed."""

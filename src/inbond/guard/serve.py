@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar, final
+from typing import final
 
 from aiohttp import web
 
@@ -16,18 +16,16 @@ from inbond.errors import InputError
 from inbond.guard import sealing_keys
 from inbond.guard.app import Gateway
 from inbond.guard.callers_file import CallersFile, settle_memory
-from inbond.guard.config import GuardConfig, read_config
+from inbond.guard.config import GuardConfig
 from inbond.guard.observe import Observer
 from inbond.guard.receipts import Issuer
 from inbond.guard.sealing import Ring
 from inbond.guard.seen import Seen
 from inbond.guard.standing import Standings
-from inbond.guard.state import State
-from inbond.guard.state_sqlite import SqliteState
+from inbond.guard.state_opening import open_state
 from inbond.guard.upstream import HttpUpstream, check_not_itself
 from inbond.ledger.ledger import Ledger
 
-T = TypeVar("T")
 _LOOK_S = 1.0
 _GRACE_S = 30.0
 _IDLE_S = 75.0
@@ -44,30 +42,6 @@ class Place:
     port: int
     folder: Path
     """The workspace's folder for the guard."""
-
-
-def open_state(config: GuardConfig | None, folder: Path) -> State:
-    """The state that a configuration names; without one that of a single process, in the guard's ``folder``.
-    Raises InputError, UnwritableError."""
-    if config is None or config.state is None:
-        return SqliteState(folder / "state.db")
-    from inbond.guard.state_redis import RedisState  # an optional dependency
-
-    return RedisState(config.state)
-
-
-def ask_state(config: Path | None, folder: Path, question: Callable[[State], Awaitable[T]]) -> T:
-    """The answer of the state that the file ``config`` names, or that lies in the guard's ``folder``: for a
-    command, which opens and closes it. Raises as ``read_config``, ``open_state`` and the state."""
-
-    async def asked() -> T:
-        state = open_state(read_config(config) if config is not None else None, folder)
-        try:
-            return await question(state)
-        finally:
-            await state.close()
-
-    return asyncio.run(asked())
 
 
 def seal_ring(config: GuardConfig, folder: Path) -> Ring:

@@ -84,6 +84,16 @@ class State(Protocol):
     def losses(self) -> int:
         """How often the data set was found to be another than before: everything in it began anew."""
 
+    @property
+    def name(self) -> str:
+        """Of the data set, as it was when last asked; "" where no other can take its place."""
+
+    async def accepted(self) -> bool:
+        """Whether an operator said that this data set may be gone on with, though another was there before."""
+
+    async def accept(self) -> None:
+        """Says so, to all replicas."""
+
     async def ping(self) -> None:
         """Raises StateLostError when the state cannot be reached."""
 

@@ -7,7 +7,7 @@ spoken to. Keys expire by Redis's own clock; everything else goes by the time of
 What Redis forgets is forgotten here: without ``appendonly yes`` a restart begins every budget anew, and
 with replication that is not waited for a fail-over may lose the last moments. The first is noticed
 (``losses``): every data set has a name, made once, and what was held in one that is lost is settled in the
-next. Let nothing be evicted: ``maxmemory-policy noeviction``; another is said in /health (``doubt``).
+next. Whether that may be gone on with is for an operator to say (``accept``). Let nothing be evicted: ``maxmemory-policy noeviction``; another is said in /health (``doubt``).
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ _WAIT_S: Final = 2.0
 _CONNECTIONS: Final = 32
 _ROOT: Final = "{inbond}:"
 _BORN: Final = _ROOT + "born"
+_ACCEPTED: Final = _ROOT + "accepted"
 _MEMORY: Final = _ROOT + "memory"
 _LAST: Final = _ROOT + "last"
 _TIERS: Final = _ROOT + "tiers"
@@ -46,9 +47,9 @@ _WINDOWS: Final = _ROOT + "windows"
 class RedisState:
     """Implements State."""
 
-    def __init__(self, url: str) -> None:
-        """Takes redis:// or rediss://. Connects to nothing yet. Raises InputError; a password in the URL is
-        in no message."""
+    def __init__(self, url: str, before: str = "") -> None:
+        """Takes redis:// or rediss://, and the name of the data set that was there before, where that is
+        known. Connects to nothing yet. Raises InputError; a password in the URL is in no message."""
         self._place = _place(url)
         try:
             pool = client.BlockingConnectionPool.from_url(
@@ -59,7 +60,7 @@ class RedisState:
             raise _bad_url() from None
         self._redis: Any = client.Redis.from_pool(pool)
         self._scripts = {name: self._redis.register_script(text) for name, text in scripts.ALL.items()}
-        self._born: bytes | None = None
+        self._born: bytes | None = before.encode() or None
         self._losses = 0
 
     async def _ask(self, asked: Awaitable[T]) -> T:
@@ -158,6 +159,18 @@ class RedisState:
     @property
     def losses(self) -> int:
         return self._losses
+
+    @property
+    def name(self) -> str:
+        return "" if self._born is None else self._born.decode()
+
+    async def accepted(self) -> bool:
+        born, accepted = await self._ask(self._redis.mget(_BORN, _ACCEPTED))
+        return born is not None and born == accepted
+
+    async def accept(self) -> None:
+        await self.ping()
+        await self._ask(self._redis.set(_ACCEPTED, self.name))
 
     async def ping(self) -> None:
         self._same(await self._run("ping", [_BORN], [secrets.token_hex(8)]))

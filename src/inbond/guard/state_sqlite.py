@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import Any, Final, final
 from inbond.errors import InputError
 from inbond.guard.budget import Claim, Full, Seat, kept_until
 from inbond.guard.state import Held, StateLostError
-from inbond.workspace import writing
+from inbond.workspace import PRIVATE_DIR, PRIVATE_FILE, writing
 
 _FORMAT: Final = 1
 _DAY_S: Final = 86_400
@@ -50,7 +51,10 @@ class SqliteState:
     def __init__(self, path: Path) -> None:
         """Opens or makes the file. Raises UnwritableError, InputError when a newer version wrote it."""
         with writing(path.parent):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
+            path.parent.chmod(PRIVATE_DIR)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE))
+            path.chmod(PRIVATE_FILE)  # what SQLite puts beside it has the same mode
         try:
             self._db = sqlite3.connect(path, isolation_level=None)
             self._prepare(path)
@@ -195,6 +199,16 @@ class SqliteState:
     @property
     def losses(self) -> int:
         return 0
+
+    @property
+    def name(self) -> str:
+        return ""
+
+    async def accepted(self) -> bool:
+        return True
+
+    async def accept(self) -> None:
+        """There is nothing to say: a file that is gone was taken away by its operator."""
 
     async def ping(self) -> None:
         with self._turn() as db:  # a disk may be read long after it is too full to be written
