@@ -33,8 +33,8 @@ import guard_bench as bench
 from guard_bench import Client, Server, Took
 
 from inbond.guard.observe import Observer
-from inbond.guard.state_opening import open_state
 from inbond.guard.state import State
+from inbond.guard.state_opening import open_state
 
 WARM, SETTLE_S = 100, 3.0
 ACCOUNTS = 50

@@ -12,7 +12,19 @@ from typing import Final, final
 
 from aiohttp import web
 
-from inbond.guard import actions, answer_errors, meter, models, passing, reasoning, refusals, standing, wire
+from inbond.guard import (
+    actions,
+    answer_errors,
+    incoming,
+    meter,
+    models,
+    outgoing,
+    passing,
+    reasoning,
+    refusals,
+    standing,
+    wire,
+)
 from inbond.guard.budget import Scopes, Usage
 from inbond.guard.callers import Caller, Callers
 from inbond.guard.config import GuardConfig, ModelPolicy
@@ -24,20 +36,18 @@ from inbond.guard.probes import PATHS, Probes
 from inbond.guard.receipts import Draft, Issuer, stamped
 from inbond.guard.refusals import Refusal
 from inbond.guard.reservations import Hold, Reservations
-from inbond.guard.sealer import NOTE, Sealer
+from inbond.guard.sealer import Sealer
 from inbond.guard.sealing import Ring
 from inbond.guard.sealing_keys import fresh_ring
 from inbond.guard.seen import Seen
 from inbond.guard.standing import Standings
 from inbond.guard.state import State
-from inbond.guard.upstream import Answer, Upstream, UpstreamError, headers_back, headers_for
-from inbond.guard.wire import Asked, BadRequestError
+from inbond.guard.upstream import Answer, Upstream, UpstreamError, headers_for
+from inbond.guard.wire import Asked
 from inbond.ledger.issuer_keys import WELL_KNOWN
 from inbond.ledger.receipts import HEADER
 
-_ROUTES: Final[Mapping[str, wire.Route]] = {f"/v1/{route}": route for route in wire.ROUTES}
 _LOG: Final = logging.getLogger(__name__)
-_MODELS: Final = "/v1/models"
 
 
 @final
@@ -70,7 +80,8 @@ class Gateway:
         self._sealer = Sealer(ring or fresh_ring(clock()), config.sealing.expires_s, clock)
         self.reservations = Reservations(state, config.when_state_is_lost, clock)
         self.metrics = Metrics()
-        self.in_flight = 0
+        self._under_way: set[asyncio.Task[object]] = set()
+        self._cutting = False
         self.draining = False
         self.spoke: set[object] = set()
         """Connections on which a request came; ``serve`` takes out those that are gone."""
@@ -84,11 +95,23 @@ class Gateway:
         self.metrics.watch("owed", "Requests not settled yet.", lambda: self.reservations.owed)
         self.metrics.watch("never_settled", "Requests given up.", lambda: self.reservations.dropped)
 
+    @property
+    def in_flight(self) -> int:
+        """Requests that have not ended."""
+        return len(self._under_way)
+
+    def cut(self) -> None:
+        """Ends what is under way: there is no time left for it. Callers are told, and what they got is
+        settled."""
+        self._cutting = True
+        for task in tuple(self._under_way):
+            task.cancel()
+
     def app(self) -> web.Application:
         """To be run without access log and with ``handler_cancellation``; see ``serve``."""
         app = web.Application(client_max_size=self._config.body_bytes)
         app.router.add_route("*", "/{tail:.*}", self.handle)
-        app.on_response_prepare.append(_unnamed)
+        app.on_response_prepare.append(outgoing.unnamed)
         return app
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -101,7 +124,9 @@ class Gateway:
         if self._issuer is not None and (request.method, request.raw_path) == ("GET", WELL_KNOWN):
             return web.Response(body=self._issuer.keys, content_type="application/json")
         seen = Seen(uuid.uuid4().hex, request.raw_path.partition("?")[0], began=time.perf_counter())
-        self.in_flight += 1
+        task = asyncio.current_task()
+        assert task is not None, "requests are handled in tasks"
+        self._under_way.add(task)
         try:
             response = await self._answer(request, seen)
             if not response.prepared:
@@ -110,11 +135,13 @@ class Gateway:
         except Refusal as refusal:
             seen.status, seen.code = refusal.status, refusal.code
             return await self._refuse(request, refusal, seen)
-        except (asyncio.CancelledError, ConnectionError):
+        except (asyncio.CancelledError, ConnectionError) as error:
             seen.code = seen.code or "client_gone"
-            raise
+            if seen.status or not self._cutting or isinstance(error, ConnectionError):
+                raise
+            return await self._ended(request, seen)
         finally:
-            self.in_flight -= 1
+            self._under_way.discard(task)
             seen.ended = time.perf_counter()
             self.metrics.add(seen)
             self._seen(seen)
@@ -122,12 +149,12 @@ class Gateway:
     async def _answer(self, request: web.Request, seen: Seen) -> web.StreamResponse:
         if self.draining:
             raise refusals.draining()
-        route = self._route(request)
-        caller = self._caller(request)
+        route = incoming.route_of(request, self._config)
+        caller = incoming.caller_of(request, self._callers())
         scopes = await self._standing(caller, seen)
         if route is None:
             return await self._pass(request, scopes, seen)
-        asked = await self._asked(request, route)
+        asked = await incoming.asked_of(request, route, self._config)
         seen.model = asked.model
         policy = self._config.policy(asked.model)
         if policy is None:
@@ -160,25 +187,6 @@ class Gateway:
 
     # Who asks, and for what -----------------------------------------------------------------------------
 
-    def _route(self, request: web.Request) -> wire.Route | None:
-        """None for the list of models. A path is one of ours to the letter: what is spelt in another way
-        (//v1, %2e, a whole URL) is another path, so that no two servers read it in two ways."""
-        path = request.raw_path.partition("?")[0]
-        if path == _MODELS and request.method == "GET":
-            return None
-        route = _ROUTES.get(path)
-        if route is None or request.method != "POST" or route not in self._config.routes:
-            raise refusals.no_route()
-        return route
-
-    def _caller(self, request: web.Request) -> Caller:
-        given = request.headers.getall("authorization", [])
-        scheme, _, key = given[0].partition(" ") if len(given) == 1 else ("", "", "")
-        caller = self._callers().find(key.strip()) if scheme.lower() == "bearer" else None
-        if caller is None:
-            raise refusals.no_key()
-        return caller
-
     async def _standing(self, caller: Caller, seen: Seen) -> Scopes:
         """The limits that its tier leaves to a caller. Raises Refusal for a suspended account."""
         seen.caller = caller
@@ -206,25 +214,6 @@ class Gateway:
             self._observer.take(about, "\n".join(asked.system), wire.said_last(asked))
         except Exception:  # the answer is given, and detection is no part of it
             _LOG.exception("detection could not take a request in")
-
-    async def _asked(self, request: web.Request, route: wire.Route) -> Asked:
-        if any(each.lower() != "identity" for each in request.headers.getall("content-encoding", [])):
-            raise refusals.encoded()
-        if (request.content_length or 0) > self._config.body_bytes:
-            raise refusals.too_large(self._config.body_bytes)
-        try:
-            async with asyncio.timeout(self._config.client_silence_s):
-                body = await request.read()
-        except web.HTTPRequestEntityTooLarge:
-            raise refusals.too_large(self._config.body_bytes) from None
-        except TimeoutError:
-            raise refusals.too_slow() from None
-        except web.RequestPayloadError:
-            raise refusals.bad_request("broken_body", "The body could not be read to its end.") from None
-        try:
-            return wire.read(route, body, self._config.fields.get(route, frozenset()))
-        except BadRequestError as error:
-            raise refusals.bad_request(error.code, str(error)) from None
 
     # The upstream ---------------------------------------------------------------------------------------
 
@@ -264,7 +253,7 @@ class Gateway:
     async def _relay(
         self, request: web.Request, answer: Answer, asked: Asked, metered: meter.Meter, hold: Hold, seen: Seen
     ) -> web.StreamResponse:
-        headers = _headers(answer, seen)
+        headers = outgoing.headers_of(answer, seen)
         draft = self._draft(answer, asked, seen)
         if asked.stream and answer.status < 400:
             seen.status = answer.status
@@ -306,7 +295,11 @@ class Gateway:
             async with asyncio.timeout(silence):
                 await response.write_eof()
         except TimeoutError:
-            _cut(request, seen)
+            outgoing.cut(request, seen)
+        except asyncio.CancelledError:
+            if self._cutting:
+                await outgoing.last_words(response, seen)
+            raise
         return response
 
     def _hiding(self, asked: Asked, seen: Seen) -> Hiding | None:
@@ -331,7 +324,13 @@ class Gateway:
                 await response.prepare(request)
                 await response.write_eof()
         except TimeoutError:
-            _cut(request, seen)
+            outgoing.cut(request, seen)
+
+    async def _ended(self, request: web.Request, seen: Seen) -> web.Response:
+        """For whoever waits for an answer that there is no time for."""
+        refusal = refusals.ended()
+        seen.status, seen.code = refusal.status, refusal.code
+        return await self._refuse(request, refusal, seen)
 
     async def _refuse(self, request: web.Request, refusal: Refusal, seen: Seen) -> web.Response:
         headers = {**refusal.headers, "x-request-id": seen.id}
@@ -342,20 +341,3 @@ class Gateway:
             response.force_close()  # what is left of a body is not waited for
         await self._send_whole(request, response, seen)
         return response
-
-
-def _headers(answer: Answer, seen: Seen) -> dict[str, str]:
-    note = NOTE if seen.sealed in ("rejected", "foreign") else {}
-    return {**headers_back(answer.headers), "x-request-id": seen.id, **note}
-
-
-async def _unnamed(_request: web.Request, response: web.StreamResponse) -> None:
-    """Which server this is, and of which version, is nobody's business."""
-    response.headers.pop("server", None)
-
-
-def _cut(request: web.Request, seen: Seen) -> None:
-    """Ends a connection whose other end does not take what it asked for."""
-    seen.code = "client_slow"
-    if request.transport is not None:
-        request.transport.abort()

@@ -96,6 +96,14 @@ def draining() -> Refusal:
     )
 
 
+def ended() -> Refusal:
+    """The guard ends, and its answer was not whole in time."""
+    return Refusal(
+        503, "server_ended", "This server ended before the answer did. Try again.", "server_error",
+        {"retry-after": "1"},
+    )  # fmt: skip
+
+
 def over_budget(what: str, wait_s: float) -> Refusal:
     """The limit that is reached is the caller's own, so it is named."""
     wait = str(max(1, math.ceil(wait_s)))

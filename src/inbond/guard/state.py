@@ -89,7 +89,7 @@ class State(Protocol):
         """Of the data set, as it was when last asked; "" where no other can take its place."""
 
     async def accepted(self) -> bool:
-        """Whether an operator said that this data set may be gone on with, though another was there before."""
+        """Whether an operator said that this data set may be used, though another was there before."""
 
     async def accept(self) -> None:
         """Says so, to all replicas."""

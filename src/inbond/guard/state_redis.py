@@ -7,7 +7,8 @@ spoken to. Keys expire by Redis's own clock; everything else goes by the time of
 What Redis forgets is forgotten here: without ``appendonly yes`` a restart begins every budget anew, and
 with replication that is not waited for a fail-over may lose the last moments. The first is noticed
 (``losses``): every data set has a name, made once, and what was held in one that is lost is settled in the
-next. Whether that may be gone on with is for an operator to say (``accept``). Let nothing be evicted: ``maxmemory-policy noeviction``; another is said in /health (``doubt``).
+next. Whether that one may be used is for an operator to say (``accept``). Let nothing be evicted:
+``maxmemory-policy noeviction``; another is said in /health (``doubt``).
 """
 
 from __future__ import annotations

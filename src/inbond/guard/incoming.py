@@ -1,0 +1,60 @@
+"""What comes in over HTTP, before any layer decides: which route it names, whose key it brings, its body."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+from aiohttp import web
+
+from inbond.guard import refusals, wire
+from inbond.guard.callers import Caller, Callers
+from inbond.guard.config import GuardConfig
+from inbond.guard.wire import Asked, BadRequestError
+
+_ROUTES: Final[Mapping[str, wire.Route]] = {f"/v1/{route}": route for route in wire.ROUTES}
+_MODELS: Final = "/v1/models"
+
+
+def route_of(request: web.Request, config: GuardConfig) -> wire.Route | None:
+    """None for the list of models. A path is one of ours to the letter: what is spelt in another way (//v1,
+    %2e, a whole URL) is another path, so that no two servers read it in two ways. Raises Refusal."""
+    path = request.raw_path.partition("?")[0]
+    if path == _MODELS and request.method == "GET":
+        return None
+    route = _ROUTES.get(path)
+    if route is None or request.method != "POST" or route not in config.routes:
+        raise refusals.no_route()
+    return route
+
+
+def caller_of(request: web.Request, callers: Callers) -> Caller:
+    """Whose key it brings. Raises Refusal."""
+    given = request.headers.getall("authorization", [])
+    scheme, _, key = given[0].partition(" ") if len(given) == 1 else ("", "", "")
+    caller = callers.find(key.strip()) if scheme.lower() == "bearer" else None
+    if caller is None:
+        raise refusals.no_key()
+    return caller
+
+
+async def asked_of(request: web.Request, route: wire.Route, config: GuardConfig) -> Asked:
+    """What its body asks for. Raises Refusal."""
+    if any(each.lower() != "identity" for each in request.headers.getall("content-encoding", [])):
+        raise refusals.encoded()
+    if (request.content_length or 0) > config.body_bytes:
+        raise refusals.too_large(config.body_bytes)
+    try:
+        async with asyncio.timeout(config.client_silence_s):
+            body = await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise refusals.too_large(config.body_bytes) from None
+    except TimeoutError:
+        raise refusals.too_slow() from None
+    except web.RequestPayloadError:
+        raise refusals.bad_request("broken_body", "The body could not be read to its end.") from None
+    try:
+        return wire.read(route, body, config.fields.get(route, frozenset()))
+    except BadRequestError as error:
+        raise refusals.bad_request(error.code, str(error)) from None
