@@ -618,7 +618,12 @@ async def test_a_lost_state_is_said_and_comes_back(tmp_path: Path, when_lost: st
             ready = answer.status
         if when_lost == "closed":
             assert (status, headers["retry-after"], error_of(body)[0]) == (503, "5", "unavailable")
-            assert health == {"status": "alive", "state": "lost", "requests": "refused"}
+            assert health == {
+                "status": "alive", "state": "lost", "requests": "are refused",
+                "detection": [
+                    "accounts without payment are seen less of", "accounts without created are seen less of"
+                ],
+            }  # fmt: skip
         else:
             assert status == 200
             assert health["requests"] == "passed, metered when it is back"

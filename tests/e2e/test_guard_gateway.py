@@ -59,7 +59,8 @@ class Guard:
 
 
 def callers(key: str = KEY, limits: str = "{concurrency: 8, tokens_per_day: 1000000}") -> str:
-    return f'tenants: {{t: {{accounts: {{a: {{keys: ["{hash_of(key)}"], limits: {limits}}}}}}}}}'
+    known = f'keys: ["{hash_of(key)}"], limits: {limits}, payment: p, created: 2026-01-01'
+    return f"tenants: {{t: {{accounts: {{a: {{{known}}}}}}}}}"
 
 
 @contextlib.contextmanager

@@ -136,14 +136,14 @@ def test_a_line_that_cannot_be_written_is_lost_and_nothing_else() -> None:
 def test_an_error_is_its_kind_and_its_place_and_no_word_of_a_request() -> None:
     found = io.StringIO()
     logger = logging.Logger("aiohttp.server")
-    logger.addHandler(logs.Faults(logs.Lines(found)))
+    logger.addHandler(logs.Faults(logs.Lines(found, lambda: 1_767_323_045.678)))
     try:
         raise ValueError("Authorization: Bearer ib-secret")
     except ValueError:
         logger.exception("Error handling request from %s", "ib-secret\nib-secret")
     (line,) = found.getvalue().splitlines()
     assert json.loads(line) == {
-        "fault": "aiohttp.server", "said": "Error handling request from %s", "times": 1,
+        "ts": "2026-01-02T03:04:05.678+00:00", "fault": "aiohttp.server", "said": "Error handling request from %s", "times": 1,
         "error": "ValueError", "at": json.loads(line)["at"],
     }  # fmt: skip
     assert json.loads(line)["at"].startswith("test_guard_faults.py:")

@@ -57,13 +57,12 @@ def serve(
     from inbond.guard.config import people_in, read_config
     from inbond.guard.logs import Faults, Lines
     from inbond.guard.receipts import open_issuer
-    from inbond.guard.serve import Place, serve
+    from inbond.guard.serve import Place, Voice, serve
     from inbond.ledger.attest import KeyStore
     from inbond.ledger.ledger import Ledger
 
     settings = read_config(config)
-    if upstream is not None:
-        settings = settings.model_copy(update={"upstream": settings.upstream.at(upstream)})
+    settings = settings.model_copy(update={"upstream": settings.upstream.at(upstream)})
     out = Output(as_json, quiet)
     workspace = open_workspace(home)
     folder = workspace.guard
@@ -72,19 +71,23 @@ def serve(
     lines = Lines(sys.stderr)
     logging.basicConfig(handlers=[Faults(lines)], level=logging.WARNING)
 
-    def say(text: str) -> None:
+    def wrong(text: str) -> None:
+        lines.wrong(printable(text.split("\n")))
+
+    def said(text: str) -> None:
         if not quiet:
-            lines.write(printable(text.split("\n")))
+            lines.said(printable(text.split("\n")))
 
     def ready(address: str) -> None:
         out.result({"address": address, "upstream": settings.upstream.url}, f"The guard listens at {address}")
         sys.stdout.flush()
 
-    callers = CallersFile(people_in(config, settings), say, within=settings.callers is None)
+    callers = CallersFile(people_in(config, settings), wrong, said, within=settings.callers is None)
     signing = open_issuer(settings, config.parent, folder)
     place = Place(host, port, folder)
     with Ledger.open(workspace, KeyStore.default()) as ledger:
-        asyncio.run(serve(settings, callers, say, place, os.environ, lines.seen, ready, ledger, signing))
+        voice = Voice(lines.seen, ready, wrong, said)
+        asyncio.run(serve(settings, callers, place, os.environ, voice, ledger, signing))
     return 0
 
 

@@ -15,6 +15,7 @@ from aiohttp import web
 from inbond.guard import (
     actions,
     answer_errors,
+    gauges,
     incoming,
     meter,
     models,
@@ -88,12 +89,10 @@ class Gateway:
         self._probes = Probes(
             self.reservations, upstream, self.metrics, when_lost=config.when_state_is_lost,
             metrics_for=config.metrics_for, draining=lambda: self.draining,
+            unseen=lambda: gauges.unseen(callers(), observer),
         )  # fmt: skip
         self.metrics.watch("in_flight", "Requests that have not ended.", lambda: self.in_flight)
-        self.metrics.watch("state_lost", "1 while the state is lost.", lambda: self.reservations.lost)
-        self.metrics.watch("state_losses", "Times the state began anew.", lambda: state.losses)
-        self.metrics.watch("owed", "Requests not settled yet.", lambda: self.reservations.owed)
-        self.metrics.watch("never_settled", "Requests given up.", lambda: self.reservations.dropped)
+        gauges.hang_up(self.metrics, self.reservations, state, callers, observer)
 
     @property
     def in_flight(self) -> int:

@@ -163,6 +163,28 @@ class Unknown:
     payment: int = 0
     created: int = 0
 
+    @property
+    def blind(self) -> tuple[str, ...]:
+        """What detection cannot see for want of it, a sentence each; none where all is known."""
+        said = []
+        if self.payment:
+            said.append(
+                f"{self.payment:,} of {self.accounts:,} accounts have no payment: who shares a means of "
+                "payment is not seen among them"
+            )
+        if self.created:
+            said.append(
+                f"{self.created:,} of {self.accounts:,} accounts have no created: templates, and sign-ups "
+                "together, are not seen among them"
+            )
+        return tuple(said)
+
+    @property
+    def words(self) -> list[str]:
+        """The same without numbers: how many customers there are is nobody's business."""
+        names = [name for name, count in (("payment", self.payment), ("created", self.created)) if count]
+        return [f"accounts without {name} are seen less of" for name in names]
+
 
 @final
 @dataclass(frozen=True)

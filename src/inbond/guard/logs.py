@@ -1,4 +1,5 @@
-"""What the guard writes while it runs: a line of JSON for each request and for each thing that went wrong.
+"""What the guard writes while it runs: a line of JSON for each request, for each thing that went wrong, and
+for what an operator may want to know. Each begins with its time.
 
 No line has a word of a request. The libraries below quote what they could not read, a head with its key, a
 body with its prompt: here an error is its kind and the place in the program where it came up. A line that
@@ -10,7 +11,8 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TextIO, final
 
@@ -24,21 +26,31 @@ _APART_S: Final = 1.0
 class Lines:
     """Lines of a log. ``lost`` is how many could not be written."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.time) -> None:
         self._stream = stream
+        self._clock = clock
         self.lost = 0
 
-    def write(self, text: str) -> None:
-        """Never raises."""
+    def write(self, value: Mapping[str, Any]) -> None:
+        """One line, with the time (UTC) first. Never raises."""
+        now = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds")
         try:
-            self._stream.write(text + "\n")
+            self._stream.write(json.dumps({"ts": now, **value}) + "\n")
             self._stream.flush()
         except (OSError, ValueError):  # ValueError: the stream is closed
             self.lost += 1
 
     def seen(self, seen: Seen) -> None:
         """One request that is over."""
-        self.write(json.dumps(seen.to_json()))
+        self.write(seen.to_json())
+
+    def said(self, text: str) -> None:
+        """What went well and may interest an operator."""
+        self.write({"said": text})
+
+    def wrong(self, text: str) -> None:
+        """What an operator has to look at."""
+        self.write({"wrong": text})
 
 
 @final
@@ -66,7 +78,7 @@ class Faults(logging.Handler):
         error = record.exc_info[1] if record.exc_info else None
         if error is not None:
             value |= {"error": type(error).__name__, "at": _place(error)}
-        self._lines.write(json.dumps(value))
+        self._lines.write(value)
 
 
 def _place(error: BaseException) -> str:

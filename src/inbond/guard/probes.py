@@ -34,6 +34,7 @@ class Probes:
         when_lost: Literal["closed", "open"],
         metrics_for: Literal["here", "anyone", "nobody"],
         draining: Callable[[], bool],
+        unseen: Callable[[], list[str]],
     ) -> None:
         self._reservations = reservations
         self._upstream = upstream
@@ -44,6 +45,7 @@ class Probes:
         self._reachable = False
         self._looking = asyncio.Lock()
         self._draining = draining
+        self._unseen = unseen
 
     async def answer(self, request: web.Request) -> web.Response | None:
         """None where there is nothing to say to who asks."""
@@ -51,7 +53,9 @@ class Probes:
             return None
         match request.raw_path.partition("?")[0]:
             case "/health":
-                return web.json_response({"status": "alive", **self._state()})
+                unseen = self._unseen()
+                more = {"detection": unseen} if unseen else {}
+                return web.json_response({"status": "alive", **self._state(), **more})
             case "/ready":
                 return await self._ready()
             case "/metrics" if self._may_read(request):
@@ -61,10 +65,8 @@ class Probes:
     def _state(self) -> dict[str, object]:
         if self._reservations.emptied:
             return {"state": "emptied", "requests": "refused until an operator accepts it"}
-        lost = self._reservations.lost
-        passing = {"closed": "refused", "open": "passed, metered when it is back"}[self._when_lost]
-        if lost:
-            return {"state": "lost", "requests": passing}
+        if self._reservations.lost:
+            return {"state": "lost", "requests": self._reservations.meanwhile}
         doubt = self._reservations.doubt
         return {"state": "reachable", **({"warning": doubt} if doubt else {})}
 

@@ -80,6 +80,11 @@ class Reservations:
         return self._when_lost == "closed" and self._state.losses > self._accepted
 
     @property
+    def meanwhile(self) -> str:
+        """What happens to requests while the state is lost."""
+        return {"closed": "are refused", "open": "pass, and are metered when it is back"}[self._when_lost]
+
+    @property
     def owed(self) -> int:
         """Requests that wait to be settled."""
         return len(self._owed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,19 +16,23 @@ from aiohttp import web
 from inbond.errors import InputError
 from inbond.guard import sealing_keys
 from inbond.guard.app import Gateway
-from inbond.guard.callers_file import CallersFile, settle_memory
+from inbond.guard.callers_file import NOBODY, CallersFile, settle_memory
 from inbond.guard.config import GuardConfig
 from inbond.guard.observe import Observer
 from inbond.guard.receipts import Issuer
+from inbond.guard.reservations import Reservations
 from inbond.guard.sealing import Ring
 from inbond.guard.seen import Seen
 from inbond.guard.standing import Standings
-from inbond.guard.state_opening import open_state
+from inbond.guard.state import State
+from inbond.guard.state_opening import open_state, remember
 from inbond.guard.upstream import HttpUpstream, check_not_itself
 from inbond.ledger.ledger import Ledger
 
 _LOOK_S = 1.0
-_GRACE_S = 30.0
+_SOON_S = 0.05
+_LAST_S = 3.0
+"""What answers that are cut may take to say so."""
 _IDLE_S = 75.0
 _MUTE_S = 60.0
 """Seconds in which the first request on a connection must have come, headers and all."""
@@ -43,6 +48,22 @@ class Place:
     folder: Path
     """The workspace's folder for the guard."""
 
+    def at(self, port: int) -> str:
+        """As it stands in a URL."""
+        return f"[{self.host}]:{port}" if ":" in self.host else f"{self.host}:{port}"
+
+
+@final
+@dataclass(frozen=True)
+class Voice:
+    """Whom the gateway tells what: of each request that is over, of its address when it listens, of what an
+    operator must look at, and of what went well."""
+
+    seen: Callable[[Seen], None]
+    ready: Callable[[str], None]
+    wrong: Callable[[str], None]
+    said: Callable[[str], None]
+
 
 def seal_ring(config: GuardConfig, folder: Path) -> Ring:
     """The keys of envelopes, in the guard's folder or where the configuration says. Raises InputError,
@@ -56,22 +77,21 @@ def runner_of(gateway: Gateway) -> web.AppRunner:
     request ends when its caller is gone."""
     return web.AppRunner(
         gateway.app(), access_log=None, handler_cancellation=True, keepalive_timeout=_IDLE_S,
-        auto_decompress=False, shutdown_timeout=_GRACE_S,
+        auto_decompress=False, shutdown_timeout=_LAST_S,
     )  # fmt: skip
 
 
 async def serve(
     config: GuardConfig,
     callers: CallersFile,
-    warn: Callable[[str], None],
     place: Place,
     environment: Mapping[str, str],
-    seen: Callable[[Seen], None],
-    ready: Callable[[str], None],
+    voice: Voice,
     ledger: Ledger,
     issuer: Issuer | None = None,
 ) -> None:
-    """Serves until SIGTERM or SIGINT; then takes no new request and lets those that began come to an end.
+    """Serves until SIGTERM or SIGINT; then takes no new request, gives those that began their grace, and cuts
+    what is left then.
 
     Raises InputError when the port is taken or a key is missing."""
     state = open_state(config, place.folder)
@@ -81,25 +101,28 @@ async def serve(
     observer = Observer(state, time.time, standings.told)
     await standings.look()
     gateway = Gateway(
-        config, callers, state, upstream, seen,
+        config, callers, state, upstream, voice.seen,
         issuer=issuer, ring=ring, standings=standings, observer=observer,
     )  # fmt: skip
     runner = runner_of(gateway)
     await runner.setup()
     site = web.TCPSite(runner, place.host, place.port, backlog=1_024)
     keeping = asyncio.ensure_future(gateway.reservations.keep())
-    watching = asyncio.ensure_future(_watch(observer, standings, warn))
+    watching = asyncio.ensure_future(_watch(observer, standings, voice.wrong))
+    about = StateWatch(gateway.reservations, state, place.folder, voice)
     try:
         await _listen(site, place)
         port = runner.addresses[0][1]
         check_not_itself(config.upstream, port)
         await gateway.reservations.examine()
-        if gateway.reservations.doubt:
-            warn(f"WARNING: {gateway.reservations.doubt}")
+        about.look()
+        _say_blind(callers, voice)
         settle_memory()
-        ready(f"http://{place.host}:{port}/v1")
-        looks = [callers.look, Mute(runner, gateway.spoke).look, *([issuer.look] if issuer else [])]
-        await _until_told(looks, warn)
+        voice.ready(f"http://{place.at(port)}/v1")
+        mute = Mute(runner, gateway.spoke)
+        looks = [callers.look, mute.look, about.look, *([issuer.look] if issuer else [])]
+        await _until_told(looks, voice.wrong)
+        await _end(gateway, site, config.grace_s, voice)
     finally:
         gateway.draining = True
         await runner.cleanup()
@@ -109,6 +132,69 @@ async def serve(
         await gateway.reservations.close()
         await upstream.close()
         await state.close()
+
+
+async def _end(gateway: Gateway, site: web.TCPSite, grace_s: float, voice: Voice) -> None:
+    """Takes no new request, and waits for those that began; what is left after the grace is cut."""
+    gateway.draining = True
+    await site.stop()
+    if await _idle(gateway, grace_s):
+        return
+    voice.wrong(
+        f"{gateway.in_flight} answers are cut: they were not whole {grace_s:g} s (grace_s) after the end"
+    )
+    gateway.cut()
+    await _idle(gateway, _LAST_S)
+
+
+async def _idle(gateway: Gateway, wait_s: float) -> bool:
+    """Whether nothing is under way, within this time."""
+    deadline = time.monotonic() + wait_s
+    while gateway.in_flight and time.monotonic() < deadline:
+        await asyncio.sleep(_SOON_S)
+    return not gateway.in_flight
+
+
+def _say_blind(callers: CallersFile, voice: Voice) -> None:
+    if not callers.now.by_hash:
+        voice.wrong(NOBODY)
+    for text in callers.now.unknown.blind:
+        voice.said(text)
+
+
+@final
+class StateWatch:
+    """Says when the state goes and comes back, and remembers which data set it is."""
+
+    def __init__(self, reservations: Reservations, state: State, folder: Path, voice: Voice) -> None:
+        self._reservations = reservations
+        self._state = state
+        self._folder = folder
+        self._voice = voice
+        self._was = ""
+
+    def look(self) -> None:
+        """Is called at the start, and every second."""
+        now = self._now()
+        if now != self._was:
+            tell = self._voice.wrong if now else self._voice.said
+            tell(now or "the state is as it should be")
+            self._was = now
+        if not self._reservations.emptied:
+            remember(self._folder, self._state.name)
+
+    def _now(self) -> str:
+        """What is wrong with it; "" for nothing."""
+        found = self._reservations
+        if found.emptied:
+            return (
+                "the state is not the one of before: it was emptied, or another took its place, and all "
+                "budgets would begin anew. Requests are refused until somebody runs "
+                "inbond guard state --accept-emptied"
+            )
+        if found.lost:
+            return f"the state is lost ({found.why}): requests {found.meanwhile}"
+        return f"WARNING: {found.doubt}" if found.doubt else ""
 
 
 async def _watch(observer: Observer, standings: Standings, say: Callable[[str], None]) -> None:
@@ -149,9 +235,12 @@ async def _listen(site: web.TCPSite, place: Place) -> None:
         await site.start()
     except OSError as error:
         raise InputError(
-            expected=f"an address to listen on, {place.host}:{place.port}",
+            expected=f"an address to listen on, {place.at(place.port)}",
             found=error.strerror or str(error),
-            fix="choose another with --port",
+            fix="choose another with --port"
+            if error.errno == errno.EADDRINUSE
+            else "choose another with --host "
+            "or --port: 127.0.0.1 is this machine alone, 0.0.0.0 all its networks",
         ) from error
 
 
