@@ -626,7 +626,7 @@ async def test_a_lost_state_is_said_and_comes_back(tmp_path: Path, when_lost: st
             }  # fmt: skip
         else:
             assert status == 200
-            assert health["requests"] == "passed, metered when it is back"
+            assert health["requests"] == "pass, and are metered when it is back"
         assert ready == (503 if when_lost == "closed" else 200)
         guard.state._db.execute("PRAGMA query_only=0")
         await guard.gateway.reservations.tick()

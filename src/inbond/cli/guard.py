@@ -15,12 +15,15 @@ import typer
 
 from inbond.cli.guard_appeal import appeal
 from inbond.cli.guard_evaluate import evaluate
+from inbond.cli.guard_key import key
 from inbond.cli.guard_people import lift, suspend
 from inbond.cli.guard_register import issuer, register
 from inbond.cli.guard_report import report
 from inbond.cli.guard_share import share
 from inbond.cli.guard_simulate import simulate
+from inbond.cli.guard_state import state
 from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, open_workspace, printable
+from inbond.errors import InputError
 
 app = typer.Typer(no_args_is_help=True, help="Serve a model API without leaking it; judge its traffic.")
 app.command()(evaluate)
@@ -32,11 +35,16 @@ app.command()(share)
 app.command()(suspend)
 app.command()(lift)
 app.command()(appeal)
+app.command()(key)
+app.command()(state)
 
 
 @app.command()
 def serve(
-    config: Annotated[Path, typer.Option(help="guard.yaml: models, callers, policies.")],
+    config: Annotated[
+        Path | None,
+        typer.Option(help="guard.yaml: who may call, models, policies.", show_default=False),
+    ] = None,
     upstream: Annotated[
         str | None, typer.Option(help="The model server behind, instead of the one in the file.")
     ] = None,
@@ -61,6 +69,12 @@ def serve(
     from inbond.ledger.attest import KeyStore
     from inbond.ledger.ledger import Ledger
 
+    if config is None or not config.exists():
+        raise InputError(
+            expected="--config with the guard's file" if config is None else f"the guard's file at {config}",
+            found="none",
+            fix=f"inbond guard key --config {config or 'guard.yaml'} makes a first one, and a key",
+        )
     settings = read_config(config)
     settings = settings.model_copy(update={"upstream": settings.upstream.at(upstream)})
     out = Output(as_json, quiet)
@@ -82,7 +96,14 @@ def serve(
         out.result({"address": address, "upstream": settings.upstream.url}, f"The guard listens at {address}")
         sys.stdout.flush()
 
-    callers = CallersFile(people_in(config, settings), wrong, said, within=settings.callers is None)
+    people = people_in(config, settings)
+    if not people.exists():
+        raise InputError(
+            expected=f"who may call: tenants in {config}, or {people}",
+            found="neither",
+            fix="docs/guard.md shows both; inbond guard key prints a key and the hash that goes there",
+        )
+    callers = CallersFile(people, wrong, said, within=settings.callers is None)
     signing = open_issuer(settings, config.parent, folder)
     place = Place(host, port, folder)
     with Ledger.open(workspace, KeyStore.default()) as ledger:
@@ -96,21 +117,3 @@ def _open_many_files() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-@app.command()
-def key(_home: HomeOption = None, as_json: JsonOption = False, quiet: QuietOption = False) -> int:
-    """Make a key: hand the key out, and write its hash into the callers' file.
-
-    Nothing is kept: a key that is lost is made anew.
-
-    Example: inbond guard key
-    """
-    from inbond.guard.callers import hash_of, new_key
-
-    made = new_key()
-    if as_json:
-        Output(as_json, quiet).result({"key": made, "hash": hash_of(made)}, "")
-    else:
-        typer.echo(f"key   {made}\nhash  {hash_of(made)}")  # no prose that --quiet would hide
-    return 0

@@ -1,4 +1,5 @@
-"""What a command reads of the guard's state: nothing is made where no guard ran yet."""
+"""``inbond guard state``, and what other commands read of the guard's state: nothing is made where no guard
+ran yet."""
 
 from __future__ import annotations
 
@@ -7,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
+
+from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, open_workspace
 
 if TYPE_CHECKING:
     from inbond.guard.actions import Tier
@@ -18,6 +21,48 @@ ConfigOption = Annotated[
     Path | None,
     typer.Option("--config", help="guard.yaml, where replicas share their state.", show_default=False),
 ]
+
+
+def state(
+    config: ConfigOption = None,
+    accept_emptied: Annotated[
+        bool, typer.Option("--accept-emptied", help="Go on with a state that begins anew.")
+    ] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> int:
+    """Show the state that budgets and tiers are kept in; accept one that was emptied.
+
+    A Redis that lost its data gives every budget of the day and the month back. With when_state_is_lost:
+    closed, guards that knew another data set refuse requests until somebody accepts this one. Exits 3 where
+    that waits.
+
+    Example: inbond guard state --config guard.yaml --accept-emptied
+    """
+    from inbond.guard.state_opening import remembered
+
+    workspace = open_workspace(home)
+    before = remembered(workspace.guard)
+
+    async def look(found: State) -> tuple[str, bool, str | None]:
+        await found.ping()
+        if accept_emptied:
+            await found.accept()
+        return found.name, await found.accepted(), await found.doubt()
+
+    nothing: tuple[str, bool, str | None] = ("", True, None)
+    name, accepted, doubt = ask(workspace, config, look, nothing)
+    waits = bool(before and name and name != before and not accepted)
+    text = "the state is not the one of before: it was emptied, or another took its place" if waits else (
+        f"data set {name}{', accepted' if accepted else ''}" if name else "a file of this workspace's own"
+    )  # fmt: skip
+    value = {"data_set": name, "before": before, "accepted": accepted, "waits": waits, "warning": doubt}
+    if waits and not as_json:
+        Output(as_json, quiet=False).say(text)
+    else:
+        Output(as_json, quiet).result(value, f"{text}\nWARNING: {doubt}" if doubt else text)
+    return 3 if waits else 0
 
 
 def ask(workspace: Workspace, config: Path | None, question: Callable[[State], Awaitable[T]], empty: T) -> T:
