@@ -77,17 +77,11 @@ def test_a_multiple_of_anyones_requests_changes_no_count_that_is_tested(
     told = after.accounts[account]
     shown = {
         name: getattr(before.accounts[account], name)
-        for name in (
-            "requests",
-            "output_tokens",
-            "eliciting_requests",
-            "foreign_requests",
-            "refused",
-            "asked_plainly",
-        )
+        for name in ("requests", "output_tokens", "refused", "asked_plainly")
     }
     assert replace(told, **shown) == before.accounts[account]
     assert told.requests == 25 * before.accounts[account].requests
+    assert before.capital.tobytes() == after.capital.tobytes()
     assert tiers(before) == tiers(after)
 
 
@@ -111,16 +105,14 @@ def test_a_tenant_who_sends_far_more_of_the_same_kind_stays_at_none() -> None:
 # 2. Two families ----------------------------------------------
 
 
-@pytest.mark.parametrize("family", ["elicitation", "replay", "template", "payment"])
+@pytest.mark.parametrize("family", ["elicitation", "replay", "template"])
 def test_one_family_alone_restricts_nobody(family: str) -> None:
     rng = random.Random(6)
     rows = list(ordinary(rng, 30))
     for i in range(12):
         more: dict[str, Any] = {}
-        if family in ("payment", "template"):
+        if family == "template":
             more |= {"created": START - DAY * 3}
-        if family == "payment":
-            more |= {"payment": "one-card"}
         if family == "replay":
             more |= {"sealed": "foreign"}
         for ts in times(rng, 60):
@@ -134,6 +126,18 @@ def test_one_family_alone_restricts_nobody(family: str) -> None:
     found = tiers(folded(read(rows)))
     assert max(found.values()) == 1, "it is seen"
     assert found["one0-a"] == 1
+
+
+def test_shared_cards_alone_are_a_group_and_nobody_in_it_is_watched() -> None:
+    rng = random.Random(6)
+    rows = list(ordinary(rng, 30))
+    same = {"created": START - DAY * 3, "client": "one-client"}
+    rows += [
+        row(rng, ts, f"one{i}", payment=f"card{i // 3}", **same) for i in range(15) for ts in times(rng, 20)
+    ]
+    judgement = judge(folded(read(rows)))
+    assert set(judgement.accounts.tiers.values()) == {0}
+    assert [(each.kind, each.tier, each.members) for each in judgement.clusters] == [("cohort", 1, ())]
 
 
 def seen_families(judgement: Judgement, account: str) -> set[str]:
@@ -232,7 +236,7 @@ def test_fold_changes_nothing_it_was_given() -> None:
     assert memory.to_bytes() == before
 
 
-STORED = Memory(600, Accounts.of({"a": Account(party=1, leaders=((2, 3),), conversations=(4,))})).to_bytes()
+STORED = Memory(600, Accounts.of({"a": Account(party=1, leaders=((2, 3),), talks=(4,))})).to_bytes()
 
 
 @settings(max_examples=100, deadline=None)
@@ -257,18 +261,23 @@ def test_idle_accounts_are_forgotten_after_sixty_days() -> None:
 def test_a_conversation_that_moved_counts_in_one_window_only() -> None:
     rng = random.Random(13)
     moved = [row(rng, START + i * WINDOW_S, "mover", conversation="c1", sealed="foreign") for i in range(30)]
-    account = folded(read(moved)).accounts["mover-a"]
-    assert (account.windows, account.replayed) == (30, 256)
+    memory = folded(read(moved))
+    account = memory.accounts["mover-a"]
+    assert (account.windows, account.foreign_requests) == (30, 1)
+    assert judge(memory).accounts["mover-a"].tier == 0
 
 
-def test_tier_three_takes_a_day_of_tier_two_and_a_group_or_replay() -> None:
+def test_tier_three_takes_a_day_of_two_families_of_means() -> None:
     rng = random.Random(14)
     rows = [*ordinary(rng, 10, days=3), *ring(rng, 16, 60, purity=0.5, days=3)]
+    for each in rows:
+        if each["tenant"].startswith("ring") and each.get("illicit"):
+            each["sealed"] = "foreign"
     marks = read(rows)
     after = {
-        days: tiers(folded(m for m in marks if m.ts_ms < (START + days * DAY) * 1_000)) for days in (0.6, 2.5)
+        days: tiers(folded(m for m in marks if m.ts_ms < (START + days * DAY) * 1_000)) for days in (0.9, 2.5)
     }
-    assert after[0.6]["ring2-a"] == 2
+    assert after[0.9]["ring2-a"] == 2
     assert after[2.5]["ring2-a"] == 3
     assert after[2.5]["ordinary2-a"] == 0
 
@@ -288,25 +297,26 @@ def test_a_verdict_says_what_was_seen_what_was_not_and_what_would_change_it() ->
     assert verdict.outcome == "watched"
     seen, unseen = verdict.reasons[:2]
     assert seen.finding.startswith(
-        "Seen: the account asks for the model's hidden reasoning by deceit or circumvention ("
+        "Seen: the account sends texts with wording by which hidden reasoning is asked for ("
     )
     assert "It would change with requests without such wording" in seen.finding
     assert unseen.finding.startswith(
         "Not seen: no more reasoning of other accounts than a moved conversation"
     )
-    assert {"feature", "value", "bound", "e_value", "window", "version"} <= set(seen.detail)
+    assert {"feature", "value", "bound", "sums", "log_e", "e_value", "window", "version"} <= set(seen.detail)
+    assert verdict.reasons[-2].finding == "Tier 1: one bound is broken."
     assert "Shown, and no evidence: 60 requests, 12,000 tokens" in verdict.reasons[-1].finding
 
 
 def test_a_little_more_than_the_bound_is_said_to_be_that_and_not_nothing() -> None:
     rng = random.Random(17)
     rows = [
-        row(rng, START + i * WINDOW_S, "few", prompt=f"{ELICIT if i < 2 else ''} {talk(rng)}")
+        row(rng, START + i * WINDOW_S, "few", prompt=f"{ELICIT if i in (0, 3) else ''} {talk(rng)}")
         for i in range(20)
     ]
     verdict = judge(folded(read(rows))).accounts["few-a"].verdict
     assert verdict.outcome == "none"
     assert verdict.reasons[0].finding == (
-        "Too little to tell: the account asks for the model's hidden reasoning by deceit or circumvention"
-        " (2 of 20 windows); that is more than the 2.0% of lawful callers, and may still be chance."
+        "Too little to tell: the account sends texts with wording by which hidden reasoning is asked for"
+        " (1 of 19 windows); that is more than the 2.0% of lawful callers, and may still be chance."
     )

@@ -30,7 +30,7 @@ def judged(rows: Iterable[Mapping[str, Any]]) -> Evaluation:
 
 def traffic() -> list[dict[str, Any]]:
     rng = random.Random(1)
-    return [*ordinary(rng, 10, 10), *ring(rng, 12, 40, purity=0.5)]
+    return [*ordinary(rng, 10, 10), *ring(rng, 15, 60, purity=0.6, cards=3)]
 
 
 def test_its_object_is_as_the_design_has_it() -> None:
@@ -165,8 +165,8 @@ def test_the_command_says_what_it_found_in_words(tmp_path: Path, capsys: pytest.
     file = tmp_path / "traffic.jsonl"
     file.write_bytes(b"".join(lines(traffic())))
     _, out, _ = run(capsys, str(file))
-    assert "580 requests of 22 accounts" in out
-    assert "tier 2, restricted: 12" in out
+    assert "1,000 requests of 25 accounts" in out
+    assert "tier 2, restricted: 15" in out
     assert "circumvention.elicitation: Seen:" in out
     assert "False discovery rate at most 0.01" in out
     assert run(capsys, str(file), "--quiet")[1] == ""

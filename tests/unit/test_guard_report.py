@@ -112,15 +112,13 @@ def test_the_page_shows_verdicts_evidence_groups_and_appeals(report: Report, tmp
         "5 are proposed for suspension",
         "学校/川-窓口",
         "私たちは学校です。<script>",
-        "hands back reasoning that was sealed for another account",
+        "hands back reasoning that was sealed for an account of somebody else",
         "It would change with",
         "no log-probabilities are given",
         "one means of payment",
         "False discovery rate: at most 1%.",
         "No prompt and no answer is shown, because none is kept anywhere",
         "elicitation: 1e",
-        "payment 1e10 (group)",
-        "synchrony: Not looked at: ",
         "; a family past it is seen",
         "inbond guard suspend t1/a --by NAME --reason WHY",
         "from restricted to suspension proposed",
@@ -130,7 +128,7 @@ def test_the_page_shows_verdicts_evidence_groups_and_appeals(report: Report, tmp
     ):
         assert words in said_there, words
     assert page.count('<polyline class="trace before"') >= len(RING) + 2, "a threshold in every picture"
-    finding = "hands back reasoning that was sealed for another account"
+    finding = "hands back reasoning that was sealed for an account of somebody else"
     assert page.count(f"payment {finding}") == 1, "a group's sentences are said once"
     assert page.count(f"the account {finding}") == len(RING)
     assert 'lang="ja"' in page
@@ -146,7 +144,7 @@ def test_a_summary_for_a_terminal_is_short_and_plain(
     assert len(text.splitlines()) < 40
     assert re.search(
         rf"{JAPANESE}: suspended; tier 3; appeal open until 20.* UTC; "
-        r"seen: replay 1e\d+, elicitation 1e\d+, template 1e\d+, payment 1e\d+ \(group\)",
+        r"seen: replay 1e\d+, elicitation 1e\d+\n",
         text,
     )
     assert "False discovery rate at most 1%" in text
@@ -163,7 +161,7 @@ def test_one_account_alone_with_its_history(report: Report, tmp_path: Path) -> N
     found = report("--account", "t1/a", "--page", str(place))
     assert found["sentence"] == "t1/a stands at tier 3, suspension proposed. No appeal is open."
     assert list(found["standing"]) == ["t1/a"]
-    assert [each["tier"] for each in found["history"]] == [2, 3]
+    assert [each["tier"] for each in found["history"]] == [1, 2, 3]
     assert list(found["by_tenant"]) == ["t1"]
     texts = check(place.read_text(encoding="utf-8")).texts
     assert "t0/a" in texts, "it is drawn as a member of the group"

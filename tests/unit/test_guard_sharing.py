@@ -48,6 +48,7 @@ def provider(home: Path, cards: Sequence[str], text: str, days: int = 2) -> Work
                 about = About(
                     at, f"{hour}-{number}", f"t{number}/a", tenant=f"t{number}", payment=card,
                     created=start - 86_400, client="x", model="m", output_tokens=100,
+                    sealed="foreign" if "verbatim" in text else None,
                 )  # fmt: skip
                 observer.take(about, "", text.format(n=hour * 100 + number))
             clock["now"] = start + (hour + 1) * 3_600.0

@@ -91,7 +91,7 @@ def _lines(found: Evaluation) -> Iterator[str]:
         own = f"{len(cluster.members):,} of them show it themselves"
         yield f"{cluster.id}: tier {cluster.tier}, {cluster.size:,} accounts, {own}"
         for reason in cluster.verdict.reasons:
-            if reason.detail["seen"]:
+            if reason.detail.get("seen"):
                 yield f"  {reason.rule}: {reason.finding} (e-value {reason.detail['e_value']})"
     if len(judgement.clusters) > _MOST:
         yield f"... and {len(judgement.clusters) - _MOST:,} groups more; --json has all"

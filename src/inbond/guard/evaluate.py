@@ -145,6 +145,7 @@ def _about(value: dict[str, Any], number: int) -> About:
         output_tokens=_count(value, "output_tokens"),
         sealed=sealed,
         refused=_flag(value, "refused"),
+        foreign=(),
         **known,
     )
 

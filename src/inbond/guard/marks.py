@@ -17,17 +17,20 @@ from inbond.digest import of_bytes
 from inbond.guard import elicitation
 from inbond.guard.sketch import SYSTEM_BINS, USER_BINS, Sketch, sketch, tokens
 
-FORMAT: Final = b"inbond.mark/1\0"
+FORMAT: Final = b"inbond.mark/2\0"
 UNKNOWN: Final = 0
 Sealed = Literal["ok", "rejected", "foreign"]
 _SEALED: Final[tuple[Sealed | None, ...]] = (None, "ok", "rejected", "foreign")
-_NUMBERS: Final = struct.Struct(f"<q10QiII4B{SYSTEM_BINS}I{USER_BINS}I")
+MOST_ENVELOPES: Final = 4
+"""Numbers of foreign envelopes that a mark holds: of a long history the same few each time."""
+_NUMBERS: Final = struct.Struct(f"<q10Q{MOST_ENVELOPES}QiII4B{SYSTEM_BINS}I{USER_BINS}I")
 _SIZE: Final = struct.Struct("<H")
 NUMBERS: Final = np.dtype(
     [
         ("ts_ms", "<i8"),
         *((name, "<u8") for name in ("party", "tenant", "payment", "client", "mail_domain")),
         *((name, "<u8") for name in ("ip", "asn", "plan", "model", "conversation")),
+        ("envelopes", "<u8", (MOST_ENVELOPES,)),
         *(("created", "<i4"), ("prompt_tokens", "<u4"), ("output_tokens", "<u4")),
         *((name, "u1") for name in ("registered", "refused", "sealed", "elicitation")),
         *(("system", "<u4", (SYSTEM_BINS,)), ("user", "<u4", (USER_BINS,))),
@@ -43,7 +46,8 @@ _DAY_S: Final = 86_400
 @dataclass(frozen=True)
 class About:
     """What is known of a request besides its text; None for what is not. Times are seconds since 1970,
-    ``org`` is a verified organisation, ``registered`` whether a signed registration is in force."""
+    ``org`` is a verified organisation, ``registered`` whether a signed registration is in force for what was
+    asked; ``foreign`` are the numbers of envelopes that were sealed for strangers, where they are known."""
 
     ts: float
     request: str
@@ -64,14 +68,16 @@ class About:
     output_tokens: int = 0
     sealed: Sealed | None = None
     refused: bool = False
+    foreign: tuple[int, ...] = ()
 
 
 @final
 @dataclass(frozen=True, order=True)
 class Mark:
     """One request in numbers. ``ts_ms`` milliseconds and ``created`` days since 1970; 64-bit hashes, 0 for
-    unknown; ``party`` is the organisation, else the tenant, else the account: members of one party are
-    linked in the open. ``elicitation`` is a code of ``elicitation.KINDS``."""
+    unknown; ``party`` is the organisation, else the tenant: members of one party are linked in the open, and
+    an unknown one is nobody's. ``envelopes`` are the smallest numbers of foreign ones, then zeros.
+    ``elicitation`` is a code of ``elicitation.KINDS``."""
 
     ts_ms: int
     request: str
@@ -86,6 +92,7 @@ class Mark:
     plan: int
     model: int
     conversation: int
+    envelopes: tuple[int, ...]
     created: int
     prompt_tokens: int
     output_tokens: int
@@ -110,9 +117,9 @@ class Mark:
         """At most about 1.3 KB; ``from_bytes`` reads it."""
         numbers = _NUMBERS.pack(
             self.ts_ms, self.party, self.tenant, self.payment, self.client, self.mail_domain, self.ip,
-            self.asn, self.plan, self.model, self.conversation, self.created, self.prompt_tokens,
-            self.output_tokens, self.registered, self.refused, self.sealed, self.elicitation, *self.system,
-            *self.user,
+            self.asn, self.plan, self.model, self.conversation, *self.envelopes, self.created,
+            self.prompt_tokens, self.output_tokens, self.registered, self.refused, self.sealed,
+            self.elicitation, *self.system, *self.user,
         )  # fmt: skip
         names = (name.encode("utf-8", "surrogatepass") for name in (self.request, self.account))
         return FORMAT + numbers + b"".join(_SIZE.pack(len(name)) + name for name in names)
@@ -125,7 +132,7 @@ def read(about: About, system: str, user: str) -> Mark:
         round(about.ts * 1_000),
         _name(about.request),
         _name(about.account),
-        hashed(about.org or about.tenant or about.account),
+        hashed(about.org or about.tenant),
         hashed(about.tenant),
         hashed(about.payment),
         hashed(about.client),
@@ -135,6 +142,7 @@ def read(about: About, system: str, user: str) -> Mark:
         hashed(about.plan),
         hashed(about.model),
         hashed(about.conversation),
+        _smallest(about.foreign),
         UNKNOWN if about.created is None else max(1, min(2**31 - 1, int(about.created // _DAY_S))),
         _count(about.prompt_tokens),
         _count(about.output_tokens),
@@ -151,7 +159,8 @@ def from_bytes(data: bytes) -> Mark:
     """Reads what ``Mark.to_bytes`` wrote. Raises ValueError for anything else."""
     written, request, account = parts(data)
     ts, *numbers = _NUMBERS.unpack(written)
-    hashes, rest, sketches = numbers[:10], numbers[10:17], numbers[17:]
+    hashes, envelopes = numbers[:10], tuple(numbers[10 : 10 + MOST_ENVELOPES])
+    rest, sketches = numbers[10 + MOST_ENVELOPES :][:7], numbers[17 + MOST_ENVELOPES :]
     created, prompt_tokens, output_tokens, registered, refused, sealed, kind = rest
     known = sealed < len(_SEALED) and kind < len(elicitation.KINDS) and registered < 2 and refused < 2
     if not known:
@@ -159,7 +168,7 @@ def from_bytes(data: bytes) -> Mark:
     flags = (bool(registered), bool(refused), sealed, kind)
     texts = (tuple(sketches[:SYSTEM_BINS]), tuple(sketches[SYSTEM_BINS:]))
     values: tuple[Any, ...] = (
-        ts, request, account, *hashes, created, prompt_tokens, output_tokens, *flags, *texts
+        ts, request, account, *hashes, envelopes, created, prompt_tokens, output_tokens, *flags, *texts
     )  # fmt: skip
     return Mark(*values)
 
@@ -202,6 +211,11 @@ def _name(text: str) -> str:
     if len(text.encode("utf-8", "surrogatepass")) <= _MOST_NAME:
         return text
     return f"{text[:64]}~{hashed(text):016x}"
+
+
+def _smallest(numbers: tuple[int, ...]) -> tuple[int, ...]:
+    kept = sorted({number & (2**63 - 1) for number in numbers} - {UNKNOWN})[:MOST_ENVELOPES]
+    return (*kept, *(UNKNOWN for _ in range(MOST_ENVELOPES - len(kept))))
 
 
 def _count(number: int) -> int:

@@ -1,47 +1,52 @@
-"""Groups of accounts that may be one hand, and what their windows say together. Pure.
+"""Groups of accounts that may be one hand, and what bets on them have won. Pure.
 
-Three ways lead to a group, none of which is evidence by itself: one means of payment, one client and the same
-days of sign-up, one template of even windows. What is tested is another thing each time, or the other half:
-a template's group is tested in odd windows; the others, which no text had a part in finding, are tested for
-elicitation and replay in all. Synchrony is for each account to show. A classroom is such a group, and its
-test says nothing of it.
+Four ways lead to a group, none of which is evidence by itself: one means of payment, one client and the same
+days of sign-up, one template of even windows, one tenant. What is tested is another thing each time, or the
+other half of the windows (``trials``); shared means of payment are counted here, one trial each. A classroom
+is such a group, and its test says nothing of it. Whose party is unknown is in no group: a doubt counts for
+the callers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, final
 
 import numpy as np
 import numpy.typing as npt
 
+from inbond.guard.detect import capital
 from inbond.guard.detect.columns import runs
-from inbond.guard.detect.families import ELICITATION, FAMILIES, PAYMENT, REPLAY, TEMPLATE, WHOLE
+from inbond.guard.detect.evidence import NOTHING
+from inbond.guard.detect.families import FAMILIES, PAYMENT
 from inbond.guard.detect.memory import Accounts, Memory, Table
 
-Kind = Literal["cohort", "payment", "template"]
+Kind = Literal["cohort", "payment", "template", "tenant"]
 Numbers = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
-KINDS: Final[tuple[Kind, ...]] = ("cohort", "payment", "template")
+KINDS: Final[tuple[Kind, ...]] = ("cohort", "payment", "template", "tenant")
+PLAIN_KINDS: Final[tuple[Kind, ...]] = ("cohort", "payment", "tenant")
+"""Those of which an account is in one at most."""
 SHARED: Final = 3
 """Parties on one means of payment that are more than a household."""
-_FEWEST: Final = {"payment": 2, "cohort": 3, "template": 3}
+MOST_SHARING: Final = 64
+"""Parties on one means of payment that are more than one hand: a label such as "invoice" says nothing."""
+_FEWEST: Final[Mapping[Kind, int]] = {"cohort": 3, "payment": SHARED, "template": 3, "tenant": 2}
 _COHORT_DAYS: Final = 3
-_TWICE: Final = 2
 
 
 @final
 @dataclass(frozen=True)
 class Group:
-    """``trials`` and ``hits`` (256ths) by family."""
+    """``cards`` are its means of payment, ``shared`` those of SHARED parties or more."""
 
     kind: Kind
     key: int
     members: tuple[str, ...]
-    trials: tuple[int, ...]
-    hits: tuple[int, ...]
+    cards: int
+    shared: int
 
     @property
     def id(self) -> str:
@@ -52,7 +57,7 @@ class Group:
 @dataclass(frozen=True)
 class Groups:
     """All groups that are worth a test, as columns. ``kinds`` are places in KINDS; the members of group i
-    are ``rows[starts[i] : ends[i]]`` of the accounts. (families, groups): ``trials`` and ``hits``."""
+    are ``rows[starts[i] : ends[i]]`` of the accounts."""
 
     accounts: Accounts
     kinds: Numbers
@@ -60,8 +65,8 @@ class Groups:
     rows: Numbers
     starts: Numbers
     ends: Numbers
-    trials: Numbers
-    hits: Numbers
+    cards: Numbers
+    shared: Numbers
 
     def __len__(self) -> int:
         return len(self.kinds)
@@ -72,54 +77,60 @@ class Groups:
 
     def at(self, i: int) -> Group:
         """One of them."""
-        return Group(
-            KINDS[int(self.kinds[i])],
-            int(self.keys[i]),
-            tuple(self.accounts.names[row] for row in self.rows_of(i).tolist()),
-            tuple(self.trials[:, i].tolist()),
-            tuple(self.hits[:, i].tolist()),
-        )
+        names = tuple(self.accounts.names[row] for row in self.rows_of(i).tolist())
+        kind = KINDS[int(self.kinds[i])]
+        return Group(kind, int(self.keys[i]), names, int(self.cards[i]), int(self.shared[i]))
 
-    def carries(self, i: int, families: Sequence[int]) -> Flags:
-        """(members): whether each shows itself what the ``families`` show of the group. A group's guilt is
-        not enough: strangers who signed up the same day, or tried a text once, are in it too."""
-        table, kind = self.accounts.table[self.rows_of(i)], KINDS[int(self.kinds[i])]
-        if kind == "payment":
-            return np.full(len(table), bool(families))
-        own = np.zeros(len(table), dtype=np.bool_)
-        if ELICITATION in families:
-            own |= table["eliciting_requests"] > 0
-        if REPLAY in families:
-            own |= table["foreign_requests"] > 0
-        if PAYMENT in families:
-            own |= np.isin(table["payment"], _shared_cards(table))
-        return own if kind == "cohort" else own & (table["template_windows"] >= _TWICE)
+    def bits(self) -> npt.NDArray[np.uint8]:
+        """(accounts): of which kinds each is in a group."""
+        found = np.zeros(len(self.accounts), dtype=np.uint8)
+        kinds = np.repeat(self.kinds, self.ends - self.starts)
+        for kind in range(len(KINDS)):
+            found[self.rows[kinds == kind]] |= np.uint8(1 << kind)
+        return found
+
+    def numbers(self, family: int) -> Hashes:
+        """The rows of capital that are of each group."""
+        found = np.zeros(len(self), dtype=np.uint64)
+        for kind in range(len(KINDS)):
+            of = self.kinds == kind
+            found[of] = capital.ids(self.keys[of], kind + 1, family)
+        return found
+
+    def logs(self, kept: capital.Capital) -> Numbers:
+        """(families, groups): the logarithms of e-values. Colleagues pay alike, which is no evidence."""
+        each = [capital.log_e(kept, self.numbers(family)) for family in range(len(FAMILIES))]
+        paid = capital.of_cards(self.cards, self.shared)
+        each[PAYMENT] = np.where(self.kinds == KINDS.index("tenant"), NOTHING, paid)
+        return np.stack(each)
 
 
-def _shared_cards(table: Table) -> Hashes:
-    """The means of payment that SHARED of the parties use."""
-    _, first = np.unique(table["party"], return_index=True)
-    cards, users = np.unique(table["payment"][first], return_counts=True)
-    shared: Hashes = cards[(users >= SHARED) & (cards != 0)]
-    return shared
+def key_of(table: Table, kind: Kind) -> Hashes:
+    """What accounts of a group of a kind have in common; 0 for nothing."""
+    if kind == "cohort":
+        days = (table["created"] // _COHORT_DAYS).astype(np.uint64)
+        key = table["client"] ^ days * np.uint64(0x9E3779B97F4A7C15)
+        return np.where((table["client"] != 0) & (table["created"] != 0), key, np.uint64(0))
+    found: Hashes = table[kind]
+    return found
 
 
 def groups(memory: Memory) -> Groups:
     """All groups that are worth a test, by kind and key."""
     table = memory.accounts.table
-    parts = [_of_kind(table, kind, *_keys(table, kind)) for kind in KINDS]
+    cards = _Cards.of(table)
+    parts = [_of_kind(table, kind, cards, *_keys(table, kind)) for kind in KINDS]
     sizes = np.concatenate([part.sizes for part in parts])
     ends = np.cumsum(sizes)
-    kinds = np.repeat(np.arange(len(KINDS)), [len(part.sizes) for part in parts])
     return Groups(
         memory.accounts,
-        kinds.astype(np.int64),
+        np.repeat(np.arange(len(KINDS)), [len(part.sizes) for part in parts]).astype(np.int64),
         np.concatenate([part.keys for part in parts]),
         np.concatenate([part.rows for part in parts]),
         ends - sizes,
         ends,
-        np.concatenate([part.trials for part in parts], axis=1),
-        np.concatenate([part.hits for part in parts], axis=1),
+        np.concatenate([part.cards for part in parts]),
+        np.concatenate([part.shared for part in parts]),
     )
 
 
@@ -131,84 +142,69 @@ class _Part:
     keys: Hashes
     rows: Numbers
     sizes: Numbers
-    trials: Numbers
-    hits: Numbers
-
-
-def _keys(table: Table, kind: Kind) -> tuple[Hashes, Numbers]:
-    """What accounts have in common, and whose it is."""
-    if kind == "payment":
-        rows = np.flatnonzero(table["payment"])
-        return table["payment"][rows], rows
-    if kind == "cohort":
-        rows = np.flatnonzero((table["client"] != 0) & (table["created"] != 0))
-        days = (table["created"][rows] // _COHORT_DAYS).astype(np.uint64)
-        return table["client"][rows] ^ days * np.uint64(0x9E3779B97F4A7C15), rows
-    led = table["leaders"]["piece"]
-    rows, place = np.nonzero((led != 0) & ~table["registered"][:, None])
-    return led[rows, place], rows
-
-
-def _of_kind(table: Table, kind: Kind, keys: Hashes, rows: Numbers) -> _Part:
-    order = np.lexsort((rows, keys))
-    keys, rows = keys[order], rows[order]
-    starts, sizes = runs(keys)
-    parties = _parties(table, rows, sizes)
-    tested = parties.count >= _FEWEST[kind]
-    rows = rows[np.repeat(tested, sizes)]
-    trials, hits = _counted(table[rows], sizes[tested], kind)
-    # One card's group is found by what it is tested for: it counts from the second party on, and the party
-    # that has not come yet counts as a miss.
-    trials[PAYMENT] = parties.paying[tested]
-    hits[PAYMENT] = (parties.paying - parties.cards)[tested] * WHOLE
-    return _Part(keys[starts][tested], rows, sizes[tested], trials, hits)
+    cards: Numbers
+    shared: Numbers
 
 
 @final
 @dataclass(frozen=True)
-class _Parties:
-    """Of each group: how many parties, how many of them pay, with how many means of payment."""
+class _Cards:
+    """Of each account: whether its means of payment can tell anything, and whether SHARED parties use it."""
 
-    count: Numbers
-    paying: Numbers
-    cards: Numbers
+    telling: Flags
+    shared: Flags
+
+    @staticmethod
+    def of(table: Table) -> _Cards:
+        telling = np.zeros(len(table), dtype=np.bool_)
+        shared = np.zeros(len(table), dtype=np.bool_)
+        rows = np.flatnonzero((table["payment"] != 0) & (table["party"] != 0))
+        card, party = table["payment"][rows], table["party"][rows]
+        order = np.lexsort((party, card))
+        starts, sizes = runs(card[order])
+        if len(starts):
+            parties = np.add.reduceat(_fresh(card[order], party[order]).astype(np.int64), starts)
+            telling[rows[order]] = np.repeat(parties <= MOST_SHARING, sizes)
+            shared[rows[order]] = np.repeat((parties >= SHARED) & (parties <= MOST_SHARING), sizes)
+        return _Cards(telling, shared)
 
 
-def _parties(table: Table, rows: Numbers, sizes: Numbers) -> _Parties:
-    """A party pays as the first of its accounts in the group does."""
+def _keys(table: Table, kind: Kind) -> tuple[Hashes, Numbers]:
+    """What accounts have in common, and whose it is."""
+    known = table["party"] != 0
+    if kind != "template":
+        keys = key_of(table, kind)
+        rows = np.flatnonzero((keys != 0) & known)
+        return keys[rows], rows
+    led = table["leaders"]["piece"]
+    rows, place = np.nonzero((led != 0) & known[:, None])
+    return led[rows, place], rows
+
+
+def _of_kind(table: Table, kind: Kind, cards: _Cards, keys: Hashes, rows: Numbers) -> _Part:
+    if kind == "payment":
+        keys, rows = keys[cards.shared[rows]], rows[cards.shared[rows]]
+    order = np.lexsort((rows, keys))
+    keys, rows = keys[order], rows[order]
+    starts, sizes = runs(keys)
+    tested = (sizes if kind == "tenant" else _different(table["party"][rows], sizes)) >= _FEWEST[kind]
+    rows = rows[np.repeat(tested, sizes)]
+    sizes = sizes[tested]
+    payment = np.where(cards.telling[rows], table["payment"][rows], 0)
+    shared = np.where(cards.shared[rows], payment, 0)
+    return _Part(keys[starts][tested], rows, sizes, _different(payment, sizes), _different(shared, sizes))
+
+
+def _different(values: Hashes, sizes: Numbers) -> Numbers:
+    """How many values other than 0 each group has, its members in order."""
     group = np.repeat(np.arange(len(sizes)), sizes)
-    party, payment = table["party"][rows], table["payment"][rows]
-    order = np.lexsort((rows, party, group))
-    group, party, payment = group[order], party[order], payment[order]
-    first = _fresh(group, party)
-    group, payment = group[first], payment[first]
-    count = np.bincount(group, minlength=len(sizes))
-    group, payment = group[payment != 0], payment[payment != 0]
-    paying = np.bincount(group, minlength=len(sizes))
-    order = np.lexsort((payment, group))
-    different = _fresh(group[order], payment[order])
-    cards = np.bincount(group[order][different], minlength=len(sizes))
-    return _Parties(count, paying, cards)
+    group, values = group[values != 0], values[values != 0]
+    order = np.lexsort((values, group))
+    group, values = group[order], values[order]
+    return np.bincount(group[_fresh(group, values)], minlength=len(sizes)).astype(np.int64)
 
 
-def _fresh(group: Numbers, value: Hashes) -> Flags:
+def _fresh(group: npt.NDArray[np.generic], value: Hashes) -> Flags:
     """Whether (group, value), in order, is another than the one before."""
     again = (group[1:] == group[:-1]) & (value[1:] == value[:-1])
     return np.append(True, ~again) if len(group) else np.zeros(0, dtype=np.bool_)
-
-
-def _counted(table: Table, sizes: Numbers, kind: Kind) -> tuple[Numbers, Numbers]:
-    """(families, groups): trials and hits of the members together."""
-    trials = np.zeros((len(FAMILIES), len(sizes)), dtype=np.int64)
-    hits = np.zeros_like(trials)
-    if not len(sizes):
-        return trials, hits
-    starts = np.cumsum(sizes) - sizes
-    at, half = ("in_template", "_in_template") if kind == "template" else ("windows", "")
-    for family, name in ((ELICITATION, "elicited"), (REPLAY, "replayed")):
-        trials[family] = np.add.reduceat(table[at].astype(np.int64), starts)
-        hits[family] = np.add.reduceat(table[name + half].astype(np.int64), starts)
-    unregistered = ~table["registered"]
-    trials[TEMPLATE] = np.add.reduceat(table["odd"] * unregistered.astype(np.int64), starts)
-    hits[TEMPLATE] = np.add.reduceat(table["template_odd"] * unregistered.astype(np.int64), starts)
-    return trials, hits

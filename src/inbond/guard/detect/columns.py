@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from inbond.guard.elicitation import PLAIN
 from inbond.guard.marks import FOREIGN, NUMBERS, parts, ts_of
+from inbond.guard.sketch import mixed
 
 Numbers = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
@@ -42,6 +43,22 @@ class Columns:
         found: Hashes = self.marks["party"]
         return found
 
+    @cached_property
+    def talks(self) -> Hashes:
+        """(marks): a number for what was said, and in which conversation."""
+        return mixed(self.marks["conversation"] ^ texts(self.sketches))
+
+    @cached_property
+    def fresh(self) -> Flags:
+        """Whether an account says this for the first time in the window: what is sent often is said once."""
+        shown = self.marks["elicitation"] ^ (self.marks["envelopes"][:, 0] << np.uint64(8))
+        key = mixed(self.talks ^ shown)
+        order = np.lexsort((key, self.of))
+        again = (key[order][1:] == key[order][:-1]) & (self.of[order][1:] == self.of[order][:-1])
+        found = np.ones(len(order), dtype=np.bool_)
+        found[order[1:][again]] = False
+        return found
+
     @property
     def registered(self) -> Flags:
         found: Flags = self.marks["registered"] != 0
@@ -68,6 +85,11 @@ class Columns:
         found: Flags = self.marks["elicitation"] > PLAIN
         return found
 
+    @property
+    def judged(self) -> Flags:
+        """Whether a request may be of a template: what elicits or replays is evidence of that alone."""
+        return ~(self.registered | self.elicits | self.foreign)
+
     def summed(self, values: npt.NDArray[Any]) -> Numbers:
         """(marks) -> (accounts)."""
         found: Numbers = np.add.reduceat(values.astype(np.int64), self.starts)
@@ -88,6 +110,14 @@ def columns(marks: Iterable[bytes]) -> Columns:
     starts, _ = runs(of)
     hashes = np.array([zlib.crc32(name.encode("utf-8", "surrogatepass")) for name in names], dtype=np.uint64)
     return Columns(tuple(names), starts, of, hashes, table)
+
+
+def texts(sketches: Hashes) -> Hashes:
+    """(marks, parts) -> one number for each text; the same for the same text."""
+    found = np.zeros(len(sketches), dtype=np.uint64)
+    for part in range(sketches.shape[1]):
+        found = mixed(found ^ sketches[:, part] ^ np.uint64(part << 40))
+    return found
 
 
 def runs(keys: npt.NDArray[Any]) -> tuple[Numbers, Numbers]:

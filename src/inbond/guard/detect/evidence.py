@@ -1,8 +1,7 @@
-"""E-values from counts, and which of many are let speak. Pure, whole numbers only.
+"""E-values from several families, and which of many are let speak. Pure, whole numbers only.
 
-The capital of a family is the mean over a fixed grid of bets; its largest bet over the number of bets is no
-more, and needs no exponential, so that is what is used: an e-value, a little smaller than it could be. For
-shares between 0 and 1 the logarithm is read off the chord between a hit and a miss, which lies below it.
+Logarithms of e-values are multiples of 2^-16. A mean of e-values is one too; the largest of n over n is no
+more than their mean, needs no exponential, and is what is used.
 """
 
 from __future__ import annotations
@@ -13,35 +12,38 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from inbond.guard.detect.families import FAMILIES, GRID, SCALE, WHOLE, bets, logarithm
+from inbond.guard.detect.families import FAMILIES, MEANS, SCALE, logarithm
 
 Numbers = npt.NDArray[np.int64]
-NOTHING: Final = -(2**50)
+NOTHING: Final = -(2**40)
 """The logarithm of an e-value that says nothing, and never will."""
-_GRID_LOG: Final = -logarithm(Decimal(1) / len(GRID))
 _FEWEST: Final = 1_024
 
 
-def log_e(family: int, trials: Numbers, hits: Numbers) -> Numbers:
-    """Of each (trials, hits in 256ths), the logarithm of the e-value, in multiples of 2^-20."""
-    misses = trials * WHOLE - hits
-    capital = np.full(trials.shape, NOTHING * WHOLE, dtype=np.int64)
-    for hit, miss in bets(family):
-        np.maximum(capital, hits * hit + misses * miss, out=capital)
-    return capital // WHOLE - _GRID_LOG
+def share_of(parts: int) -> int:
+    """The logarithm of one over so many."""
+    return logarithm(Decimal(1) / parts)
 
 
 def one_family(each: Numbers) -> Numbers:
-    """(families, things) -> things: against "no family shows anything", the mean of them all, or less."""
+    """(families, things) -> things: against "every bound is kept", the mean over all families, or less."""
     best: Numbers = np.max(each, axis=0)
-    return best + logarithm(Decimal(1) / len(FAMILIES))
+    return best + share_of(len(FAMILIES))
 
 
 def two_families(each: Numbers) -> Numbers:
-    """Against "at most one family shows something": whichever that is, the mean of the others is an e-value,
-    and the mean without the largest is no more than it. Only one family is not of means, so two hold one."""
-    second: Numbers = np.partition(each, -2, axis=0)[-2]
-    return second + logarithm(Decimal(1) / (len(FAMILIES) - 1))
+    """Against "at most one bound is broken": whichever that is, the mean of the others is an e-value, and
+    the mean without the largest is no more than it. One of means has to be as large."""
+    second = np.partition(each, -2, axis=0)[-2]
+    means = np.max(each[list(MEANS)], axis=0)
+    found: Numbers = np.minimum(second, means) + share_of(len(FAMILIES) - 1)
+    return found
+
+
+def two_means(each: Numbers) -> Numbers:
+    """As ``two_families``, of the families of means alone."""
+    second: Numbers = np.partition(each[list(MEANS)], -2, axis=0)[-2]
+    return second + share_of(len(MEANS) - 1)
 
 
 def capacity(things: int) -> int:
@@ -58,13 +60,13 @@ def threshold(things: int, rate: Decimal, found: int) -> int:
 
 def selected(values: Numbers, things: int, rate: Decimal) -> tuple[npt.NDArray[np.bool_], int]:
     """e-BH: which of the e-values are let speak at this false discovery rate, among ``things`` hypotheses,
-    and the threshold that they passed (or that the first would have to pass)."""
+    and the power of two for which the threshold holds that they passed (or that the first would have to)."""
     ordered = np.sort(values)[::-1]
     for found in _counts(len(ordered)):
         bar = threshold(things, rate, found)
         if ordered[found - 1] >= bar:
-            return values >= bar, bar
-    return np.zeros(len(values), dtype=np.bool_), threshold(things, rate, 1)
+            return values >= bar, found
+    return np.zeros(len(values), dtype=np.bool_), 1
 
 
 def _counts(most: int) -> list[int]:

@@ -12,26 +12,29 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
-from inbond.guard.detect import synchrony, templates
+from inbond.guard.detect import templates, trials
+from inbond.guard.detect.capital import DAY_S, IDLE_S, Capital, aged
 from inbond.guard.detect.columns import Columns, Flags, Hashes, Numbers, columns
-from inbond.guard.detect.families import WHOLE
 from inbond.guard.detect.judge import RESTRICTED, standing
 from inbond.guard.detect.memory import (
-    DAY_S,
-    MOST_CONVERSATIONS,
     MOST_LEADERS,
+    MOST_TALKS,
     ROW,
     WINDOW_S,
     Accounts,
     Memory,
+    Pairs,
     Table,
+    number_of,
     shortened,
 )
+from inbond.guard.detect.trials import Said
 from inbond.guard.elicitation import PLAIN
 from inbond.guard.marks import Mark
 
-_IDLE_S: Final = 60 * DAY_S
+_OF_DAY: Final = ("day_said", "day_elicited", "day_replayed", "day_judged", "day_template")
 
 
 def window_of(ts_ms: int) -> int:
@@ -48,21 +51,34 @@ def fold(memory: Memory, window: int, marks: Iterable[Mark]) -> Memory:
 def fold_kept(memory: Memory, window: int, marks: Sequence[bytes]) -> Memory:
     """As ``fold``, of marks as bytes. Raises ValueError for what are none."""
     assert window > memory.window, "windows are folded once, and in order"
-    if not marks:
-        return _standing(Memory(window, _with(memory.accounts, ()), memory.pairs))
-    seen = columns(marks)
+    capital = aged(memory.capital, memory.window, window)
+    seen = columns(marks) if marks else None
+    accounts = _with(memory.accounts, seen.names if seen else ())
+    _end_day(accounts.table, capital, memory.window, window)
+    pairs = memory.pairs
+    if seen:
+        pairs, capital = _taken(accounts, memory.pairs, capital, seen, window)
+    return _standing(Memory(window, _kept(accounts, window), pairs, capital))
+
+
+def _taken(
+    accounts: Accounts, pairs: Pairs, capital: Capital, seen: Columns, window: int
+) -> tuple[Pairs, Capital]:
+    """Counts a window's marks, in place; what they are tested for was known before it."""
     is_odd = np.array([odd(name, window) for name in seen.names], dtype=np.bool_)
-    keys = templates.pieces(seen.sketches, seen.registered)
-    pairs = templates.remembered(memory.pairs, seen, keys, ~is_odd[seen.of], window)
+    keys = templates.pieces(seen)
+    after = templates.remembered(pairs, seen, keys, ~is_odd[seen.of], window)
     led = templates.leaders(keys, seen.marks["created"].astype(np.int64), templates.hot(pairs))
-    accounts = _with(memory.accounts, seen.names)
     at = np.array([accounts.row(name) for name in seen.names], dtype=np.int64)
     rows = accounts.table[at]
+    said = _said(rows, seen, led, is_odd, after)
+    capital = trials.of_window(capital, rows, seen, said, window)
     _tell(rows, seen, window)
-    _count(rows, seen, led, is_odd)
-    _lead(rows, seen, led, is_odd)
+    _count(rows, seen, said)
+    _remember(rows, seen, said)
+    _lead(rows, seen, said)
     accounts.table[at] = rows
-    return _standing(Memory(window, _kept(accounts, window), pairs))
+    return after, capital
 
 
 def odd(account: str, window: int) -> bool:
@@ -75,10 +91,41 @@ def _with(accounts: Accounts, names: tuple[str, ...]) -> Accounts:
     new = [name for name in names if name not in accounts]
     if not new:
         return Accounts(accounts.names, accounts.table.copy())
+    rows = np.zeros(len(new), dtype=ROW)
+    rows["id"] = [number_of(name) for name in new]
     both = [*accounts.names, *new]
     order = sorted(range(len(both)), key=both.__getitem__)
-    table = np.concatenate([accounts.table, np.zeros(len(new), dtype=ROW)])[order]
-    return Accounts(tuple(both[i] for i in order), table)
+    return Accounts(tuple(both[i] for i in order), np.concatenate([accounts.table, rows])[order])
+
+
+def _end_day(table: Table, capital: Capital, before: int, window: int) -> None:
+    """Where a window begins another day, what was done in the last one is a trial, in place."""
+    if before // DAY_S == window // DAY_S:
+        return
+    trials.of_day(capital, table, before // DAY_S * DAY_S)
+    for name in _OF_DAY:
+        table[name] = 0
+
+
+def _said(rows: Table, seen: Columns, led: Hashes, is_odd: Flags, pairs: Pairs) -> Said:
+    """What of a window counts: what an account said in an earlier one counts no more."""
+    known = (rows["talks"][seen.of] == shortened(seen.talks)[:, None]).any(axis=1)
+    new = seen.fresh & ~(known & seen.elicits)
+    numbers = _envelopes(seen)
+    had = (rows["envelopes"][seen.of][:, None, :] == shortened(numbers)[:, :, None]).any(axis=2)
+    counts = (numbers != 0) & ~had & ~templates.public(pairs, numbers)
+    replays = new & seen.foreign & counts.any(axis=1)
+    return Said(new, new & seen.elicits, replays, led, is_odd[seen.of])
+
+
+def _envelopes(seen: Columns) -> Hashes:
+    """(marks, some): the numbers of envelopes of others; where nobody knows them, the conversation or else
+    the text stands for one."""
+    numbers = seen.marks["envelopes"].astype(np.uint64)
+    talk = np.where(seen.marks["conversation"] != 0, seen.marks["conversation"], seen.talks)
+    unknown = seen.foreign & (numbers[:, 0] == 0)
+    numbers[unknown, 0] = talk[unknown] >> np.uint64(1)
+    return numbers
 
 
 def _tell(rows: Table, seen: Columns, window: int) -> None:
@@ -86,8 +133,8 @@ def _tell(rows: Table, seen: Columns, window: int) -> None:
     last = seen.marks[seen.lasts]
     rows["first"] = np.where(rows["windows"] == 0, window, rows["first"])
     rows["last"] = window
-    rows["party"], rows["registered"] = last["party"], last["registered"] != 0
-    for name in ("payment", "client", "created"):
+    rows["registered"] = last["registered"] != 0
+    for name in ("party", "tenant", "payment", "client", "created"):
         rows[name] = np.where(last[name] != 0, last[name], rows[name])
     rows["requests"] += seen.summed(np.ones(len(seen.marks), dtype=np.int64))
     rows["output_tokens"] += seen.summed(seen.marks["output_tokens"])
@@ -96,63 +143,40 @@ def _tell(rows: Table, seen: Columns, window: int) -> None:
     rows["windows"] += 1
 
 
-def _count(rows: Table, seen: Columns, led: Hashes, is_odd: Flags) -> None:
-    """The trials of a window and their shares."""
-    new = ~_known(rows, seen)
-    elicits, foreign, inside = seen.elicits & new, seen.foreign & new, led != 0
-    everything = np.ones(len(inside), dtype=np.bool_)
-    rows["eliciting_requests"] += seen.summed(elicits)
-    rows["foreign_requests"] += seen.summed(foreign)
-    for name, hits in (("elicited", elicits), ("replayed", foreign)):
-        share = _share(seen, hits, everything)
-        rows[name] += share
-        rows[f"{name}_odd"] += share * is_odd
-        rows[f"{name}_in_template"] += _share(seen, hits & inside, inside) * is_odd
-    within = seen.summed(inside) > 0
-    rows["odd"] += is_odd
-    rows["template_windows"] += within
-    rows["in_template"] += within & is_odd
-    rows["template_odd"] += _share(seen, inside, everything) * is_odd
-    paired, in_step = synchrony.trials(seen)
-    rows["paired"] += paired
-    rows["in_step"] += in_step
-    _converse(rows, seen, elicits | foreign)
+def _count(rows: Table, seen: Columns, said: Said) -> None:
+    """Adds a window's requests to the day's, and to what is shown."""
+    found = trials.counts(seen, said)
+    rows["eliciting_requests"] += found.elicited
+    rows["foreign_requests"] += found.replayed
+    rows["template_windows"] += seen.summed(said.led != 0) > 0
+    for name, each in zip(_OF_DAY, vars(found).values(), strict=True):
+        rows[name] += each
 
 
-def _known(rows: Table, seen: Columns) -> Flags:
-    """A conversation brings its history along: what was counted in an earlier window is not again."""
-    out = np.zeros(len(seen.marks), dtype=np.bool_)
-    talks = seen.marks["conversation"]
-    told = np.flatnonzero((talks != 0) & (seen.elicits | seen.foreign))
-    short = shortened(talks[told])
-    out[told] = (rows["conversations"][seen.of[told]] == short[:, None]).any(axis=1)
-    return out
+def _remember(rows: Table, seen: Columns, said: Said) -> None:
+    """The last texts that elicited, and the last envelopes that were not the account's."""
+    at = np.flatnonzero(said.elicits)
+    _append(rows["talks"], seen.of[at], shortened(seen.talks[at]))
+    numbers = _envelopes(seen)
+    at, place = np.nonzero((numbers != 0) & said.replays[:, None])
+    _append(rows["envelopes"], seen.of[at], shortened(numbers[at, place]))
 
 
-def _share(seen: Columns, hits: Flags, among: Flags) -> Numbers:
-    """Of each account's marks, in 256ths, rounded down; 0 of none."""
-    found: Numbers = seen.summed(hits) * WHOLE // np.maximum(seen.summed(among), 1)
-    return found
+def _append(column: npt.NDArray[np.uint32], of: Numbers, numbers: npt.NDArray[np.uint32]) -> None:
+    """(accounts, places): behind what stands there; what is too many falls out in front."""
+    found: dict[int, dict[int, None]] = {}
+    for row, number in zip(of.tolist(), numbers.tolist(), strict=True):
+        found.setdefault(row, {})[number] = None
+    for row, new in found.items():
+        kept = tuple(dict.fromkeys([*(each for each in column[row].tolist() if each), *new]))[-MOST_TALKS:]
+        column[row, : len(kept)] = kept
 
 
-def _converse(rows: Table, seen: Columns, told: Flags) -> None:
-    """The last conversations that showed something."""
-    talks: dict[int, dict[int, None]] = {}
-    places = np.flatnonzero(told & (seen.marks["conversation"] != 0))
-    short = shortened(seen.marks["conversation"][places])
-    for row, talk in zip(seen.of[places].tolist(), short.tolist(), strict=True):
-        talks.setdefault(row, {})[talk] = None
-    for row, new in talks.items():
-        old = (talk for talk in rows["conversations"][row].tolist() if talk)
-        kept = tuple(dict.fromkeys([*old, *new]))[-MOST_CONVERSATIONS:]
-        rows["conversations"][row, : len(kept)] = kept
-
-
-def _lead(rows: Table, seen: Columns, led: Hashes, is_odd: Flags) -> None:
+def _lead(rows: Table, seen: Columns, said: Said) -> None:
     """In even windows: which templates an account sends, the most often seen first."""
     found: dict[int, set[int]] = {}
-    for at in np.flatnonzero((led != 0) & ~is_odd[seen.of]).tolist():
-        found.setdefault(int(seen.of[at]), set()).add(int(led[at]))
+    for at in np.flatnonzero((said.led != 0) & ~said.odd).tolist():
+        found.setdefault(int(seen.of[at]), set()).add(int(said.led[at]))
     for row, pieces in found.items():
         counts = {piece: windows for piece, windows in rows["leaders"][row].tolist() if piece}
         for piece in pieces:
@@ -164,7 +188,7 @@ def _lead(rows: Table, seen: Columns, led: Hashes, is_odd: Flags) -> None:
 
 def _kept(accounts: Accounts, window: int) -> Accounts:
     """Without those that were not seen for long."""
-    stays = window - accounts.table["last"].astype(np.int64) <= _IDLE_S
+    stays = window - accounts.table["last"].astype(np.int64) <= IDLE_S
     if stays.all():
         return accounts
     names = tuple(name for name, each in zip(accounts.names, stays.tolist(), strict=True) if each)
@@ -172,10 +196,12 @@ def _kept(accounts: Accounts, window: int) -> Accounts:
 
 
 def _standing(memory: Memory) -> Memory:
-    """Writes every account's tier, and since when it stands at tier 2, into a table of one's own."""
-    found = standing(memory).tiers
+    """Writes every account's tier, since when it stands there, and its groups, into a table of one's own."""
+    found = standing(memory)
     table = memory.accounts.table
-    began = np.where(table["since"] > 0, table["since"], memory.window)
-    table["tier"] = found
-    table["since"] = np.where(found >= RESTRICTED, began, 0)
+    table["tier"] = found.tiers
+    table["grouped"] = found.groups.bits()
+    for name, stands in (("since", found.tiers >= RESTRICTED), ("means_since", found.by_means)):
+        began = np.where(table[name] > 0, table[name], memory.window)
+        table[name] = np.where(stands, began, 0)
     return memory

@@ -1,36 +1,43 @@
 """Verdicts out of memory. Pure: the same memory gives the same tiers and the same words, to the bit.
 
-Tier 1, watched: some family of evidence shows something. Tier 2, restricted: two families do, one of them a
-means (only ``template`` is none). Tier 3, suspension proposed: that for a day, by a group or by replay; a
-person signs it or not. Each is a selection by e-BH at a stated false discovery rate, anew at every look and
-from today's e-values: a tier goes when its evidence does. Tiers are found in columns; words for those who
-are asked about.
+Tier 1, watched: some bound is broken. Tier 2, restricted: two bounds are broken, one of a means (only
+``template`` is none). Tier 3, suspension proposed: that by two families of means for a day; a person signs it
+or not. Each is a selection by e-BH at a stated false discovery rate, anew at every look and from today's
+e-values: a tier goes when its evidence does. Tiers are found in columns; words for those who are asked about.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cached_property
 from typing import Any, Final, final
 
 import numpy as np
 
-from inbond.guard.detect import words
-from inbond.guard.detect.clusters import KINDS, Groups, Kind, groups
-from inbond.guard.detect.evidence import Numbers, log_e, one_family, selected, threshold, two_families
-from inbond.guard.detect.families import ELICITATION, FAMILIES, REPLAY, SYNCHRONY, TEMPLATE
-from inbond.guard.detect.memory import DAY_S, Memory, Table
+from inbond.guard.detect import capital, words
+from inbond.guard.detect.capital import DAY_S
+from inbond.guard.detect.clusters import KINDS, Flags, Groups, Hashes, Kind, groups
+from inbond.guard.detect.evidence import (
+    NOTHING,
+    Numbers,
+    one_family,
+    selected,
+    threshold,
+    two_families,
+    two_means,
+)
+from inbond.guard.detect.families import ELICITATION, FAMILIES, PAYMENT, REPLAY
+from inbond.guard.detect.memory import Memory, Table
+from inbond.guard.detect.replaying import CARRIES, FDR, RATE, Look, Own, Shown, Sums
+from inbond.guard.detect.trials import ACCOUNT
 from inbond.types import Verdict
 
 NONE: Final = 0
 WATCHED: Final = 1
 RESTRICTED: Final = 2
 SUSPENSION: Final = 3
-FDR: Final = Decimal("0.01")
-"""Half of it for accounts by themselves, half for groups; at each tier."""
-_RATE: Final = FDR / 2
+__all__ = ["FDR", "Cluster", "Judged", "Judgement", "Standing", "clusters", "judge", "standing", "tiers"]
 
 
 @final
@@ -67,38 +74,56 @@ class Cluster:
 @final
 @dataclass(frozen=True)
 class _Tested:
-    """(families, things): ``trials``, ``hits`` and the ``logs`` of their e-values; ``bars`` are the
-    thresholds of tiers 1 and 2, ``tiers`` what each thing reaches by itself."""
+    """Of all accounts, or all groups. (families, things): the ``logs`` of their e-values; ``looks`` says how
+    tiers 1 and 2 were found; ``tiers`` is what each thing reaches by itself, ``means`` whether it reaches
+    tier 2 by families of means alone."""
 
-    trials: Numbers
-    hits: Numbers
     logs: Numbers
-    bars: tuple[int, int]
+    looks: tuple[Look, Look]
     tiers: Numbers
-
-    def telling(self, i: int) -> list[int]:
-        """The families of means that show something of a thing."""
-        logs, bar = self.logs[:, i].tolist(), min(self.bars)
-        return [family for family in range(len(FAMILIES)) if family != TEMPLATE and logs[family] >= bar]
+    means: Flags
 
 
 @final
 @dataclass(frozen=True)
 class Standing:
     """Who stands where, without words. ``tiers`` of the accounts are by themselves or with their groups;
-    (row, group), in order, ``raises``: which groups raise which account."""
+    ``by_means``: whether two families of means lead to tier 2; ``raises``: (row, group, tier lent, by means),
+    in order of rows, the strongest group first."""
 
     memory: Memory
     own: _Tested
     tiers: Numbers
+    by_means: Flags
     groups: Groups
     tested: _Tested
     raises: Numbers
 
-    def shown(self, i: int) -> words.Shown:
+    def shown(self, i: int) -> Shown:
         """A group and its evidence."""
-        group, tested = self.groups.at(i), self.tested
-        return words.Shown(group, tested.logs[:, i].tolist(), tested.bars, int(tested.tiers[i]))
+        tested = self.tested
+        sums = [self._sums(self.groups.numbers(family)[i : i + 1]) for family in range(len(FAMILIES))]
+        return Shown(
+            self.groups.at(i), tuple(sums), tuple(tested.logs[:, i].tolist()), tested.looks,
+            int(tested.tiers[i]), bool(tested.means[i]),
+        )  # fmt: skip
+
+    def own_of(self, row: int) -> Own:
+        """An account's own evidence."""
+        of = self.memory.accounts.table["id"][row : row + 1]
+        sums = [self._sums(capital.ids(of, ACCOUNT, family)) for family in range(len(FAMILIES))]
+        return Own(tuple(sums), tuple(self.own.logs[:, row].tolist()), self.own.looks)
+
+    def _sums(self, of: Hashes) -> Sums:
+        kept = self.memory.capital
+        at, known = capital.places(kept, of)
+        if not known[0]:
+            return Sums()
+        row = kept[at[0]]
+        return Sums(
+            int(row["trials"][capital.OLDER]), int(row["hits"][capital.OLDER]),
+            tuple(row["sums"][:, :, capital.OLDER].reshape(-1).tolist()),
+        )  # fmt: skip
 
 
 @final
@@ -114,25 +139,25 @@ class Verdicts(Mapping[str, Judged]):
         return dict(zip(self.standing.memory.accounts.names, self.standing.tiers.tolist(), strict=True))
 
     @cached_property
-    def _shown(self) -> dict[int, words.Shown]:
+    def _shown(self) -> dict[int, Shown]:
         return {}
 
-    def _group(self, i: int) -> words.Shown:
+    def _group(self, i: int) -> Shown:
         if i not in self._shown:
             self._shown[i] = self.standing.shown(i)
         return self._shown[i]
 
     def __getitem__(self, name: str) -> Judged:
-        found, memory = self.standing, self.standing.memory
-        row, account = memory.accounts.row(name), memory.accounts[name]
+        found, accounts = self.standing, self.standing.memory.accounts
+        row = accounts.row(name)
         start, end = np.searchsorted(found.raises[:, 0], (row, row + 1)).tolist()
-        by = [self._group(i) for i in found.raises[start:end, 1].tolist()]
-        each = found.own
-        own = words.Own(
-            each.trials[:, row].tolist(), each.hits[:, row].tolist(), each.logs[:, row].tolist(), each.bars
+        by = [self._group(i) for i in found.raises[start:end, 1][: words.MOST_GROUPS].tolist()]
+        tier, account = int(found.tiers[row]), accounts[name]
+        return Judged(
+            tier,
+            words.of_account(found.memory.window, name, account, tier, found.own_of(row), by),
+            account.since,
         )
-        tier = int(found.tiers[row])
-        return Judged(tier, words.of_account(memory.window, name, account, tier, own, by), account.since)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.standing.memory.accounts)
@@ -170,54 +195,61 @@ def clusters(memory: Memory) -> tuple[Cluster, ...]:
 def standing(memory: Memory) -> Standing:
     """Who stands where, without words."""
     table = memory.accounts.table
-    own = _tested(*_counts(table), len(table))
+    own = _tested(_own(memory), len(table))
     found = groups(memory)
-    tested = _tested(found.trials, found.hits, len(KINDS) * len(table))
-    tiers, raises = _with_groups(own.tiers, found, tested)
-    in_strong = np.zeros(len(table), dtype=np.bool_)
-    in_strong[raises[tested.tiers[raises[:, 1]] >= RESTRICTED, 0]] = True
-    replays = own.logs[REPLAY] >= threshold(len(table), _RATE, 1)
-    lasting = (table["since"] > 0) & (memory.window - table["since"].astype(np.int64) >= DAY_S)
-    tiers[(tiers >= RESTRICTED) & lasting & (in_strong | replays)] = SUSPENSION
-    return Standing(memory, own, tiers, found, tested, raises)
+    tested = _tested(found.logs(memory.capital), len(KINDS) * len(table))
+    tiers, by_means, raises = _with_groups(own, found, tested)
+    began = table["means_since"].astype(np.int64)
+    tiers[by_means & (began > 0) & (memory.window - began >= DAY_S)] = SUSPENSION
+    return Standing(memory, own, tiers, by_means, found, tested, raises)
 
 
-def _counts(table: Table) -> tuple[Numbers, Numbers]:
-    """(families, accounts): trials and hits. A registered customer said what it does: its templates are not
-    judged, and its texts are in step with nobody's."""
-    trials = np.zeros((len(FAMILIES), len(table)), dtype=np.int64)
-    hits = np.zeros_like(trials)
-    trials[ELICITATION] = trials[REPLAY] = table["windows"]
-    hits[ELICITATION], hits[REPLAY] = table["elicited"], table["replayed"]
-    judged = ~table["registered"]
-    trials[TEMPLATE], hits[TEMPLATE] = table["odd"] * judged, table["template_odd"] * judged
-    trials[SYNCHRONY], hits[SYNCHRONY] = table["paired"] * judged, table["in_step"] * judged
-    return trials, hits
+def _own(memory: Memory) -> Numbers:
+    """(families, accounts). Means of payment are shared by groups, and no account's by itself."""
+    of, kept = memory.accounts.table["id"], memory.capital
+    each = [capital.log_e(kept, capital.ids(of, ACCOUNT, family)) for family in range(len(FAMILIES))]
+    each[PAYMENT] = np.full(len(of), NOTHING, dtype=np.int64)
+    return np.stack(each)
 
 
-def _tested(trials: Numbers, hits: Numbers, things: int) -> _Tested:
-    logs = np.stack([log_e(family, trials[family], hits[family]) for family in range(len(FAMILIES))])
-    watched, first = selected(one_family(logs), things, _RATE)
-    restricted, second = selected(two_families(logs), things, _RATE)
+def _tested(logs: Numbers, things: int) -> _Tested:
+    watched, first = selected(one_family(logs), things, RATE)
+    restricted, second = selected(two_families(logs), things, RATE)
     tiers: Numbers = np.where(restricted, RESTRICTED, np.where(watched, WATCHED, NONE)).astype(np.int64)
-    return _Tested(trials, hits, logs, (first, second), tiers)
+    means = restricted & (two_means(logs) >= threshold(things, RATE, second))
+    return _Tested(logs, (Look(things, first), Look(things, second)), tiers, means)
 
 
-def _with_groups(own: Numbers, found: Groups, tested: _Tested) -> tuple[Numbers, Numbers]:
-    """Every account's tier with what its groups lend it, and which groups do. A group's tier is all a
-    member's where it shows the means itself, a watch where it only sent the template, nothing where it did
-    neither."""
-    tiers, raises = own.copy(), [np.zeros((0, 2), dtype=np.int64)]
+def _with_groups(own: _Tested, found: Groups, tested: _Tested) -> tuple[Numbers, Flags, Numbers]:
+    """Every account's tier with what its groups lend it, whether by means, and which groups do. A group's
+    tier is all a member's where it breaks a bound of texts itself, a watch where it only sent the template,
+    nothing where it did neither: strangers who signed up the same day are in it too."""
+    tiers, by_means = own.tiers.copy(), own.means.copy()
+    raises = [np.zeros((0, 4), dtype=np.int64)]
+    carries, sends = carrying(own.logs), _sends(found.accounts.table)
     for i in np.flatnonzero(tested.tiers > NONE).tolist():
         rows = found.rows_of(i)
-        table = found.accounts.table[rows]
-        watched = np.where((table["template_windows"] > 0) & ~table["registered"], WATCHED, NONE)
-        lent = np.where(found.carries(i, tested.telling(i)), tested.tiers[i], watched)
+        lent = np.where(carries[rows], tested.tiers[i], np.where(sends[rows], WATCHED, NONE))
+        means: Flags = carries[rows] & bool(tested.means[i])
         tiers[rows] = np.maximum(tiers[rows], lent)
-        raised = rows[lent > NONE]
-        raises.append(np.stack([raised, np.full(len(raised), i)], axis=1))
-    both = np.concatenate(raises)
-    return tiers, both[np.lexsort((both[:, 1], both[:, 0]))]
+        by_means[rows] |= means
+        some = lent > NONE
+        raises.append(np.stack([rows, np.full(len(rows), i), lent, means], axis=1)[some])
+    every = np.concatenate(raises)
+    order = np.lexsort((every[:, 1], -every[:, 3], -every[:, 2], every[:, 0]))
+    return tiers, by_means, every[order]
+
+
+def carrying(logs: Numbers) -> Flags:
+    """(families, accounts) -> accounts: whether each breaks the bound of elicitation or of replay itself: one
+    that keeps both does so with a probability of 1% for each at most."""
+    found: Flags = np.max(logs[[ELICITATION, REPLAY]], axis=0) >= CARRIES
+    return found
+
+
+def _sends(table: Table) -> Flags:
+    found: Flags = (table["template_windows"] > 0) & ~table["registered"]
+    return found
 
 
 def _clusters(standing: Standing) -> tuple[Cluster, ...]:
@@ -227,6 +259,7 @@ def _clusters(standing: Standing) -> tuple[Cluster, ...]:
     raised = np.flatnonzero(tested.tiers > NONE).tolist()
     ranked = sorted(raised, key=lambda i: (-tested.tiers[i], found.starts[i] - found.ends[i], i))
     told = np.zeros((len(KINDS), len(standing.memory.accounts)), dtype=np.bool_)
+    carries = carrying(standing.own.logs)
     clusters = []
     for i in ranked:
         rows, covered = found.rows_of(i), told[found.kinds[i]]
@@ -234,8 +267,8 @@ def _clusters(standing: Standing) -> tuple[Cluster, ...]:
             continue
         covered[rows] = True
         shown = standing.shown(i)
-        carries = found.carries(i, tested.telling(i)).tolist()
-        members = tuple(name for name, each in zip(shown.group.members, carries, strict=True) if each)
+        own = carries[rows].tolist()
+        members = tuple(name for name, each in zip(shown.group.members, own, strict=True) if each)
         verdict = words.of_group(standing.memory.window, shown)
         clusters.append(Cluster(shown.group.id, shown.group.kind, shown.tier, len(rows), members, verdict))
     return tuple(clusters)

@@ -1,8 +1,7 @@
 """What detection remembers between windows: counts and hashes in columns, and as bytes. Pure.
 
 No text, no address, no name but the accounts' own. Times are seconds since 1970; windows are named by the
-second they begin with. Shares are in 256ths of a trial (``families.WHOLE``). An account takes some 210 bytes
-and its name.
+second they begin with. An account takes some 240 bytes and its name; what bets have won is ``capital``.
 """
 
 from __future__ import annotations
@@ -17,79 +16,85 @@ from typing import Any, Final, final
 import numpy as np
 import numpy.typing as npt
 
-FORMAT: Final = b"inbond.memory/2\0"
+from inbond.guard.detect.capital import CAPITAL, Capital, none
+from inbond.guard.marks import hashed
+
+FORMAT: Final = b"inbond.memory/3\0"
 WINDOW_S: Final = 600
-DAY_S: Final = 86_400
 MOST_LEADERS: Final = 4
-MOST_CONVERSATIONS: Final = 8
+MOST_TALKS: Final = 8
 PAIR: Final = np.dtype([("key", "<u8"), ("party", "<u8"), ("created", "<i4"), ("last", "<u4")])
 """A piece of a template, one of the parties that sent it, the day it signed up (0 unknown) and the last
 window in which it did."""
 Pairs = npt.NDArray[Any]
 Table = npt.NDArray[Any]
+ENVELOPE: Final = 1 << 63
+"""Keys of pairs from here on are numbers of sealed envelopes, and no pieces."""
 _LEADER: Final = np.dtype([("piece", "<u8"), ("windows", "<i4")])
-_HASHES: Final = ("party", "payment", "client")
+_HASHES: Final = ("party", "payment", "client", "tenant")
 _SUMS: Final = ("requests", "output_tokens")
-_TIMES: Final = ("first", "last", "since")
+_TIMES: Final = ("first", "last", "since", "means_since")
 _COUNTS: Final = (
-    "refused", "asked_plainly", "eliciting_requests", "foreign_requests", "created", "windows", "elicited",
-    "replayed", "odd", "elicited_odd", "replayed_odd", "template_odd", "in_template", "elicited_in_template",
-    "replayed_in_template", "template_windows", "paired", "in_step",
+    "refused", "asked_plainly", "eliciting_requests", "foreign_requests", "created", "windows",
+    "template_windows", "day_said", "day_elicited", "day_replayed", "day_judged", "day_template",
 )  # fmt: skip
 ROW: Final = np.dtype(
     [
+        ("id", "<u8"),
         *((name, "<u8") for name in _HASHES),
         *((name, "<i8") for name in _SUMS),
         *((name, "<u4") for name in _TIMES),
         *((name, "<i4") for name in _COUNTS),
         ("tier", "u1"),
+        ("grouped", "u1"),
         ("registered", "?"),
         ("leaders", _LEADER, (MOST_LEADERS,)),
-        ("conversations", "<u4", (MOST_CONVERSATIONS,)),
+        ("talks", "<u4", (MOST_TALKS,)),
+        ("envelopes", "<u4", (MOST_TALKS,)),
     ]
 )
-_HEAD: Final = struct.Struct("<qII")
+"""``id`` is a number for the account's name."""
+_HEAD: Final = struct.Struct("<qIII")
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One account's counts. ``windows`` are trials: windows in which it was seen, and the halves apart;
-    ``*_odd`` count in odd windows alone, ``in_template*`` in odd windows that carried a template.
-    ``leaders`` name templates with the even windows that carried them. ``paired`` are windows in which it
-    sent a text that an unlinked account sent about then, ``in_step`` the share at the same moment. ``since``
-    is the first window of its standing at tier 2 or more, 0 for none; ``tier`` as of the last window."""
+    """One account's counts. ``windows`` are those in which it was seen. ``leaders`` name templates with the
+    even windows that carried them; ``template_windows`` are windows with any. ``day_*`` are requests of the
+    day that has not ended: all, those that hit, and those of odd windows that are judged by templates.
+    ``since`` is the first window of its standing at tier 2 or more, ``means_since`` of that by two families
+    of means, 0 for none; ``tier`` and ``grouped`` (bits: the kinds of groups that it is in) as of the last
+    window. ``talks`` and ``envelopes`` are what counted last, so that it counts once."""
 
     party: int
     payment: int = 0
     client: int = 0
+    tenant: int = 0
     requests: int = 0
     output_tokens: int = 0
     first: int = 0
     last: int = 0
     since: int = 0
+    means_since: int = 0
     refused: int = 0
     asked_plainly: int = 0
     eliciting_requests: int = 0
     foreign_requests: int = 0
     created: int = 0
     windows: int = 0
-    elicited: int = 0
-    replayed: int = 0
-    odd: int = 0
-    elicited_odd: int = 0
-    replayed_odd: int = 0
-    template_odd: int = 0
-    in_template: int = 0
-    elicited_in_template: int = 0
-    replayed_in_template: int = 0
     template_windows: int = 0
-    paired: int = 0
-    in_step: int = 0
+    day_said: int = 0
+    day_elicited: int = 0
+    day_replayed: int = 0
+    day_judged: int = 0
+    day_template: int = 0
     tier: int = 0
+    grouped: int = 0
     registered: bool = False
     leaders: tuple[tuple[int, int], ...] = ()
-    conversations: tuple[int, ...] = ()
+    talks: tuple[int, ...] = ()
+    envelopes: tuple[int, ...] = ()
 
 
 _FIELDS: Final = tuple(each.name for each in fields(Account))
@@ -109,12 +114,14 @@ class Accounts(Mapping[str, Account]):
         names = tuple(sorted(accounts))
         table = np.zeros(len(names), dtype=ROW)
         for at, name in enumerate(names):
-            for column in _FIELDS[:-2]:
+            table[at]["id"] = number_of(name)
+            for column in _FIELDS[:-3]:
                 table[at][column] = getattr(accounts[name], column)
             for i, leader in enumerate(accounts[name].leaders):
                 table["leaders"][at, i] = leader
-            for i, talk in enumerate(accounts[name].conversations):
-                table["conversations"][at, i] = talk
+            for column in _FIELDS[-2:]:
+                for i, value in enumerate(getattr(accounts[name], column)):
+                    table[column][at, i] = value
         return Accounts(names, table)
 
     def row(self, name: str) -> int:
@@ -127,8 +134,8 @@ class Accounts(Mapping[str, Account]):
     def __getitem__(self, name: str) -> Account:
         row = self.table[self.row(name)]
         led = tuple((piece, windows) for piece, windows in row["leaders"].tolist() if piece)
-        talks = tuple(each for each in row["conversations"].tolist() if each)
-        values: tuple[Any, ...] = (*row.item()[:-2], led, talks)
+        known = (tuple(each for each in row[column].tolist() if each) for column in _FIELDS[-2:])
+        values: tuple[Any, ...] = (*row.item()[1:-3], led, *known)
         return Account(*values)
 
     def __iter__(self) -> Iterator[str]:
@@ -150,20 +157,27 @@ class Memory:
     window: int = 0
     accounts: Accounts = field(default_factory=Accounts)
     pairs: Pairs = field(default_factory=lambda: np.zeros(0, dtype=PAIR))
+    capital: Capital = field(default_factory=none)
 
     def to_bytes(self) -> bytes:
         """The same for the same memory; ``from_bytes`` reads it."""
         written = [name.encode("utf-8", "surrogatepass") for name in self.accounts.names]
         sizes = np.array([len(name) for name in written], dtype="<u2")
-        head = _HEAD.pack(self.window, len(written), len(self.pairs))
-        columns = (sizes, self.accounts.table.view("u1"), self.pairs.view("u1"))
+        head = _HEAD.pack(self.window, len(written), len(self.pairs), len(self.capital))
+        kept = (self.accounts.table, self.pairs, self.capital)
+        columns = (sizes, *(np.ascontiguousarray(each).view("u1") for each in kept))
         return b"".join([FORMAT, head, *(column.data for column in columns), *written])
 
 
-def shortened(conversations: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint32]:
-    """The half of a conversation's hash that is remembered; never 0."""
-    half: npt.NDArray[np.uint32] = (conversations & np.uint64(0xFFFFFFFF)).astype(np.uint32)
+def shortened(numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint32]:
+    """The half of a number that is remembered; never 0."""
+    half: npt.NDArray[np.uint32] = (numbers & np.uint64(0xFFFFFFFF)).astype(np.uint32)
     return np.maximum(half, np.uint32(1))
+
+
+def number_of(name: str) -> int:
+    """A number for an account's name, in 64 bits of its digest."""
+    return hashed(name)
 
 
 def from_bytes(data: bytes) -> Memory:
@@ -175,16 +189,16 @@ def from_bytes(data: bytes) -> Memory:
     at = len(FORMAT) + _HEAD.size
     if len(data) < at:
         raise ValueError("a memory is cut off")
-    window, count, pairs = _HEAD.unpack_from(data, len(FORMAT))
-    kinds = ((np.dtype("<u2"), count), (ROW, count), (PAIR, pairs))
+    window, count, *others = _HEAD.unpack_from(data, len(FORMAT))
+    kinds = ((np.dtype("<u2"), count), *zip((ROW, PAIR, CAPITAL), (count, *others), strict=True))
     if len(data) < at + sum(kind.itemsize * number for kind, number in kinds):
         raise ValueError("a memory is cut off")
     columns: list[npt.NDArray[Any]] = []
     for kind, number in kinds:
         columns.append(np.frombuffer(data, dtype=kind, count=number, offset=at))
         at += columns[-1].nbytes
-    sizes, table, found = columns
-    return Memory(window, Accounts(_names(data, at, sizes), table), found)
+    sizes, table, pairs, capital = columns
+    return Memory(window, Accounts(_names(data, at, sizes), table), pairs, capital)
 
 
 def _names(data: bytes, at: int, sizes: npt.NDArray[Any]) -> tuple[str, ...]:

@@ -14,8 +14,9 @@ from typing import Final, final
 import numpy as np
 import numpy.typing as npt
 
+from inbond.guard.detect.capital import DAY_S
 from inbond.guard.detect.columns import Columns, runs
-from inbond.guard.detect.memory import DAY_S, PAIR, Pairs
+from inbond.guard.detect.memory import ENVELOPE, PAIR, Pairs
 from inbond.guard.sketch import EMPTY, SYSTEM_BINS, USER_BINS
 
 Keys = npt.NDArray[np.uint64]
@@ -41,23 +42,41 @@ class Hot:
     days: npt.NDArray[np.int64]
 
 
-def pieces(sketches: Keys, registered: npt.NDArray[np.bool_]) -> Keys:
-    """(requests, pieces): place and number of every part of the sketches; 0 where a part is empty or the
-    caller is registered."""
-    keys = sketches | _PLACES + (np.uint64(1) << np.uint64(40))
-    keys[(sketches == EMPTY) | registered[:, None]] = 0
+def pieces(columns: Columns) -> Keys:
+    """(requests, pieces): place and number of every part of the sketches; 0 where a part is empty, the party
+    is unknown or the request is under a registration."""
+    keys = columns.sketches | _PLACES + (np.uint64(1) << np.uint64(40))
+    keys[(columns.sketches == EMPTY) | ((columns.party == 0) | columns.registered)[:, None]] = 0
     return keys
 
 
 def remembered(pairs: Pairs, columns: Columns, keys: Keys, even: npt.NDArray[np.bool_], window: int) -> Pairs:
-    """The pairs with those of a window's even requests; the old, the lone and what is too many let go."""
+    """The pairs with those of a window's even requests, and of all envelopes that are not the caller's; the
+    old, the lone and what is too many let go."""
     marks = columns.marks[even]
     new = np.zeros((len(marks), keys.shape[1]), dtype=PAIR)
     new["key"] = keys[even]
     new["party"] = marks["party"][:, None]
     new["created"] = marks["created"][:, None]
     new["last"] = window
-    return _bounded(_once(np.concatenate([pairs, new[new["key"] != 0]])), window)
+    return _bounded(_once(np.concatenate([pairs, new[new["key"] != 0], _handed(columns, window)])), window)
+
+
+def _handed(columns: Columns, window: int) -> Pairs:
+    envelopes = columns.marks["envelopes"]
+    of, place = np.nonzero((envelopes != 0) & (columns.party != 0)[:, None])
+    found = np.zeros(len(of), dtype=PAIR)
+    found["key"] = envelopes[of, place] | np.uint64(ENVELOPE)
+    found["party"], found["last"] = columns.party[of], window
+    return found
+
+
+def public(pairs: Pairs, envelopes: Keys) -> npt.NDArray[np.bool_]:
+    """Whether an envelope was handed back by so many parties that it went round."""
+    keys = pairs["key"][pairs["key"] >= np.uint64(ENVELOPE)]
+    starts, sizes = runs(keys)
+    found: npt.NDArray[np.bool_] = np.isin(envelopes | np.uint64(ENVELOPE), keys[starts][sizes >= HOT])
+    return found
 
 
 def _once(pairs: Pairs) -> Pairs:
@@ -72,7 +91,7 @@ def _once(pairs: Pairs) -> Pairs:
 def _bounded(pairs: Pairs, window: int) -> Pairs:
     starts, sizes = runs(pairs["key"])
     rank = np.arange(len(pairs)) - np.repeat(starts, sizes)
-    shared = np.repeat(sizes > 1, sizes)
+    shared = np.repeat(sizes > 1, sizes) | (pairs["key"] >= np.uint64(ENVELOPE))
     age = window - pairs["last"].astype(np.int64)
     kept: Pairs = pairs[(rank < _MOST_PARTIES) & (age <= np.where(shared, _SHARED_S, _LONE_S))]
     if len(kept) <= _MOST_PAIRS:
@@ -86,6 +105,7 @@ def _bounded(pairs: Pairs, window: int) -> Pairs:
 
 def hot(pairs: Pairs) -> Hot:
     """The pieces that tell a template."""
+    pairs = pairs[pairs["key"] < np.uint64(ENVELOPE)]
     by_day = pairs[np.lexsort((pairs["created"], pairs["key"]))]
     starts, sizes = runs(by_day["key"])
     if not len(starts):

@@ -1,102 +1,92 @@
 """Verdicts in words: what was seen, what was not, and what would change it. Pure.
 
 Every reason of a family holds its feature, its value (hits and trials), the bound that lawful traffic keeps,
-the e-value, the threshold it was held against, the window and the version: enough to compute it again.
+the sums of its bets, the e-value, the threshold it was held against, the window and the version; a last one
+says how the tier follows. ``replaying`` computes it again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final, final
+from typing import Any, Final
 
-from inbond.digest import of_value
 from inbond.guard.detect.clusters import Group, Kind
 from inbond.guard.detect.evidence import decimals
-from inbond.guard.detect.families import FAMILIES, PAYMENT, SYNCHRONY, TEMPLATE, VERSION, WHOLE
+from inbond.guard.detect.families import FAMILIES, PAYMENT, TEMPLATE, VERSION, WHOLE
 from inbond.guard.detect.memory import Account
+from inbond.guard.detect.replaying import CARRIES, OUTCOMES, OWN, Look, Own, Shown, Sums, facts_of, needed
 from inbond.types import Reason, Verdict
 
-OUTCOMES: Final = ("none", "watched", "restricted", "suspension-proposed")
 GROUPS: Final[Mapping[Kind, str]] = {
     "payment": "accounts of one means of payment",
     "cohort": "accounts of one client that signed up within three days",
     "template": "accounts that send texts of one template",
+    "tenant": "accounts of one tenant",
 }
-_MOST_GROUPS: Final = 3
-
-
-@final
-@dataclass(frozen=True)
-class Own:
-    """An account's own evidence, by family: trials, hits (256ths), the logarithms of the e-values; and the
-    thresholds of tiers 1 and 2."""
-
-    trials: Sequence[int]
-    hits: Sequence[int]
-    logs: Sequence[int]
-    bars: tuple[int, int]
-
-
-@final
-@dataclass(frozen=True)
-class Shown:
-    """A group: the logarithms of its e-values by family, the thresholds of tiers 1 and 2, its tier."""
-
-    group: Group
-    logs: Sequence[int]
-    bars: tuple[int, int]
-    tier: int
+MOST_GROUPS: Final = 3
+_BOUNDS: Final = (
+    "lawful traffic keeps no bound that was broken here",
+    "one bound is broken",
+    "two bounds are broken, one of a means",
+    "two bounds of means have been broken for a day",
+)
 
 
 def of_account(window: int, name: str, account: Account, tier: int, own: Own, by: Sequence[Shown]) -> Verdict:
-    """An account's verdict: its own evidence, and that of the groups which raise it."""
+    """An account's verdict: its own evidence, and that of the groups which raise it, the strongest first."""
+    bar = needed(tier, own.looks)
     reasons = [
-        _reason(
-            window, family, "the account", "account", own.trials[family], own.hits[family], own.logs[family],
-            own.bars,
-        )
+        _reason(window, family, "the account", OWN, own.sums[family], own.logs[family], bar)
         for family in range(len(FAMILIES))
         if family != PAYMENT
-    ]  # fmt: skip
-    strongest = sorted(by, key=lambda each: (-each.tier, -len(each.group.members), each.group.id))
-    for each in strongest[:_MOST_GROUPS]:
+    ]
+    for each in by:
         reasons += _group_reasons(window, each)
-    reasons.append(_shown(account))
-    return _verdict(window, name, tier, reasons)
+    told: dict[str, Any] = {
+        "of": name.encode("utf-8", "replace").decode(),
+        "since": account.since,
+        "means_since": account.means_since,
+        "sends_template": account.template_windows > 0 and not account.registered,
+        "looks": _looks(own.looks),
+        "group_looks": _looks(by[0].looks) if by else [],
+    }
+    carried = bool(by) and max(own.logs[at] for at in range(2)) >= CARRIES
+    reasons += [_tier(window, tier, told, carried), _shown(account)]
+    return _verdict(tier, reasons)
 
 
 def of_group(window: int, shown: Shown) -> Verdict:
     """A group's verdict."""
-    return _verdict(window, shown.group.id, shown.tier, _group_reasons(window, shown))
+    told = {"of": shown.group.id, "group_looks": _looks(shown.looks)}
+    return _verdict(shown.tier, [*_group_reasons(window, shown), _tier(window, shown.tier, told, False)])
 
 
 def _group_reasons(window: int, shown: Shown) -> list[Reason]:
-    group = shown.group
+    group, bar = shown.group, needed(shown.tier, shown.looks)
     subject = f"a group of {len(group.members):,} {GROUPS[group.kind]}"
     return [
         _reason(
-            window, family, subject, group.id, group.trials[family], group.hits[family], shown.logs[family],
-            shown.bars,
+            window, family, subject, group.id,
+            _cards(group) if family == PAYMENT else shown.sums[family], shown.logs[family], bar,
         )
         for family in range(len(FAMILIES))
-        if family != SYNCHRONY  # each account shows that itself, or not
+        if group.kind != "tenant" or family not in (PAYMENT, TEMPLATE)
     ]  # fmt: skip
 
 
-def _reason(
-    window: int, family: int, subject: str, source: str, trials: int, hits: int, log: int,
-    bars: tuple[int, int],
-) -> Reason:  # fmt: skip
+def _cards(group: Group) -> Sums:
+    return Sums(group.cards, group.shared * WHOLE)
+
+
+def _reason(window: int, family: int, subject: str, source: str, sums: Sums, log: int, bar: int) -> Reason:
     known = FAMILIES[family]
-    seen = log >= min(bars)
-    unit = "parties" if family == PAYMENT else "windows"
-    value = f"{_shares(hits)} of {trials:,} {unit}"
+    seen, hits, trials = log >= bar, sums.hits, sums.trials
+    value = f"{_shares(hits)} of {trials:,} {known.unit}"
     if seen:
         said = f"Seen: {subject} {known.seen} ({value}). It would change with {known.change}."
     elif not trials:
-        said = f"Not looked at: {subject} gave nothing to judge by."
+        said = f"Not seen: {known.unseen} (nothing of the kind, or once)."
     elif hits > Decimal(known.bound) * trials * WHOLE:
         said = (
             f"Too little to tell: {subject} {known.seen} ({value}); that is more than the"
@@ -108,8 +98,8 @@ def _reason(
         said += " This alone restricts nobody."
     detail = {
         "feature": known.name, "value": value, "hits_256": hits, "trials": trials, "bound": known.bound,
-        "e_value": decimals(log), "threshold": decimals(min(bars)), "seen": seen, "window": window,
-        "version": VERSION,
+        "sums": list(sums.sums), "log_e": log, "log_threshold": bar, "e_value": decimals(log),
+        "threshold": decimals(bar), "seen": seen, "window": window, "version": VERSION,
     }  # fmt: skip
     return Reason(known.rule, said, source, detail)
 
@@ -120,6 +110,21 @@ def _shares(hits: int) -> str:
     return f"{whole:,}.{part * 100 // WHOLE:02}" if part else f"{whole:,}"
 
 
+def _tier(window: int, tier: int, told: Mapping[str, Any], carried: bool) -> Reason:
+    """How the tier follows from what was seen."""
+    said = f"Tier {tier}: {_BOUNDS[tier]}."
+    if carried:
+        said += (
+            " The account stands in a group, and breaks the bound of elicitation or replay itself:"
+            " one that keeps it does so with a probability of 1% at most."
+        )
+    return Reason("tier", said, "", {"tier": tier, "window": window, "version": VERSION, **told})
+
+
+def _looks(looks: tuple[Look, Look]) -> list[list[int]]:
+    return [[look.things, look.found] for look in looks]
+
+
 def _shown(account: Account) -> Reason:
     """What an operator may want to see and what is no evidence: volume, and asking openly for reasons."""
     said = (
@@ -127,14 +132,10 @@ def _shown(account: Account) -> Reason:
         f" {account.asked_plainly:,} open questions for reasons, {account.refused:,} refused."
     )
     if account.registered:
-        said += " A registration is in force: templates and volume are not judged."
-    return Reason("shown", said, "account", {"feature": "volume", "version": VERSION})
+        said += " A registration is in force: what is asked under it is not judged by templates."
+    return Reason("shown", said, OWN, {"feature": "volume", "version": VERSION})
 
 
-def _verdict(window: int, name: str, tier: int, reasons: Sequence[Reason]) -> Verdict:
-    facts: dict[str, Any] = {
-        "of": name.encode("utf-8", "replace").decode(),
-        "window": window,
-        "reasons": [reason.to_json() for reason in reasons],
-    }
-    return Verdict(OUTCOMES[tier], tuple(reasons), of_value(facts), VERSION)
+def _verdict(tier: int, reasons: Sequence[Reason]) -> Verdict:
+    facts = facts_of({"outcome": OUTCOMES[tier], "reasons": [reason.to_json() for reason in reasons]})
+    return Verdict(OUTCOMES[tier], tuple(reasons), facts, VERSION)

@@ -26,7 +26,7 @@ OWN: Final = "account"
 Reasons = tuple[Mapping[str, Any], ...]
 _FAMILIES: Final = frozenset(family.name for family in FAMILIES)
 _POWER: Final = re.compile(r"1e(-?[0-9]{1,9})")
-_STYLES: Final[tuple[SeriesStyle, ...]] = ("held-out", "train", "outside", "teacher", "after")
+_STYLES: Final[tuple[SeriesStyle, ...]] = ("held-out", "train", "outside", "teacher")
 _LAST: Final = 2**37
 _LOWEST_TOP: Final = 12
 """Evidence grows without end; what is larger is drawn at the top, so that the threshold can be seen."""

@@ -1,0 +1,139 @@
+"""What the bets on an account or a group have won: sums of logarithms, which add up in any order. Pure.
+
+A row is opened by the first hit, and bets from the next trial on: who never hit has no row, and that no bet
+was made yet is known beforehand, so it is a fair game from there on. Two clocks run, windows and days: a day
+sees a burst between quiet windows. Two spans remember, 4 days and 32: of each a row holds the sum since the
+span before the present one began, and the sum since the present one did. Where a span ends the younger takes
+the older's place, so that nothing older than two spans counts, and who turned is met as soon as who came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from inbond.guard.detect.columns import Hashes, Numbers
+from inbond.guard.detect.families import FAMILIES, GRID, PAYMENT, WHOLE, bets, logarithm
+from inbond.guard.sketch import mixed
+
+DAY_S: Final = 86_400
+SPANS_S: Final = (4 * DAY_S, 32 * DAY_S)
+MOST: Final = 2**17
+"""More rows are not kept: those whose numbers are largest go, whatever they hold, and may begin anew."""
+_HIGHEST: Final = 2**30
+"""Some 16,000 natural logarithms; a capital that is cut is none too large."""
+IDLE_S: Final = 60 * DAY_S
+Clock = Literal[0, 1]
+WINDOWS: Final[Clock] = 0
+DAYS: Final[Clock] = 1
+OLDER, YOUNGER = range(2)
+_CLOCKS: Final = 2
+PARTS: Final = _CLOCKS * len(SPANS_S) * len(GRID)
+"""Over how many capitals an e-value is the mean."""
+CAPITAL: Final = np.dtype(
+    [
+        ("id", "<u8"),
+        ("opened", "<u4"),
+        ("last", "<u4"),
+        ("trials", "<u4", (2,)),
+        ("hits", "<u4", (2,)),
+        ("sums", "<i4", (_CLOCKS, len(SPANS_S), 2, len(GRID))),
+    ]
+)
+"""In order of ``id``. ``trials`` and ``hits`` (256ths) are of windows, in the longer span, older and younger;
+``opened`` and ``last`` are windows."""
+Capital = npt.NDArray[Any]
+
+
+def none() -> Capital:
+    """Nobody's."""
+    return np.zeros(0, dtype=CAPITAL)
+
+
+def ids(keys: Hashes, kind: int, family: int) -> Hashes:
+    """The numbers of rows of things of a kind (0: accounts) that are known by ``keys``."""
+    return mixed(keys ^ np.uint64((kind * len(FAMILIES) + family + 1) << 55))
+
+
+def aged(kept: Capital, before: int, window: int) -> Capital:
+    """A copy as of a window: spans that ended are let go, and rows that were idle for long."""
+    fresh = kept[window - kept["last"].astype(np.int64) <= IDLE_S]
+    for at, span in enumerate(SPANS_S):
+        for _ in range(min(2, window // span - before // span)):
+            fresh["sums"][:, :, at, OLDER] = fresh["sums"][:, :, at, YOUNGER]
+            fresh["sums"][:, :, at, YOUNGER] = 0
+            if span == SPANS_S[-1]:
+                for name in ("trials", "hits"):
+                    fresh[name][:, OLDER], fresh[name][:, YOUNGER] = fresh[name][:, YOUNGER], 0
+    return fresh
+
+
+def bet(kept: Capital, family: int, clock: Clock, found: Hashes, shares: Numbers, window: int) -> Hashes:
+    """Counts trials of rows, each id once, in place; ``window`` is where the trial began. A day in which its
+    row was opened is left out. Returns the ids of those that hit and have no row: ``opened`` makes one."""
+    at, known = places(kept, found)
+    if clock == DAYS and len(kept):
+        known &= kept["opened"][at] < window
+    rows, won = at[known], shares[known]
+    sums = kept["sums"][rows, clock] + bets(family)[:, won].T[:, None, None, :].astype(np.int64)
+    kept["sums"][rows, clock] = np.minimum(sums, _HIGHEST)
+    if clock == WINDOWS:
+        kept["trials"][rows] += 1
+        kept["hits"][rows] += won.astype(np.uint32)[:, None]
+        kept["last"][rows] = window
+        fresh: Hashes = found[~known & (shares > 0)]
+        return fresh
+    return np.zeros(0, dtype=np.uint64)
+
+
+def opened(kept: Capital, new: Sequence[Hashes], window: int) -> Capital:
+    """With rows for those ids that have none yet."""
+    fresh = np.unique(np.concatenate([np.zeros(0, dtype=np.uint64), *new]))
+    if not len(fresh):
+        return kept
+    rows = np.zeros(len(fresh), dtype=CAPITAL)
+    rows["id"], rows["opened"], rows["last"] = fresh, window, window
+    both = np.concatenate([kept, rows])
+    return both[np.argsort(both["id"], kind="stable")][:MOST]
+
+
+def places(kept: Capital, found: Hashes) -> tuple[Numbers, npt.NDArray[np.bool_]]:
+    """Where ids stand, and whether they do."""
+    if not len(kept):
+        return np.zeros(len(found), dtype=np.int64), np.zeros(len(found), dtype=np.bool_)
+    at = np.minimum(np.searchsorted(kept["id"], found), len(kept) - 1)
+    return at, kept["id"][at] == found
+
+
+def log_e(kept: Capital, found: Hashes) -> Numbers:
+    """The logarithms of the e-values of ids; 0 where no bet was made."""
+    out = np.zeros(len(found), dtype=np.int64)
+    at, known = places(kept, found)
+    out[known] = of_sums(kept["sums"][at[known]][:, :, :, OLDER])
+    return out
+
+
+def of_sums(sums: npt.NDArray[Any]) -> Numbers:
+    """(rows, clocks, spans, bets) -> rows: the largest of m times the m-th largest, over how many there are:
+    no more than their mean, and needs no exponential."""
+    flat = np.sort(sums.reshape(len(sums), PARTS).astype(np.int64), axis=1)
+    found: Numbers = (flat + _parts()).max(axis=1)
+    return found
+
+
+def _parts() -> Numbers:
+    """(PARTS,): for the smallest of n that are as large or larger, first of all of them, the logarithm of
+    n over PARTS."""
+    return np.array([logarithm(Decimal(n) / PARTS) for n in range(PARTS, 0, -1)], dtype=np.int64)
+
+
+def of_cards(cards: Numbers, shared: Numbers) -> Numbers:
+    """The logarithm of the e-value of so many means of payment, of which so many are shared."""
+    table = bets(PAYMENT).astype(np.int64)
+    won = shared * table[:, WHOLE, None] + (cards - shared) * table[:, 0, None]
+    found: Numbers = won.max(axis=0) + logarithm(Decimal(1) / len(GRID))
+    return np.where(cards > 0, found, 0)

@@ -1,0 +1,143 @@
+"""What a window, or a day, of an account is a trial of, and of the groups that it was in before. Pure.
+
+An account's trial is the share of what it newly said that hit; a group's is the mean of those of its members
+that said anything, one trial however many they are: what a class does at once is done once. A template is
+looked for in even windows of its senders and tested in odd ones, and its group by its own requests alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, final
+
+import numpy as np
+
+from inbond.guard.detect.capital import DAYS, WINDOWS, Capital, Clock, bet, ids, opened
+from inbond.guard.detect.clusters import KINDS, PLAIN_KINDS, Kind, key_of
+from inbond.guard.detect.columns import Columns, Flags, Hashes, Numbers, runs
+from inbond.guard.detect.families import ELICITATION, REPLAY, TEMPLATE, WHOLE
+from inbond.guard.detect.memory import MOST_LEADERS, Table
+
+ACCOUNT: Final = 0
+"""The kind of accounts among the rows of capital; groups are numbered from 1, as in KINDS."""
+
+
+@final
+@dataclass(frozen=True)
+class Said:
+    """Of a window's marks: ``new`` are said for the first time, ``elicits`` and ``replays`` are those of
+    them that hit; ``led`` names the template of each, ``odd`` are those of windows to test in."""
+
+    new: Flags
+    elicits: Flags
+    replays: Flags
+    led: Hashes
+    odd: Flags
+
+
+@final
+@dataclass(frozen=True)
+class Counts:
+    """Of each account: how many requests count, how many of them hit. ``judged`` are those that may be of a
+    template, in odd windows."""
+
+    said: Numbers
+    elicited: Numbers
+    replayed: Numbers
+    judged: Numbers
+    template: Numbers
+
+    def families(self) -> Iterator[tuple[int, Numbers, Numbers]]:
+        """Each family with how many may hit and how many did."""
+        yield ELICITATION, self.said, self.elicited
+        yield REPLAY, self.said, self.replayed
+        yield TEMPLATE, self.judged, self.template
+
+
+def counts(seen: Columns, said: Said) -> Counts:
+    """What each account of a window did."""
+    judged = said.new & seen.judged & said.odd
+    return Counts(
+        seen.summed(said.new),
+        seen.summed(said.elicits),
+        seen.summed(said.replays),
+        seen.summed(judged),
+        seen.summed(judged & (said.led != 0)),
+    )
+
+
+def of_window(kept: Capital, rows: Table, seen: Columns, said: Said, window: int) -> Capital:
+    """Capital with a window's bets. ``rows`` are the accounts of ``seen`` as they were before it."""
+    found = counts(seen, said)
+    new = [*_own(kept, rows, found, WINDOWS, window), *_groups(kept, rows, found, WINDOWS, window)]
+    new += _templates(kept, rows, seen, said, found, window)
+    return opened(kept, new, window)
+
+
+def of_day(kept: Capital, table: Table, began: int) -> None:
+    """A day's bets, in place; ``began`` is its first second."""
+    rows = table[table["day_said"] > 0]
+    names = ("said", "elicited", "replayed", "judged", "template")
+    found = Counts(*(rows[f"day_{name}"].astype(np.int64) for name in names))
+    for _ in (*_own(kept, rows, found, DAYS, began), *_groups(kept, rows, found, DAYS, began)):
+        pass
+
+
+def share(hits: Numbers, among: Numbers) -> Numbers:
+    """In 256ths, rounded down; 0 of none."""
+    found: Numbers = hits * WHOLE // np.maximum(among, 1)
+    return found
+
+
+def _own(kept: Capital, rows: Table, found: Counts, clock: Clock, began: int) -> Iterator[Hashes]:
+    for family, among, hits in found.families():
+        some = among > 0
+        own = ids(rows["id"][some], ACCOUNT, family)
+        yield bet(kept, family, clock, own, share(hits, among)[some], began)
+
+
+def _groups(kept: Capital, rows: Table, found: Counts, clock: Clock, began: int) -> Iterator[Hashes]:
+    for kind in PLAIN_KINDS:
+        keys, member = key_of(rows, kind), (rows["grouped"] >> KINDS.index(kind) & 1) != 0
+        for family, among, hits in found.families():
+            if family == TEMPLATE and kind == "tenant":
+                continue  # colleagues share their texts
+            some = member & (among > 0)
+            yield _bet_mean(kept, kind, family, clock, keys[some], share(hits, among)[some], began)
+
+
+def _bet_mean(
+    kept: Capital, kind: Kind, family: int, clock: Clock, keys: Hashes, shares: Numbers, began: int
+) -> Hashes:
+    """One trial for each key: the mean of its members' shares."""
+    order = np.argsort(keys, kind="stable")
+    starts, sizes = runs(keys[order])
+    if not len(starts):
+        return np.zeros(0, dtype=np.uint64)
+    means = np.add.reduceat(shares[order], starts) // sizes
+    return bet(kept, family, clock, ids(keys[order][starts], KINDS.index(kind) + 1, family), means, began)
+
+
+def _templates(
+    kept: Capital, rows: Table, seen: Columns, said: Said, found: Counts, window: int
+) -> Iterator[Hashes]:
+    """Groups of one template: how much of what members say is of it, and how much of that hits."""
+    member = (rows["grouped"] >> KINDS.index("template") & 1) != 0
+    keys, shares = [], {family: [] for family in (ELICITATION, REPLAY, TEMPLATE)}  # type: ignore[var-annotated]
+    for place in range(MOST_LEADERS):
+        piece = rows["leaders"]["piece"][:, place]
+        inside = (said.led == piece[seen.of]) & (said.led != 0) & said.odd & said.new
+        own = seen.summed(inside)
+        keys.append(piece)
+        for family, among, hits in (
+            (ELICITATION, own, seen.summed(inside & said.elicits)),
+            (REPLAY, own, seen.summed(inside & said.replays)),
+            (TEMPLATE, found.judged, seen.summed(inside & seen.judged)),
+        ):
+            some = member & (piece != 0) & (among > 0)
+            shares[family].append(np.where(some, share(hits, among), -1))
+    every = np.concatenate(keys)
+    for family, each in shares.items():
+        values = np.concatenate(each)
+        yield _bet_mean(kept, "template", family, WINDOWS, every[values >= 0], values[values >= 0], window)
