@@ -31,7 +31,9 @@ async def test_a_stream_that_is_cut_says_so_and_is_paid(tmp_path: Path) -> None:
             "message": "This server ended before the answer did. Try again.",
             "type": "server_error", "param": None, "code": "server_ended",
         }  # fmt: skip
-        assert [json.loads(each[6:])["choices"][0]["delta"]["content"] for each in events[:-1]] == ["word "] * 4
+        assert [json.loads(each[6:])["choices"][0]["delta"]["content"] for each in events[:-1]] == [
+            "word "
+        ] * 4
         await guard.quiet()
         (seen,) = guard.seen
         assert (seen.status, seen.code, guard.taken()) == (200, "server_ended", 0)

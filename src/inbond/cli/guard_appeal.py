@@ -46,7 +46,7 @@ def appeal(
     workspace, out = open_workspace(home), Output(as_json, quiet)
     if account is None and text is None and decide is None:
         now = datetime.now(UTC)
-        found = [case for case in read_cases(workspace).values() if case.matters(now) or case.appeals]
+        found = [case for case in read_cases(workspace, config).values() if case.matters(now) or case.appeals]
         value = {"accounts": [_json(case, now) for case in found]}
         out.result(value, "\n".join(_lines(found, now)) or "Nobody is suspended, and nobody appealed.")
     elif account is None or (text is None) == (decide is None):
@@ -58,31 +58,33 @@ def appeal(
     elif text is not None:
         out.result(*_enter(workspace, account, text, config))
     else:
-        out.result(*_answer(workspace, account, str(decide), by, reason))
+        out.result(*_answer(workspace, account, str(decide), (by, reason), config))
     return 0
 
 
 def _enter(workspace: Workspace, account: str, text: str, config: Path | None) -> tuple[dict[str, Any], str]:
     from inbond.guard import appeals
 
-    case = appeals.case_of(read_cases(workspace), account)
+    case = appeals.case_of(read_cases(workspace, config), account)
     now = datetime.now(UTC)
     tier = 0 if case.suspended(now) else standing(workspace, account, config)[0]
     body = appeals.appeal(case, tier, text, now)
-    event = record(workspace, appeals.APPEALED, body)
+    event = record(workspace, appeals.APPEALED, body, config)
     due = datetime.fromisoformat(event.at) + appeals.CLOCK
     said = f"Appeal {body['id']} of {account} is entered: answered by {appeals.said_at(due)}, or granted."
     return {**body, "due": due.isoformat(), "event": event.digest}, said
 
 
-def _answer(workspace: Workspace, id_: str, outcome: str, by: str, reason: str) -> tuple[dict[str, Any], str]:
+def _answer(
+    workspace: Workspace, id_: str, outcome: str, signed: tuple[str, str], config: Path | None
+) -> tuple[dict[str, Any], str]:
     from inbond.guard import appeals
 
     known: dict[str, appeals.Outcome] = {"upheld": "upheld", "lifted": "lifted"}
     if outcome not in known:
         raise InputError(expected="--decide upheld or lifted", found=repr(outcome), fix="choose one of them")
-    body = appeals.answer(read_cases(workspace), id_, known[outcome], by, reason, datetime.now(UTC))
-    event = record(workspace, appeals.ANSWERED, body)
+    body = appeals.answer(read_cases(workspace, config), id_, known[outcome], *signed, datetime.now(UTC))
+    event = record(workspace, appeals.ANSWERED, body, config)
     granted = f"for {appeals.DAYS} days nothing beyond tier 1 is enforced"
     said = "everything stays as it is" if outcome == "upheld" else granted
     return {**body, "event": event.digest}, f"Appeal {id_} is answered: {said}."

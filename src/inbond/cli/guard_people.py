@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from inbond.cli.guard_state import ConfigOption, standing
+from inbond.cli.guard_state import ConfigOption, repeated, standing
 from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, open_workspace
+from inbond.digest import Digest
+from inbond.errors import InputError
 
 if TYPE_CHECKING:
     from inbond.guard.appeals import Case
@@ -42,10 +46,10 @@ def suspend(
 
     workspace = open_workspace(home)
     tier, verdict = standing(workspace, account, config)
-    case = appeals.case_of(read_cases(workspace), account)
+    case = appeals.case_of(read_cases(workspace, config), account)
     body = appeals.suspend(case, tier, verdict, by, reason, datetime.now(UTC))
-    event = record(workspace, appeals.SUSPENDED, body)
-    back = f"inbond guard lift {shlex.quote(account)} --by NAME --reason WHY"
+    event = record(workspace, appeals.SUSPENDED, body, config)
+    back = f"inbond guard lift {shlex.quote(account)} --by NAME --reason WHY{repeated(config, home)}"
     text = f"{account} is suspended. To take it back: {back}"
     Output(as_json, quiet).result({**body, "event": event.digest}, text)
     return 0
@@ -75,11 +79,11 @@ def lift(
     from inbond.guard import appeals
 
     workspace = open_workspace(home)
-    case = appeals.case_of(read_cases(workspace), account)
+    case = appeals.case_of(read_cases(workspace, config), account)
     now = datetime.now(UTC)
     tier = 0 if case.suspended(now) else standing(workspace, account, config)[0]
     body = appeals.lift(case, tier, by, reason, days, now)
-    event = record(workspace, appeals.LIFTED, body)
+    event = record(workspace, appeals.LIFTED, body, config)
     until = datetime.fromisoformat(event.at) + timedelta(days=days)
     was = "is let in again; nothing" if case.suspended(now) else "is lifted: nothing"
     text = f"{account} {was} beyond tier 1 is enforced until {appeals.said_at(until)}."
@@ -87,18 +91,39 @@ def lift(
     return 0
 
 
-def read_cases(workspace: Workspace) -> dict[str, Case]:
-    """What the ledger says of all accounts of which people decided anything."""
+def read_cases(workspace: Workspace, config: Path | None = None) -> dict[str, Case]:
+    """What people decided of all accounts, as a guard heeds it: by keys of the ledger's own chain, and of the
+    operators that ``config`` names."""
     from inbond.guard import appeals
     from inbond.ledger import membership
 
-    return appeals.cases(membership.events_in(workspace, os.environ))
+    if not membership.begun(workspace):
+        return {}
+    reading = membership.open_to_read(workspace, os.environ)
+    with contextlib.closing(reading.store):
+        return appeals.cases(reading.heeded(appeals.KINDS, operators_in(config)))
 
 
-def record(workspace: Workspace, kind: str, body: dict[str, Any]) -> Event:
-    """Signs an event into the ledger."""
+def operators_in(config: Path | None) -> tuple[Digest, ...]:
+    """The keys of further operators, as guard.yaml names them."""
+    from inbond.guard.config import read_config
+
+    return () if config is None else tuple(map(Digest, read_config(config).operators))
+
+
+def record(workspace: Workspace, kind: str, body: dict[str, Any], config: Path | None = None) -> Event:
+    """Signs a decision into the ledger. Raises InputError for a key whose decisions no guard would heed."""
     from inbond.ledger.attest import KeyStore
     from inbond.ledger.ledger import Ledger
 
-    with Ledger.open(workspace, KeyStore.default()) as ledger:
+    keys = KeyStore.default()
+    with Ledger.open(workspace, keys) as ledger:
+        if not ledger.heeds(operators_in(config)):
+            id_ = keys.signer().public.id
+            raise InputError(
+                expected="a key whose decisions the guard heeds: the one that began this ledger, or one "
+                "that it introduced",
+                found=f"yours, {id_}, which introduces itself",
+                fix=f'put operators: ["{id_}"] into guard.yaml, start the guard anew, and give --config here',
+            )
         return ledger.record(kind, body)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from inbond import __version__
+from inbond.cli.guard_people import read_cases
 from inbond.cli.guard_state import ConfigOption, ask
 from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, check_place, open_workspace
 from inbond.errors import InputError
@@ -90,7 +91,6 @@ def _check_page(page: Path, workspace: Workspace) -> None:
 
 def _read(workspace: Workspace, config: Path | None, account: str | None) -> Sources:
     """The state first: it says of whom the ledger is read."""
-    from inbond.guard import appeals
     from inbond.guard.detect.judge import clusters
     from inbond.guard.overview.accounts import chosen
     from inbond.guard.overview.numbers import Sources
@@ -99,7 +99,7 @@ def _read(workspace: Workspace, config: Path | None, account: str | None) -> Sou
     from inbond.ledger import membership
 
     kept, tiers = _state(workspace, config)
-    cases = appeals.cases(membership.events_in(workspace, os.environ))
+    cases = read_cases(workspace, config)
     now = datetime.now(UTC)
     if account is not None and account in kept.accounts and account not in tiers:
         tiers[account] = _looked_at(kept, account)

@@ -3,6 +3,7 @@ ran yet."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -80,3 +81,9 @@ def standing(workspace: Workspace, account: str, config: Path | None) -> tuple[T
     if found is None:
         return 0, ""
     return observe.tier_of(found), str(observe.from_bytes(found)["verdict"]["facts"])
+
+
+def repeated(config: Path | None, home: Path | None) -> str:
+    """The options that say where to look, to stand behind a command that is printed to be followed."""
+    given = (("--config", config), ("--home", home))
+    return "".join(f" {name} {shlex.quote(str(path))}" for name, path in given if path is not None)

@@ -123,7 +123,7 @@ def cases(events: Iterable[Event]) -> dict[str, Case]:
     found: dict[str, Case] = {}
     accounts: dict[str, str] = {}
     for event in events:
-        body, at = event.body, _time(event.at) if event.kind in _KINDS else None
+        body, at = event.body, _time(event.at) if event.kind in KINDS else None
         if at is None:
             continue
         name = accounts.get(body["id"]) if event.kind == ANSWERED else body["account"]
@@ -135,7 +135,8 @@ def cases(events: Iterable[Event]) -> dict[str, Case]:
     return found
 
 
-_KINDS: Final = frozenset((SUSPENDED, LIFTED, APPEALED, ANSWERED))
+KINDS: Final = frozenset((SUSPENDED, LIFTED, APPEALED, ANSWERED))
+"""The events of decisions. Who may make them is for ``ledger.heeding`` to say."""
 
 
 def case_of(found: Mapping[str, Case], account: str) -> Case:

@@ -13,6 +13,7 @@ from typing import final
 
 from aiohttp import web
 
+from inbond.digest import Digest
 from inbond.errors import InputError
 from inbond.guard import sealing_keys
 from inbond.guard.app import Gateway
@@ -97,7 +98,8 @@ async def serve(
     state = open_state(config, place.folder)
     upstream = HttpUpstream(config.upstream, environment)
     ring = seal_ring(config, place.folder)
-    standings = Standings(lambda account: observer.tier(account), ledger, time.time)
+    operators = tuple(map(Digest, config.operators))
+    standings = Standings(lambda account: observer.tier(account), ledger, time.time, operators)
     observer = Observer(state, time.time, standings.told)
     await standings.look()
     gateway = Gateway(

@@ -4,11 +4,12 @@ asks on every request, out of memory; the ledger and the state are read beside."
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final, final
 
+from inbond.digest import Digest
 from inbond.errors import InbondError
 from inbond.guard import actions, appeals
 from inbond.guard.actions import Steps, Tier
@@ -62,8 +63,14 @@ class Standings:
     """Answers for every account. ``tier`` is detection's; the ledger says what people decided."""
 
     def __init__(
-        self, tier: Callable[[str], Awaitable[Tier]], ledger: Ledger, clock: Callable[[], float]
+        self,
+        tier: Callable[[str], Awaitable[Tier]],
+        ledger: Ledger,
+        clock: Callable[[], float],
+        operators: Collection[Digest] = (),
     ) -> None:
+        """``operators`` are ids of keys whose decisions count besides those of the ledger's own chain."""
+        self._operators = operators
         self._tier = tier
         self._ledger = ledger
         self._clock = clock
@@ -88,7 +95,7 @@ class Standings:
     def _look(self) -> None:
         length = self._ledger.length()
         if length != self._read:
-            self._cases = appeals.cases(self._ledger.events())
+            self._cases = appeals.cases(self._ledger.heeded(appeals.KINDS, self._operators))
             self._read = length
 
     def told(self, changes: Sequence[Change]) -> None:

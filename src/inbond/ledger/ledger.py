@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
@@ -19,7 +19,7 @@ from typing import Any, Self, final
 from inbond import digest
 from inbond.digest import Digest
 from inbond.errors import InputError, TamperedError
-from inbond.ledger import chain, envelope, events, membership
+from inbond.ledger import chain, envelope, events, heeding, membership
 from inbond.ledger.address import Address
 from inbond.ledger.attest import KeyStore, Signer
 from inbond.ledger.chain import TreeHead
@@ -174,6 +174,22 @@ class Ledger:
         for event in membership.events_of(self._entries(), self._workspace):
             if kind is None or event.kind == kind:
                 yield event
+
+    def heeded(self, kinds: Collection[str], further: Collection[Digest] = ()) -> Iterator[Event]:
+        """The workspace's events of these kinds that count (``heeding``), in order. Raises as ``events``."""
+        shared = self._workspace is not None
+        entries = heeding.heeded(self._entries(), kinds, further, shared=shared)
+        for event in membership.events_of(entries, self._workspace):
+            if event.kind in kinds:
+                yield event
+
+    def heeds(self, further: Collection[Digest] = ()) -> bool:
+        """Whether what the user's key signs here counts. Raises as ``record_many``."""
+        signer = self._keys.signer()
+        vouches = self._voucher(signer) or signer  # who would introduce it, with the next event
+        known = (signer.public.id, vouches.public.id)
+        shared = self._workspace is not None
+        return any(heeding.counts(self._entries(), key, further, shared=shared) for key in known)
 
     def _entries(self) -> Iterable[Entry]:
         return self._store.read() if self._workspace is None else self._mine()

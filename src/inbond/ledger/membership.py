@@ -23,7 +23,7 @@ import os
 import re
 import secrets
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, final
@@ -31,6 +31,7 @@ from typing import Any, Final, final
 from inbond import digest
 from inbond.digest import Digest
 from inbond.errors import InputError, TamperedError
+from inbond.ledger import heeding
 from inbond.ledger.address import Address, parse
 from inbond.ledger.chain import introduced_key
 from inbond.ledger.events import KEY_INTRODUCED, Entry, Event, decode, may_introduce
@@ -69,6 +70,12 @@ class Reading:
     def events(self) -> Iterator[Event]:
         """The workspace's events in order. Raises as ``events_of``."""
         return events_of(self.store.read(), self.workspace)
+
+    def heeded(self, kinds: Collection[str], further: Collection[Digest] = ()) -> Iterator[Event]:
+        """The workspace's events of these kinds that count, in order. Raises as ``events_of``."""
+        shared = self.workspace is not None
+        entries = heeding.heeded(self.store.read(), kinds, further, shared=shared)
+        return (event for event in events_of(entries, self.workspace) if event.kind in kinds)
 
     @property
     def workspace(self) -> str | None:
