@@ -189,7 +189,7 @@ async def test_what_an_upstream_keeps_for_others_cannot_be_named(
         assert guard.mock.bodies == []
 
 
-def test_the_models_own_items_are_not_what_the_caller_said() -> None:
+def test_the_models_own_items_and_what_tools_gave_back_are_not_what_the_caller_said() -> None:
     said = [
         {"role": "user", "content": "first"},
         {"type": "reasoning", "summary": [], "encrypted_content": "ibs1.x"},
@@ -198,7 +198,7 @@ def test_the_models_own_items_are_not_what_the_caller_said() -> None:
         {"role": "user", "content": "second"},
     ]
     asked = wire.read("responses", json.dumps({"model": "m", "input": said}).encode())
-    assert wire.said_last(asked) == "42\nsecond"
+    assert wire.said_last(asked) == "second", "what a tool gave back is not the caller's word"
 
 
 async def test_a_restricted_customers_receipt_is_for_what_it_sent(tmp_path: Path, beside: Beside) -> None:

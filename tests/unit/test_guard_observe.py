@@ -193,3 +193,68 @@ async def test_detection_catches_up_when_the_state_is_back(state: State, tmp_pat
     await steady.tick()
     assert await state.memory() == await steady_state.memory(), "to the bit"
     await steady_state.close()
+
+
+async def test_a_clock_that_jumps_ahead_and_back_stops_nothing(state: State) -> None:
+    clock, told = Clock(), Told()
+    observer = Observer(state, clock, told)
+    await hours(observer, clock, 1)
+    folded, _ = await state.memory()
+    assert folded is not None
+    clock.now += 30 * 86_400
+    ring(observer, clock)
+    await observer.tick()
+    assert observer.held
+    clock.now += WINDOW_S + GRACE_S
+    await observer.tick()
+    assert (await state.memory())[0] == folded, "nothing is closed until the clock has run on for an hour"
+    clock.now -= 30 * 86_400
+    await observer.tick()
+    assert not observer.held
+    await hours(observer, clock, 12)
+    assert told.changes
+    assert (await state.memory())[0] == max(w for w in range(START, int(clock.now), WINDOW_S)) - WINDOW_S
+
+
+async def test_after_an_hour_the_clock_is_believed(state: State) -> None:
+    clock = Clock()
+    observer = Observer(state, clock, Told())
+    await hours(observer, clock, 1)
+    clock.now += 86_400
+    for _ in range(8):
+        ring(observer, clock)
+        await observer.tick()
+        clock.now += WINDOW_S
+    assert not observer.held
+    assert ((await state.memory())[0] or 0) >= START + 86_400
+
+
+async def test_what_is_dated_far_ahead_is_not_taken_and_counted(state: State) -> None:
+    clock = Clock()
+    observer = Observer(state, clock, Told())
+    observer.take(About(clock.now + 7_200, "a", "a/a"), "", "hello")
+    observer.take(About(clock.now, "b", "b/b"), "", "hello")
+    await observer.tick()
+    assert (observer.ahead, await state.windows()) == (1, [START])
+
+
+async def test_what_the_ledger_could_not_hold_is_written_later(state: State) -> None:
+    clock, told = Clock(), Told()
+    full = True
+
+    def tell(changes: Sequence[Change]) -> None:
+        if full:
+            raise OSError(28, "No space left on device")
+        told(changes)
+
+    observer = Observer(state, clock, tell)
+    await hours(observer, clock, 12)
+    assert observer.untold > 0
+    full = False
+    await observer.tick()
+    assert observer.untold == 0
+    assert {change.account for change in told.changes} == {f"t{n}/a" for n in range(8)}
+    last = {change.account: change.judged.verdict.facts for change in told.changes}
+    kept = await state.tier("t0/a")
+    assert kept is not None
+    assert from_bytes(kept)["verdict"]["facts"] == last["t0/a"], "what is signed is what the ledger holds"

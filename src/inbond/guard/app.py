@@ -208,6 +208,7 @@ class Gateway:
             caller.registration_for(asked.model, at) is not None, request.remote, None,
             request.headers.get("user-agent"), caller.payment, caller.mail_domain, caller.created,
             caller.plan, asked.model, None, used.prompt_tokens, used.completion_tokens, seen.sealed,
+            foreign=seen.foreign,
         )  # fmt: skip
         try:
             self._observer.take(about, "\n".join(asked.system), wire.said_last(asked))

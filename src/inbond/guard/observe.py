@@ -1,8 +1,9 @@
 """Off the hot path: requests become marks, the marks of closed windows become tiers.
 
-A request's text is held until its mark is made, a second at most, and nowhere else. While the state is lost
+A request's text is held until its mark is made, a second or so, and nowhere else. While the state is lost
 marks wait here, and detection catches up when it is back; past a number of them the oldest are dropped, which
-the count ``dropped`` says.
+the count ``dropped`` says. A clock that jumps ahead closes no window until it has run on for an hour
+(``held``), and what is dated further ahead than that is not taken (``ahead``).
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-import zlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from typing import Any, Final, final
 
 import numpy as np
 
+from inbond.errors import InbondError
 from inbond.guard import marks
 from inbond.guard.actions import TIERS, Tier
 from inbond.guard.detect import memory as memories
@@ -29,11 +30,16 @@ from inbond.guard.state import State, StateLostError
 
 GRACE_S: Final = 60
 """Seconds after its end in which marks of a window still come in from other replicas."""
-_SLICE: Final = 16
+AHEAD_S: Final = 3_600
+"""So far may a window lie before the clock, and so far may the clock jump between two ticks."""
+_PACE_S: Final = 0.8
+"""In this time the marks of a tick are made, one after the other, so that nobody waits for many."""
 _MOST_WAITING: Final = 100_000
 _FRESH_S: Final = 5.0
 _MOST_KNOWN: Final = 200_000
-_TURNS: Final = 6
+_FEW, _MOST = 50, 2_000
+"""Marks of a tick that are made at an even pace: fewer are soon made, more have to be."""
+_MOST_TOLD: Final = 1_000
 
 
 @final
@@ -58,7 +64,8 @@ class _Seen:
 @final
 class Observer:
     """Remembers requests and judges accounts. ``told`` hears of every change of a tier, once among all
-    replicas; it is called in a thread of its own and must not fail."""
+    replicas, with the very verdict that the state keeps; it is called in a thread of its own, and again with
+    the same where it fails."""
 
     def __init__(
         self, state: State, clock: Callable[[], float], told: Callable[[Sequence[Change]], None]
@@ -70,12 +77,27 @@ class Observer:
         self._ready: deque[tuple[str, int, list[bytes]]] = deque()
         self._known: dict[str, tuple[float, Tier]] = {}
         self._folded: int | None = None
+        self._ticked: float | None = None
+        self._jumped: float | None = None
+        self._untold: list[Change] = []
         self.dropped = 0
+        self.ahead = 0
+        """Requests that were not taken, since they are dated more than an hour ahead."""
 
     @property
     def waiting(self) -> int:
         """Requests that the state has not been told of."""
         return len(self._seen) + sum(len(batch) for _, _, batch in self._ready)
+
+    @property
+    def held(self) -> bool:
+        """Whether the clock jumped ahead within the last hour, and nothing is judged meanwhile."""
+        return self._jumped is not None
+
+    @property
+    def untold(self) -> int:
+        """Changes of tiers that are not in the ledger yet: it could not be written."""
+        return len(self._untold)
 
     def take(self, about: About, system: str, user: str) -> None:
         """A request that is over. Costs nothing but the place."""
@@ -98,31 +120,44 @@ class Observer:
         return found
 
     async def tick(self) -> None:
-        """Makes marks, hands them to the state, and folds what is closed. Never raises StateLostError."""
+        """Makes marks, hands them to the state, folds what is closed, and tells what changed. Never raises
+        StateLostError."""
+        self._look_at_the_clock()
         await self._make()
         try:
             await self._write()
-            await self._fold()
+            if not self.held:
+                await self._fold()
         except StateLostError:
-            return
+            pass
+        await self._tell()
+
+    def _look_at_the_clock(self) -> None:
+        now, before = self._clock(), self._ticked
+        self._ticked = now
+        if self._jumped is not None and not 0 <= now - self._jumped < AHEAD_S:
+            self._jumped = None
+        if before is not None and now - before > AHEAD_S:
+            self._jumped = now
 
     async def _make(self) -> None:
         by_window: dict[int, list[bytes]] = {}
-        count = 0
-        while self._seen:
+        some = len(self._seen)
+        for _ in range(some):
             seen = self._seen.popleft()
             mark = marks.read(seen.about, seen.system, seen.user)
             by_window.setdefault(window_of(mark.ts_ms), []).append(mark.to_bytes())
-            count += 1
-            if count % _SLICE == 0:
-                await asyncio.sleep(0)  # whoever asks meanwhile does not wait for this
+            await asyncio.sleep(_PACE_S / some if _FEW < some < _MOST else 0)
         self._ready.extend((uuid.uuid4().hex, window, batch) for window, batch in by_window.items())
 
     async def _write(self) -> None:
         while self._ready:
             id_, window, batch = self._ready[0]
             open_from = 0 if self._folded is None else self._folded + WINDOW_S
-            await self._state.put_marks(id_, max(window, open_from), batch)
+            if max(window, open_from) > self._clock() + AHEAD_S:
+                self.ahead += len(batch)
+            else:
+                await self._state.put_marks(id_, max(window, open_from), batch)
             self._ready.popleft()
 
     async def _fold(self) -> None:
@@ -147,8 +182,17 @@ class Observer:
                 return  # another replica was first, and tells of it
             self._folded, kept = window, after
             self._known.clear()
-            if changes:
-                await asyncio.to_thread(self._told, changes)
+            self._untold += changes
+
+    async def _tell(self) -> None:
+        """What could not be written is written later, as long as this process lives."""
+        while self._untold:
+            some = self._untold[:_MOST_TOLD]
+            try:
+                await asyncio.to_thread(self._told, some)
+            except (InbondError, OSError):
+                return
+            del self._untold[: len(some)]
 
 
 @final
@@ -173,8 +217,6 @@ class _Turn:
             if name in after.accounts
         ]
         told = {change.account: to_bytes(change.judged, window) for change in changes}
-        again = (name for name in now if name not in told and _is_due(name, window))
-        told |= {name: to_bytes(judged[name], window) for name in again}
         return after.to_bytes(), told, changes
 
     def _folded(self) -> tuple[dict[str, Tier], Memory]:
@@ -188,11 +230,6 @@ def _past_none(accounts: Accounts) -> dict[str, Tier]:
     rows = np.flatnonzero(accounts.table["tier"])
     stands = zip(rows.tolist(), accounts.table["tier"][rows].tolist(), strict=True)
     return {accounts.names[row]: TIERS[tier] for row, tier in stands}
-
-
-def _is_due(name: str, window: int) -> bool:
-    """Whether a verdict that stands is put into words anew: each once an hour, not all in one window."""
-    return zlib.crc32(name.encode("utf-8", "surrogatepass")) % _TURNS == window // WINDOW_S % _TURNS
 
 
 def to_bytes(judged: Judged, window: int) -> bytes:

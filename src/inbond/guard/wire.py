@@ -299,7 +299,8 @@ def _bytes_beside(value: Mapping[str, Any]) -> int:
 
 
 def said_last(asked: Asked) -> str:
-    """What was said since the last answer: the part of a conversation that this request adds."""
+    """What the caller said since the last answer: the part of a conversation that this request adds, without
+    what tools gave back, which are the words of others."""
     if asked.route not in ("chat/completions", "responses"):
         return "\n".join(asked.user)
     found = asked.value.get("messages" if asked.route == "chat/completions" else "input")
@@ -310,6 +311,7 @@ def said_last(asked: Asked) -> str:
         kind = str(message.get("type", ""))
         if message.get("role") == "assistant" or kind == "reasoning" or kind.endswith("_call"):
             break
-        if message.get("role") not in ("system", "developer"):
+        others = message.get("role") in ("system", "developer", "tool", "function")
+        if not others and not kind.endswith("_output"):
             texts[:0] = _content(message)[0]
     return "\n".join(texts)
