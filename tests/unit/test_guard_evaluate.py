@@ -192,3 +192,29 @@ def test_an_empty_file_has_nobody_in_it(tmp_path: Path, capsys: pytest.CaptureFi
     code, out, _ = run(capsys, str(tmp_path / "empty"), "--json")
     assert code == 0
     assert json.loads(out)["accounts"] == {}
+
+
+def test_a_line_of_another_year_is_named_and_nothing_is_judged_without_a_word() -> None:
+    data = lines(row(random.Random(3), START + i * 60, "a") for i in range(400))
+    wrong = json.loads(data[30]) | {"ts": START + 3_650 * DAY}
+    with pytest.raises(InputError) as caught:
+        evaluate("traffic.jsonl", [*data[:31], json.dumps(wrong).encode(), *data[31:]])
+    assert caught.value.found == (
+        "line 32 is dated 2033-11-11 22:10 UTC, those before it 2023-11-14 22:40 UTC at the latest, and"
+        " line 33 2023-11-14 22:41 UTC"
+    )
+    assert caught.value.fix.startswith("correct ts in line 32, or take it out")
+
+
+def test_a_time_past_all_calendars_is_named_too() -> None:
+    data = lines(row(random.Random(3), START + i * 60, "a") for i in range(4))
+    wrong = json.loads(data[3]) | {"ts": 2**39}
+    with pytest.raises(InputError) as caught:
+        evaluate("f", [*data[:3], json.dumps(wrong).encode(), data[3]])
+    assert "line 4 is dated 549755813888 seconds after 1970" in caught.value.found
+
+
+def test_a_holiday_between_two_lines_is_none_of_that() -> None:
+    early = lines(row(random.Random(3), START + i * 60, "a") for i in range(20))
+    later = lines(row(random.Random(4), START + 9 * DAY + i * 60, "a") for i in range(20))
+    assert evaluate("f", [*early, *later]).requests == 40

@@ -95,5 +95,7 @@ def _lines(found: Evaluation) -> Iterator[str]:
                 yield f"  {reason.rule}: {reason.finding} (e-value {reason.detail['e_value']})"
     if len(judgement.clusters) > _MOST:
         yield f"... and {len(judgement.clusters) - _MOST:,} groups more; --json has all"
-    yield f"False discovery rate at most {FDR}: so large a share of the accounts and groups past tier 0 is"
-    yield "expected to be there wrongly, where lawful traffic keeps the bounds that the verdicts state."
+    yield f"False discovery rate at most {FDR}: so large a share of the groups, and of the accounts by their"
+    yield "own evidence, is expected past tier 0 though all bounds were kept. Members whom a group restricts"
+    yield "broke one themselves, as one that keeps them does with a probability of 1%. A bound that is broken"
+    yield "is no proof that a customer is unlawful."

@@ -3,7 +3,9 @@
 A line is one request: ts, request_id, tenant, account, org, registered, ip, asn, client, payment,
 mail_domain, created, plan, model, conversation, system, prompt, prompt_tokens, output_tokens, sealed,
 refused. Times are seconds since 1970 or ISO 8601; other fields are ignored, what is missing or null is
-unknown. Lines may be up to an hour late; later ones count in the oldest window that is open.
+unknown. Lines may be up to an hour late; later ones count in the oldest window that is open. A line that is
+dated more than a day after all before it, and that earlier ones follow, has a wrong time: it would end every
+window that follows, so that nothing is judged.
 """
 
 from __future__ import annotations
@@ -24,14 +26,18 @@ from inbond.guard.marks import About, Mark
 
 _OPEN: Final = 6
 _EVERY: Final = 2_000
+_LAST_MS: Final = 253_402_300_800_000
+_DAY_MS: Final = 86_400_000
 _MOST_LINE: Final = 64 * 2**20
 _TEXTS: Final = (
     "tenant", "org", "ip", "asn", "client", "payment", "mail_domain", "plan", "model", "conversation"
 )  # fmt: skip
 BOUND_MEANS: Final = (
     "of the accounts at a tier by their own evidence, and of the groups at a tier, at most this share is"
-    " expected to be there wrongly, at any one look, if lawful traffic keeps the bounds that each reason"
-    " states; it is no count of lawful customers, whom a file does not name"
+    " expected to be there wrongly, at any one look; members whom a group raises are not among them: one that"
+    " keeps the bounds is raised with a probability of 1% for each at most. Wrongly means that all bounds"
+    " that each reason states were kept, not that the customer is lawful; it is no count of lawful"
+    " customers, whom a file does not name"
 )
 
 
@@ -65,12 +71,12 @@ def evaluate(
 ) -> Evaluation:
     """Reads traffic and judges it as of its last window. ``progress`` is told of rows and bytes read now and
     then. Raises InputError naming ``place`` and the line."""
-    reading = _Reading()
+    reading = _Reading(place)
     size = 0
     for number, line in enumerate(lines, start=1):
         size += len(line)
         if line.strip():
-            reading.take(parse(place, number, line))
+            reading.take(number, parse(place, number, line))
         if progress is not None and number % _EVERY == 0:
             progress(number, size)
     memory = reading.rest()
@@ -81,13 +87,17 @@ def evaluate(
 class _Reading:
     """Windows that are open, as marks in bytes; those behind them are folded."""
 
-    def __init__(self) -> None:
+    def __init__(self, place: str) -> None:
+        self._place = place
+        self._newest = 0
+        self._leap: tuple[int, int, int] | None = None
         self._memory = Memory()
         self._open: dict[int, list[bytes]] = {}
         self.requests = 0
         self.late = 0
 
-    def take(self, mark: Mark) -> None:
+    def take(self, number: int, mark: Mark) -> None:
+        self._look_at_time(number, mark.ts_ms)
         window = window_of(mark.ts_ms)
         if window <= self._memory.window:
             self.late += 1
@@ -98,6 +108,20 @@ class _Reading:
         for old in sorted(each for each in self._open if each < newest - _OPEN * WINDOW_S):
             self._fold(old)
 
+    def _look_at_time(self, number: int, ts_ms: int) -> None:
+        """Raises InputError where a line has a time that cannot be."""
+        if self._newest and ts_ms > self._newest + _DAY_MS:
+            self._leap = (number, self._newest, ts_ms)
+        elif self._leap is not None and ts_ms < self._leap[2] - _DAY_MS:
+            line, before, after = self._leap
+            raise InputError(
+                expected=f"requests of {self._place} in order of time, or up to an hour late",
+                found=f"line {line} is dated {_said(after)}, those before it {_said(before)} at the latest,"
+                f" and line {number} {_said(ts_ms)}",
+                fix=f"correct ts in line {line}, or take it out; a file in no order has to be sorted by ts",
+            )
+        self._newest = max(self._newest, ts_ms)
+
     def rest(self) -> Memory:
         for window in sorted(self._open):
             self._fold(window)
@@ -105,6 +129,12 @@ class _Reading:
 
     def _fold(self, window: int) -> None:
         self._memory = fold_kept(self._memory, window, self._open.pop(window))
+
+
+def _said(ts_ms: int) -> str:
+    if ts_ms >= _LAST_MS:
+        return f"{ts_ms // 1_000} seconds after 1970"
+    return f"{datetime.fromtimestamp(ts_ms / 1_000, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def parse(place: str, number: int, line: bytes) -> Mark:
