@@ -85,6 +85,7 @@ _ADVICE: Mapping[int | None, tuple[str, str]] = {
     errno.EDQUOT: ("free space in your quota", "free some space, or choose another folder with --home"),
     errno.EACCES: ("permission to write", "change the folder's permissions, or choose another with --home"),
     errno.EPERM: ("permission to write", "change the folder's permissions, or choose another with --home"),
+    errno.ENOENT: ("a place where folders can be made", "choose another folder with --home"),
     errno.EROFS: ("a writable file system", "choose another folder with --home"),
     errno.ENOTDIR: ("a folder", "remove the file that stands in its place, or choose another with --home"),
     errno.EEXIST: ("a folder", "remove the file that stands in its place, or choose another with --home"),

@@ -137,3 +137,26 @@ def test_what_a_command_prints_to_be_followed_says_where(
     printed = capsys.readouterr().out
     back = f"--by NAME --reason WHY --config '{config}' --home {workspace.home}"
     assert back in printed
+
+
+@pytest.mark.parametrize("verb", ["suspend", "lift"])
+def test_without_a_guards_state_nobody_is_said_to_be_at_tier_0(
+    workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str], verb: str
+) -> None:
+    words = ["guard", verb, WHO, "--by", "B", "--reason", "r", "--home", str(workspace.home), "--json"]
+    assert run(words) == 2
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["expected"] == "the state of a guard, which says how an account stands"
+    assert error["found"] == f"none in {workspace.guard}"
+    assert "--config names their guard.yaml" in error["fix"]
+    assert not workspace.home.exists(), "to ask makes nothing"
+
+
+def test_a_home_where_nothing_can_be_made_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "guard.yaml"
+    config.write_text("tenants: {}")
+    words = ["guard", "serve", "--upstream", "http://h", "--config", str(config), "--home", "/proc/x"]
+    assert run(words) == 2
+    assert "error: expected a place where folders can be made" in capsys.readouterr().err

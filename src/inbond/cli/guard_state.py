@@ -6,11 +6,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 import typer
 
 from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, open_workspace
+from inbond.errors import InputError
 
 if TYPE_CHECKING:
     from inbond.guard.actions import Tier
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from inbond.workspace import Workspace
 
 T = TypeVar("T")
+_NO_STATE: Final[bytes | None] = b""
 ConfigOption = Annotated[
     Path | None,
     typer.Option("--config", help="guard.yaml, where replicas share their state.", show_default=False),
@@ -77,7 +79,14 @@ def standing(workspace: Workspace, account: str, config: Path | None) -> tuple[T
     """An account's tier as detection has it, and the digest of the facts it rests on ("" for none)."""
     from inbond.guard import observe
 
-    found = ask(workspace, config, lambda state: state.tier(account), None)
+    found = ask(workspace, config, lambda state: state.tier(account), _NO_STATE)
+    if found is _NO_STATE:
+        raise InputError(
+            expected="the state of a guard, which says how an account stands",
+            found=f"none in {workspace.guard}",
+            fix="--home names the workspace that the guard serves from; where replicas share their state, "
+            "--config names their guard.yaml",
+        )
     if found is None:
         return 0, ""
     return observe.tier_of(found), str(observe.from_bytes(found)["verdict"]["facts"])
