@@ -107,6 +107,11 @@ def serve(
     signing = open_issuer(settings, config.parent, folder)
     place = Place(host, port, folder)
     with Ledger.open(workspace, KeyStore.default()) as ledger:
+        if settings.state is not None and not ledger.shared:
+            said(
+                "the state is shared and the ledger is not: a suspension signed here is heeded by no guard with "
+                "another ledger; INBOND_LEDGER names one for all"
+            )
         voice = Voice(lines.seen, ready, wrong, said)
         asyncio.run(serve(settings, callers, place, os.environ, voice, ledger, signing))
     return 0

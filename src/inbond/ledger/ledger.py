@@ -175,10 +175,14 @@ class Ledger:
             if kind is None or event.kind == kind:
                 yield event
 
+    @property
+    def shared(self) -> bool:
+        """Whether other workspaces write to it too."""
+        return self._workspace is not None
+
     def heeded(self, kinds: Collection[str], further: Collection[Digest] = ()) -> Iterator[Event]:
         """The workspace's events of these kinds that count (``heeding``), in order. Raises as ``events``."""
-        shared = self._workspace is not None
-        entries = heeding.heeded(self._entries(), kinds, further, shared=shared)
+        entries = heeding.heeded(self._entries(), kinds, further, shared=self.shared)
         for event in membership.events_of(entries, self._workspace):
             if event.kind in kinds:
                 yield event
@@ -188,8 +192,7 @@ class Ledger:
         signer = self._keys.signer()
         vouches = self._voucher(signer) or signer  # who would introduce it, with the next event
         known = (signer.public.id, vouches.public.id)
-        shared = self._workspace is not None
-        return any(heeding.counts(self._entries(), key, further, shared=shared) for key in known)
+        return any(heeding.counts(self._entries(), key, further, shared=self.shared) for key in known)
 
     def _entries(self) -> Iterable[Entry]:
         return self._store.read() if self._workspace is None else self._mine()
