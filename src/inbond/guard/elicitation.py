@@ -2,8 +2,9 @@
 
 A rule is a few groups of words that stand near each other in any order; the words are data
 (``elicitation.toml``, many languages). Text is folded before (width, case, invisible letters, lookalikes);
-what is written in base64, hex or rot13 is read as well. Time grows with the length of the text alone: words
-are found, nothing is backtracked. Whoever words it otherwise is not seen: a rule is friction.
+what is written in base64, hex or rot13 is read as well; what is to be translated, summarised, graded or
+tested is left out, as far as a few words tell it. Time grows with the length of the text alone: words are
+found, nothing is backtracked. Whoever words it otherwise is not seen: a rule is friction.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Final, final
+from typing import Any, Final, final
 
 NONE: Final = 0
 PLAIN: Final = 1
@@ -32,6 +33,10 @@ MOST_CHARS: Final = 16_384
 _ENCODED: Final = re.compile(r"[A-Za-z0-9+/_-]{24,}")
 _HEX: Final = re.compile(r"[0-9A-Fa-f]{2}(?:[ :]?[0-9A-Fa-f]{2}){15,}")
 _SPACED: Final = re.compile(r"(?<!\w)\w(?:[ .*_-]\w(?!\w)){5,}")
+_COLON: Final = re.compile(r"[^.!?:\"]{0,120}: (?![\"'])")
+_QUOTED: Final = re.compile(
+    r"""\"[^\"]{16,}\"|(?<!\w)'.{16,600}?'(?!\w)|«[^«»]{16,}»|「[^「」]{8,}」|```.{16,}?```"""
+)
 _MOST_ENCODED: Final = 8
 _NEEDLE: Final = 5
 _SHORT_NEEDLE: Final = 2
@@ -65,11 +70,33 @@ def folded(text: str) -> str:
 
 def kind_of(text: str, seen: str | None = None) -> int:
     """The code of the kind of elicitation in a text; ``seen`` is the folded text, where it is at hand."""
-    best = _scan(_plain(folded(text) if seen is None else seen))
+    plain = _plain(folded(text) if seen is None else seen)
+    best = _scan(plain)
+    if best > PLAIN and (own := _own_words(plain)) != plain:
+        best = _scan(own)
     if best <= PLAIN:
         for hidden in _decoded(text[:MOST_CHARS], _DEEPEST):
             best = max(best, _scan(_plain(folded(hidden))))
     return best
+
+
+def _own_words(text: str) -> str:
+    """What whoever has a text translated, summarised, graded or tested says himself: not what stands in
+    quotation marks, nor what follows a colon."""
+    found = _handles().search(text)
+    if found is None:
+        return text
+    before, after = text[: found.start()], text[found.start() :]
+    colon = _COLON.match(after)
+    if colon is not None:
+        return before + after[: colon.end()]
+    return before + _QUOTED.sub(" ", after)
+
+
+@cache
+def _handles() -> re.Pattern[str]:
+    words = "|".join(re.escape(_edges(word)) for word in sorted(_words()["handles"], key=len, reverse=True))
+    return re.compile(rf"(?:^|[.!?;:。！？] ?|\bplease |\bthen )(?:{words})")
 
 
 def _plain(text: str) -> str:
@@ -169,10 +196,19 @@ def _readable(data: bytes) -> Iterator[str]:
 
 
 @cache
+def _data() -> dict[str, Any]:
+    return tomllib.loads(files("inbond.guard").joinpath("elicitation.toml").read_text(encoding="utf-8"))
+
+
+def _words() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = _data()["words"]
+    return found
+
+
+@cache
 def rules() -> tuple[Rule, ...]:
     """The rules of ``elicitation.toml``, folded as texts are."""
-    data = tomllib.loads(files("inbond.guard").joinpath("elicitation.toml").read_text(encoding="utf-8"))
-    words: dict[str, list[str]] = data["words"]
+    data, words = _data(), _words()
     return tuple(
         Rule(
             KINDS.index(each["kind"]),
