@@ -191,7 +191,8 @@ def test_the_real_client_before_a_mock(tmp_path: Path) -> None:
 def test_an_upstreams_errors_reach_the_real_client_as_they_were(tmp_path: Path) -> None:
     said = {"error": {"message": "too busy", "type": "overloaded", "param": None, "code": "busy"}}
     behave = mock.status(503, said, {"retry-after": "9"})
-    with mocked(behave) as host, guarding(tmp_path, f"http://{host.host}") as guard:
+    unlisted = {"reasoning": "pass"}  # where reasoning is hidden, the guard says it in its own words
+    with mocked(behave) as host, guarding(tmp_path, f"http://{host.host}", unlisted=unlisted) as guard:
         with pytest.raises(openai.InternalServerError, match="too busy") as caught:
             guard.client().chat.completions.create(model="m", messages=MESSAGES)
         assert (caught.value.status_code, caught.value.code) == (503, "busy")

@@ -109,8 +109,8 @@ def serve(
     with Ledger.open(workspace, KeyStore.default()) as ledger:
         if settings.state is not None and not ledger.shared:
             said(
-                "the state is shared and the ledger is not: a suspension signed here is heeded by no guard with "
-                "another ledger; INBOND_LEDGER names one for all"
+                "the state is shared and the ledger is not: a suspension signed here is heeded by no guard "
+                "with another ledger; INBOND_LEDGER names one for all"
             )
         voice = Voice(lines.seen, ready, wrong, said)
         asyncio.run(serve(settings, callers, place, os.environ, voice, ledger, signing))
