@@ -81,6 +81,15 @@ def test_a_small_file_is_read_at_once(tmp_path: Path) -> None:
     assert len(callers.now.by_hash) == 10
 
 
+def test_of_guard_yaml_only_the_tenants_are_taken_up(tmp_path: Path) -> None:
+    path, said = tmp_path / "guard.yaml", []
+    _write(path, 1)
+    callers = CallersFile(path, said.append, within=True)
+    path.write_text("unlisted: {}\n" + path.read_text())
+    _wait(callers, said)
+    assert said == ["callers were read anew: 5 keys; all else in the file takes a restart"]
+
+
 def test_an_account_takes_a_few_hundred_bytes(tmp_path: Path) -> None:
     path = tmp_path / "callers.yaml"
     _write(path, 1_000)

@@ -75,7 +75,8 @@ class CallersFile:
             self._warn(f"callers are as before: {error}")
             return
         settle_memory()
-        self._news(f"callers were read anew: {len(self.now.by_hash)} keys")
+        rest = "; all else in the file takes a restart" if self._within else ""
+        self._news(f"callers were read anew: {len(self.now.by_hash)} keys{rest}")
         if not self.now.by_hash:
             self._warn(NOBODY)
         if self.now.files != files:
