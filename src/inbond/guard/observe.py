@@ -221,9 +221,9 @@ class _Turn:
 
     def _folded(self) -> tuple[dict[str, Tier], Memory]:
         """Who stood past tier 0 before, and the memory after."""
-        memory, found = memories.from_bytes(self._kept), self._found
+        held, found = [memories.from_bytes(self._kept)], self._found
         self._kept, self._found = b"", ()
-        return _past_none(memory.accounts), fold_kept(memory, self._window, found)
+        return _past_none(held[0].accounts), fold_kept(held.pop(), self._window, found)
 
 
 def _past_none(accounts: Accounts) -> dict[str, Tier]:

@@ -49,15 +49,17 @@ def fold(memory: Memory, window: int, marks: Iterable[Mark]) -> Memory:
 
 
 def fold_kept(memory: Memory, window: int, marks: Sequence[bytes]) -> Memory:
-    """As ``fold``, of marks as bytes. Raises ValueError for what are none."""
+    """As ``fold``, of marks as bytes. Raises ValueError for what are none. Lets go of the memory that it was
+    given as soon as it is copied: where nobody else holds it, it is not there twice."""
     assert window > memory.window, "windows are folded once, and in order"
-    capital = aged(memory.capital, memory.window, window)
+    before, pairs = memory.window, memory.pairs
+    capital = aged(memory.capital, before, window)
     seen = columns(marks) if marks else None
     accounts = _with(memory.accounts, seen.names if seen else ())
-    _end_day(accounts.table, capital, memory.window, window)
-    pairs = memory.pairs
+    del memory, marks
+    _end_day(accounts.table, capital, before, window)
     if seen:
-        pairs, capital = _taken(accounts, memory.pairs, capital, seen, window)
+        pairs, capital = _taken(accounts, pairs, capital, seen, window)
     return _standing(Memory(window, _kept(accounts, window), pairs, capital))
 
 

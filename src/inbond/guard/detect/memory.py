@@ -198,7 +198,7 @@ def from_bytes(data: bytes) -> Memory:
         columns.append(np.frombuffer(data, dtype=kind, count=number, offset=at))
         at += columns[-1].nbytes
     sizes, table, pairs, capital = columns
-    return Memory(window, Accounts(_names(data, at, sizes), table), pairs, capital)
+    return Memory(window, Accounts(_names(data, at, sizes), table), pairs.copy(), capital)
 
 
 def _names(data: bytes, at: int, sizes: npt.NDArray[Any]) -> tuple[str, ...]:
