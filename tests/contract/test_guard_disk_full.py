@@ -145,7 +145,9 @@ async def test_the_gateway_says_so_and_goes_on_when_there_is_room(disk: Disk, wh
         async with guard.client.get(f"http://127.0.0.1:{guard.port}/health") as health:
             said = await health.json()
         assert said["state"] == "lost"
-        assert said["requests"] == ("refused" if when == "closed" else "passed, metered when it is back")
+        assert said["requests"] == (
+            "are refused" if when == "closed" else "pass, and are metered when it is back"
+        )
         disk.empty()
         await guard.quiet()
         await _back(guard)

@@ -312,6 +312,10 @@ def test_two_guards_on_one_redis_keep_one_budget(tmp_path: Path) -> None:
             eventually(lambda: json.loads(first.get("/health")[1])["state"] == "lost")
             assert first.get("/ready")[0] == 503
             redis.start()
+            eventually(lambda: json.loads(first.get("/health")[1])["state"] == "emptied")
+            start = [sys.executable, "-c", "from inbond.cli.main import main; main()", "guard", "state"]
+            config = ["--config", str(tmp_path / "1" / "guard.yaml"), "--home", str(tmp_path / "1" / "bond")]
+            subprocess.run([*start, *config, "--accept-emptied"], check=True, capture_output=True)
             eventually(lambda: first.get("/ready")[0] == second.get("/ready")[0] == 200)
             clients[1].models.list()  # it forgot: budgets begin anew, and that is counted
             assert b"inbond_state_losses 1.0" in first.get("/metrics")[1]
