@@ -96,7 +96,7 @@ def scene(
     **config: object,
 ) -> Iterator[Scene]:
     """Each tenant has one account, of so many requests at a time; ``patience_s`` is what an upstream has."""
-    limits = f"{{concurrency: {concurrency}, tokens_per_day: 1000000000}}"
+    limits = f"{{concurrency: {concurrency}, tokens_per_day: 1000000000}}, payment: p, created: 2026-01-01"
     one = f'accounts: {{a: {{keys: ["{hash_of(KEY)}"], limits: {limits}}}}}'
     other = f'accounts: {{b: {{keys: ["{hash_of(OTHER)}"], limits: {limits}}}}}'
     people = f"tenants: {{t: {{{one}}}, u: {{{other}}}}}"
