@@ -182,7 +182,7 @@ def test_a_registration_is_for_what_is_asked_under_it() -> None:
 
 
 def cohort(volume: int) -> list[Row]:
-    """Strangers with the client and the sign-up days of a ring; one in two thousand requests hits by chance."""
+    """Strangers with the client and sign-up days of a ring; one in two thousand requests hits by chance."""
     rng, rows = random.Random(9), []
     for i in range(30):
         told = {"client": "openai-python", "created": START - 3 * DAY, "payment": f"ringcard{i // 6}"}

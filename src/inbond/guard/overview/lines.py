@@ -32,8 +32,9 @@ def lines(shown: View) -> Iterator[str]:
     for told in shown.sightings:
         yield f"sighting of a group like {told.cluster}, claimed by {told.provider}: no evidence by itself"
     yield from _more(shown.sightings_left_out, "sightings")
-    yield f"False discovery rate at most {shown.rate}: so large a share of the accounts and groups at a tier"
-    yield "is expected to be there wrongly, where lawful traffic keeps the bounds that the verdicts state."
+    yield f"False discovery rate at most {shown.rate}: so large a share of the groups, and of the accounts"
+    yield "by their own evidence, is expected past tier 0 though all bounds were kept. Members whom a group"
+    yield "restricts broke one themselves, as one that keeps them does with a probability of 1%."
 
 
 def _row(row: Row) -> str:
