@@ -141,7 +141,7 @@ def test_what_a_command_prints_to_be_followed_says_where(
 
 @pytest.mark.parametrize("verb", ["suspend", "lift"])
 def test_without_a_guards_state_nobody_is_said_to_be_at_tier_0(
-    workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str], verb: str
+    workspace: Workspace, capsys: pytest.CaptureFixture[str], verb: str
 ) -> None:
     words = ["guard", verb, WHO, "--by", "B", "--reason", "r", "--home", str(workspace.home), "--json"]
     assert run(words) == 2
