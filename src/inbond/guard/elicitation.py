@@ -23,6 +23,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final, final
 
+from inbond.guard.elicitation_gate import Gate
+
 NONE: Final = 0
 PLAIN: Final = 1
 KINDS: Final = ("none", "plain", "verbatim", "impersonation", "evasion", "inline", "recast", "imagined")
@@ -70,7 +72,15 @@ def folded(text: str) -> str:
 
 def kind_of(text: str, seen: str | None = None) -> int:
     """The code of the kind of elicitation in a text; ``seen`` is the folded text, where it is at hand."""
-    plain = _plain(folded(text) if seen is None else seen)
+    seen = folded(text) if seen is None else seen
+    if text.isascii() and seen.isascii() and not _gate().may(text[:MOST_CHARS], seen):
+        return NONE  # nearly always, and soon
+    return _looked_through(text, seen)
+
+
+def _looked_through(text: str, seen: str) -> int:
+    """As ``kind_of``, whatever the gate says."""
+    plain = _plain(seen)
     best = _scan(plain)
     if best > PLAIN and (own := _own_words(plain)) != plain:
         best = _scan(own)
@@ -109,7 +119,7 @@ def _scan(text: str) -> int:
     """The first kind that applies, in the order of the rules; ``plain`` only where no other does."""
     ascii_only = text.isascii()
     if not any(piece in text for piece in _needles(ascii_only)):
-        return NONE  # nearly always, and soon
+        return NONE
     if not any(word in text for word in _first_words(ascii_only)):
         return NONE
     known, plainly = _Known(text), False
@@ -240,6 +250,11 @@ def _edges(word: str) -> str:
     """Folded, but for a blank before or after, which keeps a word from being part of another."""
     core = _plain(folded(word))
     return f"{' ' * word.startswith(' ')}{core}{' ' * word.endswith(' ')}"
+
+
+@cache
+def _gate() -> Gate:
+    return Gate.of(_LOOKALIKES, _first_words(True), _turned())
 
 
 @cache
