@@ -25,6 +25,12 @@ _OURS: Final = frozenset({"set-cookie", "server", "date", "x-request-id", "inbon
 _PASSED_ON: Final = frozenset({"openai-beta", "user-agent"})
 """Not whose organisation or project it is: the guard's key may be of many."""
 
+_IDLE_S: Final = 4.0
+"""llama.cpp and uvicorn close what is idle for 5 s: a request must not cross that on its way."""
+_REST_S: Final = 0.25
+"""llama.cpp says keep-alive and closes a connection 50 ms after a stream's end: what was sent in between is
+lost."""
+
 
 class UpstreamError(Exception):
     """The upstream could not be reached, or fell silent or away before its answer began (``reason``:
@@ -51,9 +57,8 @@ class Answer(Protocol):
 
 
 class Upstream(Protocol):
-    """Sends a request. The connection of a ``stream`` is used for nothing else: llama.cpp promises to keep
-    it and closes it 50 ms after a stream's end, and what was sent in between would be lost. Raises
-    UpstreamError. Nothing is ever sent twice."""
+    """Sends a request, a ``stream`` over connections of their own. Raises UpstreamError. Nothing is ever sent
+    twice."""
 
     async def send(
         self, method: str, route: str, headers: Mapping[str, str], body: bytes | None, stream: bool = False
@@ -140,8 +145,7 @@ class HttpUpstream:
 
     def _open(self, stream: bool) -> aiohttp.ClientSession:
         if stream not in self._sessions:
-            # llama.cpp and uvicorn close what is idle for 5 s: a request must not cross that on its way.
-            connector = aiohttp.TCPConnector(limit=0, force_close=True) if stream else Pool(idle_s=4)
+            connector = Pool(idle_s=_IDLE_S, rest_s=_REST_S if stream else 0.0)
             self._sessions[stream] = aiohttp.ClientSession(
                 connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
