@@ -29,6 +29,9 @@ def hang_up(
     if observer is not None:
         metrics.watch("marks_waiting", "Requests not told to detection yet.", lambda: observer.waiting)
         metrics.watch("marks_dropped", "Requests that detection never saw.", lambda: observer.dropped)
+        metrics.watch("marks_ahead", "Requests dated too far ahead to count.", lambda: observer.ahead)
+        metrics.watch("clock_jumped", "1 while a clock that jumped is not believed.", lambda: observer.held)
+        metrics.watch("verdicts_untold", "Changes of tiers not in the ledger yet.", lambda: observer.untold)
 
 
 def unseen(callers: Callers, observer: Observer | None) -> list[str]:
@@ -36,4 +39,8 @@ def unseen(callers: Callers, observer: Observer | None) -> list[str]:
     said = callers.unknown.words
     if observer is not None and observer.dropped:
         said.append("some requests were never seen: the state was lost for too long")
+    if observer is not None and observer.held:
+        said.append("the clock jumped ahead: nobody is judged until it has run on for an hour")
+    if observer is not None and observer.ahead:
+        said.append("some requests were dated more than an hour ahead, and were not seen")
     return said
