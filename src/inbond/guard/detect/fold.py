@@ -150,7 +150,6 @@ def _count(rows: Table, seen: Columns, said: Said) -> None:
     found = trials.counts(seen, said)
     rows["eliciting_requests"] += found.elicited
     rows["foreign_requests"] += found.replayed
-    rows["template_windows"] += seen.summed(said.led != 0) > 0
     for name, each in zip(_OF_DAY, vars(found).values(), strict=True):
         rows[name] += each
 

@@ -27,8 +27,8 @@ from inbond.guard.detect.evidence import (
     two_families,
     two_means,
 )
-from inbond.guard.detect.families import ELICITATION, FAMILIES, PAYMENT, REPLAY
-from inbond.guard.detect.memory import Memory, Table
+from inbond.guard.detect.families import ELICITATION, FAMILIES, PAYMENT, REPLAY, TEMPLATE
+from inbond.guard.detect.memory import Memory
 from inbond.guard.detect.replaying import CARRIES, FDR, RATE, Look, Own, Shown, Sums
 from inbond.guard.detect.trials import ACCOUNT
 from inbond.types import Verdict
@@ -222,11 +222,12 @@ def _tested(logs: Numbers, things: int) -> _Tested:
 
 def _with_groups(own: _Tested, found: Groups, tested: _Tested) -> tuple[Numbers, Flags, Numbers]:
     """Every account's tier with what its groups lend it, whether by means, and which groups do. A group's
-    tier is all a member's where it breaks a bound of texts itself, a watch where it only sent the template,
-    nothing where it did neither: strangers who signed up the same day are in it too."""
+    tier is all a member's where it breaks the bound of elicitation or replay itself, a watch where it breaks
+    that of templates, nothing where it keeps them: strangers who signed up the same day are in it too, and
+    one stray request among thousands is no evidence."""
     tiers, by_means = own.tiers.copy(), own.means.copy()
     raises = [np.zeros((0, 4), dtype=np.int64)]
-    carries, sends = carrying(own.logs), _sends(found.accounts.table)
+    carries, sends = carrying(own.logs), own.logs[TEMPLATE] >= CARRIES
     for i in np.flatnonzero(tested.tiers > NONE).tolist():
         rows = found.rows_of(i)
         lent = np.where(carries[rows], tested.tiers[i], np.where(sends[rows], WATCHED, NONE))
@@ -244,11 +245,6 @@ def carrying(logs: Numbers) -> Flags:
     """(families, accounts) -> accounts: whether each breaks the bound of elicitation or of replay itself: one
     that keeps both does so with a probability of 1% for each at most."""
     found: Flags = np.max(logs[[ELICITATION, REPLAY]], axis=0) >= CARRIES
-    return found
-
-
-def _sends(table: Table) -> Flags:
-    found: Flags = (table["template_windows"] > 0) & ~table["registered"]
     return found
 
 

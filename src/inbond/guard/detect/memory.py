@@ -36,7 +36,7 @@ _SUMS: Final = ("requests", "output_tokens")
 _TIMES: Final = ("first", "last", "since", "means_since")
 _COUNTS: Final = (
     "refused", "asked_plainly", "eliciting_requests", "foreign_requests", "created", "windows",
-    "template_windows", "day_said", "day_elicited", "day_replayed", "day_judged", "day_template",
+    "day_said", "day_elicited", "day_replayed", "day_judged", "day_template",
 )  # fmt: skip
 ROW: Final = np.dtype(
     [
@@ -61,7 +61,7 @@ _HEAD: Final = struct.Struct("<qIII")
 @dataclass(frozen=True, slots=True)
 class Account:
     """One account's counts. ``windows`` are those in which it was seen. ``leaders`` name templates with the
-    even windows that carried them; ``template_windows`` are windows with any. ``day_*`` are requests of the
+    even windows that carried them; ``day_*`` are requests of the
     day that has not ended: all, those that hit, and those of odd windows that are judged by templates.
     ``since`` is the first window of its standing at tier 2 or more, ``means_since`` of that by two families
     of means, 0 for none; ``tier`` and ``grouped`` (bits: the kinds of groups that it is in) as of the last
@@ -83,7 +83,6 @@ class Account:
     foreign_requests: int = 0
     created: int = 0
     windows: int = 0
-    template_windows: int = 0
     day_said: int = 0
     day_elicited: int = 0
     day_replayed: int = 0

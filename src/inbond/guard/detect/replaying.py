@@ -17,7 +17,7 @@ from inbond.digest import Digest, of_value
 from inbond.guard.detect.capital import DAY_S, PARTS, of_cards, of_sums
 from inbond.guard.detect.clusters import Group
 from inbond.guard.detect.evidence import NOTHING, one_family, share_of, threshold, two_families, two_means
-from inbond.guard.detect.families import ELICITATION, FAMILIES, PAYMENT, REPLAY, logarithm
+from inbond.guard.detect.families import ELICITATION, FAMILIES, PAYMENT, REPLAY, TEMPLATE, logarithm
 
 FDR: Final = Decimal("0.01")
 """Half of it for accounts by themselves, half for groups; at each tier."""
@@ -111,10 +111,10 @@ def _of_account(
 ) -> int:
     tier, by_means = _reached(own, told["looks"])
     logs = _logs(own)
-    carries = max(logs[ELICITATION], logs[REPLAY]) >= CARRIES
+    carries, sends = max(logs[ELICITATION], logs[REPLAY]) >= CARRIES, logs[TEMPLATE] >= CARRIES
     for group in groups:
         lent, means = _reached(group, told["group_looks"])
-        tier = max(tier, lent if carries else min(lent, int(told["sends_template"])))
+        tier = max(tier, lent if carries else min(lent, int(sends)))
         by_means |= carries and means
     began = told["means_since"]
     return 3 if by_means and began and told["window"] - began >= DAY_S else tier

@@ -47,7 +47,6 @@ def of_account(window: int, name: str, account: Account, tier: int, own: Own, by
         "of": name.encode("utf-8", "replace").decode(),
         "since": account.since,
         "means_since": account.means_since,
-        "sends_template": account.template_windows > 0 and not account.registered,
         "looks": _looks(own.looks),
         "group_looks": _looks(by[0].looks) if by else [],
     }
