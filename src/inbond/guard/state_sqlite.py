@@ -17,6 +17,9 @@ from inbond.workspace import PRIVATE_DIR, PRIVATE_FILE, writing
 _FORMAT: Final = 1
 _DAY_S: Final = 86_400
 """How long an id is remembered: of a request that was never settled, and of marks that were put."""
+_ADD: Final = (
+    "INSERT INTO used VALUES {} ON CONFLICT (counter, begins) DO UPDATE SET amount = amount + excluded.amount"
+)
 _CHECKPOINT_PAGES: Final = 4_000
 """16 MB of log before it is written back, which waits for the disk: fewer than one request in a hundred
 does."""
@@ -88,7 +91,8 @@ class SqliteState:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
-                self._db.execute("COMMIT")
+                if self._db.in_transaction:  # nobody took it back
+                    self._db.execute("COMMIT")
             finally:
                 if self._db.in_transaction:  # SQLite itself may have taken it back
                     self._db.execute("ROLLBACK")
@@ -110,43 +114,52 @@ class SqliteState:
         with self._turn() as db:
             if db.execute("SELECT 1 FROM held WHERE id = ?", (id_,)).fetchone():
                 return held
-            for claim in claims:
-                used = self._used(claim)
-                if used + claim.amount > claim.cap:
-                    return Full(claim.counter, f"{claim.kind} a {claim.window}", claim.cap, claim.ends - at)
-            for seat in seats:
-                db.execute("DELETE FROM seat WHERE counter = ? AND until <= ?", (seat.counter, at))
-                (taken,) = db.execute(
-                    "SELECT count(*) FROM seat WHERE counter = ?", (seat.counter,)
-                ).fetchone()
-                if taken + 1 > seat.cap:
-                    return Full(seat.counter, "requests at a time", seat.cap, 1.0)
-            self._add((claim, claim.amount) for claim in claims)
-            db.executemany(
-                "INSERT OR REPLACE INTO seat VALUES (?, ?, ?)",
-                [(seat.counter, id_, at + lease_s) for seat in seats],
-            )
+            full = self._full(claims, at) or self._taken(seats, at)
+            if full is not None:
+                db.execute("ROLLBACK")
+                return full
+            if seats:
+                values = [value for seat in seats for value in (seat.counter, id_, at + lease_s)]
+                db.execute(f"INSERT OR REPLACE INTO seat VALUES {_times('(?, ?, ?)', seats)}", values)
             db.execute("INSERT INTO held VALUES (?, ?)", (id_, at))
         return held
 
-    def _used(self, claim: Claim) -> int:
-        row = self._db.execute(
-            "SELECT amount FROM used WHERE counter = ? AND begins = ?", (claim.counter, claim.begins)
-        ).fetchone()
-        return int(row[0]) if row else 0
+    def _full(self, claims: Sequence[Claim], at: float) -> Full | None:
+        """The first claim that does not fit. Adds first and looks after, which is one statement for all; what
+        did not fit goes back with its transaction."""
+        if not claims:
+            return None
+        added = f"{_ADD.format(_times('(?, ?, ?, ?)', claims))} RETURNING counter, begins, amount"
+        values = [value for claim in claims for value in _row(claim, claim.amount)]
+        used = {(counter, begins): amount for counter, begins, amount in self._db.execute(added, values)}
+        for claim in claims:
+            if used[claim.counter, claim.begins] > claim.cap:
+                return Full(claim.counter, f"{claim.kind} a {claim.window}", claim.cap, claim.ends - at)
+        return None
 
-    def _add(self, changes: Iterator[tuple[Claim, int]]) -> None:
-        self._db.executemany(
-            "INSERT INTO used VALUES (?, ?, ?, ?)"
-            " ON CONFLICT (counter, begins) DO UPDATE SET amount = amount + excluded.amount",
-            [(claim.counter, claim.begins, kept_until(claim), amount) for claim, amount in changes],
-        )
+    def _taken(self, seats: Sequence[Seat], at: float) -> Full | None:
+        """The first seat that is not free."""
+        if not seats:
+            return None
+        names = [seat.counter for seat in seats]
+        where = f"FROM seat WHERE counter IN ({_times('?', seats)})"
+        query = f"SELECT counter, count(*), min(until) {where} GROUP BY counter"
+        found = self._db.execute(query, names).fetchall()
+        if any(until <= at for _, _, until in found):
+            self._db.execute(f"DELETE {where} AND until <= ?", (*names, at))
+            found = self._db.execute(query, names).fetchall()
+        taken = {counter: count for counter, count, _ in found}
+        for seat in seats:
+            if taken.get(seat.counter, 0) + 1 > seat.cap:
+                return Full(seat.counter, "requests at a time", seat.cap, 1.0)
+        return None
 
     async def settle(self, held: Held, changes: Sequence[tuple[Claim, int]]) -> bool:
         with self._turn() as db:
             if db.execute("DELETE FROM held WHERE id = ?", (held.id,)).rowcount == 0:
                 return False
-            self._add(change for change in changes if change[1])
+            rows = [_row(claim, amount) for claim, amount in changes if amount]
+            db.executemany(_ADD.format("(?, ?, ?, ?)"), rows)
             db.execute("DELETE FROM seat WHERE holder = ?", (held.id,))
         return True
 
@@ -219,6 +232,15 @@ class SqliteState:
 
     async def close(self) -> None:
         self._db.close()
+
+
+def _row(claim: Claim, amount: int) -> tuple[str, int, int, int]:
+    return claim.counter, claim.begins, kept_until(claim), amount
+
+
+def _times(one: str, values: Sequence[object]) -> str:
+    """A part of a statement, once for each of some values."""
+    return ", ".join([one] * len(values))
 
 
 def _lost(error: sqlite3.Error) -> StateLostError:
