@@ -46,13 +46,15 @@ class Begun:
 @dataclass(frozen=True)
 class Hiding:
     """How one answer's reasoning is hidden. ``begun`` tells for each prompt how its answers begin, of which
-    there are ``each``; ``seal`` makes an envelope."""
+    there are ``each``; ``seal`` makes an envelope. ``plain``: the answers are texts, as completions are, and
+    no messages."""
 
     policy: Literal["strip", "summarise", "seal"]
     tags: Tags
     begun: tuple[Begun, ...]
     each: int
     seal: Callable[[str], str]
+    plain: bool
 
     @property
     def begins_shown(self) -> bool:

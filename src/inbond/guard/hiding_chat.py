@@ -108,7 +108,7 @@ class Choice:
     def event(self, found: Json) -> tuple[Json | None, list[Json]]:
         """A choice of a stream: as it is shown (itself, or None for nothing), and the covers before it."""
         last = bool(found.get("finish_reason"))
-        name, choice = _opened(found, "delta", "message", "text")
+        name, choice = _opened(found, self._hiding.plain, "delta", "message")
         delta = choice.get(name)
         if isinstance(delta, str):
             shown = self._completion(choice, last=last)
@@ -132,7 +132,7 @@ class Choice:
 
     def whole(self, found: Json) -> Json:
         """A choice of a whole answer."""
-        name, choice = _opened(found, "message", "delta", "text")
+        name, choice = _opened(found, self._hiding.plain, "message", "delta")
         message = choice.get(name)
         if isinstance(message, str):
             return self._completion(choice, last=True, whole=True)
@@ -292,12 +292,13 @@ def hide_chat(hiding: Hiding, value: Json) -> Json:
     return {**answer, "choices": shown}
 
 
-def _opened(found: Json, *places: str) -> tuple[str, Json]:
-    """Where the choice speaks, in the first of the places, and what is known of it; itself when nothing is
-    left out."""
-    name = next((each for each in places[:-1] if isinstance(found.get(each), dict)), places[-1])
+def _opened(found: Json, plain: bool, *messages: str) -> tuple[str, Json]:
+    """Where the choice speaks, in its text or in the first of the messages, and what is known of it; itself
+    when nothing is left out."""
+    spoken = next((each for each in messages if isinstance(found.get(each), dict)), "text")
+    name = "text" if plain and isinstance(found.get("text"), str) else spoken
     choice = only(found, CHOICE)
-    for other in places:
+    for other in (*messages, "text"):
         if other != name and choice.get(other):
             choice = {field: each for field, each in choice.items() if field != other}
     return name, choice

@@ -47,7 +47,8 @@ def hiding_for(policy: ModelPolicy, asked: Asked, seal: Callable[[str], str]) ->
         return None
     begun = tuple(_begun(policy, text) for text in _prefilled(asked))
     each = asked.value.get("n") or 1
-    return Hiding(policy.reasoning, policy.tags, begun, each if isinstance(each, int) else 1, seal)
+    plain = asked.route == "completions"
+    return Hiding(policy.reasoning, policy.tags, begun, each if isinstance(each, int) else 1, seal, plain)
 
 
 def _begun(policy: ModelPolicy, text: str) -> Begun:
