@@ -31,6 +31,7 @@ class Flaky:
         """For each call to come: "", before, after; "gone" fails until it is taken out."""
         self.slow = asyncio.Event()
         self.slow.set()
+        self.waits = True
         self.losses = 0
         self.agreed = False
 
@@ -102,6 +103,20 @@ async def test_a_reached_limit_says_which_and_for_how_long(flaky: Flaky) -> None
     assert caught.value.status == 429
     assert caught.value.message == "A limit of yours is reached: 100 tokens a minute. Try again in 40 s."
     assert caught.value.headers == {"retry-after": "40"}
+
+
+async def test_a_state_that_never_waits_holds_and_settles_without_a_task(tmp_path: Path) -> None:
+    state = SqliteState(tmp_path / "state.db")
+    one = Reservations(state, "closed", lambda: AT)
+    before = asyncio.all_tasks()
+    hold = one.hold("1", SCOPES, Usage(10, 40), PRICE)
+    with pytest.raises(StopIteration) as held:  # it comes to its end without waiting once
+        hold.send(None)
+    with pytest.raises(StopIteration):
+        one.settle(held.value.value, Usage(10, 5)).send(None)
+    assert asyncio.all_tasks() == before
+    assert state._db.execute("SELECT sum(amount) FROM used").fetchone() == (15,)
+    assert state._db.execute("SELECT count(*) FROM seat").fetchone() == (0,)
 
 
 async def test_what_can_never_fit_is_not_told_to_wait(flaky: Flaky) -> None:

@@ -103,18 +103,14 @@ class Reservations:
             raise refusals.cannot_meter()
         if self._away():
             return self._without_state(hold, asked=False)
-        task = self._start(self._state.reserve(id_, held.claims, held.seats, at, LEASE_S))
         try:
-            found = await asyncio.shield(task)
-        except asyncio.CancelledError:
-            self._start(self._undo(task, held))
-            raise
+            found = await self._reserved(held, at)
         except StateLostError as error:
             self._miss(error)
             return self._without_state(hold, asked=True)
         self.lost = False
         if self.emptied:  # noticed by this very request
-            await self._undo(task, held)
+            await self._give_back(found)
             raise refusals.cannot_meter()
         if isinstance(found, Full):
             raise refusals.over_budget(f"{found.cap:,} {found.what}", found.wait_s)
@@ -130,7 +126,20 @@ class Reservations:
         self._open.pop(hold.held.id, None)
         if hold.held.claims or hold.held.seats:
             changes = budget.settled(hold.held.claims, used, hold.price)
-            await asyncio.shield(self._start(self._settle(hold.held, changes, known=hold.known)))
+            work = self._settle(hold.held, changes, known=hold.known)
+            await (asyncio.shield(self._start(work)) if self._state.waits else work)
+
+    async def _reserved(self, held: Held, at: float) -> Held | Full:
+        """Raises StateLostError. Whoever leaves meanwhile leaves nothing held."""
+        work = self._state.reserve(held.id, held.claims, held.seats, at, LEASE_S)
+        if not self._state.waits:
+            return await work
+        task = self._start(work)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            self._start(self._undo(task, held))
+            raise
 
     def _without_state(self, hold: Hold, *, asked: bool) -> Hold:
         if self._when_lost == "open" and len(self._owed) + self._passing < MOST_OWED:
@@ -148,8 +157,11 @@ class Reservations:
         except StateLostError:
             self._owe(_Owed(held, _back(held), anew=False))
         else:
-            if isinstance(found, Held):
-                await self._settle(found, _back(found), known=True)
+            await self._give_back(found)
+
+    async def _give_back(self, found: Held | Full) -> None:
+        if isinstance(found, Held):
+            await self._settle(found, _back(found), known=True)
 
     async def _settle(self, held: Held, changes: tuple[tuple[Claim, int], ...], *, known: bool) -> None:
         if not known or self._away():

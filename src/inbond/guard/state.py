@@ -40,6 +40,11 @@ class State(Protocol):
     as long as ``budget.kept_until`` says.
     """
 
+    @property
+    def waits(self) -> bool:
+        """Whether a call may be waited for, and so cut short while it is under way. What never waits is done
+        when it is called, without a task of its own."""
+
     async def reserve(
         self, id_: str, claims: Sequence[Claim], seats: Sequence[Seat], at: float, lease_s: float
     ) -> Held | Full:

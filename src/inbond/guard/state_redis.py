@@ -158,6 +158,10 @@ class RedisState:
         return {account.decode(): data for account, data in sorted(found.items())}
 
     @property
+    def waits(self) -> bool:
+        return True
+
+    @property
     def losses(self) -> int:
         return self._losses
 

@@ -210,6 +210,10 @@ class SqliteState:
         return dict(self._read("SELECT account, data FROM tier ORDER BY account"))
 
     @property
+    def waits(self) -> bool:
+        return False
+
+    @property
     def losses(self) -> int:
         return 0
 
