@@ -7,7 +7,6 @@ between. Pickled, since both ends are this program and nobody else writes to the
 
 from __future__ import annotations
 
-import gc
 import pickle
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -18,6 +17,7 @@ from time import sleep
 from typing import Final, final
 
 from inbond.errors import InbondError
+from inbond.guard import heap
 from inbond.guard.callers import Caller, Callers, alike, parse_callers
 from inbond.guard.operator_files import read_file
 
@@ -74,7 +74,7 @@ class CallersFile:
         except (InbondError, OSError) as error:  # OSError: no process could be started, or it was killed
             self._warn(f"callers are as before: {error}")
             return
-        settle_memory()
+        heap.settle()
         rest = "; all else in the file takes a restart" if self._within else ""
         self._news(f"callers were read anew: {len(self.now.by_hash)} keys{rest}")
         if not self.now.by_hash:
@@ -86,13 +86,6 @@ class CallersFile:
         """Of the file, and of each registration that it names."""
         beside = (self._path.parent / name for name in callers.files)
         return tuple(map(_stamp_of, (self._path, *beside)))
-
-
-def settle_memory() -> None:
-    """What is there now stays: the collector need not walk it, all callers and all code, over and over while
-    requests wait (tens of milliseconds each time)."""
-    gc.collect()
-    gc.freeze()
 
 
 def read_callers(path: Path, *, within: bool = False) -> Callers:

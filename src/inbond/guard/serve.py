@@ -15,9 +15,9 @@ from aiohttp import web
 
 from inbond.digest import Digest
 from inbond.errors import InputError
-from inbond.guard import sealing_keys
+from inbond.guard import heap, sealing_keys
 from inbond.guard.app import Gateway
-from inbond.guard.callers_file import NOBODY, CallersFile, settle_memory
+from inbond.guard.callers_file import NOBODY, CallersFile
 from inbond.guard.config import GuardConfig
 from inbond.guard.observe import Observer
 from inbond.guard.receipts import Issuer
@@ -95,6 +95,7 @@ async def serve(
     what is left then.
 
     Raises InputError when the port is taken or a key is missing."""
+    heap.give_back()
     state = open_state(config, place.folder)
     upstream = HttpUpstream(config.upstream, environment)
     ring = seal_ring(config, place.folder)
@@ -119,7 +120,7 @@ async def serve(
         await gateway.reservations.examine()
         about.look()
         _say_blind(callers, voice)
-        settle_memory()
+        heap.settle()
         voice.ready(f"http://{place.at(port)}/v1")
         mute = Mute(runner, gateway.spoke)
         looks = [callers.look, mute.look, about.look, *([issuer.look] if issuer else [])]
