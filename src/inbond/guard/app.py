@@ -34,13 +34,14 @@ from inbond.guard.marks import About
 from inbond.guard.metrics import Metrics
 from inbond.guard.observe import Observer
 from inbond.guard.probes import PATHS, Probes
-from inbond.guard.receipts import Draft, Issuer, stamped
+from inbond.guard.receipts import Draft, Issuer, Stamp
 from inbond.guard.refusals import Refusal
 from inbond.guard.reservations import Hold, Reservations
 from inbond.guard.sealer import Sealer
 from inbond.guard.sealing import Ring
 from inbond.guard.sealing_keys import fresh_ring
 from inbond.guard.seen import Seen
+from inbond.guard.sending import Sending
 from inbond.guard.standing import Standings
 from inbond.guard.state import State
 from inbond.guard.upstream import Answer, Upstream, UpstreamError, headers_for
@@ -278,28 +279,32 @@ class Gateway:
         headers: Mapping[str, str], hold: Hold, seen: Seen, draft: Draft | None,
     ) -> web.StreamResponse:  # fmt: skip
         response = web.StreamResponse(status=answer.status, headers=headers)
-        silence = self._config.client_silence_s
-        pieces = passing.events(answer, asked, metered, self._hiding(asked, seen))
-        if draft and "event-stream" in answer.headers.get("content-type", ""):
-            pieces = stamped(pieces, draft, self._clock)
+        sending = Sending(request, response, self._config.client_silence_s)
+        events = "event-stream" in answer.headers.get("content-type", "")
+        stamp = Stamp(draft, self._clock) if draft and events else None
         try:
-            await response.prepare(request)
-            async for piece in pieces:
+            await sending.begin()
+            async for piece in passing.events(answer, asked, metered, self._hiding(asked, seen)):
+                data = stamp.feed(piece.data) if stamp else piece.data
+                if not data:
+                    continue
                 if seen.first_byte is None:
                     seen.first_byte = time.perf_counter()
                 if piece.last:  # whoever asks again as soon as he has it finds his seat free
                     await self.reservations.settle(hold, metered.usage())
-                async with asyncio.timeout(silence):
-                    await response.write(piece.data)
+                await sending.write(data)
             await self.reservations.settle(hold, metered.usage())
-            async with asyncio.timeout(silence):
-                await response.write_eof()
+            if stamp and (rest := stamp.end()):
+                await sending.write(rest)
+            await sending.end()
         except TimeoutError:
             outgoing.cut(request, seen)
         except asyncio.CancelledError:
             if self._cutting:
                 await outgoing.last_words(response, seen)
             raise
+        finally:
+            sending.close()
         return response
 
     def _hiding(self, asked: Asked, seen: Seen) -> Hiding | None:

@@ -10,8 +10,8 @@ import base64
 import contextlib
 import json
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, final
 
@@ -21,7 +21,6 @@ from inbond.guard import sse
 from inbond.guard.callers import Caller
 from inbond.guard.config import GuardConfig
 from inbond.guard.operator_files import read_file
-from inbond.guard.passing import Piece
 from inbond.ledger import issuer_keys, receipts
 from inbond.ledger.attest import KeyStore, PublicKey, Signer
 from inbond.ledger.receipts import HEADER, Claims, Payloads, Salted, Texts
@@ -194,18 +193,6 @@ class Stamp:
         self._over = True
         token = self._draft.sign(self._payloads.salted, self._texts.found, self._clock())
         return sse.comment(f"{HEADER} {token}") if token else b""
-
-
-async def stamped(
-    pieces: AsyncIterator[Piece], draft: Draft, clock: Callable[[], float]
-) -> AsyncIterator[Piece]:
-    """A stream of events with its receipt."""
-    stamp = Stamp(draft, clock)
-    async for piece in pieces:
-        if out := stamp.feed(piece.data):
-            yield replace(piece, data=out)
-    if rest := stamp.end():
-        yield Piece(rest)
 
 
 def _is_error(value: Any) -> bool:
