@@ -1,7 +1,9 @@
 """What the guard's benchmarks share: servers in processes of their own, a client on one socket, and /proc.
 
 The guard runs as its command runs it, with every gate on: budgets by key, account and tenant, a signed
-receipt in every answer, sealed reasoning, detection and enforcement, and a log line a request.
+receipt in every answer, sealed reasoning, detection and enforcement, and a log line a request. Of budgets
+that is each kind of limit once: a key's requests at a time and a minute, an account's tokens a minute and a
+day, a tenant's requests and spend a day. Harsh is every kind for each of the three.
 """
 
 from __future__ import annotations
@@ -23,10 +25,10 @@ from inbond.guard.callers import hash_of
 _MOCK = Path(__file__).with_name("guard_mock.py")
 _TICKS = os.sysconf("SC_CLK_TCK")
 _START_S = 120.0
-_LIMITS = {
-    "concurrency": 10_000, "requests_per_minute": 10**6, "requests_per_day": 10**9,
-    "tokens_per_minute": 10**9, "tokens_per_day": 10**12, "spend_usd_per_day": 10**6,
-}  # fmt: skip
+_KEY = {"concurrency": 10_000, "requests_per_minute": 10**6}
+_ACCOUNT = {"tokens_per_minute": 10**9, "tokens_per_day": 10**12}
+_TENANT = {"requests_per_day": 10**9, "spend_usd_per_day": 10**6}
+_EVERY = _KEY | _ACCOUNT | _TENANT
 
 
 def key(number: int) -> str:
@@ -108,18 +110,22 @@ def mock() -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def guard(folder: Path, upstream: Server, accounts: int, state: str | None = None) -> Iterator[Server]:
-    """The guard before ``upstream``. ``state``: a redis URL, else SQLite in ``folder``."""
+def guard(
+    folder: Path, upstream: Server, accounts: int, state: str | None = None, *, harsh: bool = False
+) -> Iterator[Server]:
+    """The guard before ``upstream``. ``state``: a redis URL, else SQLite in ``folder``. ``harsh``: 15 limits
+    and three of concurrency instead of five and one."""
     folder.mkdir(parents=True)
     model = {"reasoning": "seal", "prompt_usd": 0.5, "completion_usd": 1.5}
     config = {"upstream": {"url": f"http://127.0.0.1:{upstream.port}"}, "models": {"m": model}}
     (folder / "guard.yaml").write_text(json.dumps(config | ({"state": state} if state else {})))
+    of_key, of_account, of_tenant = (_EVERY, _EVERY, _EVERY) if harsh else (_KEY, _ACCOUNT, _TENANT)
     named = {
-        f"a{n}": {"keys": [hash_of(key(n))], "limits": _LIMITS, "key_limits": _LIMITS}
+        f"a{n}": {"keys": [hash_of(key(n))], "limits": of_account, "key_limits": of_key}
         for n in range(accounts)
     }
     (folder / "callers.yaml").write_text(
-        json.dumps({"tenants": {"t": {"limits": _LIMITS, "accounts": named}}})
+        json.dumps({"tenants": {"t": {"limits": of_tenant, "accounts": named}}})
     )
     words = [
         str(Path(sys.executable).with_name("inbond")), "guard", "serve", "--config",

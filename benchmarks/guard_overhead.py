@@ -1,10 +1,14 @@
-"""What the guard adds to a request, beside what LiteLLM adds, and what CPU it takes: one run, interleaved.
+"""What the guard adds to a request, beside what LiteLLM adds, and what CPU it takes: interleaved runs.
 
-    python benchmarks/guard_overhead.py [--requests N] [--streams N] [--litellm EXECUTABLE] [--json]
+    python benchmarks/guard_overhead.py [--requests N] [--streams N] [--litellm EXECUTABLE] [--harsh] [--json]
         [--out FILE]
 
-One client asks sequentially, a mock upstream answers at once, both on this machine. Every round asks each way
-once, beginning with another one: bare (the mock itself), the guard over SQLite, over Redis, LiteLLM.
+One client asks sequentially, a mock upstream answers at once, both on this machine. There are two runs, one
+with the guard over SQLite, one over Redis: each server more that is asked in between makes the caches of all
+others colder, and nobody runs two guards. In a run every round asks each way once, beginning with another
+one: bare (the mock itself), the guard, LiteLLM. Every gate is on (``guard_bench``); --harsh sets every kind
+of limit for key, account and tenant each.
+
 Added is a way's quantile less the bare median, so that p99 counts the machine's own jitter against the
 gateway. CPU is the gateway process's, its threads and children with it, from the first request until the last
 mark is made, of whole answers and of streams (20 events) apart; folding the marks and judging the accounts is
@@ -173,24 +177,30 @@ def measure(
     ]
 
 
-def run(folder: Path, requests: int, streams: int, other: str | None) -> list[Added]:
-    """Starts every server and measures; ``other`` is LiteLLM's executable."""
+def run(folder: Path, requests: int, streams: int, other: str | None, *, harsh: bool) -> list[list[Added]]:
+    """Measures the guard over SQLite, then over Redis; ``other`` is LiteLLM's executable."""
+    with bench.redis(folder / "redis") as url:
+        return [
+            _interleaved(folder / name, requests, streams, other, state, harsh=harsh)
+            for name, state in (("file", None), ("shared", url))
+        ]
+
+
+def _interleaved(
+    folder: Path, requests: int, streams: int, other: str | None, url: str | None, *, harsh: bool
+) -> list[Added]:
     with contextlib.ExitStack() as stack:
         upstream = stack.enter_context(bench.mock())
-        url = stack.enter_context(bench.redis(folder / "redis"))
-        file = stack.enter_context(bench.guard(folder / "file", upstream, ACCOUNTS))
-        shared = stack.enter_context(bench.guard(folder / "shared", upstream, ACCOUNTS, url))
-        ways = [
-            Way(server, lambda number: bench.key(number % ACCOUNTS)) for server in (upstream, file, shared)
-        ]
+        guard = stack.enter_context(bench.guard(folder / "guard", upstream, ACCOUNTS, url, harsh=harsh))
+        ways = [Way(server, lambda number: bench.key(number % ACCOUNTS)) for server in (upstream, guard)]
         if other is not None:
             server = stack.enter_context(litellm(other, folder / "litellm", upstream))
             ways.append(Way(server, lambda _: LITELLM_KEY))
-        states = {
-            file.name: lambda: open_state(None, folder / "file" / "home" / "guard"),
-            shared.name: lambda: _redis_state(url),
-        }
-        return measure(ways, requests, streams, states)
+
+        def opened() -> State:
+            return _redis_state(url) if url else open_state(None, folder / "guard" / "home" / "guard")
+
+        return measure(ways, requests, streams, {guard.name: opened})
 
 
 def _redis_state(url: str) -> State:
@@ -237,16 +247,19 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=2_000, help="whole answers a way")
     parser.add_argument("--streams", type=int, default=300, help="streams a way")
     parser.add_argument("--litellm", default="litellm", help="its executable")
-    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
-    parser.add_argument("--out", type=Path, help="append the table to this file")
+    parser.add_argument("--harsh", action="store_true", help="15 limits and three of concurrency")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of tables")
+    parser.add_argument("--out", type=Path, help="append the tables to this file")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        found = run(Path(folder), given.requests, given.streams, shutil.which(given.litellm or ""))
-    said = "\n".join(lines(found))
+        other = shutil.which(given.litellm or "")
+        runs = run(Path(folder), given.requests, given.streams, other, harsh=given.harsh)
+    said = "\n\n".join("\n".join(lines(found)) for found in runs)
     if given.out:
         with given.out.open("a") as out:
             out.write(said + "\n")
-    print(json.dumps({"goals": GOALS, "ways": [asdict(a) for a in found]}) if given.json else said)
+    value = {"goals": GOALS, "harsh": given.harsh, "runs": [[asdict(a) for a in found] for found in runs]}
+    print(json.dumps(value) if given.json else said)
 
 
 if __name__ == "__main__":
