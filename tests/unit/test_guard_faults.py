@@ -11,6 +11,7 @@ import time
 import pytest
 
 from inbond.guard import logs, sse, wire
+from inbond.guard.body import Body
 from inbond.guard.budget import Usage
 from inbond.guard.meter import Meter
 from inbond.guard.seen import Seen
@@ -27,7 +28,7 @@ def test_a_count_that_no_answer_can_have_is_not_believed(told: object, stream: b
     if stream:
         meter.event(sse.Event(b"", data))
     else:
-        meter.body(data)
+        meter.body(Body.of(data))
     assert meter.usage() == Usage(20, 4)
 
 

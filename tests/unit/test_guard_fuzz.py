@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from inbond import digest
 from inbond.errors import InbondError
 from inbond.guard import config, conversation, handback, marks, meter, reasoning, registration, sse, wire
+from inbond.guard.body import Body
 from inbond.guard.budget import Usage, bounds, claims
 from inbond.guard.callers import Limits, parse_callers
 from inbond.guard.config import ModelPolicy
@@ -325,6 +326,25 @@ def test_whatever_is_streamed_is_hidden_or_left_out(
         assert route == "responses" or b"SECRET" not in reasoning.hide_body(asked, hiding, data)
 
 
+ANSWERS = st.builds(
+    lambda text, thought, more, twice: dumped(
+        {"choices": [{"index": 0, "message": {"content": text, "reasoning_content": thought, **more}}]}
+    ).replace(b'"index"', b'"index": 1, "index"' if twice else b'"index"'),
+    TEXTS, TEXTS, st.dictionaries(TEXTS, JSON, max_size=2), st.booleans(),
+)  # fmt: skip
+
+
+@FUZZ
+@given(st.sampled_from(["strip", "summarise", "seal"]), ANSWERS | JSON.map(dumped))
+def test_what_a_receipt_signs_is_what_the_hidden_answer_decodes_to(policy: Any, data: bytes) -> None:
+    asked = wire.read("chat/completions", dumped(asked_of("chat/completions", [])))
+    hiding = reasoning.hiding_for(ModelPolicy(reasoning=policy), asked, lambda _: "ibs1.x.")
+    assert hiding is not None
+    with contextlib.suppress(reasoning.NotUnderstoodError, InbondError):
+        shown = reasoning.hide(asked, hiding, Body.of(data))
+        assert receipts.decoded(shown.value) == receipts.decoded(json.loads(shown.data))
+
+
 @FUZZ
 @given(TEXTS, st.integers(1, 9), st.booleans())
 def test_tags_hide_the_same_in_pieces(text: str, size: int, inside: bool) -> None:
@@ -354,7 +374,7 @@ def test_receipts_of_whatever_was_asked_and_answered(asked: Any, data: bytes, si
     made = draft(asked)
     if made is None:
         return
-    token = made.whole(data, 1e9)
+    token = made.whole(Body.of(data), 1e9)
     if token is not None:
         assert receipts.read(token).claims.tenant == "t"
     stamp = Stamp(made, lambda: 1e9)

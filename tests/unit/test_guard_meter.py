@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inbond.guard.body import Body
 from inbond.guard.budget import Usage
 from inbond.guard.meter import Meter, usage_of
 from inbond.guard.sse import DONE, Event
@@ -94,10 +95,10 @@ def test_an_answer_that_nobody_waited_for_used_what_was_held() -> None:
 
 def test_a_whole_answer() -> None:
     meter = Meter(HELD, stream=False)
-    meter.body(json.dumps(told(5, 6) | says("Hello")).encode())
+    meter.body(Body.of(json.dumps(told(5, 6) | says("Hello")).encode()))
     assert meter.usage() == Usage(5, 6)
     meter = Meter(HELD, stream=False)
-    meter.body(json.dumps(says("Hello")).encode())
+    meter.body(Body.of(json.dumps(says("Hello")).encode()))
     assert meter.usage() == Usage(20, 5)
     meter.failed()
     assert meter.usage() == Usage(20, 5), "an answer came, whatever could be made of it"
@@ -119,14 +120,14 @@ def test_a_count_that_leaves_the_answer_out_is_not_believed_of_it() -> None:
         meter = Meter(HELD, stream=stream)
         value = says("Hello") | {"usage": {"prompt_tokens": 3, "completion_tokens": 0}}
         meter.event(event(says("Hello"))) if stream else None
-        meter.event(event(told(3, 0))) if stream else meter.body(json.dumps(value).encode())
+        meter.event(event(told(3, 0))) if stream else meter.body(Body.of(json.dumps(value).encode()))
         assert meter.usage() == Usage(3, 5)
 
 
 def test_embeddings_have_no_answer_to_count() -> None:
     meter = Meter(Usage(20, 0), stream=False)
     data = [{"object": "embedding", "embedding": "AACAPwAAAEA="}]
-    meter.body(json.dumps({"object": "list", "data": data, "usage": {"prompt_tokens": 7}}).encode())
+    meter.body(Body.of(json.dumps({"object": "list", "data": data, "usage": {"prompt_tokens": 7}}).encode()))
     assert meter.usage() == Usage(7, 0)
 
 
@@ -135,7 +136,7 @@ def test_embeddings_have_no_answer_to_count() -> None:
 )
 def test_an_answer_that_is_no_json_is_paid(body: bytes) -> None:
     meter = Meter(HELD, stream=False)
-    meter.body(body)
+    meter.body(Body.of(body))
     meter.failed()
     assert meter.usage().prompt_tokens == 20
     assert meter.usage().completion_tokens > 0 or b"aaaa" in body
@@ -159,13 +160,13 @@ def answers(*texts: str, **more: Any) -> bytes:
 def test_of_several_answers_those_that_a_server_leaves_out_count() -> None:
     """llama.cpp's own count: that of the first."""
     counted = Meter(Usage(20, 300), stream=False, answers=3)
-    counted.body(answers("abc", "d" * 40, "e" * 400))
+    counted.body(Body.of(answers("abc", "d" * 40, "e" * 400)))
     assert counted.usage() == Usage(5, 3), "who does not send timings counts all"
     first = Meter(Usage(20, 300), stream=False, answers=3)
-    first.body(answers("abc", "d" * 40, "e" * 400, timings={"predicted_n": 3}))
+    first.body(Body.of(answers("abc", "d" * 40, "e" * 400, timings={"predicted_n": 3})))
     assert first.usage() == Usage(5, 3 + 40 + 100), "a token a byte, and no more than was allowed"
     alone = Meter(Usage(20, 100), stream=False)
-    alone.body(answers("abc", timings={"predicted_n": 3}))
+    alone.body(Body.of(answers("abc", timings={"predicted_n": 3})))
     assert alone.usage() == Usage(5, 3)
 
 
@@ -180,7 +181,7 @@ def test_a_stream_of_several_answers_has_a_count_for_each() -> None:
         meter.event(event(value))
     assert meter.usage() == Usage(40, 13)
     whole = Meter(Usage(400, 200), stream=False, answers=2, prompts=2)
-    whole.body(answers("abc", "defg", timings={}))
+    whole.body(Body.of(answers("abc", "defg", timings={})))
     assert whole.usage() == Usage(400, 3 + 4), "its count of prompts is the first's too"
     same = Meter(Usage(20, 200), stream=True, answers=2)
     for value in (told(35, 6), told(35, 13)):
@@ -209,7 +210,7 @@ def test_whatever_an_upstream_says_is_counted_or_passed_over(data: bytes) -> Non
     assert meter.usage().prompt_tokens >= 0
     assert meter.usage().completion_tokens >= 0
     whole = Meter(HELD, stream=False)
-    whole.body(data)
+    whole.body(Body.of(data))
     assert whole.usage().tokens >= 0
 
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from inbond import digest
 from inbond.digest import Digest
 from inbond.errors import InputError, TamperedError
+from inbond.guard.body import Body
 from inbond.guard.callers import Caller
 from inbond.guard.receipts import Draft, Issuer, Stamp, public_keys
 from inbond.ledger import issuer_keys, receipts
@@ -347,7 +348,7 @@ def test_events_after_done_pass_and_are_not_signed(issuer: Issuer) -> None:
 
 def test_a_whole_answer(issuer: Issuer) -> None:
     body = b'{ "choices": [{"index": 0, "message": {"content": "Hello"}}], "usage": {"total_tokens": 1.0} }'
-    token = draft(issuer).whole(body, 12.7)
+    token = draft(issuer).whole(Body.of(body), 12.7)
     assert token is not None
     found = receipts.read(token)
     assert found.signed_by(key_of(issuer))
@@ -369,11 +370,11 @@ def test_a_whole_answer(issuer: Issuer) -> None:
     "body", [b"", b"<html>", b'{"error": {"message": "no"}}', b'{"x": 1e999}', b"[" * 100_000]
 )
 def test_what_is_no_answer_gets_none(issuer: Issuer, body: bytes) -> None:
-    assert draft(issuer).whole(body, 0.0) is None
+    assert draft(issuer).whole(Body.of(body), 0.0) is None
 
 
 def test_embeddings_have_a_receipt_without_a_text(issuer: Issuer) -> None:
-    token = draft(issuer).whole(b'{"data": [{"embedding": [0.25, -1e-9, 3]}]}', 0.0)
+    token = draft(issuer).whole(Body.of(b'{"data": [{"embedding": [0.25, -1e-9, 3]}]}'), 0.0)
     assert token is not None
     assert receipts.read(token).claims.text is None
 
@@ -396,7 +397,7 @@ def test_keys_are_private_and_served_with_those_before_them(tmp_path: Path) -> N
     new = store.rotate().new
     issuer.look()
     assert list(issuer_keys.decode(issuer.keys)) == [new.id, old.id]
-    tokens = [before.whole(b"{}", 0.0), draft(issuer).whole(b"{}", 0.0)]
+    tokens = [before.whole(Body.of(b"{}"), 0.0), draft(issuer).whole(Body.of(b"{}"), 0.0)]
     assert [receipts.read(token).key for token in tokens if token] == [old.id, new.id]
     assert public_keys(store) == [new, old]
 
@@ -408,7 +409,7 @@ def test_a_key_that_others_can_read_is_not_taken_up(tmp_path: Path) -> None:
     store.rotate()
     (store.folder / "signing.pem").chmod(0o644)
     issuer.look()
-    token = draft(issuer).whole(b"{}", 0.0)
+    token = draft(issuer).whole(Body.of(b"{}"), 0.0)
     assert token is not None
     assert receipts.read(token).signed_by(old)
 

@@ -19,6 +19,7 @@ from inbond.digest import Digest
 from inbond.errors import InputError, NewerFormatError, TamperedError
 from inbond.guard import budget as budgets
 from inbond.guard import registration
+from inbond.guard.body import Body
 from inbond.guard.budget import Price, Usage
 from inbond.guard.callers import Callers, hash_of, parse_callers
 from inbond.guard.callers_file import CallersFile
@@ -170,7 +171,7 @@ def test_receipts_repeat_what_is_registered_for_that_model_and_that_day(
 
     def told(model: str, when: float) -> tuple[str | None, Digest | None]:
         draft = issuer.begin("r", caller, model, {}, when)  # type: ignore[arg-type]
-        token = draft.whole(b"{}", when) if draft else None
+        token = draft.whole(Body.of(b"{}"), when) if draft else None
         assert token is not None
         found = receipts.read(token).claims
         return found.purpose, found.registration

@@ -26,6 +26,7 @@ from inbond.guard import (
     standing,
     wire,
 )
+from inbond.guard.body import Body
 from inbond.guard.budget import Scopes, Usage
 from inbond.guard.callers import Caller, Callers
 from inbond.guard.config import GuardConfig, ModelPolicy
@@ -259,20 +260,20 @@ class Gateway:
         if asked.stream and answer.status < 400:
             seen.status = answer.status
             return await self._stream(request, answer, asked, metered, headers, hold, seen, draft)
-        body = await passing.whole(answer)
+        body = Body.of(await passing.whole(answer))
         if answer.status < 400:
             metered.body(body)
             body = passing.shown(body, asked, self._hiding(asked, seen))
         elif self._hiding(asked, seen) is not None:
-            seen.error_bytes = len(body)
-            raise answer_errors.told(answer.status, body, answer.headers.get("retry-after", ""))
+            seen.error_bytes = len(body.data)
+            raise answer_errors.told(answer.status, body.data, answer.headers.get("retry-after", ""))
         else:
             metered.failed()
         seen.status = answer.status
         token = draft.whole(body, self._clock()) if draft else None
         headers |= {HEADER: token} if token else {}
         seen.first_byte = time.perf_counter()
-        return web.Response(status=answer.status, headers=headers, body=body)
+        return web.Response(status=answer.status, headers=headers, body=body.data)
 
     async def _stream(
         self, request: web.Request, answer: Answer, asked: Asked, metered: meter.Meter,

@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, final
 
+from inbond.guard.body import Body
 from inbond.guard.budget import Usage
 from inbond.guard.sse import BOM, DONE, Event
 
@@ -108,19 +109,21 @@ class Meter:
 
     def rest(self, data: bytes) -> None:
         """Looks at what came after the last whole event: a whole answer, from who does not stream."""
+        self._rest(data, _object(data))
+
+    def _rest(self, data: bytes, value: Mapping[str, Any] | None) -> None:
         text = _text_bytes(data)
         self._said += text
         self._passed += text
-        value = _object(data)
         if value is not None and (usage := usage_of(value)) is not None:
             self._tell(usage)
             if self._counts_one(value):
                 self._add_left_out(value, usage)
 
-    def body(self, data: bytes) -> None:
+    def body(self, body: Body) -> None:
         """Looks at a whole answer."""
         self._answered = True
-        self.rest(data)
+        self._rest(body.data, body.value if isinstance(body.value, dict) else None)
 
     def _counts_one(self, value: Mapping[str, Any]) -> bool:
         """Whether a count is that of one answer among several, as llama.cpp's is, which sends ``timings``."""

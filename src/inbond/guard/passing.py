@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, final
 
 from inbond.guard import fields, meter, reasoning, refusals, sse
+from inbond.guard.body import Body
 from inbond.guard.hiding import Hiding
 from inbond.guard.upstream import Answer, UpstreamError
 from inbond.guard.wire import Asked
@@ -111,13 +112,13 @@ def _is_receipt(line: bytes) -> bool:
     return line.startswith(b":") and line[1:].strip().lower().startswith(_RECEIPT)
 
 
-def shown(body: bytes, asked: Asked, hiding: Hiding | None) -> bytes:
+def shown(body: Body, asked: Asked, hiding: Hiding | None) -> Body:
     """A whole answer as the caller gets it. Raises Refusal for one that cannot be read, since it might be
     reasoning."""
     if hiding is None:
         return body
     try:
-        return reasoning.hide_body(asked, hiding, body)
+        return reasoning.hide(asked, hiding, body)
     except reasoning.NotUnderstoodError:
         raise refusals.upstream_failed("broken") from None
 

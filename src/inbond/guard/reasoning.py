@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, final
 
 from inbond.guard import sse
+from inbond.guard.body import Body, decoded
 from inbond.guard.config import ModelPolicy
 from inbond.guard.conversation import messages
 from inbond.guard.hiding import Begun, Hiding
@@ -57,16 +58,20 @@ def _begun(policy: ModelPolicy, text: str) -> Begun:
     return Begun(*scanner.state)
 
 
-def hide_body(asked: Asked, hiding: Hiding, data: bytes) -> bytes:
-    """A whole answer; the same bytes when nothing is hidden in it. Raises NotUnderstoodError."""
-    try:
-        value, once = _read(data)
-    except (ValueError, RecursionError) as error:
-        raise NotUnderstoodError("the answer is no JSON") from error
-    if not isinstance(value, dict):
+def hide(asked: Asked, hiding: Hiding, body: Body) -> Body:
+    """A whole answer; itself when nothing is hidden in it. Raises NotUnderstoodError."""
+    if not body.read:
+        raise NotUnderstoodError("the answer is no JSON")
+    if not isinstance(body.value, dict):
         raise NotUnderstoodError("the answer is no JSON object")
-    shown = hide_response(hiding, value) if asked.route == "responses" else hide_chat(hiding, value)
-    return data if shown is value and once else _written(shown)
+    responds = asked.route == "responses"
+    shown = hide_response(hiding, body.value) if responds else hide_chat(hiding, body.value)
+    return body if shown is body.value and body.once else Body(_written(shown), shown, read=True, once=True)
+
+
+def hide_body(asked: Asked, hiding: Hiding, data: bytes) -> bytes:
+    """As ``hide``, of bytes."""
+    return hide(asked, hiding, Body.of(data)).data
 
 
 @final
@@ -89,7 +94,7 @@ class Stream:
         if self._like is not None and self._like.fits(found.data) and self._values.idle:
             return _framed(found.data)
         try:
-            value, once = _read(found.data)
+            value, once = decoded(found.data)
         except (ValueError, RecursionError):
             return b""
         if not isinstance(value, dict):
@@ -125,19 +130,6 @@ class Stream:
         """A comment now and then, so that nobody in between takes a long thought for a lost connection."""
         self._left_out += 1
         return _SIGN_OF_LIFE if self._left_out % _SIGN_EVERY == 1 else b""
-
-
-def _read(data: bytes) -> tuple[Any, bool]:
-    """The value, and whether no field stands there twice: of two, a client might read the other one."""
-    twice: list[bool] = []
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            twice.append(True)
-        return found
-
-    return json.loads(data, object_pairs_hook=once), not twice
 
 
 def _framed(data: bytes) -> bytes:

@@ -18,6 +18,7 @@ from typing import Any, Final, final
 from inbond.digest import Digest, of_bytes
 from inbond.errors import InputError
 from inbond.guard import sse
+from inbond.guard.body import Body
 from inbond.guard.callers import Caller
 from inbond.guard.config import GuardConfig
 from inbond.guard.operator_files import read_file
@@ -118,17 +119,16 @@ class Draft:
     registration: Digest | None
     salts: tuple[str, str]
 
-    def whole(self, body: bytes, at: float) -> str | None:
+    def whole(self, body: Body, at: float) -> str | None:
         """The token for a whole answer; None where it is no JSON, or says an error."""
+        if not body.read or _is_error(body.value):
+            return None
         try:
-            value = json.loads(body)
-            answer = Salted.make("answer", value, self.salts[0])
+            answer = Salted.make("answer", body.value, self.salts[0])
         except (ValueError, RecursionError):
             return None
-        if _is_error(value):
-            return None
         texts = Texts()
-        texts.add(value)
+        texts.add(body.value)
         return self.sign(answer, texts.found, at)
 
     def sign(self, answer: Salted, texts: list[str] | None, at: float) -> str | None:

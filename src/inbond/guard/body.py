@@ -1,0 +1,42 @@
+"""A whole answer as bytes and as what they decode to, so that it is decoded once for all who look at it: who
+counts it, who hides what it reasons, who signs it. Pure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, final
+
+
+@final
+@dataclass(frozen=True)
+class Body:
+    """``read``: the bytes are JSON, and decode to ``value``; ``once``: no field stands there twice, of which
+    a client might read the other one."""
+
+    data: bytes
+    value: Any = None
+    read: bool = False
+    once: bool = False
+
+    @classmethod
+    def of(cls, data: bytes) -> Body:
+        """Decodes it, if it can be."""
+        try:
+            value, once = decoded(data)
+        except (ValueError, RecursionError):
+            return cls(data)
+        return cls(data, value, read=True, once=once)
+
+
+def decoded(data: bytes) -> tuple[Any, bool]:
+    """The value, and whether no field stands there twice. Raises ValueError, RecursionError."""
+    twice: list[bool] = []
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            twice.append(True)
+        return found
+
+    return json.loads(data, object_pairs_hook=once), not twice
