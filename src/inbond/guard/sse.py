@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import final
 
 _END = re.compile(rb"\r\n\r\n|\n\n|\r\r|\r\n\n|\n\r\n")
+_PLAIN = re.compile(rb"data: ([^\r\n]*+)\n\n")
+"""How nearly all events are written."""
 DONE = b"[DONE]"
 BOM = b"\xef\xbb\xbf"
 """Clients pass over it where it stands before a stream."""
@@ -42,6 +44,13 @@ class Events:
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
         """Raises TooLongError."""
+        begin = 0
+        while not self._held and (plain := _PLAIN.match(chunk, begin)) is not None:
+            begin = plain.end()
+            yield Event(plain[0], plain[1])
+        if begin == len(chunk):
+            return
+        chunk = chunk[begin:]
         search = max(0, len(self._held) - 3)
         self._held += chunk
         while (end := _END.search(self._held, search)) is not None:

@@ -80,12 +80,44 @@ def headers_back(received: Mapping[str, str]) -> dict[str, str]:
 
 
 @final
+class _Listening:
+    """Reads an answer's chunks, and raises TimeoutError where none comes in ``silence_s``. It looks at the
+    clock by one timer for all of them: one for each costs as much as it takes to pass a chunk on."""
+
+    def __init__(self, content: aiohttp.StreamReader, silence_s: float) -> None:
+        self._content = content
+        self._silence_s = silence_s
+        self._loop = asyncio.get_running_loop()
+        self._since: float | None = None
+        self._timer = self._loop.call_later(silence_s, self._look)
+
+    async def chunk(self) -> bytes:
+        """The next one; b"" at the end."""
+        self._since = self._loop.time()
+        try:
+            return await self._content.readany()
+        finally:
+            self._since = None
+
+    def _look(self) -> None:
+        waited = 0.0 if self._since is None else self._loop.time() - self._since
+        if waited < self._silence_s:
+            self._timer = self._loop.call_later(self._silence_s - waited, self._look)
+        else:
+            self._content.set_exception(TimeoutError())
+
+    def close(self) -> None:
+        self._timer.cancel()
+
+
+@final
 @dataclass
 class _HttpAnswer:
     """Implements Answer. ``silence_s`` is the longest that it may say nothing."""
 
     response: aiohttp.ClientResponse
     silence_s: float
+    listening: _Listening | None = None
 
     @property
     def status(self) -> int:
@@ -96,19 +128,22 @@ class _HttpAnswer:
         return self.response.headers
 
     async def chunks(self) -> AsyncIterator[bytes]:
+        if (connection := self.response.connection) is not None and connection.protocol is not None:
+            connection.protocol.read_timeout = None  # which begins a timer for each chunk
+        self.listening = _Listening(self.response.content, self.silence_s)
         try:
-            while True:
-                async with asyncio.timeout(self.silence_s):  # aiohttp waits for ever after a bad chunk
-                    chunk = await self.response.content.readany()
-                if not chunk:
-                    return
+            while chunk := await self.listening.chunk():
                 yield chunk
         except (aiohttp.ClientError, TimeoutError) as error:
             raise UpstreamError(
                 "broken", f"the upstream's answer broke off: {type(error).__name__}"
             ) from error
+        finally:
+            self.listening.close()
 
     def close(self) -> None:
+        if self.listening is not None:
+            self.listening.close()
         self.response.close()
 
 
