@@ -144,7 +144,8 @@ def test_an_error_is_its_kind_and_its_place_and_no_word_of_a_request() -> None:
         logger.exception("Error handling request from %s", "ib-secret\nib-secret")
     (line,) = found.getvalue().splitlines()
     assert json.loads(line) == {
-        "ts": "2026-01-02T03:04:05.678+00:00", "fault": "aiohttp.server", "said": "Error handling request from %s", "times": 1,
+        "ts": "2026-01-02T03:04:05.678+00:00", "fault": "aiohttp.server",
+        "said": "Error handling request from %s", "times": 1,
         "error": "ValueError", "at": json.loads(line)["at"],
     }  # fmt: skip
     assert json.loads(line)["at"].startswith("test_guard_faults.py:")
