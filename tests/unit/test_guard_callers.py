@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from inbond.errors import InputError
 from inbond.guard.callers import PREFIX, Unknown, hash_of, new_key, parse_callers
 
-KEY = new_key()
+KEY = f"{PREFIX}Mxa_tt5CtAmv5wyHkK0zjMCnAIPcivX9aoIkicMrFFo"
 FILE = f"""
 tenants:
   acme:

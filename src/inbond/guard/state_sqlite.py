@@ -190,7 +190,10 @@ class SqliteState:
             last, _ = self._memory()
             if last is not None and window <= last:
                 return False
-            db.execute("INSERT OR REPLACE INTO memory VALUES (1, ?, ?)", (window, memory))
+            db.execute("INSERT OR REPLACE INTO memory VALUES (1, ?, zeroblob(?))", (window, len(memory)))
+            if memory:
+                with db.blobopen("memory", "data", 1) as blob:  # a bound value would stay with its statement
+                    blob.write(memory)
             db.executemany("INSERT OR REPLACE INTO tier VALUES (?, ?)", tiers.items())
             db.execute("DELETE FROM mark WHERE window <= ?", (window,))
         return True
