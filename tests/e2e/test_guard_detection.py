@@ -78,7 +78,7 @@ def test_the_bound_is_clopper_and_pearsons(trials: Any) -> None:
 
 @pytest.mark.slow
 def test_a_trial_ends_with_what_evaluate_says_and_counts_what_leaked(trials: Any) -> None:
-    campaign = Scenario(("relay",), scale=0.02, days=0.5)
+    campaign = Scenario(("relay",), scale=0.1, days=0.5)
     people = Scenario(("ordinary", "reasoning-audit"), scale=0.05, days=0.5, most=10)
     traffic = trials.Traffic(((campaign, 1),), (people, 2))
     rows = list(traffic.rows())
