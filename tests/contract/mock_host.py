@@ -105,6 +105,22 @@ def streaming(*pieces: bytes | float, cut: bool = False, headers: dict[str, str]
     return behave
 
 
+def flooding(piece: bytes, gone: asyncio.Event) -> Behaviour:
+    """A stream without an end; ``gone`` is set when nobody takes it any more."""
+
+    async def behave(_: MockHost, request: web.Request, _body: dict[str, Any]) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"content-type": "text/event-stream"})
+        await response.prepare(request)
+        try:
+            while True:
+                await response.write(piece)
+        except (ConnectionError, asyncio.CancelledError):
+            gone.set()
+            raise
+
+    return behave
+
+
 def status(code: int, body: Any = None, headers: dict[str, str] | None = None) -> Behaviour:
     async def behave(_: MockHost, _request: web.Request, _body: dict[str, Any]) -> web.StreamResponse:
         if isinstance(body, bytes):

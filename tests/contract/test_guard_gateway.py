@@ -403,17 +403,7 @@ async def test_a_caller_who_leaves_before_a_whole_answer_pays_what_was_held(tmp_
 
 async def test_a_caller_who_does_not_read_is_cut_off_and_frees_the_upstream(tmp_path: Path) -> None:
     gone = asyncio.Event()
-
-    async def flood(_, request, _body):
-        response = aiohttp.web.StreamResponse(headers={"content-type": "text/event-stream"})
-        await response.prepare(request)
-        try:
-            while True:
-                await response.write(mock.event(mock.chunk("x" * 100_000)))
-        except (ConnectionError, asyncio.CancelledError):
-            gone.set()
-            raise
-
+    flood = mock.flooding(mock.event(mock.chunk("x" * 100_000)), gone)
     async with running(tmp_path, flood, client_silence_s=0.3) as guard:
         reader, writer = await asyncio.open_connection("127.0.0.1", guard.port, limit=1_000)
         body = json.dumps(STREAM).encode()

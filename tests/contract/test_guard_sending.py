@@ -6,7 +6,6 @@ import asyncio
 import json
 from pathlib import Path
 
-import aiohttp
 import pytest
 
 from inbond.guard import sending
@@ -69,17 +68,7 @@ async def test_who_leaves_before_the_headers_leaves_nothing_behind(tmp_path: Pat
 
 async def test_whoever_takes_none_of_many_small_events_is_cut_off(tmp_path: Path) -> None:
     gone = asyncio.Event()
-
-    async def flood(_, request, _body):
-        response = aiohttp.web.StreamResponse(headers={"content-type": "text/event-stream"})
-        await response.prepare(request)
-        try:
-            while True:
-                await response.write(mock.event(mock.chunk("x" * 1_000)) * 10)
-        except (ConnectionError, asyncio.CancelledError):
-            gone.set()
-            raise
-
+    flood = mock.flooding(mock.event(mock.chunk("x" * 1_000)) * 10, gone)
     async with running(tmp_path, flood, client_silence_s=0.3) as guard:
         _, writer = await asyncio.open_connection("127.0.0.1", guard.port, limit=1_000)
         writer.write(_HEAD + _BODY)

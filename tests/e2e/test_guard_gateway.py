@@ -28,6 +28,7 @@ from tests.real_model import server_apart
 from tests.redis_server import RedisServer
 
 KEY, OTHER = "ib-" + "k" * 43, "ib-" + "o" * 43
+INBOND = [sys.executable, "-c", "from inbond.cli.main import main; main()"]
 SECRET = "the prompt that no log shows"
 MESSAGES = [{"role": "user", "content": SECRET}]
 
@@ -69,12 +70,17 @@ def guarding(folder: Path, upstream: str, /, people: str = "", **config: Any) ->
     settings = {"upstream": {"url": upstream}, "unlisted": {"default_max_tokens": 64}, **config}
     (folder / "guard.yaml").write_text(json.dumps(settings))
     (folder / "callers.yaml").write_text(people or callers())
-    start = [sys.executable, "-c", "from inbond.cli.main import main; main()", "guard", "serve"]
-    words = [*start, "--config", str(folder / "guard.yaml"), "--port", "0", "--home", str(folder / "bond")]
-    words.append("--json")
+    with served(folder, "--config", str(folder / "guard.yaml")) as guard:
+        yield guard
+
+
+@contextlib.contextmanager
+def served(folder: Path, *words: str) -> Iterator[Guard]:
+    """``guard serve`` with these words, and what it writes."""
     log = folder / "log"
+    start = [*INBOND, "guard", "serve", "--port", "0", "--home", str(folder / "bond"), "--json", *words]
     with log.open("w") as errors:
-        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=errors, text=True, env=os.environ)
+        process = subprocess.Popen(start, stdout=subprocess.PIPE, stderr=errors, text=True, env=os.environ)
     try:
         assert process.stdout is not None
         line = process.stdout.readline()

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import signal
 import socket
 import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import openai
@@ -17,17 +13,16 @@ import pytest
 
 from tests.contract import mock_host as mock
 from tests.e2e.test_guard_gateway import (
+    INBOND,
     MESSAGES,
-    Guard,
     callers,
     eventually,
     everything,
     guarding,
     mocked,
+    served,
 )  # fmt: skip
 from tests.redis_server import RedisServer
-
-INBOND = [sys.executable, "-c", "from inbond.cli.main import main; main()"]
 
 
 def inbond(*words: str, code: int = 0) -> str:
@@ -35,23 +30,6 @@ def inbond(*words: str, code: int = 0) -> str:
     done = subprocess.run([*INBOND, *words], capture_output=True, text=True, timeout=60)
     assert done.returncode == code, done.stderr
     return done.stdout if code == 0 else done.stderr
-
-
-@contextlib.contextmanager
-def served(folder: Path, *words: str) -> Iterator[Guard]:
-    """``guard serve`` with these words, and what it writes."""
-    log = folder / "log"
-    start = [*INBOND, "guard", "serve", "--port", "0", "--home", str(folder / "bond"), "--json", *words]
-    with log.open("w") as errors:
-        process = subprocess.Popen(start, stdout=subprocess.PIPE, stderr=errors, text=True, env=os.environ)
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line, log.read_text()
-        yield Guard(process, json.loads(line)["address"], folder, log)
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def test_two_commands_from_nothing_to_an_answer(tmp_path: Path) -> None:

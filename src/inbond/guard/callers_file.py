@@ -102,13 +102,13 @@ def read_callers(path: Path, *, within: bool = False) -> Callers:
 
 def _read_beside(path: Path, within: bool) -> Future[Callers]:
     """A small file at once, a large one in a thread that waits for it."""
-    done: Future[Callers] = Future()
-    pool = ThreadPoolExecutor(1)
     work = partial(read_callers, path, within=within)
     if _size(path) > _SMALL:
-        done = pool.submit(work)
+        pool = ThreadPoolExecutor(1)
+        read = pool.submit(work)
         pool.shutdown(wait=False)
-        return done
+        return read
+    done: Future[Callers] = Future()
     try:
         done.set_result(work())
     except InbondError as error:
