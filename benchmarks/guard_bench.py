@@ -41,8 +41,9 @@ def fold_in(text: str, words: int, number: int) -> str:
     return " ".join([text, *(f"w{(number * 7919 + each * 31) % 5003}" for each in range(words))])
 
 
-def asked(number: int, *, stream: bool) -> bytes:
-    """A request as bytes: 200 words of system, 200 of user, no two alike."""
+def asked(number: int, *, stream: bool, pause_us: int = 0) -> bytes:
+    """A request as bytes: 200 words of system, 200 of user, no two alike. ``pause_us``: between the events of
+    a stream."""
     value: dict[str, Any] = {
         "model": "m",
         "messages": [
@@ -51,7 +52,7 @@ def asked(number: int, *, stream: bool) -> bytes:
         ],
         "max_tokens": 500,
     }
-    return json.dumps(value | ({"stream": True} if stream else {})).encode()
+    return json.dumps(value | ({"stream": True, "seed": pause_us} if stream else {})).encode()
 
 
 @dataclass(frozen=True)

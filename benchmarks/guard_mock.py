@@ -3,8 +3,9 @@
     python benchmarks/guard_mock.py [PORT]
 
 A bare protocol of asyncio, so that what a gateway adds is not hidden behind what its upstream takes. Answers
-are fixed and hold reasoning; streams send an event each millisecond and their usage where they are asked to.
-Prints its port, and ends with its standard input.
+are fixed and hold reasoning; streams send one event after the other, with the request's ``seed`` in
+microseconds between them, and their usage where they are asked to. Prints its port, and ends with its
+standard input.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import asyncio
 import json
 import sys
 
-EVENT_S = 0.001
 _WORDS = "the quick brown fox jumps over the lazy dog and then thinks again about what it saw "
 _USAGE = {"prompt_tokens": 300, "completion_tokens": 400, "total_tokens": 700}
 _HEAD = {"id": "chatcmpl-1", "created": 1_700_000_000, "model": "m"}
@@ -77,14 +77,14 @@ class Mock(asyncio.Protocol):
             return
         wants = (asked.get("stream_options") or {}).get("include_usage")
         self._transport.write(_STREAM)
-        self._next([*PIECES[:-2], *(PIECES[-2:] if wants else PIECES[-1:])])
+        self._next([*PIECES[:-2], *(PIECES[-2:] if wants else PIECES[-1:])], asked.get("seed", 0) / 1e6)
 
-    def _next(self, left: list[bytes]) -> None:
+    def _next(self, left: list[bytes], pause_s: float) -> None:
         if self._transport.is_closing():
             return
         self._transport.write(left[0] if len(left) > 1 else left[0] + b"0\r\n\r\n")
         if left[1:]:
-            asyncio.get_running_loop().call_later(EVENT_S, self._next, left[1:])
+            asyncio.get_running_loop().call_later(pause_s, self._next, left[1:], pause_s)
 
 
 async def main(port: int) -> None:

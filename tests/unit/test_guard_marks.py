@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import codecs
+import gc
 import random
 import time
 from dataclasses import replace
@@ -266,3 +267,20 @@ def test_the_gate_lets_ordinary_texts_go_by() -> None:
     texts = [talk(random.Random(i), 200) for i in range(100)]
     passed = sum(elicitation._gate().may(text, elicitation.folded(text)) for text in texts)
     assert passed <= 3
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from([ASKS, "", "You are Acme's helper.", "\ud800 half", "推論"]), max_size=12))
+def test_remembered_system_prompts_change_no_mark(prompts: list[str]) -> None:
+    systems = marks.Systems(most=2)
+    for prompt in prompts:
+        assert marks.read(ABOUT, prompt, "hello", systems) == marks.read(ABOUT, prompt, "hello")
+
+
+def test_of_system_prompts_few_are_remembered_and_no_word() -> None:
+    systems = marks.Systems(most=3)
+    for number in range(50):
+        systems.of(f"You are Confidentia, number {number}")
+    held = gc.get_referents(systems._found)
+    assert len(systems._found) == 3
+    assert "Confidentia" not in repr([held, systems._found])

@@ -62,9 +62,7 @@ def issuer(tmp_path: Path) -> Issuer:
 
 
 def draft(issuer: Issuer) -> Draft:
-    made = issuer.begin("r1", CALLER, "m", ASKED, 0.0)
-    assert made is not None
-    return made
+    return issuer.begin("r1", CALLER, "m", ASKED, 0.0)
 
 
 def key_of(issuer: Issuer) -> PublicKey:
@@ -305,7 +303,7 @@ def split(out: bytes) -> tuple[bytes, list[str]]:
 
 @given(cuts=st.lists(st.integers(0, 1000), max_size=8), done=st.booleans())
 def test_a_stream_gets_one_receipt_at_its_end_and_nothing_else_changes(cuts: list[int], done: bool) -> None:
-    made = Draft(SIGNER, "i", "r1", "acme", "m", claims().request, None, None, None, (SALT, SALT))
+    made = Draft(SIGNER, "i", "r1", "acme", "m", ASKED, None, None, None, (SALT, SALT, SALT))
     data = b"".join(CHUNKS) + (DONE if done else b"")
     out = run(Stamp(made, lambda: 5.9), data, cuts)
     kept, (token,) = split(out)
@@ -380,7 +378,11 @@ def test_embeddings_have_a_receipt_without_a_text(issuer: Issuer) -> None:
 
 
 def test_a_request_that_canonical_json_cannot_hold_gets_none(issuer: Issuer) -> None:
-    assert issuer.begin("r1", CALLER, "m", {"x": float("inf")}, 0.0) is None
+    made = issuer.begin("r1", CALLER, "m", {"x": float("inf")}, 0.0)
+    assert made.whole(Body.of(b'{"data": []}'), 0.0) is None
+    stamp = Stamp(made, lambda: 0.0)
+    events = b'data: {"choices": []}\n\ndata: [DONE]\n\n'
+    assert stamp.feed(events) + stamp.end() == events
 
 
 # Keys -----------------------------------------------------------------------------------------------

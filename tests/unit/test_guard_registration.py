@@ -171,7 +171,7 @@ def test_receipts_repeat_what_is_registered_for_that_model_and_that_day(
 
     def told(model: str, when: float) -> tuple[str | None, Digest | None]:
         draft = issuer.begin("r", caller, model, {}, when)  # type: ignore[arg-type]
-        token = draft.whole(Body.of(b"{}"), when) if draft else None
+        token = draft.whole(Body.of(b"{}"), when)
         assert token is not None
         found = receipts.read(token).claims
         return found.purpose, found.registration

@@ -273,7 +273,10 @@ class Gateway:
         token = draft.whole(body, self._clock()) if draft else None
         headers |= {HEADER: token} if token else {}
         seen.first_byte = time.perf_counter()
-        return web.Response(status=answer.status, headers=headers, body=body.data)
+        response = web.Response(status=answer.status, headers=headers, body=body.data)
+        if not self.reservations.waits:
+            await self._send_whole(request, response, seen)
+        return response
 
     async def _stream(
         self, request: web.Request, answer: Answer, asked: Asked, metered: meter.Meter,
@@ -294,6 +297,8 @@ class Gateway:
                 if piece.last:  # whoever asks again as soon as he has it finds his seat free
                     await self.reservations.settle(hold, metered.usage())
                 await sending.write(data)
+                if stamp:
+                    stamp.look()
             await self.reservations.settle(hold, metered.usage())
             if stamp and (rest := stamp.end()):
                 await sending.write(rest)

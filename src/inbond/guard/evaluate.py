@@ -71,12 +71,12 @@ def evaluate(
 ) -> Evaluation:
     """Reads traffic and judges it as of its last window. ``progress`` is told of rows and bytes read now and
     then. Raises InputError naming ``place`` and the line."""
-    reading = _Reading(place)
+    reading, systems = _Reading(place), marks.Systems()
     size = 0
     for number, line in enumerate(lines, start=1):
         size += len(line)
         if line.strip():
-            reading.take(number, parse(place, number, line))
+            reading.take(number, parse(place, number, line, systems))
         if progress is not None and number % _EVERY == 0:
             progress(number, size)
     memory = reading.rest()
@@ -137,15 +137,16 @@ def _said(ts_ms: int) -> str:
     return f"{datetime.fromtimestamp(ts_ms / 1_000, UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def parse(place: str, number: int, line: bytes) -> Mark:
-    """One line. Raises InputError naming it."""
+def parse(place: str, number: int, line: bytes, systems: marks.Systems | None = None) -> Mark:
+    """One line; ``systems`` as for ``marks.read``. Raises InputError naming it."""
     try:
         if len(line) > _MOST_LINE:
             raise ValueError(f"{len(line):,} bytes")
         value = json.loads(line.decode("utf-8"))
         if not isinstance(value, dict):
             raise ValueError(f"{type(value).__name__} and not an object")
-        return marks.read(_about(value, number), _text(value, "system") or "", _text(value, "prompt") or "")
+        system, prompt = (_text(value, name) or "" for name in ("system", "prompt"))
+        return marks.read(_about(value, number), system, prompt, systems)
     except (ValueError, RecursionError, OverflowError) as error:
         raise InputError(
             expected=f"one request as a JSON object in line {number} of {place}",

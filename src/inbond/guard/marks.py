@@ -8,14 +8,15 @@ bytes begin with a version, and are what ``State.put_marks`` keeps until their w
 from __future__ import annotations
 
 import struct
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, Final, Literal, final
 
 import numpy as np
 
-from inbond.digest import of_bytes
+from inbond.digest import Digest, of_bytes
 from inbond.guard import elicitation
-from inbond.guard.sketch import SYSTEM_BINS, USER_BINS, Sketch, sketch, tokens
+from inbond.guard.sketch import EMPTY, SYSTEM_BINS, USER_BINS, Sketch, sketch, tokens
 
 FORMAT: Final = b"inbond.mark/2\0"
 UNKNOWN: Final = 0
@@ -38,6 +39,7 @@ NUMBERS: Final = np.dtype(
 )
 """The numbers of a mark as they stand in its bytes."""
 FOREIGN: Final = _SEALED.index("foreign")
+_NOTHING: Final[Sketch] = (EMPTY,) * SYSTEM_BINS
 _MOST_NAME: Final = 512
 _DAY_S: Final = 86_400
 
@@ -125,9 +127,37 @@ class Mark:
         return FORMAT + numbers + b"".join(_SIZE.pack(len(name)) + name for name in names)
 
 
-def read(about: About, system: str, user: str) -> Mark:
-    """Makes the mark of a request. Texts of any length; what lies far from both ends is not looked at."""
-    system_seen, user_seen = elicitation.folded(system), elicitation.folded(user)
+@final
+class Systems:
+    """What was found of system prompts, by their digests: an application says the same one each time. The
+    ``most`` that were seen last are kept, and no text."""
+
+    def __init__(self, most: int = 1_024) -> None:
+        self._most = most
+        self._found: OrderedDict[Digest, tuple[int, Sketch]] = OrderedDict()
+
+    def of(self, text: str) -> tuple[int, Sketch]:
+        """Its code of ``elicitation.KINDS``, and its sketch."""
+        if not text:
+            return elicitation.NONE, _NOTHING
+        name = of_bytes(text.encode("utf-8", "surrogatepass"))
+        found = self._found.get(name)
+        if found is None:
+            seen = elicitation.folded(text)
+            found = elicitation.kind_of(text, seen), sketch(tokens(seen), SYSTEM_BINS)
+            self._found[name] = found
+            if len(self._found) > self._most:
+                self._found.popitem(last=False)
+        else:
+            self._found.move_to_end(name)
+        return found
+
+
+def read(about: About, system: str, user: str, systems: Systems | None = None) -> Mark:
+    """Makes the mark of a request. Texts of any length; what lies far from both ends is not looked at.
+    ``systems`` remembers what was found of system prompts, for one thread."""
+    system_kind, system_sketch = (systems or Systems()).of(system)
+    user_seen = elicitation.folded(user)
     return Mark(
         round(about.ts * 1_000),
         _name(about.request),
@@ -149,8 +179,8 @@ def read(about: About, system: str, user: str) -> Mark:
         about.registered,
         about.refused,
         _SEALED.index(about.sealed),
-        _kind(system, system_seen, user, user_seen),
-        sketch(tokens(system_seen), SYSTEM_BINS),
+        max(system_kind, elicitation.kind_of(user, user_seen)),
+        system_sketch,
         sketch(tokens(user_seen), USER_BINS),
     )
 
@@ -198,12 +228,6 @@ def hashed(text: str | None) -> int:
     if not text:
         return UNKNOWN
     return int(of_bytes(text.encode("utf-8", "surrogatepass"))[7:23], 16) or 1
-
-
-def _kind(system: str, system_seen: str, user: str, user_seen: str) -> int:
-    return max(
-        elicitation.kind_of(user, user_seen), elicitation.kind_of(system, system_seen) if system else 0
-    )
 
 
 def _name(text: str) -> str:

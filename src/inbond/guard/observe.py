@@ -74,6 +74,7 @@ class Observer:
         self._clock = clock
         self._told = told
         self._seen: deque[_Seen] = deque(maxlen=_MOST_WAITING)
+        self._systems = marks.Systems()
         self._ready: deque[tuple[str, int, list[bytes]]] = deque()
         self._known: dict[str, tuple[float, Tier]] = {}
         self._folded: int | None = None
@@ -145,7 +146,7 @@ class Observer:
         some = len(self._seen)
         for _ in range(some):
             seen = self._seen.popleft()
-            mark = marks.read(seen.about, seen.system, seen.user)
+            mark = marks.read(seen.about, seen.system, seen.user, self._systems)
             by_window.setdefault(window_of(mark.ts_ms), []).append(mark.to_bytes())
             await asyncio.sleep(_PACE_S / some if _FEW < some < _MOST else 0)
         self._ready.extend((uuid.uuid4().hex, window, batch) for window, batch in by_window.items())

@@ -65,15 +65,8 @@ class Issuer:
         """What is served at ``issuer_keys.WELL_KNOWN``: the key in use, and those whose receipts are out."""
         return self._keys
 
-    def begin(
-        self, id_: str, caller: Caller, model: str, asked: Mapping[str, Any], at: float
-    ) -> Draft | None:
-        """A receipt for a request, ``asked`` being what its body was decoded to; None where that holds
-        numbers that no canonical JSON can."""
-        try:
-            request = Salted.make("request", asked, self._salt())
-        except InputError:
-            return None
+    def begin(self, id_: str, caller: Caller, model: str, asked: Mapping[str, Any], at: float) -> Draft:
+        """A receipt for a request, ``asked`` being what its body was decoded to."""
         registration = caller.registration_for(model, at)
         return Draft(
             self._signer,
@@ -81,11 +74,11 @@ class Issuer:
             id_,
             caller.tenant,
             model,
-            request,
+            asked,
             self.terms,
             registration.purpose if registration else None,
             registration.digest if registration else None,
-            (self._salt(), self._salt()),
+            (self._salt(), self._salt(), self._salt()),
         )
 
 
@@ -106,25 +99,25 @@ def public_keys(store: KeyStore) -> list[PublicKey]:
 @final
 @dataclass(frozen=True)
 class Draft:
-    """A receipt that lacks its answer. ``salts`` are those of the answer and of its text."""
+    """A receipt that lacks its answer. ``salts`` are those of the request, the answer and its text."""
 
     signer: Signer
     issuer: str
     id: str
     tenant: str
     model: str
-    request: Salted
+    request: Mapping[str, Any]
     terms: Digest | None
     purpose: str | None
     registration: Digest | None
-    salts: tuple[str, str]
+    salts: tuple[str, str, str]
 
     def whole(self, body: Body, at: float) -> str | None:
         """The token for a whole answer; None where it is no JSON, or says an error."""
         if not body.read or _is_error(body.value):
             return None
         try:
-            answer = Salted.make("answer", body.value, self.salts[0])
+            answer = Salted.make("answer", body.value, self.salts[1])
         except (ValueError, RecursionError):
             return None
         texts = Texts()
@@ -132,13 +125,15 @@ class Draft:
         return self.sign(answer, texts.found, at)
 
     def sign(self, answer: Salted, texts: list[str] | None, at: float) -> str | None:
-        """None when what the issuer and the registration say is too long for a header."""
-        text = None if texts is None else Salted.make("text", texts, self.salts[1])
-        claims = Claims(
-            self.issuer, self.id, self.tenant, self.model, int(at), self.request, answer, text,
-            self.terms, self.purpose, self.registration,
-        )  # fmt: skip
+        """None where the request holds numbers that no canonical JSON can, and when what the issuer and the
+        registration say is too long for a header."""
+        text = None if texts is None else Salted.make("text", texts, self.salts[2])
         try:
+            request = Salted.make("request", self.request, self.salts[0])
+            claims = Claims(
+                self.issuer, self.id, self.tenant, self.model, int(at), request, answer, text,
+                self.terms, self.purpose, self.registration,
+            )  # fmt: skip
             return receipts.issue(claims, self.signer)
         except InputError:
             return None
@@ -153,14 +148,28 @@ class Stamp:
         self._draft = draft
         self._clock = clock
         self._events = sse.Events()
-        self._payloads = Payloads(draft.salts[0])
+        self._payloads = Payloads(draft.salts[1])
         self._texts = Texts()
         self._any = self._over = False
+        self._unread = b""
 
     def feed(self, data: bytes) -> bytes:
         """``data`` are whole events, or parts of them: an event is held until it is whole."""
+        self.look()
         if self._over:
             return data
+        if data.endswith(b"\n\n") and b"\r" not in data and sse.DONE not in data and not self._events.rest:
+            self._unread = data  # whole events, of which none is the end: they need not wait
+            return data
+        return self._read(data)
+
+    def look(self) -> None:
+        """Reads what was let through unread. To be called when it is sent; what comes next calls it too."""
+        if self._unread:
+            data, self._unread = self._unread, b""
+            self._read(data)
+
+    def _read(self, data: bytes) -> bytes:
         out = b"".join(self._event(event) for event in self._events.feed(data))
         if self._over:  # nothing is held any more: what comes now must not pass it
             out, self._events = out + self._events.rest, sse.Events()
@@ -168,6 +177,7 @@ class Stamp:
 
     def end(self) -> bytes:
         """What is still to be sent when the stream came to its own end: not within an event."""
+        self.look()
         return self._events.rest or self._stamp()
 
     def _event(self, event: sse.Event) -> bytes:

@@ -80,6 +80,12 @@ class Reservations:
         return self._when_lost == "closed" and self._state.losses > self._accepted
 
     @property
+    def waits(self) -> bool:
+        """Whether settling waits for another process. Where it does not, an answer may be sent before it is
+        settled: nothing that anybody asks is looked at in between."""
+        return self._state.waits
+
+    @property
     def meanwhile(self) -> str:
         """What happens to requests while the state is lost."""
         return {"closed": "are refused", "open": "pass, and are metered when it is back"}[self._when_lost]
