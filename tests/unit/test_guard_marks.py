@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import codecs
-import gc
 import random
 import time
 from dataclasses import replace
@@ -281,6 +280,5 @@ def test_of_system_prompts_few_are_remembered_and_no_word() -> None:
     systems = marks.Systems(most=3)
     for number in range(50):
         systems.of(f"You are Confidentia, number {number}")
-    held = gc.get_referents(systems._found)
     assert len(systems._found) == 3
-    assert "Confidentia" not in repr([held, systems._found])
+    assert "Confidentia" not in repr(systems._found)
