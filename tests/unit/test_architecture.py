@@ -14,7 +14,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "inbond"
 
 # A room may import from every tier above its own, from itself, and as ALSO says. Nothing else.
 TIERS: tuple[tuple[str, ...], ...] = (
-    ("types", "errors", "digest", "workspace"),
+    ("types", "errors", "digest", "strict_json", "workspace"),
     ("policy", "ledger", "losses"),
     ("teachers", "engine", "train", "evaluate", "forensics", "report"),
     ("recipes", "guard", "roundtable", "briefing"),
@@ -33,7 +33,18 @@ ALSO: dict[str, tuple[str, ...]] = {
 ANYONE = ("__version__",)
 
 # Rooms that must start fast and run where nothing heavy is installed.
-LIGHT = ("types", "errors", "digest", "workspace", "policy", "ledger", "guard", "report", "cli")
+LIGHT = (
+    "types",
+    "errors",
+    "digest",
+    "strict_json",
+    "workspace",
+    "policy",
+    "ledger",
+    "guard",
+    "report",
+    "cli",
+)
 NOT_THE_GUARDS = ("pyarrow", "jinja2", "stix2", "license_expression")
 """What a server must not keep in memory."""
 HEAVY = ("torch", "transformers", "accelerate", "safetensors", "gguf", "xllamacpp", "datasets")
@@ -214,6 +225,16 @@ def test_bytes_are_hashed_in_one_place() -> None:
         if path != SOURCE / "digest.py" and any(name.startswith("hashlib") for _, name in imports(path))
     ]
     assert others == []
+
+
+def test_json_is_told_how_to_be_strict_in_one_place() -> None:
+    others = [
+        str(path.relative_to(SOURCE))
+        for path in files()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.keyword) and node.arg in ("object_pairs_hook", "parse_constant")
+    ]
+    assert others == ["strict_json.py"] * 2
 
 
 TOUCHES_DISK = ("files", "declared")

@@ -16,6 +16,7 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
+from inbond import strict_json
 from inbond.errors import InputError, need_extra
 from inbond.types import Message, Prompt, Record, prompt_from_json
 
@@ -249,13 +250,12 @@ def _parse(line: bytes, place: str) -> dict[str, Any]:
             place, "text in UTF-8", found, "save it as UTF-8 (it may be Shift_JIS or Latin-1)"
         ) from error
     try:
-        value = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
+        value = strict_json.parse(text)
     except json.JSONDecodeError as error:
         found = f"{error.msg} at column {error.colno}"
         raise _refuse(place, "one JSON object", found, "correct the line; every row is one line") from error
-    except (ValueError, RecursionError) as error:
-        found = "brackets nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise _refuse(place, "one JSON object", found, "correct the line") from error
+    except ValueError as error:
+        raise _refuse(place, "one JSON object", _fault(error), "correct the line") from error
     if not isinstance(value, dict):
         raise _refuse(
             place, "one JSON object", f"{type(value).__name__} {value!r:.60}", 'write {"prompt": "..."}'
@@ -277,17 +277,16 @@ def _refuse_unwritable(value: dict[str, Any], text: str, place: str) -> None:
         raise _refuse(place, "text without control characters", "\\u0000 (NUL)", "remove it")
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the field {twice!r:.60} twice")
-    return value
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name}, which JSON does not have")
+def _fault(error: ValueError) -> str:
+    match error:
+        case strict_json.RepeatedNameError():
+            return f"the field {error.name!r:.60} twice"
+        case strict_json.NoNumberError():
+            return f"{error.text}, which JSON does not have"
+        case strict_json.TooDeepError():
+            return "brackets nested too deeply"
+        case _:
+            return str(error)
 
 
 def _refuse(place: str, expected: str, found: str, fix: str) -> InputError:

@@ -7,12 +7,14 @@ import json
 from dataclasses import dataclass
 from typing import Any, final
 
+from inbond import strict_json
+
 
 @final
 @dataclass(frozen=True)
 class Body:
-    """``read``: the bytes are JSON, and decode to ``value``; ``once``: no field stands there twice, of which
-    a client might read the other one."""
+    """``read``: the bytes are JSON, and decode to ``value``; ``once``: in one way only, so that
+    no field stands there twice, of which a client might read the other one."""
 
     data: bytes
     value: Any = None
@@ -30,13 +32,8 @@ class Body:
 
 
 def decoded(data: bytes) -> tuple[Any, bool]:
-    """The value, and whether no field stands there twice. Raises ValueError, RecursionError."""
-    twice: list[bool] = []
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            twice.append(True)
-        return found
-
-    return json.loads(data, object_pairs_hook=once), not twice
+    """The value, and whether it can be read in one way only. Raises ValueError, RecursionError."""
+    try:
+        return strict_json.parse(data), True
+    except (strict_json.RepeatedNameError, strict_json.NoNumberError):
+        return json.loads(data), False  # an upstream's: to be written anew, not to be refused

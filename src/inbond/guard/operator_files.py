@@ -12,6 +12,7 @@ from typing import Any, Final
 import yaml
 from pydantic import ValidationError
 
+from inbond import strict_json
 from inbond.errors import InputError
 
 _KINDS: Final[Mapping[str, str]] = {
@@ -59,11 +60,12 @@ class _Loader(yaml.CSafeLoader):
 
 
 def values(data: bytes) -> Any:
-    """What a file says. Raises ValueError, RecursionError and YAML's own errors, which ``fault`` words."""
+    """What a file says. Raises ValueError, RecursionError and YAML's own errors, which ``fault`` words: of
+    JSON a name that stands twice, NaN and nesting in the words of ``strict_json``."""
     text = data.decode("utf-8-sig")
     if text.lstrip().startswith("{"):
         try:
-            return json.loads(text, object_pairs_hook=_once)
+            return strict_json.parse(text)
         except json.JSONDecodeError:
             pass  # YAML also begins so
     _check_depth(text)
@@ -80,14 +82,6 @@ def _check_depth(text: str) -> None:
                 raise ValueError(f"nested more than {_DEEPEST} deep")
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r:.100} stands twice")
-    return found
 
 
 def fault(error: Exception) -> str:

@@ -10,8 +10,9 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
-from typing import Any, Literal, NoReturn, final
+from typing import Any, Literal, final
 
+from inbond import strict_json
 from inbond.guard import fields
 
 Route = Literal["chat/completions", "completions", "responses", "embeddings"]
@@ -105,12 +106,12 @@ def read(route: Route, body: bytes, allowed: Set[str] = frozenset()) -> Asked:
 def _object(body: bytes) -> dict[str, Any]:
     _refuse_wide(body)
     try:
-        value = json.loads(
-            body.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant, parse_float=_float
-        )
-    except BadRequestError:
-        raise
-    except (ValueError, RecursionError) as error:
+        value = strict_json.parse(body.decode("utf-8"), _float)
+    except strict_json.RepeatedNameError:
+        raise BadRequestError("invalid_json", "a field stands there twice") from None
+    except strict_json.NoNumberError as error:
+        raise BadRequestError("invalid_json", f"{error.text} is no JSON number") from None
+    except ValueError as error:
         raise BadRequestError("invalid_json", f"the body is not JSON in UTF-8: {error}"[:200]) from None
     if not isinstance(value, dict):
         raise BadRequestError("invalid_json", "the body is not a JSON object")
@@ -136,21 +137,10 @@ def _is_wide(data: bytes) -> bool:
     return data.count(b",") >= MOST_VALUES or data.count(b"[") + data.count(b"{") > MOST_NESTED
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise BadRequestError("invalid_json", "a field stands there twice")
-    return found
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise BadRequestError("invalid_json", f"{name} is no JSON number")
-
-
 def _float(text: str) -> float:
     found = float(text)
     if math.isinf(found):
-        _no_constant(text[:40])
+        raise strict_json.NoNumberError(text[:40])
     return found
 
 

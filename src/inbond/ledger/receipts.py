@@ -9,15 +9,14 @@ docs/receipts.md.
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from json.encoder import encode_basestring
-from typing import Any, Final, Literal, NoReturn, final
+from typing import Any, Final, Literal, final
 
-from inbond import digest
+from inbond import digest, strict_json
 from inbond.digest import Digest
 from inbond.errors import InputError, TamperedError
 from inbond.ledger.attest import PublicKey, Signer
@@ -292,25 +291,12 @@ def _digest(value: Any, name: str) -> Digest:
 
 def _object(text: str, what: str) -> dict[str, Any]:
     try:
-        value = json.loads(
-            _decode64(text, what).decode(), object_pairs_hook=_once, parse_constant=_no_constant
-        )
-    except (ValueError, RecursionError):
+        value = strict_json.parse(_decode64(text, what).decode())
+    except ValueError:
         raise _refused(f"a {what} that is not JSON in UTF-8, each field once") from None
     if not isinstance(value, dict):
         raise _refused(f"a {what} that is no JSON object")
     return value
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a field twice")
-    return found
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(name)
 
 
 def _encode64(data: bytes) -> bytes:

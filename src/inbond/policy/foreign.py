@@ -8,7 +8,6 @@ is never left out: it stands in ``unread``. Pure.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import Any, BinaryIO, final
 
 import yaml
 
+from inbond import strict_json
 from inbond.policy import gguf_header
 from inbond.policy.licences import normalise
 
@@ -266,10 +266,12 @@ def front_matter(data: bytes) -> Mapping[Any, Any] | None:
 def json_object(data: bytes) -> Mapping[str, Any]:
     """A JSON object. Raises ValueError when it is none, has a key twice, or is nested too deeply."""
     try:
-        values = json.loads(
-            _utf8(data).removeprefix("\ufeff"), object_pairs_hook=_once, parse_constant=_refuse
-        )
-    except RecursionError as error:
+        values = strict_json.parse(_utf8(data).removeprefix("\ufeff"))
+    except strict_json.RepeatedNameError as error:
+        raise ValueError(f"{shown(error.name)} is given twice") from None
+    except strict_json.NoNumberError as error:
+        raise ValueError(f"it holds {error.text}, which is no number of JSON") from None
+    except strict_json.TooDeepError as error:
         raise ValueError("it is nested too deeply") from error
     if not isinstance(values, dict):
         raise ValueError("it is no JSON object")
@@ -281,19 +283,6 @@ def _utf8(data: bytes) -> str:
         return data.decode()
     except UnicodeDecodeError as error:
         raise ValueError(f"it is not UTF-8 (byte {error.start} of the text)") from error
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise ValueError(f"{shown(name)} is given twice")
-        found[name] = value
-    return found
-
-
-def _refuse(text: str) -> Any:
-    raise ValueError(f"it holds {text}, which is no number of JSON")
 
 
 def strings(value: Any) -> tuple[str, ...]:

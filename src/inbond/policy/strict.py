@@ -5,7 +5,6 @@ A misspelt field is refused and never ignored, a number is no date, and no key c
 
 from __future__ import annotations
 
-import json
 import re
 import tomllib
 from datetime import date, datetime
@@ -13,6 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
+from inbond import strict_json
 from inbond.errors import InputError
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -43,20 +43,14 @@ def toml_values(data: bytes) -> dict[str, Any]:
 
 def values(data: bytes) -> Any:
     """What a file says that is JSON if it begins with a brace, and else TOML. Raises ValueError, also for a
-    key that stands twice in one JSON object, and RecursionError."""
+    key that stands twice in one JSON object, and, for TOML, RecursionError."""
     text = data.decode("utf-8-sig")
-    if text.lstrip().startswith("{"):
-        return json.loads(text, object_pairs_hook=_once)
-    return tomllib.loads(text)
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{twice}: given twice")
-    return found
+    if not text.lstrip().startswith("{"):
+        return tomllib.loads(text)
+    try:
+        return strict_json.parse(text)
+    except strict_json.RepeatedNameError as error:
+        raise ValueError(f"{error.name}: given twice") from None
 
 
 def first_fault(error: Exception) -> str:
