@@ -1,4 +1,4 @@
-"""What goes back over HTTP besides an answer's own bytes: its headers, and how a connection is ended."""
+"""What goes back over HTTP besides an answer's bytes: headers, refusals, and how a connection is ended."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Final
 from aiohttp import web
 
 from inbond.guard import refusals, sse
+from inbond.guard.refusals import Refusal
 from inbond.guard.sealer import NOTE
 from inbond.guard.seen import Seen
 from inbond.guard.upstream import Answer, headers_back
@@ -21,6 +22,14 @@ def headers_of(answer: Answer, seen: Seen) -> dict[str, str]:
     """Those of an upstream's answer that are passed on, and the guard's own."""
     note = NOTE if seen.sealed in ("rejected", "foreign") else {}
     return {**headers_back(answer.headers), "x-request-id": seen.id, **note}
+
+
+def refusal(found: Refusal, seen: Seen) -> web.Response:
+    """What a caller is told who gets no answer."""
+    headers = {**found.headers, "x-request-id": seen.id}
+    return web.Response(
+        status=found.status, headers=headers, body=found.body, content_type="application/json"
+    )
 
 
 async def unnamed(_request: web.Request, response: web.StreamResponse) -> None:
@@ -37,9 +46,9 @@ def cut(request: web.Request, seen: Seen) -> None:
 
 async def last_words(response: web.StreamResponse, seen: Seen) -> None:
     """The end of a stream that is cut: an event that says so, to whoever still listens."""
-    refusal = refusals.ended()
-    seen.code = refusal.code
+    ended = refusals.ended()
+    seen.code = ended.code
     with contextlib.suppress(TimeoutError, ConnectionError):
         async with asyncio.timeout(_LAST_WORDS_S):
-            await response.write(sse.event(refusal.body))
+            await response.write(sse.event(ended.body))
             await response.write_eof()

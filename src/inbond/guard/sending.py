@@ -1,5 +1,5 @@
-"""A stream on its way to the caller: its headers go with the first bytes where these come at once, and nobody
-who does not take what comes is waited for without end."""
+"""What is sent to a caller, whole or as a stream: a stream's headers go with its first bytes where these come
+at once, and nobody who does not take what comes is waited for without end."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from typing import Final, final
 
 from aiohttp import web
 
+from inbond.guard import outgoing
+from inbond.guard.seen import Seen
+
 _TOGETHER_S: Final = 0.005
 """Each packet costs a caller and us a waking up: an upstream whose first event is so near its headers makes
 one of them. Headers are not held for longer."""
@@ -17,9 +20,19 @@ _SMALL: Final = 32_768
 lets a writer wait."""
 
 
+async def whole(request: web.Request, response: web.StreamResponse, silence_s: float, seen: Seen) -> None:
+    """Sends an answer, to whoever takes it in time."""
+    try:
+        async with asyncio.timeout(silence_s):
+            await response.prepare(request)
+            await response.write_eof()
+    except TimeoutError:
+        outgoing.cut(request, seen)
+
+
 @final
 class Sending:
-    """``response`` as it is sent. A caller may take ``silence_s`` for what he is given: TimeoutError."""
+    """A stream: ``response`` as it is sent. A caller may take ``silence_s`` for a piece: TimeoutError."""
 
     def __init__(self, request: web.Request, response: web.StreamResponse, silence_s: float) -> None:
         self._request = request
