@@ -217,3 +217,17 @@ def test_whatever_an_upstream_says_is_counted_or_passed_over(data: bytes) -> Non
 @pytest.mark.parametrize("count", [-1, True, "5", 1.5, None, [1]])
 def test_a_count_that_is_none_is_not_believed(count: Any) -> None:
     assert usage_of({"usage": {"prompt_tokens": count, "completion_tokens": 3}}) is None
+
+
+@given(st.integers(400, 599), st.binary(max_size=3_000), st.integers(0, 50), st.booleans())
+def test_an_error_costs_at_most_what_was_held_and_only_a_500_anything(
+    status: int, data: bytes, held: int, shown: bool
+) -> None:
+    meter = Meter(HELD, stream=False)
+    meter.error(status, Body.of(b"[" + data + b"]"), held, shown=shown)
+    meter.failed()
+    used = meter.usage()
+    assert (used.prompt_tokens, used.completion_tokens) <= (held, HELD.completion_tokens)
+    assert status == 500 or used == Usage(0, 0)
+    assert used.unpaid or used.completion_tokens or used == Usage(0, 0)
+    assert shown or not used.completion_tokens

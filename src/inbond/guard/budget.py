@@ -49,10 +49,12 @@ class Price:
 @final
 @dataclass(frozen=True)
 class Usage:
-    """Tokens of one request: as estimated before (never too few), or as counted after."""
+    """Tokens of one request: as estimated before (never too few), or as counted after. ``unpaid``: they count
+    against limits of tokens and cost no money."""
 
     prompt_tokens: int
     completion_tokens: int
+    unpaid: bool = False
 
     @property
     def tokens(self) -> int:
@@ -125,7 +127,7 @@ def settled(held: tuple[Claim, ...], usage: Usage, price: Price) -> tuple[tuple[
     actual = {
         "requests": 1,
         "tokens": usage.tokens,
-        "spend": price.micros(usage.prompt_tokens, usage.completion_tokens),
+        "spend": 0 if usage.unpaid else price.micros(usage.prompt_tokens, usage.completion_tokens),
     }
     return tuple((claim, actual[claim.kind] - claim.amount) for claim in held)
 

@@ -40,6 +40,11 @@ _ENDS: Final = frozenset(
     {"response.completed", "response.incomplete", "response.failed", "response.cancelled"}
 )
 _ENDING: Final = re.compile(rb'"type"\s*:\s*"response\.(?:completed|incomplete|failed|cancelled)"')
+_ITS_OWN: Final = 500
+"""The status of a failure that came after the server had the prompt. Whoever is down, busy or behind a proxy
+says 502, 503, 504, or nothing."""
+_MOST_SAID: Final = 1_024
+"""Bytes of an error. One that says more may quote an answer (llama.cpp: "Failed to parse input at pos 9: ")."""
 _MOST_TOKENS: Final = 10**9
 """No answer has as many: a count beyond is not believed."""
 
@@ -57,6 +62,7 @@ class Meter:
         self._told: Usage | None = None
         self._passed = self._said = self._pieces = 0
         self._failed = False
+        self._error: Usage | None = None
         self._answered = False
         self._over = False
 
@@ -148,6 +154,21 @@ class Meter:
         for each in choices[1:] if isinstance(choices, list) else ():
             self._passed += min(most_each, _text_bytes(json.dumps(each).encode()))
 
+    def error(self, status: int, body: Body, held_tokens: int, *, shown: bool) -> None:
+        """Looks at an answer that is an error; ``shown`` whether a caller gets its words. What it says it
+        used is believed. Else it costs nothing; but a server's own failure uses up what was held for the
+        prompt (``held_tokens``), so that nobody has it work without end by having it fail; and what is so
+        long that it may be an answer is paid as one."""
+        told = usage_of(body.value) if isinstance(body.value, dict) else None
+        if told is not None:
+            self._error = told
+        elif status == _ITS_OWN and shown and len(body.data) > _MOST_SAID:
+            self._error = Usage(held_tokens, min(len(body.data), self._unless_told.completion_tokens))
+        elif status == _ITS_OWN:
+            self._error = Usage(held_tokens, 0, unpaid=True)
+        else:
+            self.failed()
+
     def failed(self) -> None:
         """The upstream gave no answer, and nothing is to be paid. One that gave one is paid, whatever it was
         good for."""
@@ -156,6 +177,8 @@ class Meter:
     def usage(self) -> Usage:
         """What to settle. An answer that nobody waited for, and of which nothing is known, used what it was
         allowed; a stream used what passed."""
+        if self._error is not None:
+            return self._error
         if self._failed:
             return Usage(0, 0)
         if self._told is not None:

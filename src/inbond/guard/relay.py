@@ -67,11 +67,11 @@ class Relay:
         if answer.status < 400:
             metered.body(body)
             body = passing.shown(body, asked, hiding)
-        elif hiding is not None:
-            seen.error_bytes = len(body.data)
-            raise answer_errors.told(answer.status, body.data, answer.headers.get("retry-after", ""))
         else:
-            metered.failed()
+            metered.error(answer.status, body, asked.prompt_tokens, shown=hiding is None)
+            if hiding is not None:
+                seen.error_bytes = len(body.data)
+                raise answer_errors.told(answer.status, body.data, answer.headers.get("retry-after", ""))
         seen.status = answer.status
         token = draft.whole(body, self.clock()) if draft else None
         headers |= {HEADER: token} if token else {}
