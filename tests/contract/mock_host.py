@@ -64,15 +64,43 @@ def event(value: Any) -> bytes:
 DONE = b"data: [DONE]\n\n"
 
 
-def answering(text: str = "Hello there", *, headers: dict[str, str] | None = None) -> Behaviour:
-    """A well-behaved host; for /completions it answers with ``text`` in the older shape."""
+def call_chunk(piece: str, name: str | None = None, finish: str | None = None) -> dict[str, Any]:
+    """A piece of the arguments of one tool call; the first piece names the tool."""
+    call: dict[str, Any] = {"index": 0, "function": {"arguments": piece}}
+    if name is not None:
+        call = {
+            "index": 0,
+            "id": "call-1",
+            "type": "function",
+            "function": {"name": name, "arguments": piece},
+        }
+    return {
+        "model": "mock-1",
+        "choices": [{"index": 0, "delta": {"tool_calls": [call]}, "finish_reason": finish}],
+    }
+
+
+def calling(body: dict[str, Any], arguments: str) -> list[dict[str, Any]]:
+    """The forced tool of ``body``, called with ``arguments`` in pieces."""
+    name = body["tool_choice"]["function"]["name"]
+    return [call_chunk("", name), *map(call_chunk, arguments), chunk(finish="tool_calls")]
+
+
+def answering(
+    text: str = "Hello there", *, headers: dict[str, str] | None = None, structured: str = "{}"
+) -> Behaviour:
+    """A well-behaved host; for /completions it answers with ``text`` in the older shape, and with
+    ``structured`` where it is asked for a form."""
 
     async def behave(_: MockHost, request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
         if "prompt" in body:
             pieces = [{"model": "mock-1", "choices": [{"index": 0, "text": piece}]} for piece in text]
             pieces.append({"choices": [{"index": 0, "text": "", "finish_reason": "stop"}]})
+        elif "tools" in body:
+            pieces = calling(body, structured)
         else:
-            pieces = [chunk(piece) for piece in text] + [chunk(finish="stop")]
+            said = structured if "response_format" in body else text
+            pieces = [chunk(piece) for piece in said] + [chunk(finish="stop")]
         return await stream(request, *map(event, [*pieces, USAGE]), DONE, headers=headers)
 
     return behave

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from inbond.errors import TeacherError
 from inbond.teachers.embedded import Embedded, Settings
 from inbond.teachers.hosts import Host
 from inbond.teachers.local import Local
-from inbond.teachers.protocols import FAILURES, Completes, Price, Reply, Request, Sampling
+from inbond.teachers.protocols import FAILURES, Completes, Form, FormKind, Price, Reply, Request, Sampling
 from inbond.teachers.scripted import Scripted, failure
 from inbond.teachers.served import Served
 from inbond.types import Message, parse_model_name
@@ -32,6 +34,21 @@ def chat(teacher: Completes, text: str = "Say hello.", *, sample: int = 0, **sam
     return Request(teacher.identity, (Message("user", text),), Sampling(**values), sample)
 
 
+COLOUR = {
+    "type": "object",
+    "properties": {
+        "reason": {"type": "string", "maxLength": 40},
+        "colour": {"type": "string", "enum": ["teal", "ochre"]},
+    },
+    "required": ["reason", "colour"],
+    "additionalProperties": False,
+}
+
+
+def colour_form(kind: FormKind) -> Form:
+    return Form.of(kind, "colour", COLOUR)
+
+
 @pytest.fixture(scope="module")
 def llama_address(smollm2_gguf: Path) -> Any:
     """A real llama.cpp HTTP server on loopback."""
@@ -39,15 +56,23 @@ def llama_address(smollm2_gguf: Path) -> Any:
         yield address
 
 
+def scripted_answer(asked: Request) -> str:
+    if asked.form is not None:
+        return '{"reason": "it was written down", "colour": "ochre"}'
+    return f"answer {asked.sampling.seed} {asked.sample}"
+
+
 @pytest.fixture(params=KINDS)
 async def teacher(request: pytest.FixtureRequest) -> AsyncIterator[Completes]:
     kind = request.param
     if kind == "scripted":
-        made: Any = Scripted(lambda asked: f"answer {asked.sampling.seed} {asked.sample}", latency_s=0.01)
+        made: Any = Scripted(scripted_answer, latency_s=0.01)
         yield made
         await made.close()
     elif kind == "served-mock":
-        async with mock_host.running(mock_host.answering()) as mock:
+        async with mock_host.running(
+            mock_host.answering(structured='{"reason": "r", "colour": "teal"}')
+        ) as mock:
             made = Served.open(parse_model_name(f"api:{mock.host}/m"), {}, {})
             yield made
             await made.close()
@@ -105,6 +130,36 @@ class TestContract:
         assert all(isinstance(result, asyncio.CancelledError | Reply) for result in results)
         async with asyncio.timeout(20):
             assert (await teacher.complete(chat(teacher))).text.strip()
+
+    @pytest.mark.parametrize("kind", ["json-schema", "json-object"])
+    async def test_a_form_is_obeyed_or_said_to_be_impossible(
+        self, teacher: Completes, kind: FormKind
+    ) -> None:
+        """Whether it is ignored is for the reader to see; of these five none ignores a schema."""
+        request = chat(teacher, "Which colour is the sky? Answer in JSON.", max_tokens=120)
+        request = replace(request, form=colour_form(kind))
+        try:
+            reply = await teacher.complete(request)
+        except TeacherError as error:
+            assert isinstance(teacher, Local), error
+            assert (error.reason, error.retryable) == ("rejected", False)
+            return
+        value = json.loads(reply.text)
+        assert isinstance(value, dict)
+        if kind == "json-schema":
+            assert list(value) == ["reason", "colour"], "fields come in the order of the schema"
+            assert value["colour"] in ("teal", "ochre")
+
+    async def test_a_forced_tool_gives_its_arguments_or_other_text(self, teacher: Completes) -> None:
+        request = replace(chat(teacher, "Which colour is the sky?", max_tokens=120), form=colour_form("tool"))
+        try:
+            reply = await teacher.complete(request)
+        except TeacherError as error:
+            assert error.reason == "rejected"
+            return
+        assert reply.text.strip()
+        if reply.finish == "tool_calls":
+            assert json.loads(reply.text)["colour"] in ("teal", "ochre")
 
     async def test_price_and_identity_are_stable(self, teacher: Completes) -> None:
         assert teacher.identity

@@ -40,6 +40,7 @@ PUBLIC = {
     "inbond.ledger.importing": ["read_path"],
     "inbond.teachers.protocols": [
         "Sampling",
+        "Form",
         "Request",
         "Reply",
         "TokenSequence",

@@ -24,7 +24,7 @@ from inbond.losses.batches import by_length, make_batch
 from inbond.losses.heads import broken_tensor, head_weight, logit_chunks
 from inbond.losses.hidden import label_hidden
 from inbond.losses.sampling import MOST, draw, evened, uniforms
-from inbond.teachers.protocols import FinishReason, Keep, Price, Reply, Request, Scores, TokenSequence
+from inbond.teachers.protocols import FinishReason, Form, Keep, Price, Reply, Request, Scores, TokenSequence
 from inbond.teachers.tokens import encode_prompt, end_ids, pad_id, vocabulary_digest
 
 CHUNK = 256
@@ -121,7 +121,9 @@ class Local:
         return len(self.tokenizer)
 
     async def complete(self, request: Request) -> Reply:
-        """See Completes. One at a time: generation holds the model."""
+        """See Completes. One at a time: generation holds the model. In no form: nothing constrains it."""
+        if request.form is not None:
+            raise _no_form(self._name, request.form)
         stop = threading.Event()
         try:
             return await asyncio.to_thread(self._complete, request, stop)
@@ -177,6 +179,16 @@ class Local:
                 parts += _kept(hidden_NH, weight_VH, keep, batch)
                 order += rows
         return _in_order(sequences, order, parts)
+
+
+def _no_form(name: str, form: Form) -> TeacherError:
+    return TeacherError(
+        expected=f"a request that {name} can answer",
+        found=f"the form {form.name!r} asked for as {form.kind}, which transformers does not constrain to",
+        fix="ask in words, or use the model as a GGUF file or behind a server",
+        reason="rejected",
+        retryable=False,
+    )
 
 
 def _check_size(keep: Keep, vocabulary: int) -> None:

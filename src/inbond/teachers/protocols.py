@@ -6,11 +6,13 @@ implements one or both. Shapes: N label tokens of all sequences together, K kept
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol, final
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +36,9 @@ FAILURES: tuple[str, ...] = FailureReason.__args__  # type: ignore[attr-defined]
 
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls", "other"]
 
+FormKind = Literal["json-schema", "tool", "json-object"]
+_FORM_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -55,25 +60,71 @@ class Sampling:
         }
 
 
+@final
+@dataclass(frozen=True)
+class Form:
+    """A JSON object that a reply is asked to be, and how the host is asked for it: by its constraint to a
+    schema (``json-schema``), as the arguments of the one tool that it must call (``tool``), or as any JSON
+    object (``json-object``; the schema is then the prompt's business, and none is sent).
+
+    ``schema`` is JSON text, so that a form can be hashed, with its fields in the order in which they were
+    given: hosts write a reply's fields in that order, and a reason before a vote is another reply than one
+    after it. ``name`` is of letters, digits, _ and -, at most 64.
+
+    A host may ignore a form: whoever reads the reply must check it.
+    """
+
+    kind: FormKind
+    name: str
+    schema: str
+
+    def __post_init__(self) -> None:
+        assert _FORM_NAME.fullmatch(self.name), f"no name of a form: {self.name!r}"
+        assert isinstance(json.loads(self.schema), dict), "a schema is a JSON object"
+
+    @classmethod
+    def of(cls, kind: FormKind, name: str, schema: Mapping[str, Any]) -> Form:
+        """From the schema as a value. What JSON cannot hold is our own mistake: TypeError or ValueError."""
+        text = json.dumps(schema, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return cls(kind, name, text)
+
+    def schema_value(self) -> dict[str, Any]:
+        """The schema as a fresh value, its fields in their order."""
+        value: dict[str, Any] = json.loads(self.schema)
+        return value
+
+    def to_json(self) -> dict[str, str]:
+        """The schema as text: an order of fields would be lost in canonical JSON, and decides replies."""
+        return {"kind": self.kind, "name": self.name, "schema": self.schema}
+
+
 @dataclass(frozen=True)
 class Request:
     """One question to one teacher. ``sample`` numbers repeated draws of the same prompt.
 
     ``teacher`` is the teacher's identity (its name, and the digest of its weights where we hold
     them), so that an answer is never credited to other weights of the same name.
+    ``form`` asks for a structured reply, in a conversation only. A host that says that it cannot give it is
+    the failure ``rejected``.
     """
 
     teacher: str
     prompt: Prompt
     sampling: Sampling
     sample: int = 0
+    form: Form | None = None
+
+    def __post_init__(self) -> None:
+        assert self.form is None or not isinstance(self.prompt, str), "raw text is continued in no form"
 
     def to_json(self) -> dict[str, Any]:
+        """``form`` is there only when one is asked for, so that digests from before there were forms hold."""
         return {
             "teacher": self.teacher,
             **prompt_to_json(self.prompt),
             "sampling": self.sampling.to_json(),
             "sample": self.sample,
+            **({} if self.form is None else {"form": self.form.to_json()}),
         }
 
     @cached_property
@@ -127,6 +178,7 @@ class ScoredPlace:
 class Reply:
     """A whole answer. Tokens are as the teacher counted them, None when it did not say.
 
+    ``text`` is what was said; where a tool's arguments were asked for, and a tool was called, these.
     ``top_logprobs`` holds the generated tokens with their likeliest alternatives, as far as the host
     reported them; empty unless asked for.
     ``headers`` keeps the few response headers that are evidence (request id, receipt).

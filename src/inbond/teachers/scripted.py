@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, final
 
 from inbond.errors import InputError, TeacherError
-from inbond.teachers.protocols import FAILURES, Price, Reply, Request
+from inbond.teachers.protocols import FAILURES, FinishReason, Price, Reply, Request
 
 Answer = str | Reply | TeacherError
 Script = Callable[[Request], Answer] | Sequence[Answer]
@@ -83,13 +83,15 @@ class Scripted:
 
 
 def reply(text: str, request: Request, seconds: float = 0.0) -> Reply:
-    """A Reply with plausible counts: a token for every four characters."""
+    """A Reply with plausible counts: a token for every four characters. Where a tool is asked for,
+    ``text`` is the arguments that it was called with."""
     size = (
         len(request.prompt)
         if isinstance(request.prompt, str)
         else sum(len(m.content) for m in request.prompt)
     )
-    return Reply(text, "stop", max(1, size // 4), max(1, len(text) // 4), "scripted", seconds)
+    finish: FinishReason = "tool_calls" if request.form and request.form.kind == "tool" else "stop"
+    return Reply(text, finish, max(1, size // 4), max(1, len(text) // 4), "scripted", seconds)
 
 
 def failure(reason: str, *, retry_after_s: float | None = None, **more: Any) -> TeacherError:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any, final, get_args
 
 from inbond.errors import TeacherError
+from inbond.teachers.forms import ToolCall, form_fields
 from inbond.teachers.protocols import FinishReason, Reply, Request, ScoredPlace, TokenScore
 
 _MAX_SEED = 2**31 - 1
@@ -46,6 +47,8 @@ def body_of(request: Request, *, model: str, top_logprobs: int = 0) -> dict[str,
         body["seed"] = seed_of(sampling.seed, request.sample)
     if sampling.stop:
         body["stop"] = list(sampling.stop)
+    if request.form is not None:
+        body.update(form_fields(request.form))
     return {**body, **extra} if top_logprobs else body
 
 
@@ -56,12 +59,17 @@ def seed_of(seed: int, sample: int) -> int:
 
 @final
 class Gathering:
-    """Puts the chunks of one streamed answer together. Chunks go in by ``add``; ``reply`` ends it."""
+    """Puts the chunks of one streamed answer together. Chunks go in by ``add``; ``reply`` ends it.
+
+    Where a tool was to be called, its arguments are the answer's text, and what was said beside them goes.
+    """
 
     def __init__(self, request: Request, who: str, secrets: tuple[str, ...] = ()) -> None:
         self._request = request
         self._who = who
         self._secrets = secrets
+        form = request.form
+        self._call = ToolCall(form.name) if form is not None and form.kind == "tool" else None
         self._text: list[str] = []
         self._refusal: list[str] = []
         self._logprobs: list[ScoredPlace] = []
@@ -97,7 +105,9 @@ class Gathering:
 
     def reply(self, seconds: float, headers: Mapping[str, str]) -> Reply:
         """The whole answer. Raises TeacherError: truncated-stream, refused, empty."""
-        text, refusal = _heal("".join(self._text)), "".join(self._refusal)
+        called = self._call.arguments if self._call is not None else None
+        text = _heal("".join(self._text) if called is None else called)
+        refusal = "".join(self._refusal)
         if self._finish is None:
             raise TeacherError(
                 expected=f"a whole answer from {self._who}",
@@ -159,6 +169,8 @@ class Gathering:
                 raise self.malformed(f"text that is no string: {self._excerpt(piece)}")
             self._characters += len(piece)
             kept.append(piece)
+        if self._call is not None and delta.get("tool_calls") is not None:
+            self._add_calls(self._call, delta["tool_calls"])
         if self._characters > self._most:
             raise self.malformed(
                 f"over {self._most} characters for {self._request.sampling.max_tokens} tokens"
@@ -167,6 +179,12 @@ class Gathering:
             self._logprobs.extend(self._read_logprobs(choice["logprobs"]))
         if isinstance(choice.get("finish_reason"), str):
             self._finish = choice["finish_reason"]
+
+    def _add_calls(self, call: ToolCall, calls: Any) -> None:
+        try:
+            self._characters += call.add(calls)
+        except (ValueError, RecursionError) as error:
+            raise self.malformed(f"{error}, where {call.name!r} was to be called") from error
 
     def _read_logprobs(self, value: Any) -> list[ScoredPlace]:
         try:
