@@ -1,5 +1,5 @@
-"""What an upstream's error costs its caller, over real sockets: nobody pays for a server that is down, and nobody
-has one work without end by having it fail."""
+"""What an upstream's error costs its caller, over real sockets: nobody pays for a server that is down, and
+nobody has one work without end by having it fail."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ _ITS_OWN: Final = 500
 """The status of a failure that came after the server had the prompt. Whoever is down, busy or behind a proxy
 says 502, 503, 504, or nothing."""
 _MOST_SAID: Final = 1_024
-"""Bytes of an error. One that says more may quote an answer (llama.cpp: "Failed to parse input at pos 9: ")."""
+"""Bytes of an error. One that says more may quote an answer, as llama.cpp's "Failed to parse input" does."""
 _MOST_TOKENS: Final = 10**9
 """No answer has as many: a count beyond is not believed."""
 
