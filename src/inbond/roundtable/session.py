@@ -145,6 +145,8 @@ class Session:
     resumed: int = 0
     cost_usd: float = 0.0
     seconds: float = 0.0
+    digest: str = ""
+    """Of the last event folded; it stands for the whole transcript, as each event is chained to the last."""
 
     def seat(self, name: str) -> Seat:
         """By its name."""
