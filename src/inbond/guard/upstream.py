@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol, final
@@ -11,9 +12,11 @@ import aiohttp
 
 from inbond.errors import InputError
 from inbond.guard.config import Upstream as Settings
+from inbond.guard.inflating import BrokenEncodingError, Gzip, encoding_of
 from inbond.guard.pool import Pool
 from inbond.teachers.hosts import Host
 
+_LOG: Final = logging.getLogger(__name__)
 _HOP: Final = frozenset(
     {
         "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te",
@@ -34,7 +37,7 @@ lost."""
 
 class UpstreamError(Exception):
     """The upstream could not be reached, or fell silent or away before its answer began (``reason``:
-    unreachable, timeout)."""
+    unreachable, timeout), or its answer is not whole (broken)."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -113,10 +116,11 @@ class _Listening:
 @final
 @dataclass
 class _HttpAnswer:
-    """Implements Answer. ``silence_s`` is the longest that it may say nothing."""
+    """Implements Answer. ``silence_s`` is the longest that it may say nothing; ``packed`` unpacks it."""
 
     response: aiohttp.ClientResponse
     silence_s: float
+    packed: Gzip | None
     listening: _Listening | None = None
 
     @property
@@ -133,8 +137,15 @@ class _HttpAnswer:
         self.listening = _Listening(self.response.content, self.silence_s)
         try:
             while chunk := await self.listening.chunk():
-                yield chunk
-        except (aiohttp.ClientError, TimeoutError) as error:
+                if self.packed is None:
+                    yield chunk
+                    continue
+                for piece in self.packed.feed(chunk):
+                    yield piece
+                    await asyncio.sleep(0)  # a little may swell to much: others are answered meanwhile
+            if self.packed is not None:
+                self.packed.finish()
+        except (aiohttp.ClientError, TimeoutError, BrokenEncodingError) as error:
             raise UpstreamError(
                 "broken", f"the upstream's answer broke off: {type(error).__name__}"
             ) from error
@@ -176,7 +187,12 @@ class HttpUpstream:
             raise UpstreamError("timeout", "the upstream did not answer in time") from error
         except (aiohttp.ClientError, OSError) as error:
             raise UpstreamError("unreachable", "the upstream cannot be reached") from error
-        return _HttpAnswer(response, self._settings.silence_s)
+        encoding = encoding_of(response.headers.getall("content-encoding", []))
+        if encoding == "other":
+            response.close()
+            _LOG.error("the upstream answers in an encoding that is not gzip, and is asked for none")
+            raise UpstreamError("broken", "the upstream's answer is encoded in a way that is not read here")
+        return _HttpAnswer(response, self._settings.silence_s, Gzip() if encoding == "gzip" else None)
 
     def _open(self, stream: bool) -> aiohttp.ClientSession:
         if stream not in self._sessions:
@@ -184,6 +200,7 @@ class HttpUpstream:
             self._sessions[stream] = aiohttp.ClientSession(
                 connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
                 timeout=aiohttp.ClientTimeout(
                     total=None,
                     sock_connect=self._settings.connect_s,
