@@ -113,7 +113,7 @@ def test_the_table_leads_to_what_is_folded_and_that_to_its_group(
         page.locator("#accounts tbody a").first.focus()
         page.keyboard.press("Enter")
         details.get_by_text("from restricted to suspension proposed").wait_for(state="visible")
-        assert details.get_by_text("inbond guard lift").is_visible()
+        assert details.get_by_text("inbond guard report --account").first.is_visible()
         details.locator("a[href='#group-1']").first.click()
         assert page.url.endswith("#group-1")
         top = page.locator("#group-1").bounding_box()["y"]

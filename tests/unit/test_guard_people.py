@@ -18,6 +18,7 @@ from inbond.guard.detect.judge import Judged
 from inbond.guard.state_sqlite import SqliteState
 from inbond.types import Reason, Verdict
 from inbond.workspace import Workspace
+from tests.guard_report_examples import RING, watch
 
 DIGEST = Digest("sha256:" + "a" * 64)
 Guard = Callable[..., Any]
@@ -33,13 +34,14 @@ def guard(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> Guard:
     return call
 
 
-def stands(workspace: Workspace, tier: int) -> None:
+def stands(workspace: Workspace, tier: int, *others: str) -> None:
     """What detection left in the guard's state."""
     verdict = Verdict("suspension-proposed", (Reason("r", "seen", "x"),), DIGEST, "v")
 
     async def write() -> None:
         state = SqliteState(workspace.guard / "state.db")
-        assert await state.fold(600, b"", {"acme/川": observe.to_bytes(Judged(tier, verdict, 600), 600)})
+        kept = observe.to_bytes(Judged(tier, verdict, 600), 600)
+        assert await state.fold(600, b"", dict.fromkeys(("acme/川", *others), kept))
         await state.close()
 
     asyncio.run(write())
@@ -51,7 +53,7 @@ SUSPEND = ("suspend", "acme/川", "--by", "Ben", "--reason", "replay across 40 a
 
 def test_from_a_proposal_to_an_answered_appeal(workspace: Workspace, guard: Guard) -> None:
     stands(workspace, 3)
-    found = guard(*SUSPEND)
+    (found,) = guard(*SUSPEND)["accounts"]
     assert (found["account"], found["verdict"]) == ("acme/川", DIGEST)
     (case,) = guard("appeal")["accounts"]
     assert (case["account"], case["suspended"], case["appeals"]) == ("acme/川", True, [])
@@ -71,7 +73,9 @@ def test_a_restricted_account_may_appeal_and_be_lifted(workspace: Workspace, gua
     made = guard("appeal", "acme/川", "--text", "We are auditors.")
     due = datetime.fromisoformat(made["due"]) - datetime.now(UTC)
     assert timedelta(hours=23, minutes=59) < due < timedelta(hours=24)
-    lifted = guard("lift", "acme/川", "--by", "Chie", "--reason", "so they are", "--days", "90")
+    (lifted,) = guard("lift", "acme/川", "--by", "Chie", "--reason", "so they are", "--days", "90")[
+        "accounts"
+    ]
     until = datetime.fromisoformat(lifted["until"]) - datetime.now(UTC)
     assert timedelta(days=89, hours=23) < until < timedelta(days=90)
     (case,) = guard("appeal")["accounts"]
@@ -107,6 +111,75 @@ def test_a_person_reads_who_is_suspended_and_how_long_an_appeal_has(
     assert second == f"  appeal {id_}: lifted by Chie: a red team"
     assert run(["guard", "appeal", "--home", str(workspace.home), "--quiet"]) == 0
     assert capsys.readouterr().out == ""
+
+
+def test_of_several_accounts_each_result_is_told(
+    workspace: Workspace, guard: Guard, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stands(workspace, 3, "acme/a b", "acme/山")
+    words = ("--by", "Ben", "--reason", "one ring")
+    found = guard("suspend", "acme/川", "acme/nobody", "acme/a b", "acme/川", *words, code=2)["accounts"]
+    assert [each["account"] for each in found] == ["acme/川", "acme/nobody", "acme/a b"]
+    assert [each.get("verdict") for each in found] == [DIGEST, None, DIGEST]
+    assert found[1]["error"]["found"] == "tier 0"
+    assert found[0]["event"] != found[2]["event"]
+    assert [case["account"] for case in guard("appeal")["accounts"]] == ["acme/川", "acme/a b"]
+    at = ("--home", str(workspace.home))
+    assert run(["guard", "suspend", "acme/川", "acme/山", *words, *at]) == 2
+    said = capsys.readouterr()
+    assert said.out.splitlines()[0] == "acme/山 is suspended."
+    assert said.out.splitlines()[1].startswith("To take it back: inbond guard lift 'acme/山' --by NAME")
+    assert said.err.startswith(
+        "acme/川 is left as it is: expected no suspension of acme/川 yet; found the one"
+    )
+    assert run(["guard", "suspend", "acme/川", "acme/山", *words, *at, "--quiet"]) == 2
+    said = capsys.readouterr()
+    assert said.out == "", "nothing was done"
+    assert len(said.err.splitlines()) == 2, "and of each it is said why, also to who wants it quiet"
+    assert run(["guard", "lift", "acme/川", "acme/a b", "acme/山", *words, *at]) == 0
+    said = capsys.readouterr()
+    assert [line.partition(" is let in again")[0] for line in said.out.splitlines()] == [
+        "acme/川", "acme/a b", "acme/山",
+    ]  # fmt: skip
+    assert said.err == ""
+    assert run(["verify", *at, "-q"]) == 0
+
+
+def test_a_group_is_decided_of_as_the_report_names_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workspace = Workspace(tmp_path / "bond")
+    watch(workspace, 30)
+    ring, at = "payment:8367cd66fdd136bb", ("--home", str(workspace.home), "--json")
+
+    def call(verb: str, *words: str, code: int = 0) -> Any:
+        assert run(["guard", verb, *words, "--by", "Ben", "--reason", "read", *at]) == code
+        return json.loads(capsys.readouterr().out)
+
+    (lone,) = call("suspend", RING[0])["accounts"]
+    found = call("suspend", "--group", ring)["accounts"]
+    assert {each["account"] for each in found} == set(RING)
+    (left,) = [each for each in found if "error" in each]
+    assert (left["account"], lone["account"]) == (RING[0], RING[0])
+    assert left["error"]["expected"] == f"no suspension of {RING[0]} yet"
+    assert call("suspend", "--group", ring, code=2)["accounts"][0]["error"], "nothing was signed"
+    both = call("suspend", RING[0], "--group", ring, code=2)["accounts"]
+    assert len(both) == len(RING), "each once"
+    lifted = call("lift", "--group", ring, "--days", "2")["accounts"]
+    assert {each["account"] for each in lifted if each["until"]} == set(RING)
+    error = call("lift", "--group", "payment:0", code=2)["error"]
+    assert (error["expected"], error["found"]) == (
+        "the id of a group past tier 0, as the report names it", "payment:0",
+    )  # fmt: skip
+    assert ring in error["fix"]
+
+
+@pytest.mark.parametrize("verb", ["suspend", "lift"])
+def test_somebody_must_be_named(workspace: Workspace, guard: Guard, verb: str) -> None:
+    stands(workspace, 3)
+    error = guard(verb, "--by", "Ben", "--reason", "x", code=2)["error"]
+    assert error["expected"] == "accounts as TENANT/ACCOUNT, or --group with the id of a group"
+    assert error["found"] == "neither"
 
 
 @pytest.mark.parametrize(

@@ -120,13 +120,19 @@ def test_the_page_shows_verdicts_evidence_groups_and_appeals(report: Report, tmp
         "No prompt and no answer is shown, because none is kept anywhere",
         "elicitation: 1e",
         "; a family past it is seen",
-        "inbond guard suspend t1/a --by NAME --reason WHY",
+        "Sign the suspensions that are proposed, 5 by now, if you agree",
+        "inbond guard suspend --group payment:8367cd66fdd136bb --by NAME --reason WHY",
+        "Lift all 7 for 30 days",
         "from restricted to suspension proposed",
         "例の会社 <b>Ltd</b>",
         "a sighting is no evidence by itself and has moved no tier",
         "85 of 100",
     ):
         assert words in said_there, words
+    assert [page.count(f"guard {verb} ") for verb in ("suspend", "lift")] == [1, 1], (
+        "all are decided of at once"
+    )
+    assert page.count("commands</a> decide of all members at once") == len(RING)
     assert page.count('<polyline class="trace before"') >= len(RING) + 2, "a threshold in every picture"
     finding = "hands back reasoning that was sealed for an account of somebody else"
     assert page.count(f"payment {finding}") == 1, "a group's sentences are said once"
@@ -258,12 +264,47 @@ def test_the_commands_it_shows_do_what_they_say(tmp_path: Path, capsys: pytest.C
     listed = call(f"inbond guard report {options}")
     commands = [line.partition("inbond ")[2] for line in listed.splitlines() if "  " in line[:2]]
     assert f"guard appeal {id_} --decide upheld|lifted --by NAME --reason WHY {options}" in commands
-    assert len(commands) == 1 + len(RING)
+    (signs,) = [command for command in commands if "guard appeal" not in command]
+    assert shlex.split(signs)[:4] == ["guard", "suspend", "--group", "payment:8367cd66fdd136bb"]
     for command in commands:
         call("inbond " + command)
     after = call(f"inbond guard report {options}")
-    assert "5 are suspended by a person's signature; of the others 0 are proposed" in after
-    assert "and 2 watched; 2 are lifted by a person. No appeal is open." in after
+    assert "6 are suspended by a person's signature; of the others 0 are proposed" in after
+    assert "and 1 watched; 1 are lifted by a person. No appeal is open." in after
+    (lifts,) = [line for line in after.splitlines() if "--group" in line]
+    call(f"inbond guard lift {lifts.partition('guard lift ')[2]}")
+    assert "7 are lifted by a person" in call(f"inbond guard report {options}")
+    told = call(f"inbond guard report --account t1/a {options}")
+    assert "inbond guard lift" not in told, "nothing is left"
+
+
+@pytest.mark.usefixtures("report")
+def test_of_one_account_alone_its_own_commands_decide(guarded: Workspace, capsys: Any) -> None:
+    assert run(["guard", "report", "--account", "t1/a", "--home", str(guarded.home)]) == 0
+    told = capsys.readouterr().out
+    assert "inbond guard suspend t1/a --by" in told
+    assert "inbond guard lift t1/a --by" in told
+    assert "--group" not in told
+
+
+def test_what_two_groups_share_is_decided_of_at_the_first() -> None:
+    names = tuple(f"t/{number}" for number in range(4))
+    ring = Cluster("payment:1", "payment", 2, 3, names[:3], Verdict("none", (), "sha256:0", "v"))  # type: ignore[arg-type]
+    same = replace(ring, id="template:2", kind="template")
+    more = replace(ring, id="template:3", kind="template", members=names)
+    standing = {name: kept(tier) for name, tier in zip(names, (1, 2, 3, 3), strict=True)}
+    shown = view(sources(names, standing=standing, clusters=(ring, same, more)))
+    said = {group.id: [what for what, _ in group.commands] for group in shown.groups}
+    signs = "Sign the suspensions that are proposed, {} by now, if you agree"
+    assert said == {
+        "payment:1": [signs.format(1), "Lift all 3 for 30 days"],
+        "template:2": [],
+        "template:3": [signs.format(2), "Lift all 4 for 30 days"],
+    }
+    at = {entry.row.name: entry.decided_at for entry in shown.entries}
+    assert at == {"t/0": "", "t/1": "group-1", "t/2": "group-1", "t/3": "group-3"}
+    words = {entry.row.name: [command.split()[2] for _, command in entry.commands] for entry in shown.entries}
+    assert words == {"t/0": ["report"], **{name: ["appeal", "report"] for name in names[1:]}}
 
 
 def test_every_command_that_is_shown_looks_where_the_report_did() -> None:

@@ -13,7 +13,7 @@ import typer
 
 from inbond import __version__
 from inbond.cli.guard_people import read_cases
-from inbond.cli.guard_state import ConfigOption, ask
+from inbond.cli.guard_state import ConfigOption, kept
 from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, check_place, open_workspace
 from inbond.errors import InputError
 from inbond.workspace import Workspace, write_bytes
@@ -21,10 +21,8 @@ from inbond.workspace import Workspace, write_bytes
 if TYPE_CHECKING:
     from inbond.guard.detect.memory import Memory
     from inbond.guard.overview.numbers import Sources
-    from inbond.guard.state import State
 
 _PUBLIC: Final = 0o644
-_LOOKS: Final = 5
 
 
 def report(
@@ -98,12 +96,12 @@ def _read(workspace: Workspace, config: Path | None, account: str | None) -> Sou
     from inbond.guard.standing import JUDGED
     from inbond.ledger import membership
 
-    kept, tiers = _state(workspace, config)
+    memory, tiers = kept(workspace, config)
     cases = read_cases(workspace, config)
     now = datetime.now(UTC)
-    if account is not None and account in kept.accounts and account not in tiers:
-        tiers[account] = _looked_at(kept, account)
-    found = Sources(now, kept, tiers, clusters(kept), cases, only=account)
+    if account is not None and account in memory.accounts and account not in tiers:
+        tiers[account] = _looked_at(memory, account)
+    found = Sources(now, memory, tiers, clusters(memory), cases, only=account)
     names = set(chosen(found))
     events = membership.events_in(workspace, os.environ)
     judged: list[Mapping[str, Any]] = []
@@ -122,33 +120,3 @@ def _looked_at(memory: Memory, account: str) -> dict[str, Any]:
     from inbond.guard.detect.judge import judge
 
     return observe.from_bytes(observe.to_bytes(judge(memory).accounts[account], memory.window))
-
-
-def _state(workspace: Workspace, config: Path | None) -> tuple[Memory, dict[str, dict[str, Any]]]:
-    """The memory and the verdicts kept beside it. A workspace in which no guard ran stays as it is."""
-    empty: dict[str, bytes] = {}
-    return _understood(*ask(workspace, config, _of_one_window, (b"", empty)))
-
-
-def _understood(memory: bytes, tiers: dict[str, bytes]) -> tuple[Memory, dict[str, dict[str, Any]]]:
-    from inbond.guard import observe
-    from inbond.guard.detect import memory as memories
-
-    try:
-        return memories.from_bytes(memory), {name: observe.from_bytes(data) for name, data in tiers.items()}
-    except ValueError as error:
-        raise InputError(
-            expected="a guard's state of this version",
-            found=str(error),
-            fix="report with the Inbond that serves, or move the state away",
-        ) from error
-
-
-async def _of_one_window(state: State) -> tuple[bytes, dict[str, bytes]]:
-    """Memory and verdicts as of one window, though a guard may fold the next one meanwhile."""
-    for _ in range(_LOOKS):
-        window, memory = await state.memory()
-        tiers = await state.tiers()
-        if (await state.memory())[0] == window:
-            break
-    return memory, tiers

@@ -4,9 +4,9 @@ ran yet."""
 from __future__ import annotations
 
 import shlex
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 
@@ -15,11 +15,12 @@ from inbond.errors import InputError
 
 if TYPE_CHECKING:
     from inbond.guard.actions import Tier
+    from inbond.guard.detect.memory import Memory
     from inbond.guard.state import State
     from inbond.workspace import Workspace
 
 T = TypeVar("T")
-_NO_STATE: Final[bytes | None] = b""
+_LOOKS: Final = 5
 ConfigOption = Annotated[
     Path | None,
     typer.Option("--config", help="guard.yaml, where replicas share their state.", show_default=False),
@@ -77,19 +78,61 @@ def ask(workspace: Workspace, config: Path | None, question: Callable[[State], A
 
 def standing(workspace: Workspace, account: str, config: Path | None) -> tuple[Tier, str]:
     """An account's tier as detection has it, and the digest of the facts it rests on ("" for none)."""
+    return standings(workspace, [account], config)[account]
+
+
+def standings(
+    workspace: Workspace, accounts: Sequence[str], config: Path | None
+) -> dict[str, tuple[Tier, str]]:
+    """``standing`` of several. Raises InputError where no guard keeps a state."""
     from inbond.guard import observe
 
-    found = ask(workspace, config, lambda state: state.tier(account), _NO_STATE)
-    if found is _NO_STATE:
+    async def look(state: State) -> dict[str, bytes | None] | None:
+        return {name: await state.tier(name) for name in accounts}
+
+    nothing: dict[str, bytes | None] | None = None
+    found = ask(workspace, config, look, nothing) if accounts else {}
+    if found is None:
         raise InputError(
             expected="the state of a guard, which says how an account stands",
             found=f"none in {workspace.guard}",
             fix="--home names the workspace that the guard serves from; where replicas share their state, "
             "--config names their guard.yaml",
         )
-    if found is None:
-        return 0, ""
-    return observe.tier_of(found), str(observe.from_bytes(found)["verdict"]["facts"])
+    return {
+        name: (0, "")
+        if data is None
+        else (observe.tier_of(data), str(observe.from_bytes(data)["verdict"]["facts"]))
+        for name, data in found.items()
+    }
+
+
+def kept(workspace: Workspace, config: Path | None) -> tuple[Memory, dict[str, dict[str, Any]]]:
+    """The memory, and the verdicts kept beside it (``observe.from_bytes``), by account. A workspace in which
+    no guard ran stays as it is."""
+    from inbond.guard import observe
+    from inbond.guard.detect import memory as memories
+
+    empty: dict[str, bytes] = {}
+    memory, tiers = ask(workspace, config, _of_one_window, (b"", empty))
+    try:
+        return memories.from_bytes(memory), {name: observe.from_bytes(data) for name, data in tiers.items()}
+    except ValueError as error:
+        raise InputError(
+            expected="a guard's state of this version",
+            found=str(error),
+            fix="ask with the Inbond that serves, or move the state away",
+        ) from error
+
+
+async def _of_one_window(state: State) -> tuple[bytes, dict[str, bytes]]:
+    """Memory and verdicts as of one window, though a guard may fold the next one meanwhile."""
+    for _ in range(_LOOKS):
+        window, memory = await state.memory()
+        tiers = await state.tiers()
+        if (await state.memory())[0] == window:
+            break
+    return memory, tiers
 
 
 def repeated(config: Path | None, home: Path | None) -> str:

@@ -80,7 +80,8 @@ class Link:
 @final
 @dataclass(frozen=True)
 class Entry:
-    """What there is to say of one account beside its row; ``said`` and ``curve`` are of its own requests."""
+    """What there is to say of one account beside its row; ``said`` and ``curve`` are of its own requests.
+    ``decided_at``: the anchor of the group whose commands decide of it, "" where its own do."""
 
     row: Row
     facts: tuple[tuple[str, str], ...]
@@ -90,6 +91,7 @@ class Entry:
     curve: Curve | None
     moments: tuple[tuple[str, str], ...]
     commands: tuple[tuple[str, str], ...]
+    decided_at: str
 
 
 @final
@@ -120,7 +122,8 @@ class Node:
 @dataclass(frozen=True)
 class Drawn:
     """A group: ``shared`` says in words what its members share. ``nodes`` are drawn, ``more`` carry its tier
-    and are not; ``quiet`` are in it and show nothing themselves."""
+    and are not; ``quiet`` are in it and show nothing themselves. ``commands`` decide of all members at once;
+    none where there is nothing to decide, or a group before it has them."""
 
     anchor: str
     id: str
@@ -132,6 +135,7 @@ class Drawn:
     quiet: int
     said: Said
     curve: Curve | None
+    commands: tuple[tuple[str, str], ...]
 
     @property
     def size(self) -> int:

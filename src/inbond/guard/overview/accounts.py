@@ -107,8 +107,11 @@ def _since(sources: Sources, name: str, history: Sequence[Moment]) -> str:
     return time_of(since) if since is not None else "–"
 
 
-def entry(sources: Sources, name: str, history: Sequence[Moment], drawn: Mapping[str, Link]) -> Entry:
-    """All there is to say of one account. ``drawn`` are the groups that are told of, by id."""
+def entry(
+    sources: Sources, name: str, history: Sequence[Moment], drawn: Mapping[str, Link], decided_at: str = ""
+) -> Entry:
+    """All there is to say of one account. ``drawn`` are the groups that are told of, by id; ``decided_at`` is
+    the anchor of the one whose commands decide of it."""
     kept, account = sources.standing.get(name, {}), sources.memory.accounts.get(name)
     reasons, changes = _reasons(sources, name), history[-MOST_MOMENTS:]
     moments = known_moments(sources, name, changes)
@@ -121,7 +124,8 @@ def entry(sources: Sources, name: str, history: Sequence[Moment], drawn: Mapping
         actions.steps(sources.enforced(name)).words,
         curve("Its own requests", began, [(each.at, of_source(each.reasons, OWN)) for each in moments]),
         tuple((time_of(each.at), _change(each)) for each in reversed(changes)),
-        tuple(_commands(sources, name)),
+        tuple(_commands(sources, name, alone=not decided_at)),
+        decided_at,
     )
 
 
@@ -171,16 +175,15 @@ def _change(each: Moment) -> str:
     return f"{before}to {NAMES[each.tier]}"
 
 
-def _commands(sources: Sources, name: str) -> Iterable[tuple[str, str]]:
+def _commands(sources: Sources, name: str, *, alone: bool) -> Iterable[tuple[str, str]]:
     quoted, signed = shlex.quote(name), "--by NAME --reason WHY"
-    suspended, enforced = sources.suspended(name), sources.enforced(name)
     lift = sources.command(f"lift {quoted} {signed}")
-    if suspended:
+    if alone and sources.suspended(name):
         yield "Take the suspension back", lift
-    elif enforced == 3:
-        yield "Sign the suspension, if you agree", sources.command(f"suspend {quoted} {signed}")
-    if not suspended and enforced >= 2:
+    elif alone and sources.held_back(name):
+        if sources.proposed(name):
+            yield "Sign the suspension, if you agree", sources.command(f"suspend {quoted} {signed}")
         yield "Lift the restriction for 30 days", lift
-    if (suspended or enforced >= 2) and not _waits(sources, name):
+    if sources.held_back(name) and not _waits(sources, name):
         yield "Enter its appeal", sources.command(f"appeal {quoted} --text TEXT")
     yield "All of this account as data", sources.command(f"report --account {quoted} --json")

@@ -36,6 +36,7 @@ def view(sources: Sources) -> View:
     sighted = resembling(sources.sighted, sources.now, sources.only)
     anchors = {name: f"account-{number}" for number, name in enumerate(names[:MOST_ENTRIES], start=1)}
     told = groups.recorded(sources, names, history)
+    decided = groups.decided(sources, shown)
     tenants, appeals = tenants_of(sources), _appeals(sources)
     counts = counted(sources, len(tenants))
     return View(
@@ -45,10 +46,16 @@ def view(sources: Sources) -> View:
         {name: number for name, number in counts.items() if name != "told"},
         tuple(accounts.row(sources, name, history[name]) for name in names),
         0 if sources.only else counts["told"] - len(names),
-        tuple(accounts.entry(sources, name, history[name], links) for name in names[:MOST_ENTRIES]),
+        tuple(
+            accounts.entry(sources, name, history[name], links, decided.get(name, ""))
+            for name in names[:MOST_ENTRIES]
+        ),
         tuple(_objection(each, sources) for each in appeals[:MOST_APPEALS]),
         max(0, len(appeals) - MOST_APPEALS),
-        tuple(groups.drawn(number, each, sources, names, told.get(each.id, {})) for number, each in shown),
+        tuple(
+            groups.drawn(number, each, sources, names, told.get(each.id, {}), decided)
+            for number, each in shown
+        ),
         len(clusters) - len(shown),
         tuple(sighting_of(each, anchors) for each in sighted[:MOST_SIGHTINGS]),
         max(0, len(sighted) - MOST_SIGHTINGS),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from inbond.guard.detect.judge import Cluster
@@ -48,14 +49,44 @@ def recorded(sources: Sources, names: Sequence[str], history: History) -> Record
 def link(number: int, cluster: Cluster) -> Link:
     """Where a group is told of, and how it stands in a line."""
     words = f"{cluster.size:,} {GROUPS[cluster.kind]}: {_standing(cluster)}"
-    return Link(f"group-{number}", words)
+    return Link(anchor(number), words)
+
+
+def anchor(number: int) -> str:
+    """Its place in the page."""
+    return f"group-{number}"
+
+
+def decided(sources: Sources, shown: Sequence[tuple[int, Cluster]]) -> dict[str, str]:
+    """The anchor of the group whose commands decide of an account, by account: the first that it shows itself
+    to be of. None where one account is asked about, which has its own."""
+    found: dict[str, str] = {}
+    for number, cluster in shown if sources.only is None else ():
+        for name in filter(sources.held_back, cluster.members):
+            found.setdefault(name, anchor(number))
+    return found
+
+
+def _commands(sources: Sources, cluster: Cluster) -> Iterator[tuple[str, str]]:
+    of = f"--group {shlex.quote(cluster.id)} --by NAME --reason WHY"
+    proposed = sum(map(sources.proposed, cluster.members))
+    if proposed:
+        what = f"Sign the suspensions that are proposed, {proposed:,} by now, if you agree"
+        yield what, sources.command(f"suspend {of}")
+    yield f"Lift all {len(cluster.members):,} for 30 days", sources.command(f"lift {of}")
 
 
 def drawn(
-    number: int, cluster: Cluster, sources: Sources, names: Sequence[str], told: Mapping[int, Reasons]
+    number: int,
+    cluster: Cluster,
+    sources: Sources,
+    names: Sequence[str],
+    told: Mapping[int, Reasons],
+    decided: Mapping[str, str],
 ) -> Drawn:
     """A group with at most MOST_DRAWN of its members, those first that ``names`` are told of, and its
-    recorded evidence, to which the one of now is added."""
+    recorded evidence, to which the one of now is added. It has commands where any is ``decided`` of here."""
+    decides = anchor(number) in decided.values()
     place = {name: index for index, name in enumerate(names)}
     order = sorted(cluster.members, key=lambda name: (place.get(name, len(place)), -sources.tier(name), name))
     nodes = tuple(_node(sources, name) for name in order[:MOST_DRAWN])
@@ -64,9 +95,10 @@ def drawn(
     known = (sources.memory.accounts.get(name) for name in cluster.members)
     began = min((each.first for each in known if each is not None), default=table[0][0])
     return Drawn(
-        f"group-{number}", cluster.id, GROUPS[cluster.kind], TONES[cluster.tier], _standing(cluster), nodes,
+        anchor(number), cluster.id, GROUPS[cluster.kind], TONES[cluster.tier], _standing(cluster), nodes,
         len(cluster.members) - len(nodes), cluster.size - len(cluster.members), said(reasons),
         curve("Evidence of the group", began, table),
+        tuple(_commands(sources, cluster)) if decides else (),
     )  # fmt: skip
 
 

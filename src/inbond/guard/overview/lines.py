@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from inbond.report.guard_view import Drawn, Entry, Row, View
@@ -23,11 +23,13 @@ def lines(shown: View) -> Iterator[str]:
     for entry in shown.entries[:_MOST]:
         yield _row(entry.row)
         if shown.only is None:
-            yield from (f"  {what}: {command}" for what, command in entry.commands[:1])
+            yield from (f"  {what}: {command}" for what, command in _first(entry))
         else:
             yield from (f"  {line}" for line in _long(entry))
     yield from _more(max(0, len(shown.rows) - _MOST) + shown.rows_left_out, "accounts")
-    yield from map(_group, shown.groups[:_MOST])
+    for group in shown.groups[:_MOST]:
+        yield _group(group)
+        yield from (f"  {what}: {command}" for what, command in group.commands[:1])
     yield from _more(shown.groups_left_out, "groups")
     for told in shown.sightings:
         yield f"sighting of a group like {told.cluster}, claimed by {told.provider}: no evidence by itself"
@@ -35,6 +37,10 @@ def lines(shown: View) -> Iterator[str]:
     yield f"False discovery rate at most {shown.rate}: so large a share of the groups, and of the accounts"
     yield "by their own evidence, is expected past tier 0 though all bounds were kept. Members whom a group"
     yield "restricts broke one themselves, as one that keeps them does with a probability of 1%."
+
+
+def _first(entry: Entry) -> Sequence[tuple[str, str]]:
+    return () if entry.decided_at else entry.commands[:1]
 
 
 def _row(row: Row) -> str:

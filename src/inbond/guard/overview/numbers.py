@@ -58,6 +58,14 @@ class Sources:
         """Whether there is anything to say of it: evidence, or what a person decided or has to."""
         return bool(self.tier(account)) or case_of(self.cases, account).matters(self.now)
 
+    def proposed(self, account: str) -> bool:
+        """Whether a person may sign its suspension now."""
+        return self.enforced(account) == 3 and not self.suspended(account)
+
+    def held_back(self, account: str) -> bool:
+        """Whether anything is enforced of it that a person may lift: a restriction, or a suspension."""
+        return self.enforced(account) >= 2 or self.suspended(account)
+
     def command(self, words: str) -> str:
         """A command that looks where this one did."""
         return f"inbond guard {words}{self.called_with}"
