@@ -27,11 +27,11 @@ from inbond.engine.filters import Candidate, FilterConfig
 from inbond.engine.journal import Journal
 from inbond.ledger.records import Row
 from inbond.recipes.answers import read_prompts, sampling
-from inbond.recipes.models import Weights, open_local
 from inbond.recipes.reading import load
 from inbond.teachers import catalogue
 from inbond.teachers.embedded import Embedded
 from inbond.teachers.local import Local
+from inbond.teachers.opening import Weights, open_local
 from inbond.teachers.protocols import Keep, Reply, Request, Scores, TokenSequence
 from inbond.teachers.tokens import encode_record, pad_id
 from inbond.types import Origin, Record

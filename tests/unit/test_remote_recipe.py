@@ -22,12 +22,13 @@ from inbond.ledger.records import Row
 from inbond.losses.divergences import ForwardKL
 from inbond.losses.targets import TopK
 from inbond.recipes import answers, remote
-from inbond.recipes.models import TeacherSource, Weights
+from inbond.recipes.models import TeacherSource
 from inbond.recipes.objective import alternatives, targets_in_words
 from inbond.recipes.planned import Planned
 from inbond.recipes.reading import parse
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.trail import Artifact
+from inbond.teachers.opening import Weights
 from inbond.teachers.pieces import Pieces
 from inbond.teachers.protocols import Keep, Reply, ScoredPlace, TokenScore
 from inbond.teachers.remote import RemoteScores

@@ -23,9 +23,9 @@ from inbond.ledger.manifest import Manifest
 from inbond.policy import gate as policy_gate
 from inbond.recipes import probing
 from inbond.recipes.finished import Finished
-from inbond.recipes.models import Weights
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.summary import without_items
+from inbond.teachers.opening import Weights
 
 BUILD_TYPE: Final = "urn:inbond:recipe:1"
 _BUILDER: Final = "urn:inbond:builder:local:1"

@@ -10,10 +10,11 @@ from inbond.policy.decide import Decision
 from inbond.policy.facts import Facts
 from inbond.recipes.answers import Datasets
 from inbond.recipes.judging import Judged, read_judged
-from inbond.recipes.models import TeacherSource, Weights
+from inbond.recipes.models import TeacherSource
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.trail import Artifact, Trail
 from inbond.report.picture import Lineage, LineageEdge, LineageNode
+from inbond.teachers.opening import Weights
 from inbond.types import ModelName, parse_model_name
 
 

@@ -18,12 +18,13 @@ from inbond.ledger.manifest import Identity
 from inbond.ledger.records import Row, read_rows
 from inbond.recipes import remote
 from inbond.recipes.answers import Datasets
-from inbond.recipes.models import TeacherSource, Weights, open_local
+from inbond.recipes.models import TeacherSource
 from inbond.recipes.objective import alternatives, divergence, kept
 from inbond.recipes.outside import Outside
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.trail import Artifact, Made, Trail
 from inbond.recipes.watch import time_left
+from inbond.teachers.opening import Weights, open_local
 from inbond.teachers.protocols import Scores, ScoresTokens, TokenSequence
 from inbond.workspace import write_json
 

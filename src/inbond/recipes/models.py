@@ -1,4 +1,4 @@
-"""The models of a run: where they lie, what pins them, and how they are opened.
+"""The models of a run: its teacher before it is opened, and where the weights of any name lie.
 
 torch and transformers are imported only when weights are opened, so that a run that finds everything
 complete starts in a second.
@@ -12,38 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from inbond.digest import Digest, of_file
-from inbond.errors import InputError, need_extra
+from inbond.errors import InputError
 from inbond.ledger import manifest, pins
 from inbond.recipes.plan import student_folder
 from inbond.recipes.recipe import Recipe
-from inbond.teachers import catalogue
+from inbond.teachers import opening
+from inbond.teachers.opening import Weights, open_embedded, open_local, open_served
 from inbond.teachers.protocols import Completes
 from inbond.types import ModelName, parse_model_name
-from inbond.workspace import Workspace, cache_folder, config_folder
+from inbond.workspace import Workspace
 
 if TYPE_CHECKING:
     from inbond.teachers.local import Local
 
 Runtime = Literal["embedded", "local", "served"]
-
-
-@dataclass(frozen=True)
-class Weights:
-    """Weights on this machine: a GGUF file or a folder, and the digest that pins them."""
-
-    name: str
-    kind: Literal["gguf", "folder"]
-    path: Path
-    digest: Digest
-
-    def folder(self) -> Path:
-        """A folder that transformers loads; a GGUF file is converted once and cached."""
-        if self.kind == "folder":
-            return self.path
-        from inbond.teachers.convert import converted
-
-        return converted(self.path, self.digest)
 
 
 @dataclass(frozen=True)
@@ -65,17 +47,10 @@ class TeacherSource:
         """The teacher that answers; a served one with so many alternatives a token. Raises InputError,
         MissingExtraError."""
         if self.runtime == "served":
-            from inbond.teachers.hosts import NAME, read_hosts
-            from inbond.teachers.served import Served
-
-            hosts = read_hosts(config_folder(self.environment) / NAME)
-            return Served.open(self.name, hosts, self.environment, top_logprobs=top_logprobs)
+            return open_served(self.name, self.environment, top_logprobs)
         assert self.weights is not None, "a runtime other than served has weights"
         if self.runtime == "embedded":
-            from inbond.teachers.embedded import Embedded
-
-            cache = cache_folder(self.environment)
-            return Embedded.open(self.weights.path, cache, name=str(self.name), digest=self.weights.digest)
+            return open_embedded(self.weights, self.environment)
         return self.open_local()
 
     def open_local(self) -> Local:
@@ -88,16 +63,6 @@ class TeacherSource:
                 "from its text alone (train.ce)",
             )
         return open_local(self.weights)
-
-
-def open_local(weights: Weights) -> Local:
-    """A model under transformers. Raises InputError, MissingExtraError."""
-    try:
-        from inbond.teachers.local import Local, load_model, load_tokenizer
-    except ModuleNotFoundError as error:
-        raise need_extra("train", error.name or "torch") from error
-    folder = weights.folder()
-    return Local(weights.name, weights.digest, load_model(folder), load_tokenizer(folder))
 
 
 def find_teacher(recipe: Recipe, workspace: Workspace) -> TeacherSource:
@@ -124,21 +89,7 @@ def find_weights(name: ModelName, workspace: Workspace) -> Weights:
         assert found is not None, "a student's folder is complete"
         # By its bytes: the same recipe trained again has the same id and other weights.
         return Weights(str(name), "folder", folder, pins.pin(found.files))
-    resolved = catalogue.resolve(name, cache_folder(os.environ))
-    digest = resolved.digest or _folder_digest(resolved.path)
-    return Weights(str(name), resolved.kind, resolved.path, digest)
-
-
-def _folder_digest(folder: Path) -> Digest:
-    """Over all files that decide what the model says."""
-    files = sorted(path for path in folder.iterdir() if pins.decides(path.name) and path.is_file())
-    if not list(folder.glob(pins.WEIGHTS)):
-        raise InputError(
-            expected=f"weights in safetensors form in {folder}",
-            found="none (other formats can run code and are not read)",
-            fix="convert them to safetensors first",
-        )
-    return pins.pin({path.name: of_file(path) for path in files})
+    return opening.find_weights(name, os.environ)
 
 
 def weight_files(folder: Path) -> list[Path]:

@@ -9,9 +9,10 @@ from typing import Any
 
 from inbond.engine.filters import FilterConfig
 from inbond.errors import InputError, need_extra
-from inbond.recipes.models import TeacherSource, Weights
+from inbond.recipes.models import TeacherSource
 from inbond.recipes.objective import alternatives, text_alone
 from inbond.recipes.recipe import Lora, Recipe
+from inbond.teachers.opening import Weights
 from inbond.teachers.probing import MOST
 from inbond.types import ModelName
 

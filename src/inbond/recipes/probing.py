@@ -20,11 +20,11 @@ from inbond.errors import DecisionNeededError, InputError, TeacherError
 from inbond.ledger.manifest import Identity
 from inbond.recipes import answers
 from inbond.recipes.accepting import reason_for
-from inbond.recipes.models import open_local
 from inbond.recipes.objective import alternatives
 from inbond.recipes.planned import Planned
 from inbond.recipes.trail import Artifact, Made, Trail
 from inbond.teachers import probing
+from inbond.teachers.opening import open_local
 from inbond.teachers.protocols import Completes, Price, Reply, Request, ScoresTokens
 from inbond.teachers.remote import fewer
 from inbond.types import Prompt, Reason, Verdict, prompt_to_json

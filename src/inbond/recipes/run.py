@@ -19,7 +19,7 @@ from inbond.recipes.exported import notice_of
 from inbond.recipes.finished import Finished
 from inbond.recipes.gate import pass_gate
 from inbond.recipes.learning import Bench
-from inbond.recipes.models import Weights, find_teacher, find_weights, weight_files
+from inbond.recipes.models import find_teacher, find_weights, weight_files
 from inbond.recipes.objective import alternatives
 from inbond.recipes.outside import read_outside
 from inbond.recipes.plan import RESULT
@@ -29,6 +29,7 @@ from inbond.recipes.trail import Artifact, Made, Trail
 from inbond.recipes.watch import Watcher
 from inbond.report.card import render_card
 from inbond.report.page import render_page
+from inbond.teachers.opening import Weights
 from inbond.types import parse_model_name
 from inbond.workspace import Workspace, alone, write_bytes
 
