@@ -8,7 +8,7 @@ What is refused is said in a sentence; who read it words it for those it answers
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar, final
+from typing import Any, final
 
 import yaml
 
@@ -43,7 +43,7 @@ def parse(data: bytes) -> Any:
 class _Loader(yaml.SafeLoader):
     """Refuses what ``parse`` says."""
 
-    yaml_implicit_resolvers: ClassVar = {
+    yaml_implicit_resolvers = {  # noqa: RUF012  # as the base class has it
         first: [(tag, form) for tag, form in known if tag != _BOOL]
         for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
