@@ -79,3 +79,13 @@ def test_the_command_line_names_a_server_and_not_one_of_its_routes() -> None:
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected a file that can be read at .*guard.yaml; found No such"):
         read_config(tmp_path / "guard.yaml")
+
+
+def test_there_is_room_for_the_longest_body_of_all() -> None:
+    with pytest.raises(InputError) as caught:
+        parse_config("guard.yaml", b"body_bytes: 200000000")
+    assert (
+        caught.value.found
+        == "the file: bodies_bytes is less than twice body_bytes: the longest would not fit"
+    )
+    assert parse_config("guard.yaml", b"{body_bytes: 200000000, bodies_bytes: 400000000}")

@@ -28,6 +28,7 @@ from inbond.guard.sealing_keys import fresh_ring
 from inbond.guard.seen import Seen
 from inbond.guard.standing import Standings
 from inbond.guard.state import State
+from inbond.guard.uploads import Uploads
 from inbond.guard.upstream import Upstream
 from inbond.ledger.issuer_keys import WELL_KNOWN
 
@@ -65,8 +66,9 @@ class Gateway:
         relay = Relay(
             self.reservations, sealer, issuer, clock, config.client_silence_s, cutting=lambda: self._cutting
         )
+        uploads = Uploads(config.body_bytes, config.bodies_bytes, config.client_silence_s)
         self._layers = Layers(
-            config, callers, self.reservations, sealer, upstream, relay, clock, standings, observer
+            config, callers, uploads, self.reservations, sealer, upstream, relay, clock, standings, observer
         )
         self._probes = Probes(
             self.reservations, upstream, self.metrics, when_lost=config.when_state_is_lost,
@@ -74,6 +76,7 @@ class Gateway:
             unseen=lambda: gauges.unseen(callers(), observer),
         )  # fmt: skip
         self.metrics.watch("in_flight", "Requests that have not ended.", lambda: self.in_flight)
+        self.metrics.watch("bodies_bytes", "Bytes of bodies that are being read.", lambda: uploads.held)
         gauges.hang_up(self.metrics, self.reservations, state, callers, observer)
 
     @property
@@ -90,7 +93,7 @@ class Gateway:
 
     def app(self) -> web.Application:
         """To be run without access log and with ``handler_cancellation``; see ``serve``."""
-        app = web.Application(client_max_size=self._config.body_bytes)
+        app = web.Application()
         app.router.add_route("*", "/{tail:.*}", self.handle)
         app.on_response_prepare.append(outgoing.unnamed)
         return app

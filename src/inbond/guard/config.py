@@ -157,6 +157,9 @@ class GuardConfig(_Strict):
         "here", description="who may read /metrics: this machine through no proxy, anyone, nobody"
     )
     body_bytes: Annotated[int, Field(ge=1_024, le=2**30)] = 32 * 2**20
+    bodies_bytes: Annotated[int, Field(ge=2_048, le=2**40)] = Field(
+        256 * 2**20, description="how much of all bodies together is in memory before it is understood"
+    )
     client_silence_s: _Seconds = 60.0
     grace_s: Annotated[float, Field(ge=0, le=86_400)] = Field(
         60.0, description="how long answers under way may take after SIGTERM, before they are cut"
@@ -171,6 +174,12 @@ class GuardConfig(_Strict):
         for name in sorted(frozenset[str]().union(*found.values()) & NEVER.keys()):
             raise ValueError(f"{name} cannot be allowed, since its use cannot be counted")
         return found
+
+    @model_validator(mode="after")
+    def _room_for_a_body(self) -> GuardConfig:
+        if self.bodies_bytes < 2 * self.body_bytes:
+            raise ValueError("bodies_bytes is less than twice body_bytes: the longest would not fit")
+        return self
 
     def policy(self, model: str) -> ModelPolicy | None:
         """The policy of a model; None for one that is not served."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Final
 
@@ -11,6 +10,7 @@ from aiohttp import web
 from inbond.guard import refusals, wire
 from inbond.guard.callers import Caller, Callers
 from inbond.guard.config import GuardConfig
+from inbond.guard.uploads import Uploads
 from inbond.guard.wire import Asked, BadRequestError
 
 _ROUTES: Final[Mapping[str, wire.Route]] = {f"/v1/{route}": route for route in wire.ROUTES}
@@ -39,21 +39,13 @@ def caller_of(request: web.Request, callers: Callers) -> Caller:
     return caller
 
 
-async def asked_of(request: web.Request, route: wire.Route, config: GuardConfig) -> Asked:
+async def asked_of(
+    request: web.Request, route: wire.Route, config: GuardConfig, uploads: Uploads, caller: Caller
+) -> Asked:
     """What its body asks for. Raises Refusal."""
     if any(each.lower() != "identity" for each in request.headers.getall("content-encoding", [])):
         raise refusals.encoded()
-    if (request.content_length or 0) > config.body_bytes:
-        raise refusals.too_large(config.body_bytes)
-    try:
-        async with asyncio.timeout(config.client_silence_s):
-            body = await request.read()
-    except web.HTTPRequestEntityTooLarge:
-        raise refusals.too_large(config.body_bytes) from None
-    except TimeoutError:
-        raise refusals.too_slow() from None
-    except web.RequestPayloadError:
-        raise refusals.bad_request("broken_body", "The body could not be read to its end.") from None
+    body = await uploads.read(request, caller.name)
     try:
         return wire.read(route, body, config.fields.get(route, frozenset()))
     except BadRequestError as error:

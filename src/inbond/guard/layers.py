@@ -23,6 +23,7 @@ from inbond.guard.reservations import Reservations
 from inbond.guard.sealer import Sealer
 from inbond.guard.seen import Seen
 from inbond.guard.standing import Standings
+from inbond.guard.uploads import Uploads
 from inbond.guard.upstream import Answer, Upstream, UpstreamError, headers_for
 from inbond.guard.wire import Asked
 
@@ -38,6 +39,7 @@ class Layers:
 
     config: GuardConfig
     callers: Callable[[], Callers]
+    uploads: Uploads
     reservations: Reservations
     sealer: Sealer
     upstream: Upstream
@@ -54,7 +56,7 @@ class Layers:
         scopes = await self._standing(caller, seen)
         if route is None:
             return await self._models(request, scopes, seen)
-        asked = await incoming.asked_of(request, route, self.config)
+        asked = await incoming.asked_of(request, route, self.config, self.uploads, caller)
         policy = self._policy(asked, seen)
         sent, back = self.sealer.opened(caller, standing.asks(asked, actions.steps(seen.tier)))
         seen.sealed, seen.foreign = back.outcome, back.foreign

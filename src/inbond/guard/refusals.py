@@ -73,6 +73,12 @@ def too_slow() -> Refusal:
     return Refusal(408, "timeout", "The body did not come in time.")
 
 
+def crowded() -> Refusal:
+    """There is no room for more bodies in memory."""
+    message = "Too many bodies are being read just now. Try again."
+    return Refusal(503, "crowded", message, "server_error", {"retry-after": "1"})
+
+
 def never_fits(amount: int, most: int, what: str) -> Refusal:
     """Waiting does not help: the request alone is more than the limit."""
     return Refusal(

@@ -174,6 +174,7 @@ class HttpUpstream:
     async def send(
         self, method: str, route: str, headers: Mapping[str, str], body: bytes | None, stream: bool = False
     ) -> Answer:
+        """As the Protocol says. What is encoded in a way that is not read here is no answer: broken."""
         session = self._open(stream)
         try:
             response = await session.request(

@@ -1,0 +1,93 @@
+"""Bodies of requests as they come: how long one may get, how slowly it may come, and how many bytes of all of
+them are in memory before they are understood."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final, final
+
+from aiohttp import web
+
+from inbond.guard import refusals
+
+SLOWEST: Final = 4_096
+"""Bytes a second that a body must come with once its first patience is used up."""
+
+
+@final
+class Uploads:
+    """Reads bodies of at most ``longest`` bytes; of all of them ``most`` are held at once. An account may
+    hold as much as is still free: half of all while it is alone, and whoever takes what he can leaves as much
+    for others. ``silence_s`` is the longest that a caller may send nothing."""
+
+    def __init__(self, longest: int, most: int, silence_s: float) -> None:
+        self._longest = longest
+        self._most = most
+        self._silence_s = silence_s
+        self._by_account: dict[str, int] = {}
+        self.held = 0
+        """Bytes that are in memory now."""
+
+    async def read(self, request: web.Request, account: str) -> bytes:
+        """A body, whole: its bytes are counted until they are handed over. Raises Refusal."""
+        if (request.content_length or 0) > self._longest:
+            raise refusals.too_large(self._longest)
+        pieces: list[bytes] = []
+        size = 0
+        coming = _Coming(request, self._silence_s)
+        try:
+            while piece := await coming.piece():
+                if size + len(piece) > self._longest:
+                    raise refusals.too_large(self._longest)
+                self._take(account, len(piece))
+                size += len(piece)
+                pieces.append(piece)
+        except TimeoutError:
+            raise refusals.too_slow() from None
+        except web.RequestPayloadError:
+            raise refusals.bad_request("broken_body", "The body could not be read to its end.") from None
+        finally:
+            self._give_back(account, size)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _take(self, account: str, size: int) -> None:
+        own = self._by_account.get(account, 0)
+        if own + size > self._most - self.held - size:
+            raise refusals.crowded()
+        self._by_account[account] = own + size
+        self.held += size
+
+    def _give_back(self, account: str, size: int) -> None:
+        self.held -= size
+        left = self._by_account.get(account, 0) - size
+        if left:
+            self._by_account[account] = left
+        else:
+            self._by_account.pop(account, None)
+
+
+@final
+class _Coming:
+    """The pieces of one body. Each that comes buys the time that it may take at the slowest, and no more than
+    the longest silence: what came in a rush at first pays for no trickle."""
+
+    def __init__(self, request: web.Request, silence_s: float) -> None:
+        self._content = request.content
+        self._silence_s = silence_s
+        self._until: float | None = None
+
+    async def piece(self) -> bytes:
+        """The next one; b"" at the end. Raises TimeoutError, RequestPayloadError."""
+        if self._content.at_eof():
+            return b""
+        found = self._content.read_nowait() or await self._waited_for()
+        if self._until is not None:
+            now = asyncio.get_running_loop().time()
+            self._until = min(self._until + len(found) / SLOWEST, now + self._silence_s)
+        return found
+
+    async def _waited_for(self) -> bytes:
+        if self._until is None:  # most bodies are here with their heads, and need no clock
+            self._until = asyncio.get_running_loop().time() + self._silence_s
+        async with asyncio.timeout_at(self._until):
+            return await self._content.readany()
