@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from inbond.guard.config import Upstream as Settings
+from inbond.guard.config import UpstreamSettings
 from inbond.guard.upstream import HttpUpstream
 from tests.contract import mock_host as mock
 from tests.guard_running import ASKED, running
@@ -61,7 +61,7 @@ async def body(upstream: HttpUpstream, route: str) -> bytes:
 
 async def test_what_is_asked_right_after_a_stream_is_not_lost() -> None:
     async with forgetful() as (url, _):
-        upstream = HttpUpstream(Settings(url=url), {})
+        upstream = HttpUpstream(UpstreamSettings(url=url), {})
         try:
             for _ in range(5):
                 assert await body(upstream, "stream") == STREAM
@@ -72,7 +72,7 @@ async def test_what_is_asked_right_after_a_stream_is_not_lost() -> None:
 
 async def test_other_answers_keep_their_connection() -> None:
     async with forgetful() as (url, brought):
-        upstream = HttpUpstream(Settings(url=url), {})
+        upstream = HttpUpstream(UpstreamSettings(url=url), {})
         for _ in range(5):
             assert await body(upstream, "whole") == b"{}"
         await upstream.close()

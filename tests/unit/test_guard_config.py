@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from inbond.errors import InputError
-from inbond.guard.config import Upstream, parse_config, people_in, read_config
+from inbond.guard.config import UpstreamSettings, parse_config, people_in, read_config
 
 
 def found(text: str) -> str:
@@ -63,17 +63,17 @@ def test_a_slip_of_the_pen_is_named(text: str, told: str) -> None:
     ],
 )  # fmt: skip
 def test_a_key_goes_where_nobody_reads_it_on_the_way(upstream: dict[str, object]) -> None:
-    assert Upstream.model_validate(upstream).key_env == upstream.get("key_env")
+    assert UpstreamSettings.model_validate(upstream).key_env == upstream.get("key_env")
 
 
 def test_the_command_line_names_a_server_and_not_one_of_its_routes() -> None:
     with pytest.raises(InputError) as caught:
-        Upstream().at("http://h/v1/chat/completions")
+        UpstreamSettings().at("http://h/v1/chat/completions")
     assert caught.value.found.startswith("'http://h/v1/chat/completions': that is one route of a server")
     with pytest.raises(InputError, match="expected --upstream as http"):
-        Upstream().at("localhost:8000")
+        UpstreamSettings().at("localhost:8000")
     with pytest.raises(InputError, match="its key would go over plain http"):
-        Upstream(key_env="K").at("http://10.0.0.5")
+        UpstreamSettings(key_env="K").at("http://10.0.0.5")
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

@@ -12,11 +12,11 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from inbond.guard.callers import Account, Limits, Registered, Tenant, parse_callers
-from inbond.guard.config import GuardConfig, ModelPolicy, Sealing, Upstream, parse_config
+from inbond.guard.config import GuardConfig, ModelPolicy, Sealing, UpstreamSettings, parse_config
 
 PAGE = (Path(__file__).parents[2] / "docs" / "guard.md").read_text("utf-8")
 WITHIN: dict[str, tuple[str, type[BaseModel]]] = {
-    "upstream": ("upstream", Upstream),
+    "upstream": ("upstream", UpstreamSettings),
     "sealing": ("sealing", Sealing),
     "models": ("models.NAME", ModelPolicy),
 }

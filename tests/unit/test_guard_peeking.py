@@ -8,7 +8,7 @@ import random
 import pytest
 
 from inbond.guard.detect.fold import fold
-from inbond.guard.detect.judge import standing
+from inbond.guard.detect.judge import weighed
 from inbond.guard.detect.memory import WINDOW_S, Memory
 from tests.unit.guard_traffic import START, row, talk
 from tests.unit.test_guard_detect import read
@@ -47,7 +47,7 @@ def test_looking_at_every_window_finds_no_more_than_stated(
                 card = f"couple{i // 2}" if i < 20 else f"card{i}"
                 rows.append(row(rng, window + rng.random() * 599, f"n{i}", prompt=said, payment=card, **same))
         memory = fold(memory, window, read(rows))
-        found = standing(memory)
+        found = weighed(memory)
         ever |= {memory.accounts.names[at] for at in found.tiers.nonzero()[0].tolist()}
         groups += int((found.tested.tiers > 0).any())
     bound = clopper_pearson(len(ever), accounts)

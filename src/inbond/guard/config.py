@@ -78,7 +78,7 @@ class Sealing(_Strict):
 
 
 @final
-class Upstream(_Strict):
+class UpstreamSettings(_Strict):
     """The server behind. ``url`` may be left to the command line. ``key_env`` names the environment variable
     that holds its key; ``insecure`` sends that over plain http to another machine; ``silence_s`` is the
     longest it may say nothing within an answer."""
@@ -92,7 +92,7 @@ class Upstream(_Strict):
     connect_s: _Seconds = 5.0
     silence_s: _Seconds = 300.0
 
-    def at(self, url: str | None) -> Upstream:
+    def at(self, url: str | None) -> UpstreamSettings:
         """The same at another address; with None at its own, which then must be there. Raises InputError."""
         if url is None and self.url:
             return self
@@ -103,7 +103,7 @@ class Upstream(_Strict):
                 fix="inbond guard serve --upstream http://localhost:8000 --config guard.yaml",
             )
         try:
-            return Upstream.model_validate({**self.model_dump(), "url": url})
+            return UpstreamSettings.model_validate({**self.model_dump(), "url": url})
         except ValidationError as error:
             raise InputError(
                 expected="--upstream as http(s)://host[:port][/v1]",
@@ -124,7 +124,7 @@ class Upstream(_Strict):
         return url.rstrip("/")
 
     @model_validator(mode="after")
-    def _no_key_in_the_open(self) -> Upstream:
+    def _no_key_in_the_open(self) -> UpstreamSettings:
         parts = urlsplit(self.url)
         if self.key_env and parts.scheme == "http" and not self.insecure and not is_loopback(parts.netloc):
             raise ValueError(
@@ -139,7 +139,7 @@ class GuardConfig(_Strict):
     """``state``: a redis:// URL that replicas share; none: a file beside the workspace's guard folder.
     ``when_state_is_lost``: closed refuses what it cannot meter, open lets it pass and says so in /health."""
 
-    upstream: Upstream = Upstream()
+    upstream: UpstreamSettings = UpstreamSettings()
     issuer: Annotated[str, Field(min_length=1, max_length=300)] = "http://localhost:8089"
     receipts: bool = Field(True, description="whether answers carry a signed receipt of the issuer's")
     terms: str | None = Field(None, description="file with the terms of use; receipts name its digest")

@@ -55,7 +55,7 @@ class Change:
 
 @final
 @dataclass(frozen=True)
-class _Seen:
+class _Waiting:
     about: About
     system: str
     user: str
@@ -73,7 +73,7 @@ class Observer:
         self._state = state
         self._clock = clock
         self._told = told
-        self._seen: deque[_Seen] = deque(maxlen=_MOST_WAITING)
+        self._waiting: deque[_Waiting] = deque(maxlen=_MOST_WAITING)
         self._systems = marks.Systems()
         self._ready: deque[tuple[str, int, list[bytes]]] = deque()
         self._known: dict[str, tuple[float, Tier]] = {}
@@ -88,7 +88,7 @@ class Observer:
     @property
     def waiting(self) -> int:
         """Requests that the state has not been told of."""
-        return len(self._seen) + sum(len(batch) for _, _, batch in self._ready)
+        return len(self._waiting) + sum(len(batch) for _, _, batch in self._ready)
 
     @property
     def held(self) -> bool:
@@ -102,8 +102,8 @@ class Observer:
 
     def take(self, about: About, system: str, user: str) -> None:
         """A request that is over. Costs nothing but the place."""
-        self.dropped += len(self._seen) == _MOST_WAITING
-        self._seen.append(_Seen(about, system, user))
+        self.dropped += len(self._waiting) == _MOST_WAITING
+        self._waiting.append(_Waiting(about, system, user))
 
     async def tier(self, account: str) -> Tier:
         """An account's tier, a few seconds old at most; the one of before while the state is lost."""
@@ -143,9 +143,9 @@ class Observer:
 
     async def _make(self) -> None:
         by_window: dict[int, list[bytes]] = {}
-        some = len(self._seen)
+        some = len(self._waiting)
         for _ in range(some):
-            seen = self._seen.popleft()
+            seen = self._waiting.popleft()
             mark = marks.read(seen.about, seen.system, seen.user, self._systems)
             by_window.setdefault(window_of(mark.ts_ms), []).append(mark.to_bytes())
             await asyncio.sleep(_PACE_S / some if _FEW < some < _MOST else 0)

@@ -11,7 +11,7 @@ from typing import Final, Protocol, final
 import aiohttp
 
 from inbond.errors import InputError
-from inbond.guard.config import Upstream as Settings
+from inbond.guard.config import UpstreamSettings
 from inbond.guard.inflating import BrokenEncodingError, Gzip, encoding_of
 from inbond.guard.pool import Pool
 from inbond.teachers.hosts import Host
@@ -162,7 +162,7 @@ class _HttpAnswer:
 class HttpUpstream:
     """Implements Upstream over pooled connections. Redirects are not followed, cookies not kept."""
 
-    def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
+    def __init__(self, settings: UpstreamSettings, environment: Mapping[str, str]) -> None:
         """Raises InputError when the key is not in the environment. Connects to nothing yet."""
         self._settings = settings
         key = Host(key_env=settings.key_env).key(settings.url, environment)
@@ -215,7 +215,7 @@ class HttpUpstream:
             await session.close()
 
 
-def check_not_itself(settings: Settings, port: int) -> None:
+def check_not_itself(settings: UpstreamSettings, port: int) -> None:
     """Raises InputError for an upstream that is the guard's own address."""
     if settings.url.rstrip("/").removesuffix("/v1") in (
         f"http://localhost:{port}",

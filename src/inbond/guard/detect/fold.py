@@ -17,7 +17,7 @@ import numpy.typing as npt
 from inbond.guard.detect import templates, trials
 from inbond.guard.detect.capital import DAY_S, IDLE_S, Capital, aged
 from inbond.guard.detect.columns import Columns, Flags, Hashes, Numbers, columns
-from inbond.guard.detect.judge import RESTRICTED, standing
+from inbond.guard.detect.judge import RESTRICTED, weighed
 from inbond.guard.detect.memory import (
     MOST_LEADERS,
     MOST_TALKS,
@@ -198,7 +198,7 @@ def _kept(accounts: Accounts, window: int) -> Accounts:
 
 def _standing(memory: Memory) -> Memory:
     """Writes every account's tier, since when it stands there, and its groups, into a table of one's own."""
-    found = standing(memory)
+    found = weighed(memory)
     table = memory.accounts.table
     table["tier"] = found.tiers
     table["grouped"] = found.groups.bits()

@@ -37,7 +37,7 @@ NONE: Final = 0
 WATCHED: Final = 1
 RESTRICTED: Final = 2
 SUSPENSION: Final = 3
-__all__ = ["FDR", "Cluster", "Judged", "Judgement", "Standing", "clusters", "judge", "standing", "tiers"]
+__all__ = ["FDR", "Cluster", "Judged", "Judgement", "Weighed", "clusters", "judge", "tiers", "weighed"]
 
 
 @final
@@ -86,7 +86,7 @@ class _Tested:
 
 @final
 @dataclass(frozen=True)
-class Standing:
+class Weighed:
     """Who stands where, without words. ``tiers`` of the accounts are by themselves or with their groups;
     ``by_means``: whether two families of means lead to tier 2; ``raises``: (row, group, tier lent, by means),
     in order of rows, the strongest group first."""
@@ -131,12 +131,12 @@ class Standing:
 class Verdicts(Mapping[str, Judged]):
     """Every account's tier and verdict; its words are found when it is asked for."""
 
-    standing: Standing
+    weighed: Weighed
 
     @property
     def tiers(self) -> dict[str, int]:
         """Of every account, without words."""
-        return dict(zip(self.standing.memory.accounts.names, self.standing.tiers.tolist(), strict=True))
+        return dict(zip(self.weighed.memory.accounts.names, self.weighed.tiers.tolist(), strict=True))
 
     @cached_property
     def _shown(self) -> dict[int, Shown]:
@@ -144,11 +144,11 @@ class Verdicts(Mapping[str, Judged]):
 
     def _group(self, i: int) -> Shown:
         if i not in self._shown:
-            self._shown[i] = self.standing.shown(i)
+            self._shown[i] = self.weighed.shown(i)
         return self._shown[i]
 
     def __getitem__(self, name: str) -> Judged:
-        found, accounts = self.standing, self.standing.memory.accounts
+        found, accounts = self.weighed, self.weighed.memory.accounts
         row = accounts.row(name)
         start, end = np.searchsorted(found.raises[:, 0], (row, row + 1)).tolist()
         by = [self._group(i) for i in found.raises[start:end, 1][: words.MOST_GROUPS].tolist()]
@@ -160,10 +160,10 @@ class Verdicts(Mapping[str, Judged]):
         )
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.standing.memory.accounts)
+        return iter(self.weighed.memory.accounts)
 
     def __len__(self) -> int:
-        return len(self.standing.memory.accounts)
+        return len(self.weighed.memory.accounts)
 
 
 @final
@@ -178,21 +178,21 @@ class Judgement:
 
 def tiers(memory: Memory) -> dict[str, int]:
     """Every account's tier, without words."""
-    return dict(zip(memory.accounts.names, standing(memory).tiers.tolist(), strict=True))
+    return dict(zip(memory.accounts.names, weighed(memory).tiers.tolist(), strict=True))
 
 
 def judge(memory: Memory) -> Judgement:
     """Every account's tier and verdict, and the groups with theirs."""
-    found = standing(memory)
+    found = weighed(memory)
     return Judgement(memory.window, Verdicts(found), _clusters(found))
 
 
 def clusters(memory: Memory) -> tuple[Cluster, ...]:
     """The groups alone, as in ``judge``."""
-    return _clusters(standing(memory))
+    return _clusters(weighed(memory))
 
 
-def standing(memory: Memory) -> Standing:
+def weighed(memory: Memory) -> Weighed:
     """Who stands where, without words."""
     table = memory.accounts.table
     own = _tested(_own(memory), len(table))
@@ -201,7 +201,7 @@ def standing(memory: Memory) -> Standing:
     tiers, by_means, raises = _with_groups(own, found, tested)
     began = table["means_since"].astype(np.int64)
     tiers[by_means & (began > 0) & (memory.window - began >= DAY_S)] = SUSPENSION
-    return Standing(memory, own, tiers, by_means, found, tested, raises)
+    return Weighed(memory, own, tiers, by_means, found, tested, raises)
 
 
 def _own(memory: Memory) -> Numbers:
@@ -248,23 +248,23 @@ def carrying(logs: Numbers) -> Flags:
     return found
 
 
-def _clusters(standing: Standing) -> tuple[Cluster, ...]:
+def _clusters(weighed: Weighed) -> tuple[Cluster, ...]:
     """Groups past tier 0, the largest first; those whose members stand in another of no lower tier already
     are left out."""
-    found, tested = standing.groups, standing.tested
+    found, tested = weighed.groups, weighed.tested
     raised = np.flatnonzero(tested.tiers > NONE).tolist()
     ranked = sorted(raised, key=lambda i: (-tested.tiers[i], found.starts[i] - found.ends[i], i))
-    told = np.zeros((len(KINDS), len(standing.memory.accounts)), dtype=np.bool_)
-    carries = carrying(standing.own.logs)
+    told = np.zeros((len(KINDS), len(weighed.memory.accounts)), dtype=np.bool_)
+    carries = carrying(weighed.own.logs)
     clusters = []
     for i in ranked:
         rows, covered = found.rows_of(i), told[found.kinds[i]]
         if int(covered[rows].sum()) * 10 >= len(rows) * 9:
             continue
         covered[rows] = True
-        shown = standing.shown(i)
+        shown = weighed.shown(i)
         own = carries[rows].tolist()
         members = tuple(name for name, each in zip(shown.group.members, own, strict=True) if each)
-        verdict = words.of_group(standing.memory.window, shown)
+        verdict = words.of_group(weighed.memory.window, shown)
         clusters.append(Cluster(shown.group.id, shown.group.kind, shown.tier, len(rows), members, verdict))
     return tuple(clusters)
