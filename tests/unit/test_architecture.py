@@ -29,6 +29,7 @@ ALSO: dict[str, tuple[str, ...]] = {
     "engine": ("teachers",),
     "train": ("teachers.protocols",),
     "evaluate": ("teachers.tokens",),
+    "report": ("roundtable",),
 }
 ANYONE = ("__version__",)
 

@@ -32,10 +32,12 @@ def render_page(data: ReportData) -> str:
     return page
 
 
-def render(template: str, context: Mapping[str, Any], limits: Limits, version: str) -> str:
-    """One of our page templates, filled. ``context`` may hold any text; Markup in it is trusted."""
+def render(template: str, context: Mapping[str, Any], limits: Limits, version: str, style: str = "") -> str:
+    """One of our page templates, filled. ``context`` may hold any text; Markup in it is trusted. ``style``
+    names a further stylesheet among our templates, "" none."""
     environment = _environment(limits)
-    style = picture_style() + _source(environment, "page.css")
+    further = _source(environment, style) if style else ""
+    style = picture_style() + _source(environment, "page.css") + further
     return environment.get_template(template).render(
         **context, style=Markup(style), style_hash=Markup(_csp_hash(style)), version=version
     )

@@ -1,0 +1,260 @@
+"""A session to what its page shows. Pure: the same session gives the same view."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from inbond.report.roundtable_chairs import chairs
+from inbond.report.roundtable_places import Places
+from inbond.report.roundtable_view import (
+    Band,
+    Choice,
+    Foreign,
+    Lane,
+    Point,
+    Quoted,
+    Row,
+    Said,
+    View,
+    page_language,
+)
+from inbond.report.roundtable_words import Words, words_for
+from inbond.roundtable.session import Result, Sentence, Session, Status
+
+_NOT_VOTES: Final[tuple[Status, ...]] = ("abstained", "refused", "invalid", "timeout", "error")
+_SMALL: Final = 4_000_000_000
+_MOST_TIED: Final = 4
+
+
+def view(session: Session) -> View:
+    """All that the page, the Markdown and the terminal say of a session, finished or not."""
+    lang = page_language(session.question.language, session.question.text)
+    words = words_for(lang)
+    places = Places(session, words)
+    result = session.result
+    lanes = _lanes(session, places)
+    answer, note, ahead = _answer(places, result)
+    summary = session.summary
+    return View(
+        id=session.id,
+        version=session.version,
+        lang=lang,
+        words=words,
+        question=places.foreign(session.question.text),
+        opened=_moment(session.opened_at, lang),
+        answered=result is not None and result.winner is not None,
+        outcome=result.outcome if result is not None else "unfinished",
+        answer=answer,
+        answer_note=note,
+        ahead=ahead,
+        count=_count(session, words),
+        seated=len(session.seats),
+        voted=result.voted if result is not None else 0,
+        rows=_rows(session, places),
+        lanes=lanes,
+        before=_bands(lanes, places, first=True),
+        after=_bands(lanes, places, first=False) if session.rounds_held > 1 else (),
+        lanes_said=_lanes_said(session, lanes, words),
+        summary=_said(summary.sentences if summary else (), places),
+        summary_note=_summary_note(session, words),
+        summary_why=places.foreign(summary.why_code if summary else ""),
+        strongest=_strongest(session, places),
+        dissent=_said(summary.dissent if summary else (), places),
+        points=_points(session, places),
+        ill_posed=_ill_posed(session, places),
+        chairs=chairs(session, places),
+        method=_method(session, words, lang),
+        digest=session.digest,
+        rounds_held=session.rounds_held,
+    )
+
+
+# The answer -----------------------------------------------------------------------------------------------
+
+
+def _answer(places: Places, result: Result | None) -> tuple[Foreign, str, str]:
+    """The winner's label, or what there is instead; what the outcome means; who is ahead if nobody won."""
+    words = places.words
+    if result is None:
+        return Foreign(words("no_answer")), words("means_unfinished"), ""
+    note = words(f"means_{result.outcome}")
+    if result.winner is not None:
+        return places.choice(result.winner).label, note, ""
+    best = max(result.tally.values(), default=0)
+    labels = [
+        each.label for each in places.session.question.options if best and result.tally[each.id] == best
+    ]
+    told = words("tied" if result.outcome == "tie" else "ahead", labels=words("and").join(labels))
+    level = result.outcome == "tie" and len(labels) <= _MOST_TIED
+    answer = " : ".join([str(best)] * len(labels)) if level else words("no_answer")
+    return Foreign(answer), note, told if labels else ""
+
+
+def _count(session: Session, words: Words) -> str:
+    """Both denominators, and what became of the others."""
+    statuses = [seat.last.status if seat.last is not None else "waiting" for seat in session.seats]
+    told = words("denominators", seated=len(statuses), voted=statuses.count("voted"))
+    others = [
+        words("counted", count=statuses.count(status), status=words(status))
+        for status in (*_NOT_VOTES, "waiting")
+        if status in statuses
+    ]
+    return words("others", told=told, others=words("and").join(others)) if others else told
+
+
+def _rows(session: Session, places: Places) -> tuple[Row, ...]:
+    result = session.result
+    if result is None:
+        return ()
+    return tuple(
+        Row(
+            places.choice(option.id),
+            result.round1.get(option.id, 0),
+            result.tally.get(option.id, 0),
+            option.id == result.winner,
+        )
+        for option in session.question.options
+    )
+
+
+# The lanes ------------------------------------------------------------------------------------------------
+
+
+def _lanes(session: Session, places: Places) -> tuple[Lane, ...]:
+    """One for each seat, in their order; a column is in the order of the options, no vote last."""
+    votes = {seat.name: (places.vote(seat, 1), places.final(seat)) for seat in session.seats}
+    firsts = _placed({name: first for name, (first, _) in votes.items()}, places)
+    seconds = _placed({name: second for name, (_, second) in votes.items()}, places)
+    return tuple(
+        Lane(
+            name,
+            places.mark(name),
+            places.anchor(name),
+            first,
+            second,
+            firsts[name],
+            seconds[name],
+            first != second,
+        )
+        for name, (first, second) in votes.items()
+    )
+
+
+def _placed(choices: Mapping[str, Choice], places: Places) -> dict[str, int]:
+    """Each seat's place in a column, where every option that has votes begins with a line of its own."""
+    found: dict[str, int] = {}
+    place = 0
+    for slot in places.slots:
+        names = [name for name, choice in choices.items() if choice.slot == slot]
+        for number, name in enumerate(names, start=1):
+            found[name] = place + number
+        place += len(names) + 1 if names else 0
+    return found
+
+
+def _bands(lanes: Sequence[Lane], places: Places, *, first: bool) -> tuple[Band, ...]:
+    bands = []
+    for slot in places.slots:
+        inside = tuple(lane for lane in lanes if (lane.first if first else lane.second).slot == slot)
+        if inside:
+            bands.append(Band(inside[0].first if first else inside[0].second, inside))
+    return tuple(bands)
+
+
+def _lanes_said(session: Session, lanes: Sequence[Lane], words: Words) -> str:
+    if session.rounds_held < 2:
+        return words("one_round")
+    changed = sum(lane.changed for lane in lanes)
+    return words("lanes_said", changed=changed, seated=len(lanes))
+
+
+# What was said --------------------------------------------------------------------------------------------
+
+
+def _said(sentences: Iterable[Sentence], places: Places) -> tuple[Said, ...]:
+    return tuple(
+        Said(places.foreign(each.text), tuple(places.quoted(c.seat, c.round, c.claim) for c in each.cites))
+        for each in sentences
+    )
+
+
+def _summary_note(session: Session, words: Words) -> str:
+    if session.summary is None:
+        return words("no_summary")
+    by = session.summary.by
+    return words("summary_code") if by == "code" else words("summary_by", by=by)
+
+
+def _strongest(session: Session, places: Places) -> tuple[tuple[Choice, Quoted], ...]:
+    found = session.summary.strongest if session.summary is not None else {}
+    return tuple(
+        (places.choice(option.id), places.quoted(cite.seat, cite.round, cite.claim))
+        for option in session.question.options
+        if (cite := found.get(option.id)) is not None
+    )
+
+
+def _points(session: Session, places: Places) -> tuple[Point, ...]:
+    return tuple(
+        Point(
+            each.seat,
+            places.mark(each.seat),
+            places.anchor(each.seat),
+            places.choice(each.was),
+            places.choice(each.now),
+            places.quoted(each.by, 1, each.claim) if each.by is not None else None,
+            places.foreign(each.quote),
+            each.bandwagon,
+            each.margin,
+        )
+        for each in session.turning_points
+    )
+
+
+def _ill_posed(session: Session, places: Places) -> tuple[tuple[str, Foreign], ...]:
+    told = []
+    for seat in session.seats:
+        said = [
+            turn.ballot.ill_posed for turn in seat.turns if turn.ballot is not None and turn.ballot.ill_posed
+        ]
+        if said:
+            told.append((seat.name, places.foreign(said[-1])))
+    return tuple(told)
+
+
+# How it was done ------------------------------------------------------------------------------------------
+
+
+def _moment(at: float, lang: str) -> str:
+    form = "%Y年%-m月%-d日 %H:%M UTC" if lang == "ja" else "%-d %B %Y, %H:%M UTC"
+    return datetime.fromtimestamp(at, UTC).strftime(form)
+
+
+def _method(session: Session, words: Words, lang: str) -> tuple[tuple[str, str], ...]:
+    turns = [turn for seat in session.seats for turn in seat.turns]
+    tokens = sum(turn.prompt_tokens + turn.completion_tokens for turn in turns)
+    small = sum(1 for seat in session.seats if seat.parameters is not None and seat.parameters < _SMALL)
+    seconds = f"{session.seconds:,.1f}"
+    rows: list[tuple[str, str]] = [(words("m_first"), words("m_first_is"))]
+    rows.append((words("m_names"), words("m_names_is")))
+    rows.append((words("m_order"), words("m_order_is")))
+    if session.rounds_held > 1:
+        rows.append((words("m_second"), words("m_second_is")))
+    rows.append((words("m_rounds"), words("m_rounds_is", held=session.rounds_held, most=session.rounds)))
+    if session.stopped:
+        rows.append((words("m_stopped"), session.stopped))
+    if small:
+        rows.append((words("m_small"), words("m_small_is", count=small, seated=len(session.seats))))
+    rows.append((words("m_limit"), words("m_limit_is")))
+    rows.append((words("m_timeout"), words("m_seconds", seconds=f"{session.timeout_s:g}")))
+    cost = f"{session.cost_usd:,.4f}"
+    calls = sum(turn.calls for turn in turns)
+    rows.append((words("m_cost"), words("m_cost_is", cost=cost, tokens=f"{tokens:,}", calls=calls)))
+    rows.append((words("m_time"), words("m_seconds", seconds=seconds)))
+    rows.append((words("m_opened"), _moment(session.opened_at, lang)))
+    if session.resumed:
+        rows.append((words("m_resumed"), words("m_resumed_is", count=session.resumed)))
+    rows.append((words("m_code"), f"Inbond {session.version}"))
+    return tuple(rows)
