@@ -21,8 +21,8 @@ from inbond.guard.body import Body
 from inbond.guard.budget import Usage, bounds, claims
 from inbond.guard.callers import Limits, parse_callers
 from inbond.guard.config import ModelPolicy
+from inbond.guard.envelopes import Binding, Opened, open_sealed, seal
 from inbond.guard.receipts import Draft, Stamp
-from inbond.guard.sealing import Binding, Opened, open_sealed, seal
 from inbond.guard.sealing_keys import fresh_ring
 from inbond.guard.tags import Scanner, Tags
 from inbond.ledger import issuer_keys, receipts

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from inbond.digest import of_bytes
 from inbond.errors import InputError, UnwritableError
 from inbond.guard.conversation import prefixes
-from inbond.guard.sealing import ENVELOPE, Binding, Opened, Ring, SealKey, new_key, open_sealed, seal
+from inbond.guard.envelopes import ENVELOPE, Binding, Opened, Ring, SealKey, new_key, open_sealed, seal
 from inbond.guard.sealing_keys import Lifetimes, fresh_ring, open_ring, turned
 
 NOW = 1_790_000_000.0

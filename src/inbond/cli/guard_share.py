@@ -14,8 +14,8 @@ from inbond.errors import InputError
 
 if TYPE_CHECKING:
     from inbond.guard.detect.memory import Memory
-    from inbond.guard.share import SharedKey
     from inbond.guard.state import State
+    from inbond.guard.stix import SharedKey
     from inbond.workspace import Workspace
 
 _PRIVATE = 0o600
@@ -52,7 +52,7 @@ def share(
         raise InputError(
             expected="either --out FILE or --read FILE", found="both" if out else "neither", fix="give one"
         )
-    from inbond.guard.share import SharedKey
+    from inbond.guard.stix import SharedKey
 
     workspace, shown, secret = open_workspace(home), Output(as_json, quiet), SharedKey(_bytes(key))
     if read is not None:
@@ -68,7 +68,7 @@ def _write(
 ) -> tuple[dict[str, Any], str]:
     from inbond.guard import sharing
     from inbond.guard.detect.judge import judge
-    from inbond.guard.share import Tlp, bundle, campaign_of
+    from inbond.guard.stix import Tlp, bundle, campaign_of
     from inbond.workspace import write_bytes
 
     levels: dict[str, Tlp] = {level: level for level in get_args(Tlp)}

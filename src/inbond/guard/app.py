@@ -14,6 +14,7 @@ from aiohttp import web
 from inbond.guard import gauges, outgoing, refusals, sending
 from inbond.guard.callers import Callers
 from inbond.guard.config import GuardConfig
+from inbond.guard.envelopes import Ring
 from inbond.guard.layers import Layers
 from inbond.guard.metrics import Metrics
 from inbond.guard.observe import Observer
@@ -23,7 +24,6 @@ from inbond.guard.refusals import Refusal
 from inbond.guard.relay import Relay
 from inbond.guard.reservations import Reservations
 from inbond.guard.sealer import Sealer
-from inbond.guard.sealing import Ring
 from inbond.guard.sealing_keys import fresh_ring
 from inbond.guard.seen import Seen
 from inbond.guard.standing import Standings

@@ -13,8 +13,8 @@ from typing import Any, Final, final
 
 from inbond.digest import Digest
 from inbond.guard.conversation import messages, prefixes
+from inbond.guard.envelopes import ENVELOPE, MARK, Opened, Outcome
 from inbond.guard.hiding import DETAILS, EMPTIED, SUMMARIES, TEXT_FIELDS, Form, payload
-from inbond.guard.sealing import ENVELOPE, MARK, Opened, Outcome
 from inbond.guard.wire import Route
 
 Json = dict[str, Any]

@@ -13,10 +13,10 @@ from inbond.digest import Digest
 from inbond.guard.callers import Caller
 from inbond.guard.config import ModelPolicy
 from inbond.guard.conversation import prefixes
+from inbond.guard.envelopes import RANDOM_BYTES, Binding, Opened, Ring, open_sealed, seal
 from inbond.guard.handback import HandedBack, handed_back
 from inbond.guard.hiding import Hiding
 from inbond.guard.reasoning import hiding_for
-from inbond.guard.sealing import RANDOM_BYTES, Binding, Opened, Ring, open_sealed, seal
 from inbond.guard.wire import Asked
 
 NOTE: Final = {"inbond-reasoning": "dropped"}

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final, final
 
 from inbond.errors import InputError
-from inbond.guard.sealing import KEY_BYTES, Ring, SealKey, new_key
+from inbond.guard.envelopes import KEY_BYTES, Ring, SealKey, new_key
 from inbond.workspace import PRIVATE_DIR, PRIVATE_FILE, locked, write_json, writing
 
 _DAY_S: Final = 86_400.0

@@ -8,7 +8,7 @@ from typing import Any, final
 from inbond.guard.actions import Tier
 from inbond.guard.budget import Usage
 from inbond.guard.callers import Caller
-from inbond.guard.sealing import Outcome
+from inbond.guard.envelopes import Outcome
 
 
 @final
@@ -27,7 +27,7 @@ class Seen:
     sealed: Outcome | None = None
     """The gravest outcome of the sealed reasoning that was handed back; None where none was."""
     foreign: tuple[int, ...] = ()
-    """The numbers of envelopes that were sealed for strangers, each once (``sealing.Opened``)."""
+    """The numbers of envelopes that were sealed for strangers, each once (``envelopes.Opened``)."""
     error_bytes: int = 0
     """How long an upstream's error was that nobody was shown: it may hold reasoning, and prompts."""
     tier: Tier = 0

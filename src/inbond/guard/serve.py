@@ -19,10 +19,10 @@ from inbond.guard import heap, sealing_keys
 from inbond.guard.app import Gateway
 from inbond.guard.callers_file import NOBODY, CallersFile
 from inbond.guard.config import GuardConfig
+from inbond.guard.envelopes import Ring
 from inbond.guard.observe import Observer
 from inbond.guard.receipts import Issuer
 from inbond.guard.reservations import Reservations
-from inbond.guard.sealing import Ring
 from inbond.guard.seen import Seen
 from inbond.guard.standing import Standings
 from inbond.guard.state import State

@@ -13,8 +13,8 @@ from inbond.guard.actions import TIERS
 from inbond.guard.detect import templates
 from inbond.guard.detect.judge import Cluster, Judgement
 from inbond.guard.detect.memory import Memory
-from inbond.guard.share import Finding, SharedKey, tokens
 from inbond.guard.sighted import Sighted
+from inbond.guard.stix import Finding, SharedKey, tokens
 
 TOLD: Final = TIERS[2]
 """The tier from which a cluster is told of."""

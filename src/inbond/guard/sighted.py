@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, final, get_args
 
 from inbond.errors import InputError
-from inbond.guard.share import EXTENSION, MOST_DAYS, NAMED, Tlp, levels, need_stix2
+from inbond.guard.stix import EXTENSION, MOST_DAYS, NAMED, Tlp, levels, need_stix2
 
 SIGHTED: Final = "guard.sighted"
 MOST_TOKENS: Final = 256

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from inbond.guard.detect import capital
 from inbond.guard.detect.columns import runs
-from inbond.guard.detect.evidence import NOTHING
+from inbond.guard.detect.e_values import NOTHING
 from inbond.guard.detect.families import FAMILIES, PAYMENT
 from inbond.guard.detect.memory import Accounts, Memory, Table
 

@@ -18,7 +18,7 @@ import numpy as np
 from inbond.guard.detect import capital, words
 from inbond.guard.detect.capital import DAY_S
 from inbond.guard.detect.clusters import KINDS, Flags, Groups, Hashes, Kind, groups
-from inbond.guard.detect.evidence import (
+from inbond.guard.detect.e_values import (
     NOTHING,
     Numbers,
     one_family,

@@ -16,7 +16,7 @@ import numpy as np
 from inbond.digest import Digest, of_value
 from inbond.guard.detect.capital import DAY_S, PARTS, of_cards, of_sums
 from inbond.guard.detect.clusters import Group
-from inbond.guard.detect.evidence import NOTHING, one_family, share_of, threshold, two_families, two_means
+from inbond.guard.detect.e_values import NOTHING, one_family, share_of, threshold, two_families, two_means
 from inbond.guard.detect.families import ELICITATION, FAMILIES, PAYMENT, REPLAY, TEMPLATE, logarithm
 
 FDR: Final = Decimal("0.01")

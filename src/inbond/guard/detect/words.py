@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from inbond.guard.detect.clusters import Group, Kind
-from inbond.guard.detect.evidence import decimals
+from inbond.guard.detect.e_values import decimals
 from inbond.guard.detect.families import FAMILIES, PAYMENT, TEMPLATE, VERSION, WHOLE
 from inbond.guard.detect.memory import Account
 from inbond.guard.detect.replaying import CARRIES, OUTCOMES, OWN, Look, Own, Shown, Sums, facts_of, needed

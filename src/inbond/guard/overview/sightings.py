@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final, final, get_args
 
 from inbond.guard.appeals import said_at
-from inbond.guard.share import Tlp
+from inbond.guard.stix import Tlp
 from inbond.report.guard_view import Sighting
 from inbond.report.text import clip
 

@@ -23,7 +23,7 @@ from inbond.guard.detect.capital import (
     of_cards,
     opened,
 )
-from inbond.guard.detect.evidence import (
+from inbond.guard.detect.e_values import (
     capacity,
     decimals,
     one_family,

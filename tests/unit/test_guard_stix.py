@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inbond.errors import InputError
-from inbond.guard import share, sighted
+from inbond.guard import sighted, stix
 from inbond.guard.marks import About, read
-from inbond.guard.share import Finding, SharedKey
 from inbond.guard.sketch import EMPTY
+from inbond.guard.stix import Finding, SharedKey
 
 KEY, OTHER = SharedKey(b"k" * 32), SharedKey(b"o" * 32)
 AT = datetime(2026, 11, 22, 10, tzinfo=UTC)
@@ -39,11 +39,11 @@ def finding(name: str = "c1", text: str = WORDS) -> Finding:
 
 
 def likeness(seen: sighted.Sighted, text: str = WORDS, key: SharedKey = KEY) -> float:
-    return seen.likeness(share.tokens(template(text), key))
+    return seen.likeness(stix.tokens(template(text), key))
 
 
-def told(*findings: Finding, key: SharedKey = KEY, tlp: share.Tlp = "amber", days: int = 30) -> bytes:
-    return share.bundle(findings or (finding(),), "例の会社", key, AT, days=days, tlp=tlp)
+def told(*findings: Finding, key: SharedKey = KEY, tlp: stix.Tlp = "amber", days: int = 30) -> bytes:
+    return stix.bundle(findings or (finding(),), "例の会社", key, AT, days=days, tlp=tlp)
 
 
 def test_a_bundle_is_valid_stix_that_says_who_how_sure_and_until_when() -> None:
@@ -78,7 +78,7 @@ def test_another_provider_knows_the_template_again_though_its_slots_differ() -> 
     assert 0.2 < likeness(seen, slots) < 1.0
     assert likeness(seen, "translate this recipe for a cake with cherries into Dutch please") == 0.0
     assert (seen.provider, seen.accounts, seen.tlp) == ("例の会社", 40, "amber")
-    assert seen.campaign == share.campaign_of(finding(), "例の会社", KEY)
+    assert seen.campaign == stix.campaign_of(finding(), "例の会社", KEY)
     assert seen.families == ("coordination.payment", "template")
 
 
@@ -138,8 +138,8 @@ def test_no_id_in_a_bundle_can_be_tested_by_guessing_without_the_key() -> None:
 
 def test_a_campaign_keeps_its_name_while_its_template_does() -> None:
     one, later = finding(CARD), replace(finding(CARD), requests=9_000, pieces=(*template()[:1], 5, 6))
-    assert share.campaign_of(one, "P", KEY) == share.campaign_of(later, "P", KEY)
-    assert share.campaign_of(one, "P", KEY) != share.campaign_of(one, "Q", KEY)
+    assert stix.campaign_of(one, "P", KEY) == stix.campaign_of(later, "P", KEY)
+    assert stix.campaign_of(one, "P", KEY) != stix.campaign_of(one, "Q", KEY)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_it_takes_several_pieces_to_be_alike(shared: int, other: int, alike: flo
 def test_a_bundle_of_a_million_tokens_resembles_nothing() -> None:
     value = json.loads(told())
     (indicator,) = [item for item in value["objects"] if item["type"] == "indicator"]
-    indicator["extensions"][share.EXTENSION]["tokens"] = [f"{n:032x}" for n in range(257)]
+    indicator["extensions"][stix.EXTENSION]["tokens"] = [f"{n:032x}" for n in range(257)]
     with pytest.raises(InputError) as caught:
         sighted.read("x", json.dumps(value).encode(), AT)
     assert caught.value.found.endswith(" with more than 256 tokens")
@@ -214,5 +214,5 @@ def test_nonsense_is_an_error_of_its_own_kind(data: bytes) -> None:
 
 @given(st.sets(st.integers(1, 2**48), max_size=40))
 def test_a_token_for_each_piece_and_another_under_each_key(found: set[int]) -> None:
-    assert len(share.tokens(found, KEY)) == len(found)
-    assert not share.tokens(found, KEY) & share.tokens(found, OTHER)
+    assert len(stix.tokens(found, KEY)) == len(found)
+    assert not stix.tokens(found, KEY) & stix.tokens(found, OTHER)
