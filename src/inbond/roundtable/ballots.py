@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, final
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, final
 
 Effect = Literal["adopted", "rebutted", "unmoved"]
 MOST_CLAIMS = 3
@@ -36,7 +37,7 @@ class Ballot:
     """A seat's reply in one round. ``vote`` is an option's id; None where it abstains, and then
     ``abstain_reason`` says why. ``confidence`` is its own, from 0 to 1. ``ill_posed`` says what is wrong with
     the question, where the seat says so. In round 2 ``influences`` and ``rebuttal`` (of the strongest claim
-    against it) come in."""
+    against it, which ``rebuts`` names: seat label and claim's id) come in."""
 
     reasoning: str
     claims: tuple[Claim, ...]
@@ -47,3 +48,15 @@ class Ballot:
     ill_posed: str = ""
     influences: tuple[Influence, ...] = ()
     rebuttal: str = ""
+    rebuts: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields, in the order in which a seat is asked for them."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Ballot:
+        """Reads ``to_json``. Raises KeyError or TypeError for anything else."""
+        claims = tuple(Claim(**each) for each in value["claims"])
+        influences = tuple(Influence(**each) for each in value["influences"])
+        return cls(**{**value, "claims": claims, "influences": influences})

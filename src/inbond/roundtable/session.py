@@ -48,6 +48,7 @@ class Seat:
     persona: str = ""
     temperature: float = 0.7
     parameters: int | None = None
+    max_tokens: int = 1500
     turns: tuple[Turn, ...] = ()
 
     @property
@@ -120,6 +121,8 @@ class Result:
     voted: int
     statuses: Mapping[Status, int]
     sentence: str
+    ill_posed: int = 0
+    """Seats that say that the question is wrong as it is put."""
 
 
 @final
@@ -143,6 +146,8 @@ class Session:
     turning_points: tuple[TurningPoint, ...] = ()
     summary: Summary | None = None
     resumed: int = 0
+    in_flight: tuple[str, ...] = ()
+    """Names of those that are being asked now, for who looks on."""
     cost_usd: float = 0.0
     seconds: float = 0.0
     digest: str = ""

@@ -1,0 +1,74 @@
+"""Whether a reply is in the language of the question. Pure; "cannot tell" counts as right.
+
+Languages with a script of their own are told by it. Those in Latin letters are told by py3langid where it is
+installed; a language and its next of kin are not held apart.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping
+from typing import Final
+
+from inbond.engine.languages import tell
+from inbond.errors import MissingExtraError
+
+_SCRIPTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "am": ("ETHIOPIC",),
+    "ar": ("ARABIC",),
+    "bg": ("CYRILLIC",),
+    "bn": ("BENGALI",),
+    "el": ("GREEK",),
+    "fa": ("ARABIC",),
+    "he": ("HEBREW",),
+    "hi": ("DEVANAGARI",),
+    "ja": ("HIRAGANA", "KATAKANA", "CJK"),
+    "ko": ("HANGUL", "CJK"),
+    "ru": ("CYRILLIC",),
+    "ta": ("TAMIL",),
+    "th": ("THAI",),
+    "uk": ("CYRILLIC",),
+    "ur": ("ARABIC",),
+    "zh": ("CJK",),
+}
+_LATIN: Final = re.compile(
+    "af|ca|cs|cy|da|de|en|es|et|eu|fi|fr|ga|hr|hu|id|is|it|lt|lv|ms|nb|nl|no|pl|pt|ro|sk|sl|sq|sv|sw|tr|vi"
+)
+_KIN: Final = ("nb no nn da", "id ms jv", "hr bs sr sl", "cs sk", "es gl ca an pt", "nl af")
+_LEAST: Final = 20
+_LEAST_LATIN: Final = 80
+_SHARE: Final = 0.4
+
+
+def is_wrong(text: str, language: str) -> bool:
+    """Whether ``text`` is surely not in this language (ISO 639-1). False for what is short, or not known."""
+    scripts = Counter(
+        unicodedata.name(each, "?").split(" ")[0].split("-")[0] for each in text if each.isalpha()
+    )
+    letters = scripts.total()
+    if language in _SCRIPTS:
+        own = sum(scripts[script] for script in _SCRIPTS[language])
+        if letters < _LEAST // 2 or (letters < _LEAST and own):
+            return False
+        kana = scripts["HIRAGANA"] + scripts["KATAKANA"]
+        if language == "ja" and own >= _LEAST and kana == 0:
+            return True
+        if language == "zh" and kana > own / 4:
+            return True
+        return own < _SHARE * letters
+    if _LATIN.fullmatch(language) is None or letters < _LEAST:
+        return False
+    if scripts["LATIN"] < _SHARE * letters:
+        return True
+    return letters >= _LEAST_LATIN and _told_otherwise(text, language)
+
+
+def _told_otherwise(text: str, language: str) -> bool:
+    try:
+        found = tell(text)
+    except MissingExtraError:
+        return False
+    kin = next((set(each.split()) for each in _KIN if language in each.split()), {language})
+    return found is not None and found not in kin

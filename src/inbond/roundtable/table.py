@@ -1,0 +1,271 @@
+"""Runs a session: asks what is due, keeps what came, and asks again until nothing is due.
+
+All that happens is in the transcript before anything follows from it. So a session that was killed is gone on
+with by the same loop, and at most what was in flight is asked again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, final
+
+from inbond import __version__
+from inbond.digest import of_value
+from inbond.errors import InbondError, InputError, TamperedError, TeacherError
+from inbond.roundtable import transcript
+from inbond.roundtable.due import Ask, Note, due
+from inbond.roundtable.ladder import MOST_READ
+from inbond.roundtable.protocol import SUMMARY, WRITER, Opened, State, fold, session, step
+from inbond.roundtable.question import Question
+from inbond.roundtable.session import Seat, Session
+from inbond.roundtable.transcript import Transcript
+from inbond.roundtable.verdict import verdict_of
+from inbond.teachers.protocols import Completes, Price, Reply, Request
+
+MOST_SEATS: Final = 100
+_KEPT_OF_LONG: Final = 4_096
+_TOLD: Final = 500
+
+Progress = Callable[[Session], None]
+Clock = Callable[[], float]
+
+
+def session_id(question: Question, at: float) -> str:
+    """The name of a session: its day (UTC) and the beginning of its question's digest."""
+    day = time.strftime("%Y-%m-%d", time.gmtime(at))
+    return f"{day}-{of_value(question.to_json()).removeprefix('sha256:')[:8]}"
+
+
+async def run(
+    question: Question,
+    seats: Sequence[Seat],
+    teachers: Mapping[str, Completes],
+    folder: Path,
+    *,
+    writer: tuple[str, Completes] | None = None,
+    rounds: int = 2,
+    timeout_s: float = 120.0,
+    seed: int = 0,
+    on_progress: Progress | None = None,
+    clock: Clock = time.time,
+) -> Session:
+    """Holds a session and keeps its transcript in ``folder``, whose name is the session's.
+
+    ``teachers`` answer for the seats, by their names; a seat without one fails, and is counted as failed.
+    ``writer`` is who sums up, by the name that the page gives it; None: code does. ``timeout_s`` is for one
+    seat's whole round, its calls added up; waiting for a turn at a shared teacher is not counted.
+    ``on_progress`` is given the session as it stands after each change. Raises InputError for seats that
+    cannot be, or a session that is there already, and UnwritableError. A seat's failure is never raised.
+    """
+    _check(seats, rounds, timeout_s)
+    at = clock()
+    name = writer[0] if writer is not None else None
+    opened = Opened(
+        folder.name, __version__, question, tuple(seats), name, rounds, float(timeout_s), seed, at
+    )
+    with transcript.create(folder / transcript.NAME) as kept:
+        kept.append([("opened", opened.to_json())], at)
+        table = _Table(kept, teachers, writer[1] if writer is not None else None, on_progress, clock)
+        return await table.hold()
+
+
+async def resume(
+    folder: Path,
+    teachers: Mapping[str, Completes],
+    *,
+    writer: Completes | None = None,
+    on_progress: Progress | None = None,
+    clock: Clock = time.time,
+) -> Session:
+    """Goes on with a session that was cut off; one that is closed is given back as it is. Raises
+    TamperedError for a transcript that was changed, InputError where there is none or another process is at
+    work on it."""
+    with transcript.reopen(folder / transcript.NAME) as kept:
+        state = fold(kept.events)
+        if state.verdict is not None:
+            return _checked(state)
+        kept.append([("resumed", {})], clock())
+        return await _Table(kept, teachers, writer, on_progress, clock).hold()
+
+
+def replay(folder: Path) -> Session:
+    """The session as its transcript tells it; asks nobody. Raises as ``transcript.read``, and TamperedError
+    when the verdict in it is not the one that its votes come to."""
+    return _checked(fold(transcript.read(folder / transcript.NAME)))
+
+
+def opened(folder: Path) -> Opened:
+    """How a session began: whom to seat again to go on with it. Raises as ``replay``."""
+    return fold(transcript.read(folder / transcript.NAME)).opened
+
+
+def _checked(state: State) -> Session:
+    found = session(state)
+    if state.verdict is not None:
+        counted = None if found.result is None else verdict_of(found, state.verdict.get("facts", ""))
+        if counted is None or counted.to_json() != state.verdict:
+            raise TamperedError(
+                expected="the verdict that the votes in the transcript come to",
+                found=f"{state.verdict.get('outcome')!r:.40}, which they do not",
+                fix="take the transcript from a copy: one that was changed by hand proves nothing",
+            )
+    return found
+
+
+def _check(seats: Sequence[Seat], rounds: int, timeout_s: float) -> None:
+    names = [seat.name for seat in seats]
+    wrong = None
+    if not 0 < len(seats) <= MOST_SEATS:
+        wrong = f"1 to {MOST_SEATS} seats", str(len(seats)), "give each seat with --seat NAME=URI"
+    elif len(set(names)) < len(names) or not all(name.strip() for name in names):
+        twice = next((name for name in names if names.count(name) > 1), "")
+        wrong = "seats with names that differ", repr(twice), "give each seat a name of its own"
+    elif rounds not in (1, 2):
+        wrong = "one round or two", str(rounds), "more rounds make panels worse, not better"
+    elif not 0 < timeout_s <= 86_400:
+        wrong = "a time of up to a day for a seat's round", f"{timeout_s} s", "give seconds with --timeout"
+    if wrong is not None:
+        raise InputError(expected=wrong[0], found=wrong[1], fix=wrong[2])
+
+
+@final
+class _Table:
+    """One session while it runs."""
+
+    def __init__(
+        self,
+        kept: Transcript,
+        teachers: Mapping[str, Completes],
+        writer: Completes | None,
+        on_progress: Progress | None,
+        clock: Clock,
+    ) -> None:
+        self._kept = kept
+        self._teachers = teachers
+        self._writer = writer
+        self._on_progress = on_progress
+        self._clock = clock
+        self._state = fold(kept.events)
+        everybody = [*teachers.values(), *([writer] if writer is not None else [])]
+        self._turns = {id(each): asyncio.Semaphore(max(1, each.concurrency)) for each in everybody}
+        self._busy: dict[tuple[int, str], asyncio.Task[None]] = {}
+        self._waited_s: dict[tuple[int, str], float] = {}
+
+    async def hold(self) -> Session:
+        """Until nothing is due. What is in flight when this is cancelled is asked again on resuming."""
+        try:
+            while self._go_on():
+                done, _ = await asyncio.wait(self._busy.values(), return_when=asyncio.FIRST_COMPLETED)
+                self._busy = {key: task for key, task in self._busy.items() if task not in done}
+                for task in done:
+                    task.result()
+        finally:
+            for task in self._busy.values():
+                task.cancel()
+            await asyncio.gather(*self._busy.values(), return_exceptions=True)
+        return session(self._state)
+
+    def _go_on(self) -> bool:
+        """Notes all that follows, begins all calls that are due, and says whether any is under way."""
+        while notes := [each for each in due(self._state) if isinstance(each, Note)]:
+            self._append([(note.kind, note.body) for note in notes])
+        for each in due(self._state):
+            key = (each.round, each.seat) if isinstance(each, Ask) else None
+            if isinstance(each, Ask) and key is not None and key not in self._busy:
+                self._busy[key] = asyncio.create_task(self._ask(each))
+        return bool(self._busy)
+
+    def _append(self, entries: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+        for event in self._kept.append(entries, self._clock()):
+            self._state = step(self._state, event)
+        if self._on_progress is not None:
+            self._on_progress(session(self._state))
+
+    async def _ask(self, ask: Ask) -> None:
+        """One call, from its waiting to its answer in the transcript."""
+        teacher = self._writer if ask.round == SUMMARY else self._teachers.get(ask.seat)
+        if teacher is None:
+            self._append([("asked", ask.body(len(self._state.calls)))])
+            self._append([("failed", _unreachable(len(self._state.calls) - 1, ask))])
+            return
+        key = (ask.round, ask.seat)
+        left_s = max(0.0, ask.left_s - self._waited_s.get(key, 0.0))
+        wait_s = min(ask.wait_s, left_s)
+        self._waited_s[key] = self._waited_s.get(key, 0.0) + wait_s
+        await asyncio.sleep(wait_s)
+        async with self._turns[id(teacher)]:
+            call = len(self._state.calls)
+            self._append([("asked", ask.body(call))])
+            kind, body = await _answer(teacher, ask, left_s - wait_s)
+            self._append([(kind, {"call": call, **body})])
+
+
+async def _answer(teacher: Completes, ask: Ask, left_s: float) -> tuple[str, dict[str, Any]]:
+    """The event that a call comes to. Whatever a teacher raises is a failure of its seat, and no other's."""
+    request = Request(teacher.identity, ask.messages, ask.sampling, form=ask.form)
+    began = time.monotonic()
+    try:
+        async with asyncio.timeout(left_s):
+            reply = await teacher.complete(request)
+    except TimeoutError:
+        said = f"no answer within the {left_s:.0f} s that were left of its time"
+        return "failed", _failure("timeout", said, time.monotonic() - began)
+    except TeacherError as error:
+        spent = error.spent or (0, 0)
+        cost = teacher.price.cost(*spent)
+        said = f"{error.found}"
+        seconds = time.monotonic() - began
+        return "failed", _failure(error.reason, said, seconds, error.retry_after_s, spent, cost)
+    except InbondError as error:
+        return "failed", _failure("fault", str(error), time.monotonic() - began)
+    except Exception as error:  # a seat's fault, of whatever kind, must not take the others' answers along
+        said = f"{type(error).__name__}: {error}"
+        return "failed", _failure("fault", said, time.monotonic() - began)
+    return "answered", _answered(reply, teacher.price, time.monotonic() - began)
+
+
+def _answered(reply: Reply, price: Price, seconds: float) -> dict[str, Any]:
+    text = _healed(reply.text)
+    prompt, completion = reply.prompt_tokens or 0, reply.completion_tokens or 0
+    return {
+        "text": text if len(text) <= MOST_READ else text[:_KEPT_OF_LONG],
+        "characters": len(text),
+        "finish": reply.finish,
+        "model": _healed(reply.model)[:_TOLD],
+        "seconds": round(seconds, 3),
+        "cost_usd": price.cost(prompt, completion),
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+    }
+
+
+def _failure(
+    reason: str,
+    message: str,
+    seconds: float,
+    retry_after_s: float | None = None,
+    spent: tuple[int, int] = (0, 0),
+    cost_usd: float = 0.0,
+) -> dict[str, Any]:
+    return {
+        "reason": reason,
+        "message": _healed(message)[:_TOLD],
+        "seconds": round(seconds, 3),
+        "cost_usd": cost_usd,
+        "retry_after_s": retry_after_s,
+        "prompt_tokens": spent[0],
+        "completion_tokens": spent[1],
+    }
+
+
+def _unreachable(call: int, ask: Ask) -> dict[str, Any]:
+    who = "the writer" if ask.seat == WRITER and ask.round == SUMMARY else "this seat"
+    return {"call": call, **_failure("absent", f"there is no model for {who}", 0.0)}
+
+
+def _healed(text: str) -> str:
+    """Halves of letters, which JSON cannot hold, become U+FFFD."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
