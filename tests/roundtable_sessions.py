@@ -150,7 +150,7 @@ def _whole(
     points: tuple[TurningPoint, ...],
     result: Result | None,
     rounds_held: int = 2,
-    stopped: str = "both rounds were held",
+    stopped: str = "",
 ) -> Session:
     turns = [turn for seat in seats for turn in seat.turns]
     return Session(
@@ -281,7 +281,7 @@ def at_once() -> Session:
     summary = Summary("code", (Sentence("It is the Mersenne prime of exponent 31.", (Cite("One", 1, "c1"),)),),
                       {yes: Cite("One", 1, "c1")})  # fmt: skip
     return _whole("2026-11-22-once", question, seats, summary, (),
-                  _result(question, seats, "unanimous", yes, (4, 0), (4, 0)), 1, "all that voted agreed")  # fmt: skip
+                  _result(question, seats, "unanimous", yes, (4, 0), (4, 0)), 1, "all that voted agree")  # fmt: skip
 
 
 def many() -> Session:

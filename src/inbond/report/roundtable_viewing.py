@@ -22,10 +22,18 @@ from inbond.report.roundtable_view import (
 )
 from inbond.report.roundtable_words import Words, words_for
 from inbond.roundtable.session import Result, Sentence, Session, Status
+from inbond.roundtable.tally import quorum
 
 _NOT_VOTES: Final[tuple[Status, ...]] = ("abstained", "refused", "invalid", "timeout", "error")
 _SMALL: Final = 4_000_000_000
 _MOST_TIED: Final = 4
+_STOPPED: Final = {
+    "": "stopped_whole",
+    "fewer than two seats voted": "stopped_few",
+    "all that voted agree": "stopped_agreed",
+    "one round was asked for": "stopped_asked",
+}
+"""The protocol's words for why there was no further round, and ours."""
 
 
 def view(session: Session) -> View:
@@ -86,6 +94,8 @@ def _answer(places: Places, result: Result | None) -> tuple[Foreign, str, str]:
     labels = [
         each.label for each in places.session.question.options if best and result.tally[each.id] == best
     ]
+    if result.outcome == "no-quorum":
+        note += words("space") + words("votes_needed", votes=quorum(result.seated))
     told = words("tied" if result.outcome == "tie" else "ahead", labels=words("and").join(labels))
     level = result.outcome == "tie" and len(labels) <= _MOST_TIED
     answer = " : ".join([str(best)] * len(labels)) if level else words("no_answer")
@@ -216,11 +226,9 @@ def _points(session: Session, places: Places) -> tuple[Point, ...]:
 def _ill_posed(session: Session, places: Places) -> tuple[tuple[str, Foreign], ...]:
     told = []
     for seat in session.seats:
-        said = [
-            turn.ballot.ill_posed for turn in seat.turns if turn.ballot is not None and turn.ballot.ill_posed
-        ]
-        if said:
-            told.append((seat.name, places.foreign(said[-1])))
+        ballot = seat.last.ballot if seat.last is not None else None
+        if ballot is not None and ballot.ill_posed:
+            told.append((seat.name, places.foreign(ballot.ill_posed)))
     return tuple(told)
 
 
@@ -230,6 +238,11 @@ def _ill_posed(session: Session, places: Places) -> tuple[tuple[str, Foreign], .
 def _moment(at: float, lang: str) -> str:
     form = "%Y年%-m月%-d日 %H:%M UTC" if lang == "ja" else "%-d %B %Y, %H:%M UTC"
     return datetime.fromtimestamp(at, UTC).strftime(form)
+
+
+def _stopped(why: str, words: Words) -> str:
+    """Why there was no further round, in the page's language; what this table has no words for as it is."""
+    return words(_STOPPED[why]) if why in _STOPPED else why
 
 
 def _method(session: Session, words: Words, lang: str) -> tuple[tuple[str, str], ...]:
@@ -243,8 +256,8 @@ def _method(session: Session, words: Words, lang: str) -> tuple[tuple[str, str],
     if session.rounds_held > 1:
         rows.append((words("m_second"), words("m_second_is")))
     rows.append((words("m_rounds"), words("m_rounds_is", held=session.rounds_held, most=session.rounds)))
-    if session.stopped:
-        rows.append((words("m_stopped"), session.stopped))
+    if session.stopped or session.rounds_held > 1:
+        rows.append((words("m_stopped"), _stopped(session.stopped, words)))
     if small:
         rows.append((words("m_small"), words("m_small_is", count=small, seated=len(session.seats))))
     rows.append((words("m_limit"), words("m_limit_is")))
