@@ -14,14 +14,17 @@ from hypothesis import strategies as st
 from inbond.guard.detect.capital import (
     DAY_S,
     DAYS,
+    PARTS,
     SPANS_S,
     WINDOWS,
     aged,
     bet,
+    counted,
     log_e,
     none,
     of_cards,
     opened,
+    strongest,
 )
 from inbond.guard.detect.e_values import (
     capacity,
@@ -112,6 +115,30 @@ def test_a_day_in_which_a_row_was_opened_is_no_trial_of_it() -> None:
     bet(kept, 0, DAYS, ID, np.array([WHOLE]), 11 * DAY_S)
     assert (kept["sums"][0, DAYS] > 0).all()
     assert not kept["sums"][0, WINDOWS].any()
+
+
+def test_each_clock_and_span_counts_its_own_trials_and_hits() -> None:
+    start = 64 * DAY_S
+    kept = opened(none(), [ID], start)
+    for day in range(6):
+        began = start + day * DAY_S
+        kept = aged(kept, max(start, began - DAY_S), began)
+        bet(kept, 0, WINDOWS, ID, np.array([WHOLE // 2]), began)
+        bet(kept, 0, DAYS, ID, np.array([WHOLE]), began)
+    trials, hits = counted(kept, np.array([1, ID[0]], dtype=np.uint64))
+    assert trials[0].tolist() == hits[0].tolist() == [[0, 0], [0, 0]], "nobody"
+    assert trials[1].tolist() == [[6, 6], [5, 5]], "the day in which the row was opened is none"
+    assert hits[1].tolist() == [[6 * WHOLE // 2] * 2, [5 * WHOLE] * 2]
+    kept = aged(kept, start + 5 * DAY_S, start + 8 * DAY_S)
+    assert counted(kept, ID)[0].tolist() == [[[2, 6], [2, 5]]], "of the last span of 4 days"
+
+
+def test_the_clock_and_the_span_that_won_most_are_named() -> None:
+    sums = np.zeros((1, PARTS), dtype=np.int64)
+    assert strongest(sums) == (WINDOWS, 0)
+    for at, place in ((5, (WINDOWS, 1)), (8, (DAYS, 0)), (15, (DAYS, 1))):
+        sums[0, at] = at
+        assert strongest(sums) == place
 
 
 def test_capital_has_a_ceiling_and_no_overflow() -> None:

@@ -39,12 +39,12 @@ CAPITAL: Final = np.dtype(
         ("id", "<u8"),
         ("opened", "<u4"),
         ("last", "<u4"),
-        ("trials", "<u4", (2,)),
-        ("hits", "<u4", (2,)),
+        ("trials", "<u4", (_CLOCKS, len(SPANS_S), 2)),
+        ("hits", "<u4", (_CLOCKS, len(SPANS_S), 2)),
         ("sums", "<i4", (_CLOCKS, len(SPANS_S), 2, len(GRID))),
     ]
 )
-"""In order of ``id``. ``trials`` and ``hits`` (256ths) are of windows, in the longer span, older and younger;
+"""In order of ``id``. ``trials``, ``hits`` (256ths) and ``sums`` are by clock and span, older and younger;
 ``opened`` and ``last`` are windows."""
 Capital = npt.NDArray[Any]
 
@@ -64,11 +64,9 @@ def aged(kept: Capital, before: int, window: int) -> Capital:
     fresh = kept[window - kept["last"].astype(np.int64) <= IDLE_S]
     for at, span in enumerate(SPANS_S):
         for _ in range(min(2, window // span - before // span)):
-            fresh["sums"][:, :, at, OLDER] = fresh["sums"][:, :, at, YOUNGER]
-            fresh["sums"][:, :, at, YOUNGER] = 0
-            if span == SPANS_S[-1]:
-                for name in ("trials", "hits"):
-                    fresh[name][:, OLDER], fresh[name][:, YOUNGER] = fresh[name][:, YOUNGER], 0
+            for name in ("trials", "hits", "sums"):
+                fresh[name][:, :, at, OLDER] = fresh[name][:, :, at, YOUNGER]
+                fresh[name][:, :, at, YOUNGER] = 0
     return fresh
 
 
@@ -81,9 +79,9 @@ def bet(kept: Capital, family: int, clock: Clock, found: Hashes, shares: Numbers
     rows, won = at[known], shares[known]
     sums = kept["sums"][rows, clock] + bets(family)[:, won].T[:, None, None, :].astype(np.int64)
     kept["sums"][rows, clock] = np.minimum(sums, _HIGHEST)
+    kept["trials"][rows, clock] += np.uint32(1)
+    kept["hits"][rows, clock] += won.astype(np.uint32)[:, None, None]
     if clock == WINDOWS:
-        kept["trials"][rows] += 1
-        kept["hits"][rows] += won.astype(np.uint32)[:, None]
         kept["last"][rows] = window
         fresh: Hashes = found[~known & (shares > 0)]
         return fresh
@@ -115,6 +113,24 @@ def log_e(kept: Capital, found: Hashes) -> Numbers:
     at, known = places(kept, found)
     out[known] = of_sums(kept["sums"][at[known]][:, :, :, OLDER])
     return out
+
+
+def counted(kept: Capital, found: Hashes) -> tuple[Numbers, Numbers]:
+    """Of each id (ids, clocks, spans): the trials since the span before the present one began, and the hits
+    among them in 256ths; zeros where no bet was made."""
+    out = np.zeros((2, len(found), _CLOCKS, len(SPANS_S)), dtype=np.int64)
+    at, known = places(kept, found)
+    for each, name in zip(out, ("trials", "hits"), strict=True):
+        each[known] = kept[name][at[known]][..., OLDER]
+    return out[0], out[1]
+
+
+def strongest(sums: npt.NDArray[Any]) -> tuple[Clock, int]:
+    """The clock and the place in SPANS_S whose bets won most, of sums as ``of_sums`` reads them, of one row:
+    in whose trials and hits the e-value is best seen. The first of several."""
+    best = int(np.argmax(sums.reshape(PARTS))) // len(GRID)
+    clock, span = divmod(best, len(SPANS_S))
+    return (DAYS if clock else WINDOWS), span
 
 
 def of_sums(sums: npt.NDArray[Any]) -> Numbers:

@@ -121,7 +121,8 @@ class Weighed:
             return Sums()
         row = kept[at[0]]
         return Sums(
-            int(row["trials"][capital.OLDER]), int(row["hits"][capital.OLDER]),
+            int(row["trials"][capital.WINDOWS, -1, capital.OLDER]),
+            int(row["hits"][capital.WINDOWS, -1, capital.OLDER]),
             tuple(row["sums"][:, :, capital.OLDER].reshape(-1).tolist()),
         )  # fmt: skip
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from inbond.guard.detect.capital import CAPITAL, Capital, none
 from inbond.guard.marks import hashed
 
-FORMAT: Final = b"inbond.memory/3\0"
+FORMAT: Final = b"inbond.memory/4\0"
 WINDOW_S: Final = 600
 MOST_LEADERS: Final = 4
 MOST_TALKS: Final = 8
