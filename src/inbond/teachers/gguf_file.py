@@ -52,6 +52,26 @@ class GgufHead:
     metadata: dict[str, Any]
     tensors: tuple[Tensor, ...]
 
+    @property
+    def architecture(self) -> str:
+        """As llama.cpp names it, such as llama or qwen3."""
+        return str(self.metadata["general.architecture"])
+
+    @property
+    def parameters(self) -> int:
+        """Numbers in all tensors: the model's size as people name it, within a few frequencies."""
+        return sum(math.prod(tensor.shape) for tensor in self.tensors)
+
+    @property
+    def context(self) -> int | None:
+        """Tokens of the context that it was made for; None where the file does not say."""
+        return self.own("context_length")
+
+    def own(self, key: str) -> int | None:
+        """A whole number that is positive, from the metadata under the architecture's name."""
+        value = self.metadata.get(f"{self.architecture}.{key}")
+        return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
 
 def read_head(path: Path) -> GgufHead:
     """Reads and checks. Raises InputError when the file is missing, no GGUF, cut short or broken."""
