@@ -52,6 +52,11 @@ class Workspace:
         """Where the guard keeps its state and its keys; no event speaks of what is in it."""
         return self.home / "guard"
 
+    @property
+    def judgings(self) -> Path:
+        """Where judged batches of pairs are kept."""
+        return self.home / "judgings"
+
     def run(self, name: str) -> Path:
         return self.runs / name
 

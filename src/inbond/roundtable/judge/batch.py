@@ -166,7 +166,9 @@ async def ask(
     """Puts the batch to all judges at once, and judges: the batch's pairs, then the canaries. Raises
     InputError for judges that cannot be told apart, TeacherError (which judge, why) when one cannot go on,
     DecisionNeededError when the budget ends; with every reply kept, and the next call goes on from there."""
-    _check(judges)
+    check_names([judge.name for judge in judges])
+    # At temperature 0 the same model twice would be one vote counted twice.
+    _check_apart("models", [judge.teacher.identity for judge in judges])
     watch = _Watch(on_progress, {judge.name: len(batch.items(judge)) for judge in judges})
     panels = [_Panel(batch, judge, journal, how, watch) for judge in judges]
     while True:
@@ -199,18 +201,20 @@ def _judged(
     return judging.judged(pair, votes, batch.constitution)
 
 
-def _check(judges: Sequence[Judge]) -> None:
-    fix = "name each judge once, with a model of its own: --judge NAME=URI"
-    if not judges:
-        raise InputError(expected="at least one judge", found="none", fix=fix)
-    for what, values in (
-        ("names", [judge.name for judge in judges]),
-        ("models", [judge.teacher.identity for judge in judges]),
-    ):
-        for value in values:
-            if values.count(value) > 1:
-                # At temperature 0 it would be one vote counted twice.
-                raise InputError(expected=f"judges whose {what} differ", found=f"{value!r} twice", fix=fix)
+def check_names(names: Sequence[str]) -> None:
+    """Raises InputError where there is no judge, or two of one name."""
+    if not names:
+        raise InputError(expected="at least one judge", found="none", fix=_NAME_THEM)
+    _check_apart("names", names)
+
+
+def _check_apart(what: str, values: Sequence[str]) -> None:
+    for value in values:
+        if values.count(value) > 1:
+            raise InputError(expected=f"judges whose {what} differ", found=f"{value!r} twice", fix=_NAME_THEM)
+
+
+_NAME_THEM: Final = "name each judge once, with a model of its own: --judge NAME=URI"
 
 
 # One judge ---------------------------------------------------------------------------------------------
