@@ -56,10 +56,10 @@ def _told(seat: Seat) -> Iterable[str]:
 
 @cache
 def _pattern(names: tuple[str, ...]) -> re.Pattern[str]:
+    """Latin names stand between what is no Latin letter; other scripts put no spaces around them."""
     each = "|".join(map(re.escape, names))
-    return re.compile(
-        rf"(?<![^\W_])(?:{each})(?>[-. ]?[A-Za-z]*\d[A-Za-z0-9]*+)*+s?(?![A-Za-z0-9])", re.IGNORECASE
-    )
+    number = r"(?>[-. ]?[A-Za-z]*\d[A-Za-z0-9]*+)*+s?"
+    return re.compile(rf"(?<![A-Za-z0-9])(?:{each}){number}(?![A-Za-z0-9])", re.IGNORECASE)
 
 
 @cache

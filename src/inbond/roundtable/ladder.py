@@ -16,10 +16,15 @@ from typing import Any, Final, Literal, final
 
 from inbond import strict_json
 from inbond.engine.refusals import is_refusal
-from inbond.teachers.protocols import Form
+from inbond.teachers.protocols import Form, FormKind
 
-Rung = Literal["json-schema", "tool", "json-object", "line"]
-RUNGS: Final[tuple[Rung, ...]] = ("json-schema", "tool", "json-object", "line")
+Rung = Literal["json_schema", "tool", "json_object", "line"]
+RUNGS: Final[tuple[Rung, ...]] = ("json_schema", "tool", "json_object", "line")
+_KINDS: Final[Mapping[str, FormKind]] = {
+    "json_schema": "json-schema",
+    "tool": "tool",
+    "json_object": "json-object",
+}
 MOST_REASKS: Final = 2
 MOST_READ: Final = 65_536
 """Characters of a reply; a longer one is not looked through."""
@@ -50,7 +55,7 @@ Reader = Callable[[Any], tuple[Mapping[str, Any] | None, tuple[str, ...], tuple[
 
 def form_of(rung: Rung, name: str, schema: Mapping[str, Any]) -> Form | None:
     """What the host is asked to hold the reply to on this rung."""
-    return None if rung == "line" else Form.of(rung, name, schema)
+    return None if rung == "line" else Form.of(_KINDS[rung], name, schema)
 
 
 def below(rung: Rung) -> Rung | None:
@@ -67,9 +72,9 @@ def read(rung: Rung, text: str, finish: str, characters: int, reader: Reader) ->
         return Read("invalid", None, (said,))
     text = _THOUGHT.sub("", text).strip()
     found = _whole(text)
-    path: str = "json-object" if rung == "line" else rung
+    path: str = "json_object" if rung == "line" else rung
     if found is None:
-        found, path = _within(text), "json-object"
+        found, path = _within(text), "json_object"
     if found is None:
         found, path = _from_lines(text), "line"
     if found is None:

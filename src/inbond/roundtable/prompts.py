@@ -147,7 +147,7 @@ def _form(
 ) -> str:
     if rung == "line":
         return words["line_writer" if writer else "line_ballot"].strip().format(votes=votes)
-    if rung == "json-object":
+    if rung == "json_object":
         return words["described"].strip().format(schema=json.dumps(schema, ensure_ascii=False))
     return words["constrained"].strip()
 

@@ -191,7 +191,18 @@ def _read(state: State, event: Event) -> State:
         body["refused"],
         body["wrong_language"],
     )
+    if read.value is not None:
+        _check_value(state, event, read.value)
     return _changed(state, event, read=read)
+
+
+def _check_value(state: State, event: Event, value: Mapping[str, Any]) -> None:
+    """Raises what ``fold`` expects, for a value that no reading gives."""
+    round_ = next(call.round for call in state.calls if call.number == event.body["call"])
+    if round_ == SUMMARY:
+        tuple(map(summaries.sentence_from_json, value["sentences"]))
+    elif (vote := Ballot.from_json(value).vote) is not None:
+        state.opened.question.option(vote)
 
 
 def _seated(state: State, event: Event) -> State:

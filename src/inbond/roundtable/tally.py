@@ -69,9 +69,13 @@ def count(question: Question, seats: Sequence[Seat]) -> Result:
         seated=len(seats),
         voted=statuses["voted"],
         statuses=statuses,
-        sentence=_sentence(question, outcome, winner, tally, statuses),
+        sentence=_sentence(question, outcome, winner, tally, statuses) + _ill_posed(ill, len(seats)),
         ill_posed=ill,
     )
+
+
+def _ill_posed(said: int, seated: int) -> str:
+    return f" {said} of {seated} seats call the question ill-posed." if 2 * said > seated else ""
 
 
 def _votes(question: Question, seats: Sequence[Seat], turn: int) -> dict[str, int]:

@@ -18,6 +18,8 @@ from inbond.roundtable.events import Event, decode, encode, make
 from inbond.workspace import PRIVATE_DIR, PRIVATE_FILE, sync_folder, writing
 
 NAME: Final = "transcript.jsonl"
+_TO_DISK: Final = frozenset(("opened", "answered", "failed", "resumed", "closed"))
+"""What nothing else tells. All other events follow from these, so they need not outlive a power cut."""
 
 
 def read(path: Path) -> tuple[Event, ...]:
@@ -35,7 +37,8 @@ class Transcript:
         self.events: list[Event] = list(events)
 
     def append(self, entries: Sequence[tuple[str, Mapping[str, Any]]], at: float) -> Sequence[Event]:
-        """Keeps events of (kind, body) for good, in one write. Raises UnwritableError."""
+        """Keeps events of (kind, body), in one write. When this returns they survive kill -9, and answers a
+        power cut. Raises UnwritableError."""
         made: list[Event] = []
         for kind, body in entries:
             last = made[-1] if made else self.events[-1] if self.events else None
@@ -44,7 +47,8 @@ class Transcript:
         with writing(self._path):
             while data:
                 data = data[os.write(self._handle, data) :]
-            os.fsync(self._handle)
+            if any(kind in _TO_DISK for kind, _ in entries):
+                os.fsync(self._handle)
         self.events += made
         return made
 
