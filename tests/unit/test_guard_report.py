@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inbond.cli.main import run
+from inbond.digest import Digest
 from inbond.errors import InputError
 from inbond.guard.appeals import Appeal, Case, Ceiling, Suspension
 from inbond.guard.detect import memory as memories
@@ -29,8 +30,10 @@ from inbond.guard.overview.build import view
 from inbond.guard.overview.evidence import Moment, curve, moment, of_source, power_of, reasons_of, said
 from inbond.guard.overview.lines import lines
 from inbond.guard.overview.numbers import Sources
+from inbond.guard.overview.reading import sources_of, with_events
 from inbond.guard.state_redis import RedisState
 from inbond.guard.state_sqlite import SqliteState
+from inbond.ledger.events import Event
 from inbond.report.guard_curves import draw_curve
 from inbond.report.guard_page import render_guard_page
 from inbond.report.guard_pictures import MOST_DRAWN, draw_cluster
@@ -394,6 +397,38 @@ def test_what_a_person_lifted_is_said_with_its_end_and_detection_goes_on_being_s
     over = view(replace(made, now=NOW + timedelta(days=29)))
     assert (over.rows[0].stands, over.rows[0].note) == ("restricted", "tier 2")
     assert [command.split()[2] for _, command in over.entries[0].commands] == ["lift", "appeal", "report"]
+
+
+def test_the_ledger_tells_of_those_that_get_a_line_and_of_all_sightings() -> None:
+    key = Digest("sha256:" + "c" * 64)
+
+    def event(kind: str, **body: Any) -> Event:
+        return Event(0, "2026-11-22T11:00:00.000000Z", kind, body, None, key, key)
+
+    events = [
+        event("guard.judged", account="acme/a", tier=1),
+        event("guard.judged", account="acme/quiet", tier=0),
+        event("guard.judged", account=7),
+        event("guard.judged"),
+        event("guard.sighted", matches=[]),
+        event("guard.suspended", account="acme/a"),
+        event("guard.judged", account="acme/a", tier=2),
+    ]
+    found = with_events(sources(("acme/a", "acme/quiet"), standing={"acme/a": kept(2)}), events)
+    assert [each["tier"] for each in found.judged] == [1, 2], "in order"
+    assert found.sighted == (("2026-11-22T11:00:00.000000Z", {"matches": []}),)
+    alone = with_events(sources(("acme/a", "acme/quiet"), only="acme/quiet"), events)
+    assert [each["account"] for each in alone.judged] == ["acme/quiet"]
+
+
+def test_who_is_asked_about_is_looked_at_where_nothing_is_kept() -> None:
+    memory = sources(("acme/a", "acme/b")).memory
+    found = sources_of(NOW, memory, {"acme/b": kept(2)}, {}, only="acme/a")
+    assert found.standing["acme/b"] == kept(2)
+    assert found.standing["acme/a"]["tier"] == 0
+    assert found.standing["acme/a"]["verdict"]["reasons"], "it is said what was not seen"
+    assert sources_of(NOW, memory, {}, {}, only=None).standing == {}
+    assert sources_of(NOW, memory, {}, {}, only="acme/nobody").standing == {}
 
 
 def test_who_is_lifted_is_listed_though_the_evidence_is_gone() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,7 +14,6 @@ from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, open_
 from inbond.errors import InputError
 
 if TYPE_CHECKING:
-    from inbond.guard.appeals import Appeal, Case
     from inbond.workspace import Workspace
 
 
@@ -43,12 +41,15 @@ def appeal(
     Examples: inbond guard appeal; inbond guard appeal acme/batch --text "We are two schools."; inbond guard
     appeal 4f0c2a91d3b7 --decide lifted --by Chie --reason "they are"
     """
+    from inbond.guard.overview.cases import case_json, case_lines
+
     workspace, out = open_workspace(home), Output(as_json, quiet)
     if account is None and text is None and decide is None:
         now = datetime.now(UTC)
         found = [case for case in read_cases(workspace, config).values() if case.matters(now) or case.appeals]
-        value = {"accounts": [_json(case, now) for case in found]}
-        out.result(value, "\n".join(_lines(found, now)) or "Nobody is suspended, and nobody appealed.")
+        value = {"accounts": [case_json(case, now) for case in found]}
+        told = [line for case in found for line in case_lines(case, now)]
+        out.result(value, "\n".join(told or ["Nobody is suspended, and nobody appealed."]))
     elif account is None or (text is None) == (decide is None):
         raise InputError(
             expected="an account with --text (to appeal), or an id with --decide (to answer)",
@@ -88,55 +89,3 @@ def _answer(
     granted = f"for {appeals.DAYS} days nothing beyond tier 1 is enforced"
     said = "everything stays as it is" if outcome == "upheld" else granted
     return {**body, "event": event.digest}, f"Appeal {id_} is answered: {said}."
-
-
-def _lines(cases: Iterable[Case], now: datetime) -> Iterator[str]:
-    from inbond.guard.appeals import said_at, said_of
-
-    for case in cases:
-        signed, ceiling = case.suspension, case.ceiling(now)
-        if signed is not None and case.suspended(now):
-            yield f"{case.account}: suspended, signed by {signed.by} on {said_at(signed.at)}: {signed.reason}"
-        elif ceiling is not None:
-            yield f"{case.account}: {said_of(ceiling)}: {ceiling.reason}"
-        else:
-            yield f"{case.account}: no decision is in force"
-        yield from (f"  appeal {each.id}: {_told(each, now)}" for each in case.appeals)
-
-
-def _told(appeal: Appeal, now: datetime) -> str:
-    from inbond.guard.appeals import said_at
-    from inbond.guard.overview.times import by_when
-
-    if appeal.outcome is not None:
-        return f"{appeal.outcome} by {appeal.by}: {appeal.answer}"
-    if not appeal.is_open(now):
-        return f"granted, as nobody answered by {said_at(appeal.due)}"
-    return f"open, to be answered {by_when(appeal.due, now)}: {appeal.text}"
-
-
-def _json(case: Case, now: datetime) -> dict[str, Any]:
-    from inbond.guard.overview.data import appeal_json
-
-    signed, ceiling = case.suspension, case.ceiling(now)
-    return {
-        "account": case.account,
-        "suspended": case.suspended(now),
-        "suspension": None
-        if signed is None
-        else {
-            "verdict": signed.verdict,
-            "by": signed.by,
-            "reason": signed.reason,
-            "at": signed.at.isoformat(),
-        },
-        "lifted": None
-        if ceiling is None
-        else {
-            "at": ceiling.at.isoformat(),
-            "until": ceiling.until.isoformat(),
-            "by": ceiling.by,
-            "reason": ceiling.reason,
-        },
-        "appeals": [appeal_json(each) for each in case.appeals],
-    }

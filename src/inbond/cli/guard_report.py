@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -19,7 +18,6 @@ from inbond.errors import InputError
 from inbond.workspace import Workspace, write_bytes
 
 if TYPE_CHECKING:
-    from inbond.guard.detect.memory import Memory
     from inbond.guard.overview.numbers import Sources
 
 _PUBLIC: Final = 0o644
@@ -84,39 +82,12 @@ def _check_page(page: Path, workspace: Workspace) -> None:
         )
 
 
-# What is read ---------------------------------------------------------------------------------------
-
-
 def _read(workspace: Workspace, config: Path | None, account: str | None) -> Sources:
     """The state first: it says of whom the ledger is read."""
-    from inbond.guard.detect.judge import clusters
-    from inbond.guard.overview.accounts import chosen
-    from inbond.guard.overview.numbers import Sources
-    from inbond.guard.sighted import SIGHTED
-    from inbond.guard.standing import JUDGED
+    from inbond.guard.overview.reading import sources_of, with_events
     from inbond.ledger import membership
 
     memory, tiers = kept(workspace, config)
     cases = read_cases(workspace, config)
-    now = datetime.now(UTC)
-    if account is not None and account in memory.accounts and account not in tiers:
-        tiers[account] = _looked_at(memory, account)
-    found = Sources(now, memory, tiers, clusters(memory), cases, only=account)
-    names = set(chosen(found))
-    events = membership.events_in(workspace, os.environ)
-    judged: list[Mapping[str, Any]] = []
-    sighted: list[tuple[str, Mapping[str, Any]]] = []
-    for each in events:
-        if each.kind == JUDGED and str(each.body.get("account")) in names:
-            judged.append(each.body)
-        elif each.kind == SIGHTED:
-            sighted.append((each.at, each.body))
-    return replace(found, judged=tuple(judged), sighted=tuple(sighted))
-
-
-def _looked_at(memory: Memory, account: str) -> dict[str, Any]:
-    """The verdict on an account of tier 0, which nobody keeps."""
-    from inbond.guard import observe
-    from inbond.guard.detect.judge import judge
-
-    return observe.from_bytes(observe.to_bytes(judge(memory).accounts[account], memory.window))
+    found = sources_of(datetime.now(UTC), memory, tiers, cases, only=account)
+    return with_events(found, membership.events_in(workspace, os.environ))

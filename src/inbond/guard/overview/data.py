@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from inbond.guard.appeals import Appeal, case_of
+from inbond.guard.appeals import case_of
 from inbond.guard.detect.judge import FDR
+from inbond.guard.overview.cases import appeal_json
 from inbond.guard.overview.groups import of_interest
 from inbond.guard.overview.numbers import Sources
 from inbond.guard.overview.sightings import resembling
@@ -49,17 +50,4 @@ def _standing(sources: Sources, name: str) -> dict[str, Any]:
         "verdict": kept.get("verdict"),
         "lifted_until": ceiling.until.isoformat() if ceiling is not None else None,
         "appeals": [appeal_json(each) for each in case_of(sources.cases, name).appeals],
-    }
-
-
-def appeal_json(appeal: Appeal) -> dict[str, Any]:
-    """An appeal."""
-    return {
-        "id": appeal.id,
-        "text": appeal.text,
-        "at": appeal.at.isoformat(),
-        "due": appeal.due.isoformat(),
-        "outcome": appeal.outcome,
-        "answer": appeal.answer,
-        "by": appeal.by,
     }

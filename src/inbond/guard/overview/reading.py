@@ -1,0 +1,46 @@
+"""From what the state and the ledger hold to what the report is made from. Pure: reading is the caller's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from inbond.guard import observe
+from inbond.guard.appeals import Case
+from inbond.guard.detect.judge import clusters, judge
+from inbond.guard.detect.memory import Memory
+from inbond.guard.overview.accounts import chosen
+from inbond.guard.overview.numbers import Sources
+from inbond.guard.sighted import SIGHTED
+from inbond.guard.standing import JUDGED
+from inbond.ledger.events import Event
+
+
+def sources_of(
+    now: datetime,
+    memory: Memory,
+    standing: Mapping[str, Mapping[str, Any]],
+    cases: Mapping[str, Case],
+    only: str | None,
+) -> Sources:
+    """All but what the ledger tells of verdicts and sightings. The one account that is asked about (``only``)
+    is looked at anew where nothing is kept of it, as of those at tier 0."""
+    if only is not None and only in memory.accounts and only not in standing:
+        looked = observe.to_bytes(judge(memory).accounts[only], memory.window)
+        standing = {**standing, only: observe.from_bytes(looked)}
+    return Sources(now, memory, standing, clusters(memory), cases, only=only)
+
+
+def with_events(sources: Sources, events: Iterable[Event]) -> Sources:
+    """With what a ledger's events tell of the accounts that get a line. Raises as ``accounts.chosen``."""
+    names = set(chosen(sources))
+    judged: list[Mapping[str, Any]] = []
+    sighted: list[tuple[str, Mapping[str, Any]]] = []
+    for each in events:
+        if each.kind == JUDGED and str(each.body.get("account")) in names:
+            judged.append(each.body)
+        elif each.kind == SIGHTED:
+            sighted.append((each.at, each.body))
+    return replace(sources, judged=tuple(judged), sighted=tuple(sighted))
