@@ -89,3 +89,11 @@ def test_there_is_room_for_the_longest_body_of_all() -> None:
         == "the file: bodies_bytes is less than twice body_bytes: the longest would not fit"
     )
     assert parse_config("guard.yaml", b"{body_bytes: 200000000, bodies_bytes: 400000000}")
+
+
+def test_a_name_as_long_as_a_file_is_not_said_whole() -> None:
+    for name in ("9" * 4_000, "ib-" + "k" * 43 + "9" * 4_000):
+        with pytest.raises(InputError) as caught:
+            parse_config("guard.yaml", f'{{"{name}": 1}}'.encode())
+        assert len(caught.value.found) < 300
+        assert "k" * 43 not in caught.value.found

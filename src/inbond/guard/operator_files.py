@@ -25,6 +25,8 @@ _KINDS: Final[Mapping[str, str]] = {
     "extra_forbidden": "there is no such field",
 }
 _DEEPEST: Final = 32
+_MOST_SHOWN: Final = 200
+"""Characters of a field's name: what is no field may be a whole file."""
 _RAW_KEY: Final = re.compile(r"ib-[\w-]{43}")
 
 
@@ -91,9 +93,11 @@ def fault(error: Exception) -> str:
         field = ".".join(str(part) for part in first["loc"] if part != "[key]") or "the file"
         given = first["input"]
         if looks_like_key(f"{field} {given}" if isinstance(given, str) else field):
-            where = _RAW_KEY.sub("(a key)", field)
+            where = _RAW_KEY.sub("(a key)", field)[:_MOST_SHOWN]
             return f"{where}: a key itself; write its hash, which inbond guard key prints beside it"
-        return f"{field}: {_KINDS.get(first['type'], first['msg'].removeprefix('Value error, '))}"
+        return (
+            f"{field[:_MOST_SHOWN]}: {_KINDS.get(first['type'], first['msg'].removeprefix('Value error, '))}"
+        )
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         return f"line {error.problem_mark.line + 1}: {error.problem or error.context}"
     if isinstance(error, InputError):
