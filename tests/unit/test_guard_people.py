@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -172,6 +173,26 @@ def test_a_group_is_decided_of_as_the_report_names_it(
         "the id of a group past tier 0, as the report names it", "payment:0",
     )  # fmt: skip
     assert ring in error["fix"]
+
+
+def test_a_group_of_which_nobody_shows_anything_is_nobodys_matter(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quiet = SimpleNamespace(id="payment:1", members=())
+    monkeypatch.setattr("inbond.guard.detect.judge.clusters", lambda _: (quiet,))
+    words = ["guard", "lift", "--group", "payment:1", "--by", "B", "--reason", "r", "--home", str(tmp_path)]
+    assert run([*words, "--json"]) == 2
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["found"] == "payment:1, of which none does"
+
+
+def test_a_ring_of_three_hundred_is_signed_at_once(workspace: Workspace, guard: Guard) -> None:
+    names = [f"ring/{number}" for number in range(300)]
+    stands(workspace, 3, *names)
+    found = guard("suspend", *names, "--by", "Ben", "--reason", "one ring")["accounts"]
+    assert [each["account"] for each in found] == names
+    assert len({each["event"] for each in found}) == 300
+    assert sum(case["suspended"] for case in guard("appeal")["accounts"]) == 300
 
 
 @pytest.mark.parametrize("verb", ["suspend", "lift"])

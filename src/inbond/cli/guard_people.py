@@ -165,6 +165,12 @@ def _members(workspace: Workspace, config: Path | None, groups: Sequence[str]) -
                 found=id_,
                 fix=f"inbond guard report lists {', '.join(list(known)[:3]) or 'none now'}; name accounts",
             )
+        if not known[id_]:
+            raise InputError(
+                expected="a group of which a member shows itself what the group shows",
+                found=f"{id_}, of which none does",
+                fix="nobody is restricted by it; name accounts",
+            )
     return [name for id_ in groups for name in known[id_]]
 
 
