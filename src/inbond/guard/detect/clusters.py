@@ -57,7 +57,8 @@ class Group:
 @dataclass(frozen=True)
 class Groups:
     """All groups that are worth a test, as columns. ``kinds`` are places in KINDS; the members of group i
-    are ``rows[starts[i] : ends[i]]`` of the accounts."""
+    are ``rows[starts[i] : ends[i]]`` of the accounts. ``sharing`` (accounts): whether each pays by a means
+    that SHARED parties use."""
 
     accounts: Accounts
     kinds: Numbers
@@ -67,6 +68,7 @@ class Groups:
     ends: Numbers
     cards: Numbers
     shared: Numbers
+    sharing: Flags
 
     def __len__(self) -> int:
         return len(self.kinds)
@@ -115,6 +117,12 @@ def key_of(table: Table, kind: Kind) -> Hashes:
     return found
 
 
+def joined(table: Table, kind: Kind) -> Hashes:
+    """The key of the group of a kind that each account is in, as the table was last weighed; 0 for none."""
+    member = (table["grouped"] >> KINDS.index(kind) & 1) != 0
+    return np.where(member, key_of(table, kind), np.uint64(0))
+
+
 def groups(memory: Memory) -> Groups:
     """All groups that are worth a test, by kind and key."""
     table = memory.accounts.table
@@ -131,6 +139,7 @@ def groups(memory: Memory) -> Groups:
         ends,
         np.concatenate([part.cards for part in parts]),
         np.concatenate([part.shared for part in parts]),
+        cards.shared,
     )
 
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from inbond.guard.detect import templates, trials
 from inbond.guard.detect.capital import DAY_S, IDLE_S, Capital, aged
+from inbond.guard.detect.clusters import PLAIN_KINDS, joined
 from inbond.guard.detect.columns import Columns, Flags, Hashes, Numbers, columns
 from inbond.guard.detect.judge import RESTRICTED, weighed
 from inbond.guard.detect.memory import (
@@ -101,12 +102,15 @@ def _with(accounts: Accounts, names: tuple[str, ...]) -> Accounts:
 
 
 def _end_day(table: Table, capital: Capital, before: int, window: int) -> None:
-    """Where a window begins another day, what was done in the last one is a trial, in place."""
+    """Where a window begins another day, what was done in the last one is a trial, in place, and the groups
+    that accounts are in now are those of the next one."""
     if before // DAY_S == window // DAY_S:
         return
     trials.of_day(capital, table, before // DAY_S * DAY_S)
     for name in _OF_DAY:
         table[name] = 0
+    for kind in PLAIN_KINDS:
+        table[f"day_{kind}"] = joined(table, kind)
 
 
 def _said(rows: Table, seen: Columns, led: Hashes, is_odd: Flags, pairs: Pairs) -> Said:

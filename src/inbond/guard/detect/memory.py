@@ -19,7 +19,7 @@ import numpy.typing as npt
 from inbond.guard.detect.capital import CAPITAL, Capital, none
 from inbond.guard.marks import hashed
 
-FORMAT: Final = b"inbond.memory/4\0"
+FORMAT: Final = b"inbond.memory/5\0"
 WINDOW_S: Final = 600
 MOST_LEADERS: Final = 4
 MOST_TALKS: Final = 8
@@ -31,7 +31,7 @@ Table = npt.NDArray[Any]
 ENVELOPE: Final = 1 << 63
 """Keys of pairs from here on are numbers of sealed envelopes, and no pieces."""
 _LEADER: Final = np.dtype([("piece", "<u8"), ("windows", "<i4")])
-_HASHES: Final = ("party", "payment", "client", "tenant")
+_HASHES: Final = ("party", "payment", "client", "tenant", "day_cohort", "day_payment", "day_tenant")
 _SUMS: Final = ("requests", "output_tokens")
 _TIMES: Final = ("first", "last", "since", "means_since")
 _COUNTS: Final = (
@@ -62,7 +62,9 @@ _HEAD: Final = struct.Struct("<qIII")
 class Account:
     """One account's counts. ``windows`` are those in which it was seen. ``leaders`` name templates with the
     even windows that carried them; ``day_*`` are requests of the
-    day that has not ended: all, those that hit, and those of odd windows that are judged by templates.
+    day that has not ended: all, those that hit, and those of odd windows that are judged by templates; but
+    ``day_cohort``, ``day_payment`` and ``day_tenant`` are the keys of the groups that it was in when that day
+    began, 0 for none.
     ``since`` is the first window of its standing at tier 2 or more, ``means_since`` of that by two families
     of means, 0 for none; ``tier`` and ``grouped`` (bits: the kinds of groups that it is in) as of the last
     window. ``talks`` and ``envelopes`` are what counted last, so that it counts once."""
@@ -71,6 +73,9 @@ class Account:
     payment: int = 0
     client: int = 0
     tenant: int = 0
+    day_cohort: int = 0
+    day_payment: int = 0
+    day_tenant: int = 0
     requests: int = 0
     output_tokens: int = 0
     first: int = 0

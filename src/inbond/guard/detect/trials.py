@@ -7,14 +7,14 @@ looked for in even windows of its senders and tested in odd ones, and its group 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, final
 
 import numpy as np
 
 from inbond.guard.detect.capital import DAYS, WINDOWS, Capital, Clock, bet, ids, opened
-from inbond.guard.detect.clusters import KINDS, PLAIN_KINDS, Kind, key_of
+from inbond.guard.detect.clusters import KINDS, PLAIN_KINDS, Kind, joined
 from inbond.guard.detect.columns import Columns, Flags, Hashes, Numbers, runs
 from inbond.guard.detect.families import ELICITATION, REPLAY, TEMPLATE, WHOLE
 from inbond.guard.detect.memory import MOST_LEADERS, Table
@@ -70,17 +70,20 @@ def counts(seen: Columns, said: Said) -> Counts:
 def of_window(kept: Capital, rows: Table, seen: Columns, said: Said, window: int) -> Capital:
     """Capital with a window's bets. ``rows`` are the accounts of ``seen`` as they were before it."""
     found = counts(seen, said)
-    new = [*_own(kept, rows, found, WINDOWS, window), *_groups(kept, rows, found, WINDOWS, window)]
+    keys = {kind: joined(rows, kind) for kind in PLAIN_KINDS}
+    new = [*_own(kept, rows, found, WINDOWS, window), *_groups(kept, keys, found, WINDOWS, window)]
     new += _templates(kept, rows, seen, said, found, window)
     return opened(kept, new, window)
 
 
 def of_day(kept: Capital, table: Table, began: int) -> None:
-    """A day's bets, in place; ``began`` is its first second."""
+    """A day's bets, in place; ``began`` is its first second. They are on the groups that accounts were in
+    when the day began: which group one is in when it ends, what it did in that day may have chosen."""
     rows = table[table["day_said"] > 0]
     names = ("said", "elicited", "replayed", "judged", "template")
     found = Counts(*(rows[f"day_{name}"].astype(np.int64) for name in names))
-    for _ in (*_own(kept, rows, found, DAYS, began), *_groups(kept, rows, found, DAYS, began)):
+    keys = {kind: rows[f"day_{kind}"] for kind in PLAIN_KINDS}
+    for _ in (*_own(kept, rows, found, DAYS, began), *_groups(kept, keys, found, DAYS, began)):
         pass
 
 
@@ -97,13 +100,14 @@ def _own(kept: Capital, rows: Table, found: Counts, clock: Clock, began: int) ->
         yield bet(kept, family, clock, own, share(hits, among)[some], began)
 
 
-def _groups(kept: Capital, rows: Table, found: Counts, clock: Clock, began: int) -> Iterator[Hashes]:
-    for kind in PLAIN_KINDS:
-        keys, member = key_of(rows, kind), (rows["grouped"] >> KINDS.index(kind) & 1) != 0
+def _groups(
+    kept: Capital, joined_by: Mapping[Kind, Hashes], found: Counts, clock: Clock, began: int
+) -> Iterator[Hashes]:
+    for kind, keys in joined_by.items():
         for family, among, hits in found.families():
             if family == TEMPLATE and kind == "tenant":
                 continue  # colleagues share their texts
-            some = member & (among > 0)
+            some = (keys != 0) & (among > 0)
             yield _bet_mean(kept, kind, family, clock, keys[some], share(hits, among)[some], began)
 
 

@@ -1,0 +1,47 @@
+"""What is a trial of whom: what is tested must not have chosen its test."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+
+from inbond.guard.detect.capital import DAYS, counted, ids
+from inbond.guard.detect.clusters import KINDS, key_of
+from inbond.guard.detect.families import ELICITATION, WHOLE
+from inbond.guard.detect.memory import Memory
+from tests.unit.guard_traffic import DAY, ELICIT, START, row, talk
+from tests.unit.test_guard_detect import folded, read
+
+MORNING = (START // DAY + 1) * DAY
+
+
+def in_group(memory: Memory, account: str, family: int) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+    """The row of capital of the cohort that an account is in now."""
+    at = memory.accounts.row(account)
+    return ids(key_of(memory.accounts.table[at : at + 1], "cohort"), KINDS.index("cohort") + 1, family)
+
+
+def test_a_day_is_a_trial_of_the_groups_that_its_accounts_were_in_when_it_began() -> None:
+    rng = random.Random(1)
+
+    def asks(day: int, minute: int, name: str, client: str, elicits: bool) -> dict[str, object]:
+        said = f"{ELICIT if elicits else ''} {talk(rng)}"
+        told = {"client": client, "created": MORNING - 9 * DAY, "prompt": said}
+        return row(rng, MORNING + day * DAY + minute * 60, name, **told)
+
+    rows = [
+        asks(0, minute + i, f"{client}{i}", client, elicits=minute > 0)
+        for minute in (0, 20)
+        for client in ("plain", "other")
+        for i in range(4)
+    ]
+    rows += [asks(1, 30 + i, f"plain{i}", "other", elicits=True) for i in range(4)]
+    rows += [asks(1, 30 + i, f"other{i}", "other", elicits=False) for i in range(4)]
+    memory = folded(read([*rows, asks(2, 1, "late", "third", elicits=False)]))
+    assert memory.window - MORNING == 2 * DAY
+    before = folded(read(rows[:16]))
+    for client, hits in (("plain", WHOLE), ("other", 0)):
+        trials, found = counted(memory.capital, in_group(before, f"{client}0-a", ELICITATION))
+        assert trials[0, DAYS].tolist() == [1, 1]
+        assert found[0, DAYS].tolist() == [hits, hits], "who came during the day says nothing of that day"
