@@ -60,6 +60,14 @@ class Workspace:
     def run(self, name: str) -> Path:
         return self.runs / name
 
+    @property
+    def sessions(self) -> Path:
+        return self.home / "sessions"
+
+    def session(self, name: str) -> Path:
+        """Of a roundtable: its transcript, and the page and the result that follow from it."""
+        return self.sessions / name
+
     def create(self) -> None:
         """Makes the folder, private to its owner. Raises UnwritableError."""
         with writing(self.home):

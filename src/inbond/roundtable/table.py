@@ -91,10 +91,10 @@ async def resume(
         return await _Table(kept, teachers, writer, on_progress, clock).hold()
 
 
-def replay(folder: Path) -> Session:
-    """The session as its transcript tells it; asks nobody. Raises as ``transcript.read``, and TamperedError
+def replay(place: Path) -> Session:
+    """The session as its transcript tells it, a file or the folder that holds it; asks nobody. Raises as ``transcript.read``, and TamperedError
     when the verdict in it is not the one that its votes come to."""
-    return _checked(fold(transcript.read(folder / transcript.NAME)))
+    return _checked(fold(transcript.read(place / transcript.NAME if place.is_dir() else place)))
 
 
 def opened(folder: Path) -> Opened:

@@ -1,0 +1,53 @@
+"""A roundtable's session in a few lines for the terminal. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from inbond.report.text import columns, one_line
+from inbond.roundtable.session import Seat, Session, Turn
+
+_NAME: Final = 18
+
+
+def lines(session: Session, page: str, transcript: str) -> Iterator[str]:
+    """The answer first, then each seat, what moved, what it cost, and where it lies."""
+    labels = {option.id: option.label for option in session.question.options}
+    yield one_line(session.question.text)
+    yield ""
+    yield one_line(session.result.sentence) if session.result is not None else _unfinished(session)
+    if session.result is not None and session.rounds_held > 1:
+        for word, tally in (("first vote", session.result.round1), ("final vote", session.result.tally)):
+            counts = ", ".join(f"{one_line(labels[id_])} {count}" for id_, count in tally.items())
+            yield f"  {word}: {counts}"
+    yield ""
+    yield from (_seat(seat, labels) for seat in session.seats)
+    for point in session.turning_points:
+        rests = f"citing {point.by} {point.claim}" if point.by is not None else "citing nothing that holds"
+        flag = ", with the larger side" if point.bandwagon else ""
+        way = f"{labels.get(point.was or '', 'no vote')} -> {labels.get(point.now or '', 'no vote')}"
+        yield f"  {one_line(f'{point.seat}: {way}, {rests}{flag}')}"
+    yield ""
+    yield f"  cost         ${session.cost_usd:,.4f}, {session.seconds:,.1f} s"
+    if page:
+        yield f"  page         {page}"
+    yield f"  transcript   {transcript}"
+
+
+def _unfinished(session: Session) -> str:
+    over = sum(bool(seat.turns) for seat in session.seats)
+    return f"Not finished: {over} of {len(session.seats)} seats have answered; ask it again to go on."
+
+
+def _seat(seat: Seat, labels: dict[str, str]) -> str:
+    ways = " -> ".join(_turn(turn, labels) for turn in seat.turns) or "no answer yet"
+    name = one_line(seat.name)
+    return f"  {name}{' ' * max(1, _NAME - columns(name))}{ways}"
+
+
+def _turn(turn: Turn, labels: dict[str, str]) -> str:
+    if turn.status == "voted" and turn.ballot is not None:
+        sure = "" if turn.ballot.confidence is None else f" ({turn.ballot.confidence:.0%})"
+        return one_line(labels.get(turn.ballot.vote or "", "?")) + sure
+    return f"{turn.status}{f' ({one_line(turn.why)[:120]})' if turn.why else ''}"

@@ -1,0 +1,232 @@
+"""``inbond roundtable`` as a user has it: six models over HTTP, one of them broken, and what is kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from inbond.cli.main import run
+from inbond.ledger.attest import KeyStore
+from inbond.ledger.ledger import Ledger
+from inbond.workspace import Workspace
+from tests.roundtable_host import broken, serving, votes
+
+QUESTION = "AIに対する蒸留攻撃は許されるか"
+MODELS = {
+    "ada": votes("いいえ"),
+    "bob": votes("いいえ"),
+    "cyd": votes("はい", "いいえ"),
+    "dov": votes("いいえ"),
+    "eve": broken,
+    "fay": votes("いいえ"),
+}
+
+
+SEAT = ("--seat", "a=api:localhost:1/m")
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a command said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def value(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.out)
+        return found
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Any:
+    def told(*arguments: str) -> Told:
+        code = run(["roundtable", *arguments, "--home", str(tmp_path / "bond")])
+        found = capsys.readouterr()
+        return Told(code, found.out, found.err)
+
+    return told
+
+
+@pytest.fixture
+def host() -> Iterator[str]:
+    with serving(MODELS) as (address, _):
+        yield address
+
+
+def asking(host: str, *more: str) -> list[str]:
+    seats = [word for name in MODELS for word in ("--seat", f"{name}=api:{host}/{name}")]
+    return ["ask", QUESTION, "--option", "はい", "--option", "いいえ", *seats, *more]
+
+
+def test_six_seats_one_failing(say: Any, host: str) -> None:
+    told = say(*asking(host), "--json")
+
+    assert told.code == 0, told.err
+    found = told.value
+    assert (found["outcome"], found["winner"]) == ("unanimous", "いいえ")
+    assert found["tally"] == {"はい": 0, "いいえ": 5}
+    assert found["round1"] == {"はい": 1, "いいえ": 4}
+    assert (found["seated"], found["voted"]) == (6, 5)
+    assert [seat["name"] for seat in found["seats"]] == list(MODELS)
+    by_name = {seat["name"]: seat for seat in found["seats"]}
+    assert by_name["cyd"]["vote"] == "いいえ"
+    assert by_name["cyd"]["first_vote"] == "はい"
+    assert by_name["eve"]["status"] == "error"
+    assert by_name["eve"]["vote"] is None
+    assert [(each["seat"], each["by"]) for each in found["turning_points"]] == [("cyd", "dov")]
+    page = Path(found["page"]).read_text(encoding="utf-8")
+    assert "6席着席、5票（エラー1）" in page
+    assert Path(found["transcript"]).parent == Path(found["page"]).parent
+    kept = json.loads((Path(found["page"]).parent / "result.json").read_text(encoding="utf-8"))
+    assert kept == {**found, "page": "page.html", "transcript": "transcript.jsonl"}
+    assert "round 1: eve: error" in told.err
+    assert "round 1 is over: ada: いいえ; bob: いいえ; cyd: はい" in told.err
+
+
+def test_nothing_is_told_of_votes_before_their_round_is_over(say: Any, host: str) -> None:
+    told = say(*asking(host), "--json")
+    before, _, _ = told.err.partition("round 1 is over")
+    assert before.count("answered") == 5
+    assert "はい" not in before
+    assert "いいえ" not in before
+
+
+def test_replaying_needs_nobody_and_gives_the_same_page(
+    say: Any, host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = say(*asking(host), "--json").value
+    transcript = tmp_path / "elsewhere.jsonl"
+    transcript.write_bytes(Path(found["transcript"]).read_bytes())
+    monkeypatch.setattr("socket.socket.connect", lambda *_: pytest.fail("it asked the network"))
+
+    told = say("replay", str(transcript), "--out", str(tmp_path / "again.html"), "--json")
+
+    assert told.code == 0
+    assert (tmp_path / "again.html").read_bytes() == Path(found["page"]).read_bytes()
+    places = {"page": told.value["page"], "transcript": str(transcript)}
+    assert told.value == {**found, **places}
+
+
+def test_the_verdict_stands_in_the_ledger_once(say: Any, host: str, tmp_path: Path) -> None:
+    found = say(*asking(host), "--json").value
+    with Ledger.open(Workspace(tmp_path / "bond"), KeyStore.default()) as ledger:
+        (event,) = ledger.events("roundtable.decided")
+    assert event.body["winner"] == "いいえ"
+    assert event.body["transcript"] == found["digest"]
+    assert event.body["verdict"]["outcome"] == "unanimous"
+    assert run(["verify", "--home", str(tmp_path / "bond")]) == 0
+
+
+def test_the_same_question_again_is_another_session(say: Any, host: str) -> None:
+    first, second = (say(*asking(host), "--json").value["session"] for _ in range(2))
+    assert second == f"{first}-2"
+
+
+def test_what_was_cut_off_is_gone_on_with(say: Any, host: str) -> None:
+    whole = say(*asking(host, "--name", "s"), "--json").value
+    transcript = Path(whole["transcript"])
+    lines = transcript.read_bytes().splitlines(keepends=True)
+    answered = [n for n, line in enumerate(lines) if b'"kind":"answered"' in line]
+    transcript.write_bytes(b"".join(lines[: answered[3] + 1]) + b'{"at":17')
+
+    unfinished = say("show", "s", "--json")
+    assert (unfinished.code, unfinished.value["outcome"]) == (3, None)
+    with serving(MODELS) as (other, _):
+        told = say(*asking(other, "--name", "s"))
+        assert told.code == 2, "another session is not gone on with"
+        assert "another that was held under this name" in told.err
+    told = say(*asking(host, "--name", "s"), "--json")
+    assert told.code == 0
+    assert "going on where it was cut off" in told.err
+    assert told.value["tally"] == whole["tally"]
+    kinds = [json.loads(line)["kind"] for line in transcript.read_bytes().splitlines()]
+    assert kinds.count("resumed") == 1
+
+
+def test_a_changed_transcript_is_refused_with_its_line(say: Any, host: str) -> None:
+    found = say(*asking(host), "--json").value
+    transcript = Path(found["transcript"])
+    transcript.write_bytes(transcript.read_bytes().replace("確かめる".encode(), "疑ってみる".encode(), 1))
+    told = say("replay", str(transcript))
+    assert told.code == 4
+    assert "line " in told.err
+
+
+def test_a_tie_is_no_answer(say: Any) -> None:
+    models = {name: votes("a" if n % 2 else "b") for n, name in enumerate("pqrs")}
+    with serving(models) as (host, _):
+        seats = [word for name in models for word in ("--seat", f"{name}=api:{host}/{name}")]
+        told = say(
+            "ask", "a or b?", "--option", "a", "--option", "b", "--rounds", "1", *seats, "--language", "ja"
+        )
+    assert told.code == 3
+    assert "Tie: “a” and “b” have 2 each; 4 seated, 4 voted." in told.out
+
+
+def test_show_exports_markdown_and_a_page(say: Any, host: str, tmp_path: Path) -> None:
+    found = say(*asking(host), "--json").value
+    told = say(
+        "show", found["session"], "--markdown", str(tmp_path / "s.md"), "--page", str(tmp_path / "s.html")
+    )
+    assert told.code == 0
+    assert "Unanimous: “いいえ” with 5 of 5 votes and of 6 seats; 6 seated, 5 voted; 1 failed." in told.out
+    assert (tmp_path / "s.md").read_text(encoding="utf-8").startswith(f"# {QUESTION}\n")
+    assert (tmp_path / "s.html").read_bytes() == Path(found["page"]).read_bytes()
+
+
+def test_a_file_says_all_of_it_and_options_go_before(say: Any, host: str, tmp_path: Path) -> None:
+    seats = "".join(f"  - {name}=api:{host}/{name}\n" for name in ("ada", "bob", "dov"))
+    head = f"question: {QUESTION}\noptions: [はい, いいえ]\nlanguage: ja\nrounds: 2\n"
+    text = f"{head}seats:\n{seats}writer: code\n"
+    (tmp_path / "q.yaml").write_text(text, encoding="utf-8")
+    found = say("ask", "--file", str(tmp_path / "q.yaml"), "--rounds", "1", "--json").value
+    assert (found["rounds"], found["seated"], found["winner"]) == (1, 3, "いいえ")
+    assert found["summary"]["by"] == "code"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["ask"], "a question, or --file with one"),
+        (["ask", "Is it?", "--seat", "a=api:localhost:1/m"], "at least two options to choose from"),
+        (["ask", "Is it?", "--option", "x", "--seat", "a=api:localhost:1/m"], "at least two options"),
+        (["ask", "Is it?", "--option", "x", "--option", "Ｘ ", *SEAT], "which read the same"),
+        (["ask", "Is it?", "--option", "x", "--option", "y", "--seat", "nobody"], "a seat as NAME=URI"),
+        (["ask", "Is it?", "--option", "x", "--option", "y", "--seat", "a=who"], "one of hf:org/name"),
+        (["ask", "Is it?", "--option", "x", "--option", "y", "--rounds", "3"], "--rounds"),
+        (["ask", "Is it?", "--option", "x", "--option", "y", "--language", "japanese"], "two letters"),
+        (["ask", "Is it?", "--option", "x", "--option", "y", "--name", "../up"], "letters, digits, dots"),
+        (["ask", "Is it?", "--option", "x", "--option", "y", *SEAT, "--timeout", "0"],
+         "timeout_s"),
+        (["show", "none"], "a session of this workspace"),
+        (["replay", "/nowhere/t.jsonl"], "a session of this workspace"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_told_with_what_to_do(say: Any, arguments: list[str], words: str) -> None:
+    told = say(*arguments)
+    assert told.code == 2
+    assert words in told.err
+    assert "fix:" in told.err
+    assert say(*arguments, "--json").value["error"]["fix"]
+
+
+def test_a_table_whose_seats_all_fail_is_no_quorum(say: Any) -> None:
+    with serving({"x": broken}) as (host, _):
+        seats = [word for n in range(3) for word in ("--seat", f"s{n}=api:{host}/x")]
+        told = say("ask", "はいか", "--option", "はい", "--option", "いいえ", *seats, "--json", "--quiet")
+    assert (told.code, told.err) == (3, "")
+    assert (told.value["outcome"], told.value["voted"]) == ("no-quorum", 0)
+    assert Path(told.value["page"]).exists()
+
+
+@pytest.mark.parametrize("command", ["ask", "show", "replay"])
+def test_help_has_examples(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    assert run(["roundtable", command, "--help"]) == 0
+    assert f"inbond roundtable {command}" in capsys.readouterr().out.partition("Example")[2]
