@@ -145,4 +145,6 @@ def _planted(number: int, gold: tuple[str, str, str], batch: Digest) -> Canary:
 @lru_cache(maxsize=1)
 def _gold() -> tuple[tuple[str, str, str], ...]:
     values = strict_yaml.parse((resources.files("inbond.roundtable.judge") / _LIST).read_bytes())
-    return tuple((each["prompt"], each["right"], each["wrong"]) for each in values)
+    golds = tuple((each["prompt"], each["right"], each["wrong"]) for each in values)
+    assert all(isinstance(text, str) for gold in golds for text in gold), "numbers stand in quotes"
+    return golds

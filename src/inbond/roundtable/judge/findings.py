@@ -181,7 +181,11 @@ class Findings:
 
     def _figures(self) -> Iterator[str]:
         found = self.agreement["all"]
-        yield f"Agreement: {found.percent.words()}; alpha {found.alpha.words()}; AC1 {found.ac1.words()}"
+        if found.percent.value is None:
+            yield f"Agreement {found.percent.words()}"
+        else:
+            yield f"Agreement: {found.percent.words()}"
+            yield f"  beyond chance: alpha {found.alpha.words()}; AC1 {found.ac1.words()}"
         rho = self.correlation
         if rho is None:
             yield f"Effective votes: cannot be told: {_NO_RHO}"

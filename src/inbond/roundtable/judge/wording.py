@@ -42,8 +42,8 @@ _QUESTION: Final = (
     "where neither follows it better than the other.\n{how}"
 )
 _AS_JSON: Final = (
-    'Reply with one JSON object: {"reasoning": "one or two sentences", "vote": "first"}, where vote is one '
-    'of "first", "second", "equal".'
+    'Reply with one JSON object {"reasoning": "...", "vote": "..."}: the reasoning in one or two sentences, '
+    'the vote one of "first", "second", "equal".'
 )
 _AS_LINE: Final = (
     "Give your reason in one or two sentences. Then end with a line of its own that says VOTE: first, "
