@@ -9,7 +9,8 @@ import numpy as np
 from inbond.guard.detect.capital import DAYS, counted, ids
 from inbond.guard.detect.clusters import KINDS, key_of
 from inbond.guard.detect.families import ELICITATION, WHOLE
-from inbond.guard.detect.memory import Memory
+from inbond.guard.detect.judge import judge
+from inbond.guard.detect.memory import WINDOW_S, Memory
 from tests.unit.guard_traffic import DAY, ELICIT, START, row, talk
 from tests.unit.test_guard_detect import folded, read
 
@@ -45,3 +46,21 @@ def test_a_day_is_a_trial_of_the_groups_that_its_accounts_were_in_when_it_began(
         trials, found = counted(memory.capital, in_group(before, f"{client}0-a", ELICITATION))
         assert trials[0, DAYS].tolist() == [1, 1]
         assert found[0, DAYS].tolist() == [hits, hits], "who came during the day says nothing of that day"
+
+
+def test_people_who_seldom_elicit_in_the_same_words_are_no_group_that_elicits() -> None:
+    """Everything of the template that the words make elicits, and that is how the template was found."""
+    rng = random.Random(3)
+    rows = [
+        row(
+            rng, START + w * WINDOW_S + i, f"n{i}", created=START - 9 * DAY, client=f"client{i}",
+            prompt=f"{ELICIT if rng.random() < 0.015 else ''} {talk(rng, 12)}",
+        )
+        for w in range(160)
+        for i in range(30)
+    ]  # fmt: skip
+    memory = folded(read(rows))
+    judgement = judge(memory)
+    assert (memory.accounts.table["grouped"] >> KINDS.index("template") & 1).any(), "they are a group"
+    assert judgement.clusters == ()
+    assert set(judgement.accounts.tiers.values()) == {0}

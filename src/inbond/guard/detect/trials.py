@@ -2,7 +2,8 @@
 
 An account's trial is the share of what it newly said that hit; a group's is the mean of those of its members
 that said anything, one trial however many they are: what a class does at once is done once. A template is
-looked for in even windows of its senders and tested in odd ones, and its group by its own requests alone.
+looked for in even windows of its senders and tested in odd ones, by all that they say in these: where the
+template is the wording that elicits, requests of the template would elicit by the way they were chosen.
 """
 
 from __future__ import annotations
@@ -126,22 +127,24 @@ def _bet_mean(
 def _templates(
     kept: Capital, rows: Table, seen: Columns, said: Said, found: Counts, window: int
 ) -> Iterator[Hashes]:
-    """Groups of one template: how much of what members say is of it, and how much of that hits."""
+    """Groups of one template: how much of what members say in odd windows hits, and how much is of it."""
     member = (rows["grouped"] >> KINDS.index("template") & 1) != 0
     keys, shares = [], {family: [] for family in (ELICITATION, REPLAY, TEMPLATE)}  # type: ignore[var-annotated]
+    judged = said.new & seen.judged & said.odd
+    every = seen.summed(said.new & said.odd)
+    elicited, replayed = seen.summed(said.elicits & said.odd), seen.summed(said.replays & said.odd)
     for place in range(MOST_LEADERS):
         piece = rows["leaders"]["piece"][:, place]
-        inside = (said.led == piece[seen.of]) & (said.led != 0) & said.odd & said.new
-        own = seen.summed(inside)
+        of_it = seen.summed(judged & (said.led == piece[seen.of]) & (said.led != 0))
         keys.append(piece)
         for family, among, hits in (
-            (ELICITATION, own, seen.summed(inside & said.elicits)),
-            (REPLAY, own, seen.summed(inside & said.replays)),
-            (TEMPLATE, found.judged, seen.summed(inside & seen.judged)),
+            (ELICITATION, every, elicited),
+            (REPLAY, every, replayed),
+            (TEMPLATE, found.judged, of_it),
         ):
             some = member & (piece != 0) & (among > 0)
             shares[family].append(np.where(some, share(hits, among), -1))
-    every = np.concatenate(keys)
+    led = np.concatenate(keys)
     for family, each in shares.items():
         values = np.concatenate(each)
-        yield _bet_mean(kept, "template", family, WINDOWS, every[values >= 0], values[values >= 0], window)
+        yield _bet_mean(kept, "template", family, WINDOWS, led[values >= 0], values[values >= 0], window)
