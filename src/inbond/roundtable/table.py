@@ -18,6 +18,7 @@ from inbond.errors import InbondError, InputError, TamperedError, TeacherError
 from inbond.roundtable import transcript
 from inbond.roundtable.due import Ask, Note, due
 from inbond.roundtable.ladder import MOST_READ
+from inbond.roundtable.places import check_table
 from inbond.roundtable.protocol import SUMMARY, WRITER, Opened, State, fold, session, step
 from inbond.roundtable.question import Question
 from inbond.roundtable.session import Seat, Session
@@ -25,7 +26,6 @@ from inbond.roundtable.transcript import Transcript
 from inbond.roundtable.verdict import verdict_of
 from inbond.teachers.protocols import Completes, Price, Reply, Request
 
-MOST_SEATS: Final = 100
 _KEPT_OF_LONG: Final = 4_096
 _TOLD: Final = 500
 
@@ -92,8 +92,8 @@ async def resume(
 
 
 def replay(place: Path) -> Session:
-    """The session as its transcript tells it, a file or the folder that holds it; asks nobody. Raises as ``transcript.read``, and TamperedError
-    when the verdict in it is not the one that its votes come to."""
+    """The session as its transcript tells it, which is a file or in a folder; asks nobody. Raises as
+    ``transcript.read``, and TamperedError when the verdict in it is not the one that its votes come to."""
     return _checked(fold(transcript.read(place / transcript.NAME if place.is_dir() else place)))
 
 
@@ -116,14 +116,9 @@ def _checked(state: State) -> Session:
 
 
 def _check(seats: Sequence[Seat], rounds: int, timeout_s: float) -> None:
-    names = [seat.name for seat in seats]
+    check_table(seats)
     wrong = None
-    if not 0 < len(seats) <= MOST_SEATS:
-        wrong = f"1 to {MOST_SEATS} seats", str(len(seats)), "give each seat with --seat NAME=URI"
-    elif len(set(names)) < len(names) or not all(name.strip() for name in names):
-        twice = next((name for name in names if names.count(name) > 1), "")
-        wrong = "seats with names that differ", repr(twice), "give each seat a name of its own"
-    elif rounds not in (1, 2):
+    if rounds not in (1, 2):
         wrong = "one round or two", str(rounds), "more rounds make panels worse, not better"
     elif not 0 < timeout_s <= 86_400:
         wrong = "a time of up to a day for a seat's round", f"{timeout_s} s", "give seconds with --timeout"
