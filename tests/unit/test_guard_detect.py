@@ -236,7 +236,7 @@ def test_fold_changes_nothing_it_was_given() -> None:
     assert memory.to_bytes() == before
 
 
-STORED = Memory(600, Accounts.of({"a": Account(party=1, leaders=((2, 3),), talks=(4,))})).to_bytes()
+STORED = Memory(600, Accounts.of({"a": Account(party=1, leaders=((2, 3),))})).to_bytes()
 
 
 @settings(max_examples=100, deadline=None)

@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Sequence
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, final
 
 import numpy as np
-import numpy.typing as npt
 
-from inbond.guard.detect import templates, trials
+from inbond.guard.detect import once, templates, trials
 from inbond.guard.detect.capital import DAY_S, IDLE_S, Capital, aged
 from inbond.guard.detect.clusters import PLAIN_KINDS, joined
-from inbond.guard.detect.columns import Columns, Flags, Hashes, Numbers, columns
+from inbond.guard.detect.columns import Columns, Flags, Hashes, columns
 from inbond.guard.detect.judge import RESTRICTED, weighed
 from inbond.guard.detect.memory import (
     MOST_LEADERS,
-    MOST_TALKS,
     ROW,
     WINDOW_S,
     Accounts,
@@ -29,8 +28,8 @@ from inbond.guard.detect.memory import (
     Pairs,
     Table,
     number_of,
-    shortened,
 )
+from inbond.guard.detect.once import Once
 from inbond.guard.detect.trials import Said
 from inbond.guard.elicitation import PLAIN
 from inbond.guard.marks import Mark
@@ -53,20 +52,20 @@ def fold_kept(memory: Memory, window: int, marks: Sequence[bytes]) -> Memory:
     """As ``fold``, of marks as bytes. Raises ValueError for what are none. Lets go of the memory that it was
     given as soon as it is copied: where nobody else holds it, it is not there twice."""
     assert window > memory.window, "windows are folded once, and in order"
-    before, pairs = memory.window, memory.pairs
+    before, pairs, counted = memory.window, memory.pairs, memory.once
     capital = aged(memory.capital, before, window)
     seen = columns(marks) if marks else None
     accounts = _with(memory.accounts, seen.names if seen else ())
     del memory, marks
     _end_day(accounts.table, capital, before, window)
     if seen:
-        pairs, capital = _taken(accounts, pairs, capital, seen, window)
-    return _standing(Memory(window, _kept(accounts, window), pairs, capital))
+        pairs, capital, counted = _taken(accounts, pairs, capital, counted, seen, window)
+    return _standing(Memory(window, _kept(accounts, window), pairs, capital, counted))
 
 
 def _taken(
-    accounts: Accounts, pairs: Pairs, capital: Capital, seen: Columns, window: int
-) -> tuple[Pairs, Capital]:
+    accounts: Accounts, pairs: Pairs, capital: Capital, counted: Once, seen: Columns, window: int
+) -> tuple[Pairs, Capital, Once]:
     """Counts a window's marks, in place; what they are tested for was known before it."""
     is_odd = np.array([odd(name, window) for name in seen.names], dtype=np.bool_)
     keys = templates.pieces(seen)
@@ -74,14 +73,14 @@ def _taken(
     led = templates.leaders(keys, seen.marks["created"].astype(np.int64), templates.hot(pairs))
     at = np.array([accounts.row(name) for name in seen.names], dtype=np.int64)
     rows = accounts.table[at]
-    said = _said(rows, seen, led, is_odd, after)
+    told = _Told.of(rows, seen)
+    said = _said(told, counted, seen, led, is_odd, after)
     capital = trials.of_window(capital, rows, seen, said, window)
     _tell(rows, seen, window)
     _count(rows, seen, said)
-    _remember(rows, seen, said)
     _lead(rows, seen, said)
     accounts.table[at] = rows
-    return after, capital
+    return after, capital, _remembered(told, counted, seen, said, window)
 
 
 def odd(account: str, window: int) -> bool:
@@ -113,13 +112,31 @@ def _end_day(table: Table, capital: Capital, before: int, window: int) -> None:
         table[f"day_{kind}"] = joined(table, kind)
 
 
-def _said(rows: Table, seen: Columns, led: Hashes, is_odd: Flags, pairs: Pairs) -> Said:
+@final
+@dataclass(frozen=True)
+class _Told:
+    """What may count once only: ``talks`` (marks) are the keys of texts, ``numbers`` (marks, some) those of
+    envelopes, 0 for none, and ``envelopes`` their keys; ``owners`` and ``handers`` say whose they are."""
+
+    owners: Hashes
+    talks: Hashes
+    handers: Hashes
+    numbers: Hashes
+    envelopes: Hashes
+
+    @staticmethod
+    def of(rows: Table, seen: Columns) -> _Told:
+        owners = rows["id"][seen.of]
+        numbers = _envelopes(seen)
+        handers = np.repeat(once.of_envelopes(owners)[:, None], numbers.shape[1], axis=1)
+        return _Told(owners, once.keys(owners, seen.talks), handers, numbers, once.keys(handers, numbers))
+
+
+def _said(told: _Told, counted: Once, seen: Columns, led: Hashes, is_odd: Flags, pairs: Pairs) -> Said:
     """What of a window counts: what an account said in an earlier one counts no more."""
-    known = (rows["talks"][seen.of] == shortened(seen.talks)[:, None]).any(axis=1)
-    new = seen.fresh & ~(known & seen.elicits)
-    numbers = _envelopes(seen)
-    had = (rows["envelopes"][seen.of][:, None, :] == shortened(numbers)[:, :, None]).any(axis=2)
-    counts = (numbers != 0) & ~had & ~templates.public(pairs, numbers)
+    new = seen.fresh & ~(once.known(counted, told.talks) & seen.elicits)
+    had = once.known(counted, told.envelopes)
+    counts = (told.numbers != 0) & ~had & ~templates.public(pairs, told.numbers)
     replays = new & seen.foreign & counts.any(axis=1)
     return Said(new, new & seen.elicits, replays, led, is_odd[seen.of])
 
@@ -158,23 +175,12 @@ def _count(rows: Table, seen: Columns, said: Said) -> None:
         rows[name] += each
 
 
-def _remember(rows: Table, seen: Columns, said: Said) -> None:
-    """The last texts that elicited, and the last envelopes that were not the account's."""
-    at = np.flatnonzero(said.elicits)
-    _append(rows["talks"], seen.of[at], shortened(seen.talks[at]))
-    numbers = _envelopes(seen)
-    at, place = np.nonzero((numbers != 0) & said.replays[:, None])
-    _append(rows["envelopes"], seen.of[at], shortened(numbers[at, place]))
-
-
-def _append(column: npt.NDArray[np.uint32], of: Numbers, numbers: npt.NDArray[np.uint32]) -> None:
-    """(accounts, places): behind what stands there; what is too many falls out in front."""
-    found: dict[int, dict[int, None]] = {}
-    for row, number in zip(of.tolist(), numbers.tolist(), strict=True):
-        found.setdefault(row, {})[number] = None
-    for row, new in found.items():
-        kept = tuple(dict.fromkeys([*(each for each in column[row].tolist() if each), *new]))[-MOST_TALKS:]
-        column[row, : len(kept)] = kept
+def _remembered(told: _Told, counted: Once, seen: Columns, said: Said, window: int) -> Once:
+    """Texts that elicited, and envelopes of others, which count now or did before."""
+    enters = (told.numbers != 0) & (said.replays[:, None] | once.known(counted, told.envelopes))
+    of = np.concatenate([told.owners[seen.elicits], told.handers[enters]])
+    keys = np.concatenate([told.talks[seen.elicits], told.envelopes[enters]])
+    return once.remembered(counted, of, keys, window)
 
 
 def _lead(rows: Table, seen: Columns, said: Said) -> None:

@@ -1,7 +1,8 @@
 """What detection remembers between windows: counts and hashes in columns, and as bytes. Pure.
 
 No text, no address, no name but the accounts' own. Times are seconds since 1970; windows are named by the
-second they begin with. An account takes some 240 bytes and its name; what bets have won is ``capital``.
+second they begin with. An account takes some 200 bytes and its name; what bets have won is ``capital``,
+what counted already is ``once``.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from inbond.guard.detect.capital import CAPITAL, Capital, none
+from inbond.guard.detect.once import ONCE, Once, nothing
 from inbond.guard.marks import hashed
 
-FORMAT: Final = b"inbond.memory/5\0"
+FORMAT: Final = b"inbond.memory/6\0"
 WINDOW_S: Final = 600
 MOST_LEADERS: Final = 4
-MOST_TALKS: Final = 8
 PAIR: Final = np.dtype([("key", "<u8"), ("party", "<u8"), ("created", "<i4"), ("last", "<u4")])
 """A piece of a template, one of the parties that sent it, the day it signed up (0 unknown) and the last
 window in which it did."""
@@ -49,12 +50,10 @@ ROW: Final = np.dtype(
         ("grouped", "u1"),
         ("registered", "?"),
         ("leaders", _LEADER, (MOST_LEADERS,)),
-        ("talks", "<u4", (MOST_TALKS,)),
-        ("envelopes", "<u4", (MOST_TALKS,)),
     ]
 )
 """``id`` is a number for the account's name."""
-_HEAD: Final = struct.Struct("<qIII")
+_HEAD: Final = struct.Struct("<qIIII")
 
 
 @final
@@ -67,7 +66,7 @@ class Account:
     began, 0 for none.
     ``since`` is the first window of its standing at tier 2 or more, ``means_since`` of that by two families
     of means, 0 for none; ``tier`` and ``grouped`` (bits: the kinds of groups that it is in) as of the last
-    window. ``talks`` and ``envelopes`` are what counted last, so that it counts once."""
+    window."""
 
     party: int
     payment: int = 0
@@ -97,8 +96,6 @@ class Account:
     grouped: int = 0
     registered: bool = False
     leaders: tuple[tuple[int, int], ...] = ()
-    talks: tuple[int, ...] = ()
-    envelopes: tuple[int, ...] = ()
 
 
 _FIELDS: Final = tuple(each.name for each in fields(Account))
@@ -119,13 +116,10 @@ class Accounts(Mapping[str, Account]):
         table = np.zeros(len(names), dtype=ROW)
         for at, name in enumerate(names):
             table[at]["id"] = number_of(name)
-            for column in _FIELDS[:-3]:
+            for column in _FIELDS[:-1]:
                 table[at][column] = getattr(accounts[name], column)
             for i, leader in enumerate(accounts[name].leaders):
                 table["leaders"][at, i] = leader
-            for column in _FIELDS[-2:]:
-                for i, value in enumerate(getattr(accounts[name], column)):
-                    table[column][at, i] = value
         return Accounts(names, table)
 
     def row(self, name: str) -> int:
@@ -138,8 +132,7 @@ class Accounts(Mapping[str, Account]):
     def __getitem__(self, name: str) -> Account:
         row = self.table[self.row(name)]
         led = tuple((piece, windows) for piece, windows in row["leaders"].tolist() if piece)
-        known = (tuple(each for each in row[column].tolist() if each) for column in _FIELDS[-2:])
-        values: tuple[Any, ...] = (*row.item()[1:-3], led, *known)
+        values: tuple[Any, ...] = (*row.item()[1:-1], led)
         return Account(*values)
 
     def __iter__(self) -> Iterator[str]:
@@ -162,21 +155,16 @@ class Memory:
     accounts: Accounts = field(default_factory=Accounts)
     pairs: Pairs = field(default_factory=lambda: np.zeros(0, dtype=PAIR))
     capital: Capital = field(default_factory=none)
+    once: Once = field(default_factory=nothing)
 
     def to_bytes(self) -> bytes:
         """The same for the same memory; ``from_bytes`` reads it."""
         written = [name.encode("utf-8", "surrogatepass") for name in self.accounts.names]
         sizes = np.array([len(name) for name in written], dtype="<u2")
-        head = _HEAD.pack(self.window, len(written), len(self.pairs), len(self.capital))
-        kept = (self.accounts.table, self.pairs, self.capital)
+        head = _HEAD.pack(self.window, len(written), len(self.pairs), len(self.capital), len(self.once))
+        kept = (self.accounts.table, self.pairs, self.capital, self.once)
         columns = (sizes, *(np.ascontiguousarray(each).view("u1") for each in kept))
         return b"".join([FORMAT, head, *(column.data for column in columns), *written])
-
-
-def shortened(numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint32]:
-    """The half of a number that is remembered; never 0."""
-    half: npt.NDArray[np.uint32] = (numbers & np.uint64(0xFFFFFFFF)).astype(np.uint32)
-    return np.maximum(half, np.uint32(1))
 
 
 def number_of(name: str) -> int:
@@ -194,15 +182,15 @@ def from_bytes(data: bytes) -> Memory:
     if len(data) < at:
         raise ValueError("a memory is cut off")
     window, count, *others = _HEAD.unpack_from(data, len(FORMAT))
-    kinds = ((np.dtype("<u2"), count), *zip((ROW, PAIR, CAPITAL), (count, *others), strict=True))
+    kinds = ((np.dtype("<u2"), count), *zip((ROW, PAIR, CAPITAL, ONCE), (count, *others), strict=True))
     if len(data) < at + sum(kind.itemsize * number for kind, number in kinds):
         raise ValueError("a memory is cut off")
     columns: list[npt.NDArray[Any]] = []
     for kind, number in kinds:
         columns.append(np.frombuffer(data, dtype=kind, count=number, offset=at))
         at += columns[-1].nbytes
-    sizes, table, pairs, capital = columns
-    return Memory(window, Accounts(_names(data, at, sizes), table), pairs.copy(), capital)
+    sizes, table, pairs, capital, once = columns
+    return Memory(window, Accounts(_names(data, at, sizes), table), pairs.copy(), capital, once)
 
 
 def _names(data: bytes, at: int, sizes: npt.NDArray[Any]) -> tuple[str, ...]:
