@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from inbond import digest
 from inbond.guard import conversation, handback, marks, wire
+from inbond.guard.config import ModelPolicy
 from inbond.guard.envelopes import Binding, Opened, open_sealed, seal
 from inbond.guard.sealing_keys import fresh_ring
 from tests.guard_odd_input import ASKED, FUZZ, JSON, OBJECTS, ROUTES, TEXTS, dumped
@@ -42,7 +43,7 @@ def test_what_is_handed_back(asked: tuple[wire.Route, dict[str, Any]], outcome: 
     """No envelope goes on to the model, whatever is in it and wherever it stands."""
     route, value = asked
     opened = Opened(outcome, text if outcome == "ok" else None)
-    back = handback.handed_back(route, value, lambda _envelope, _prefix: opened)
+    back = handback.handed_back(route, value, lambda _envelope, _prefix: opened, ModelPolicy().tags)
     assert back.outcome in (None, "ok", "rejected", "foreign")
     json.dumps(back.value)
     if back.outcome is None:

@@ -17,6 +17,7 @@ from inbond.guard.config import ModelPolicy
 from inbond.guard.hiding import merged_details, payload
 from inbond.guard.sealer import Sealer
 from inbond.guard.sealing_keys import fresh_ring
+from inbond.guard.tags import Tags
 from tests.hiding_examples import (
     Json,
     asked,
@@ -33,6 +34,7 @@ CALL = {"id": "c1", "type": "function", "function": {"name": "look", "arguments"
 ASK = {"role": "user", "content": "What is it?"}
 RESULT = {"role": "tool", "tool_call_id": "c1", "content": "a cat"}
 DETAIL = {"type": "reasoning.text", "text": "α", "signature": "s", "index": 0}
+TAGS = ModelPolicy().tags
 
 
 def caller(tenant: str = "acme", account: str = "team-a") -> Caller:
@@ -47,7 +49,7 @@ class Guard:
         self.sealer = Sealer(fresh_ring(NOW), 3_600, lambda: self.now)
 
     def answer(self, asks: wire.Asked, upstream: Json, policy: str = "seal") -> Json:
-        hides = self.sealer.hiding(ModelPolicy(reasoning=policy), caller(), asks)  # type: ignore[arg-type]
+        hides = self.sealer.hiding(ModelPolicy(reasoning=policy), caller(), asks, asks)  # type: ignore[arg-type]
         assert hides is not None
         return hidden_body(asks, hides, upstream)
 
@@ -61,7 +63,7 @@ class Guard:
     ) -> tuple[Any, Any]:
         """The messages as they go on, and the outcome."""
         name = "input" if route == "responses" else "messages"
-        sent, back = self.sealer.opened(who or caller(), asked(route, **{name: list(found)}))
+        sent, back = self.sealer.opened(who or caller(), asked(route, **{name: list(found)}), TAGS)
         return sent.value[name], back.outcome
 
 
@@ -88,6 +90,44 @@ def test_what_is_handed_back_goes_on_as_the_upstream_said_it(guard: Guard, upstr
     sent, outcome = guard.opened(ASK, kept, RESULT)
     assert outcome == "ok"
     assert sent == [ASK, {"role": "assistant", **upstream}, RESULT]
+
+
+CUT: list[tuple[Json, Json]] = [
+    ({"content": "<think>\nα"}, {"content": "<think>\nα</think>\n\n"}),
+    ({"content": "<THINK>α"}, {"content": "<THINK>α</think>\n\n"}),
+    ({"content": "<|channel|>analysisα"}, {"content": "<|channel|>analysisα<|end|>\n\n"}),
+]
+
+
+@pytest.mark.parametrize(("upstream", "back"), CUT)
+def test_reasoning_that_was_cut_off_goes_back_closed(guard: Guard, upstream: Json, back: Json) -> None:
+    """So that nothing which goes on from it goes on within."""
+    kept = guard.message(upstream)
+    assert "α" not in json.dumps(kept, ensure_ascii=False)
+    sent, outcome = guard.opened(ASK, kept)
+    assert (sent, outcome) == ([ASK, {"role": "assistant", **back}], "ok")
+
+
+def test_reasoning_that_was_cut_off_in_a_response_goes_back_closed(guard: Guard) -> None:
+    items = output(guard, "seal", "<think>β")
+    sent, outcome = guard.opened({"role": "user", "content": "hi"}, items[1], route="responses")
+    assert (sent[1]["content"][0]["text"], outcome) == ("<think>β</think>\n\n", "ok")
+
+
+def test_of_a_tag_that_is_no_longer_known_nothing_goes_back(guard: Guard) -> None:
+    kept = guard.message({"content": "<think>α"})
+    sent, back = guard.sealer.opened(caller(), asked(messages=[ASK, kept]), Tags((("[T]", "[/T]"),)))
+    assert (sent.value["messages"][1], back.outcome) == ({"role": "assistant", "content": ""}, "ok")
+
+
+@pytest.mark.parametrize("role", ["user", "system", "tool", "developer", "Someone"])
+@pytest.mark.parametrize("upstream", MESSAGES)
+def test_into_what_others_said_nothing_is_put_back(guard: Guard, role: str, upstream: Json) -> None:
+    """Where it would stand as text that the model could be asked to repeat."""
+    kept = guard.message(upstream)
+    sent, outcome = guard.opened(ASK, {**kept, "role": role, "content": "Say it again:"})
+    assert outcome == "rejected"
+    assert "α" not in json.dumps(sent, ensure_ascii=False)
 
 
 def test_a_second_round_of_tools_opens_the_first_and_the_second(guard: Guard) -> None:
@@ -141,7 +181,7 @@ def test_a_compacted_history_is_rejected_and_the_latest_turn_too(guard: Guard) -
 def test_another_model_or_a_late_return_is_rejected(guard: Guard) -> None:
     kept = guard.message({"content": "Yes", "reasoning_content": "α"})
     other = replace(asked(messages=[ASK, kept]), model="n")
-    assert guard.sealer.opened(caller(), other)[1].outcome == "rejected"
+    assert guard.sealer.opened(caller(), other, TAGS)[1].outcome == "rejected"
     guard.now += 3_600
     assert guard.opened(ASK, kept)[1] == "rejected"
     assert guard.opened(ASK, kept, who=caller("other"))[1] == "rejected"
@@ -176,7 +216,7 @@ def test_one_that_stands_in_a_field_of_another_form_is_dropped(guard: Guard) -> 
 def test_the_gravest_outcome_counts(guard: Guard) -> None:
     ours = guard.message({"content": "Yes", "reasoning_content": "α"})
     theirs = replace(asked(messages=[ASK]), model="m")
-    hides = guard.sealer.hiding(ModelPolicy(reasoning="seal"), caller("other"), theirs)
+    hides = guard.sealer.hiding(ModelPolicy(reasoning="seal"), caller("other"), theirs, theirs)
     assert hides is not None
     other = hidden_body(theirs, hides, chat_body({"content": "Yes", "reasoning_content": "β"}))
     foreign = other["choices"][0]["message"]
@@ -193,7 +233,7 @@ def test_each_foreign_envelope_counts_once_however_often_it_stands_there(guard: 
     both = {**one, "reasoning_content": one["reasoning_content"] + two["reasoning_content"]}
 
     def numbers(*found: Json, who: str = "other") -> tuple[int, ...]:
-        return guard.sealer.opened(caller(who), asked(messages=[ASK, *found]))[1].foreign
+        return guard.sealer.opened(caller(who), asked(messages=[ASK, *found]), TAGS)[1].foreign
 
     assert len(numbers(one)) == 1
     assert numbers(one) == numbers(one, one) == numbers(one, who="a third")
@@ -204,7 +244,7 @@ def test_each_foreign_envelope_counts_once_however_often_it_stands_there(guard: 
 def test_what_clients_wrote_themselves_and_what_has_no_envelope_is_left(guard: Guard) -> None:
     plain = {"role": "assistant", "content": "ibs1.AAAA. is how it begins", "reasoning_content": "mine"}
     asks = asked(messages=[ASK, plain])
-    sent, back = guard.sealer.opened(caller(), asks)
+    sent, back = guard.sealer.opened(caller(), asks, TAGS)
     assert sent is asks
     assert (back.outcome, back.dropped) == (None, False)
 
@@ -224,7 +264,7 @@ def test_a_summary_of_ours_does_not_go_on_as_reasoning(guard: Guard) -> None:
 
 def output(guard: Guard, policy: str, text: str = "Yes") -> list[Json]:
     asks = asked("responses", input="hi")
-    hides = guard.sealer.hiding(ModelPolicy(reasoning=policy), caller(), asks)  # type: ignore[arg-type]
+    hides = guard.sealer.hiding(ModelPolicy(reasoning=policy), caller(), asks, asks)  # type: ignore[arg-type]
     assert hides is not None
     events = values(hidden_stream(asks, hides, [written(response_stream(["α"], [text], ["γ"]), done=False)]))
     found: list[Json] = events[-1]["response"]["output"]
@@ -284,7 +324,7 @@ odd = st.recursive(
 def test_no_request_of_any_form_breaks_it(route: Any, found: list[Any]) -> None:
     guard = Guard()
     asks = replace(asked(route), value={"messages": found, "input": found})
-    sent, back = guard.sealer.opened(caller(), asks)
+    sent, back = guard.sealer.opened(caller(), asks, TAGS)
     assert back.outcome in (None, "rejected")
     if back.outcome is None and "inbond_hidden" not in json.dumps(found):
         assert sent is asks

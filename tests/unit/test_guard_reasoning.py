@@ -96,11 +96,22 @@ def test_without_tags_all_is_shown() -> None:
 
 def test_what_the_caller_began_is_no_part_of_the_answer() -> None:
     scanner = Scanner(TAGS)
-    scanner.prime("Well, <thi")
+    scanner.prime("<thi")
     assert scanner.feed("nk>x</think>y") == ("y", scanner_segments("<think>", "x", "</think>"))
     scanner = Scanner(TAGS)
-    scanner.prime("Well, <thi")
+    scanner.prime("<thi")
     assert scanner.feed("s is fine") == ("s is fine", [])
+    scanner = Scanner(TAGS, opened=("<think>",))
+    scanner.prime("</thi")
+    assert scanner.feed("nk>y") == ("y", scanner_segments("<think>", "", "</think>"))
+
+
+def test_of_several_tags_that_are_open_each_must_be_closed() -> None:
+    scanner = Scanner(TAGS, opened=("<think>", "[think]"))
+    assert scanner.feed("a</think>b[/THINK]c")[0] == ""
+    assert scanner.feed("d</think>e") == (
+        "e", scanner_segments("<think>", "a</think>b[/THINK]cd", "</think>"),
+    )  # fmt: skip
 
 
 def scanner_segments(*segment: str) -> list[Any]:
@@ -623,19 +634,6 @@ def test_no_answer_of_any_form_breaks_it(policy: str, route: Any, found: Any) ->
         found = {**found, "type": str(found.get("type", "")) or "x"}
         hidden_stream(asks, hiding(policy, asks), [b"data: " + json.dumps(found).encode() + b"\n\n"])
         hidden_body(asks, hiding(policy, asks), found)
-
-
-@given(soup, soup, st.booleans())
-def test_what_a_caller_began_is_kept_as_its_state_alone(begun: str, answer: str, inside: bool) -> None:
-    """However much he wrote: a scanner in the same state cuts the answer alike."""
-    whole = Scanner(TAGS, inside=inside)
-    whole.prime(begun)
-    still_inside, text = whole.state
-    short = Scanner(TAGS, inside=still_inside)
-    short.prime(text)
-    assert len(text) < 2 * len("<|channel|>analysis")
-    assert short.feed(answer) == whole.feed(answer)
-    assert short.finish() == whole.finish()
 
 
 def test_fields_in_which_servers_repeat_reasoning_are_left_out() -> None:

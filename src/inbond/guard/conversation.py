@@ -24,6 +24,7 @@ from inbond.guard.wire import Route
 
 _START: Final = of_bytes(b"inbond conversation 1")
 _MODEL: Final = frozenset({"assistant", "call"})
+_SPEAKERS: Final = ("assistant", "model")
 _TEXT_PARTS: Final = frozenset({"text", "input_text", "output_text"})
 _PASSED_OVER: Final = frozenset({"thinking", "reasoning", "redacted_thinking"})
 _BESIDE: Final = frozenset({"id", "status", "cache_control", "annotations", "logprobs", "detail"})
@@ -58,6 +59,12 @@ def messages(route: Route, value: Mapping[str, Any]) -> Sequence[Any]:
     if isinstance(found, str):
         return ({"role": "user", "content": found},)
     return found if isinstance(found, list) else ()
+
+
+def is_models(message: Mapping[str, Any]) -> bool:
+    """Whether a message or an item is the model's own, by any of the names that servers know."""
+    kind = str(message.get("type", ""))
+    return str(message.get("role")).lower() in _SPEAKERS or kind == "reasoning" or kind.endswith("_call")
 
 
 def _turns(message: Any) -> Iterator[Turn]:

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final, final
 
 from inbond.digest import Digest
-from inbond.guard.conversation import messages, prefixes
+from inbond.guard.conversation import is_models, messages, prefixes
 from inbond.guard.envelopes import ENVELOPE, MARK, Opened, Outcome
 from inbond.guard.hiding import DETAILS, EMPTIED, SUMMARIES, TEXT_FIELDS, Form, payload
+from inbond.guard.tags import Tags
 from inbond.guard.wire import Route
 
 Json = dict[str, Any]
@@ -41,13 +42,13 @@ class HandedBack:
         return self.outcome in ("rejected", "foreign")
 
 
-def handed_back(route: Route, value: Mapping[str, Any], open_one: Open) -> HandedBack:
-    """Opens what a request hands back."""
+def handed_back(route: Route, value: Mapping[str, Any], open_one: Open, tags: Tags) -> HandedBack:
+    """Opens what a request hands back; ``tags`` are the model's."""
     found = messages(route, value)
     if not any(isinstance(each, dict) and _concerns(each) for each in found):
         return HandedBack(value, None)
     before = prefixes(route, value)
-    task = _Task(open_one)
+    task = _Task(open_one, tags)
     kept: list[Any] = []
     for message, prefix in zip(found, before, strict=False):
         shown = task.message(message, prefix) if isinstance(message, dict) and _concerns(message) else message
@@ -75,15 +76,19 @@ class _Task:
     """One request's envelopes."""
 
     open_one: Open
+    tags: Tags
     outcome: Outcome | None = None
     opened: int = 0
     foreign: set[int] = field(default_factory=set)
+    own: bool = True
 
     def message(self, message: Json, prefix: Digest) -> Json | None:
-        """The message as it goes on; None for nothing."""
+        """The message as it goes on; None for nothing. Into one that is not the model's nothing is put back:
+        a user's words that hold it would be there to be repeated."""
+        self.own = is_models(message)
         if message.get("type") == "reasoning":
             return self._item(message, prefix)
-        restored = _Restored()
+        restored = _Restored(self.tags)
         shown = {name: each for name, each in message.items() if name not in (*TEXT_FIELDS, DETAILS)}
         for name in (*TEXT_FIELDS, DETAILS):
             given = message.get(name)
@@ -142,7 +147,7 @@ class _Task:
         if opened.number is not None:
             self.foreign.add(opened.number)
         found = payload(opened.text) if opened.text is not None else None
-        fits = found is not None and found[0] in forms
+        fits = found is not None and found[0] in forms and self.own
         self._note("rejected" if opened.outcome == "ok" and not fits else opened.outcome)
         return found if fits else None
 
@@ -156,6 +161,7 @@ class _Task:
 class _Restored:
     """What goes back into places other than the field that held the envelope."""
 
+    tags: Tags
     inline: list[str] = field(default_factory=list)
     parts: list[Any] = field(default_factory=list)
     details: list[Any] = field(default_factory=list)
@@ -164,8 +170,7 @@ class _Restored:
         """Raises nothing: what we sealed has the form that we gave it."""
         match form:
             case "inline":
-                begin, text, end = value
-                self.inline.append(f"{begin}{text}{end}\n\n")
+                self.inline += _closed(self.tags, *value)
             case "parts":
                 self.parts += value
             case _:
@@ -183,6 +188,13 @@ class _Restored:
         if isinstance(shown.get("content"), list):
             return {**shown, "content": _before(begin, shown["content"])}
         return {**shown, "content": begin + (content if isinstance(content, str) else "")}
+
+
+def _closed(tags: Tags, begin: str, text: str, end: str) -> list[str]:
+    """Reasoning that an answer broke off in is closed: the model goes on after it, and not within. Nothing
+    where its tag is no longer known."""
+    ends = [end] if end else tags.ends.get(begin.lower(), [])[:1]
+    return [f"{begin}{text}{each}\n\n" for each in ends]
 
 
 def _before(begin: str, parts: list[Any]) -> list[Any]:

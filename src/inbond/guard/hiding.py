@@ -35,11 +35,17 @@ _SAYING: Final = frozenset({"text", "content", "summary", "thinking", "reasoning
 @final
 @dataclass(frozen=True)
 class Begun:
-    """How an answer begins. ``inside``: the model's template opened the first tag, so that it begins with
-    reasoning; ``prefilled`` is the tag, whole or in part, with which the caller began the answer himself."""
+    """How an answer begins. ``inside``: with reasoning, as when the model's template opened the first tag;
+    ``opened`` are the tags, in lower case, that the request left open before it, and ``held`` what may be the
+    beginning of one."""
 
     inside: bool = False
-    prefilled: str = ""
+    opened: tuple[str, ...] = ()
+    held: str = ""
+
+    @property
+    def shown(self) -> bool:
+        return not (self.inside or self.opened or self.held)
 
 
 @final
@@ -59,7 +65,7 @@ class Hiding:
     @property
     def begins_shown(self) -> bool:
         """Whether every answer begins outside of all tags."""
-        return not any(one.inside or one.prefilled for one in self.begun)
+        return all(one.shown for one in self.begun)
 
     def scanner(self, *, parsed: bool, inside: bool = False, index: int = 0) -> Scanner:
         """For a text of the answer. ``parsed``: the server already gave reasoning in a field of its own, so
@@ -69,10 +75,10 @@ class Hiding:
             return Scanner(self.tags)
         number = index // self.each
         known = 0 <= number < len(self.begun)
-        begun = self.begun[number] if known else max(self.begun, key=lambda one: (one.inside, one.prefilled))
-        found = Scanner(self.tags, inside=begun.inside or inside)
-        if begun.prefilled:
-            found.prime(begun.prefilled)
+        begun = self.begun[number] if known else max(self.begun, key=_hidden_first)
+        found = Scanner(self.tags, inside=begun.inside or inside, opened=begun.opened)
+        if begun.held:
+            found.prime(begun.held)
         return found
 
     def cover(self, form: Form, value: Any) -> str | None:
@@ -84,6 +90,10 @@ class Hiding:
                 return summary(value[1] if form == "inline" else value)
             case "seal":
                 return self.seal(json.dumps([form, value], ensure_ascii=False, separators=(",", ":")))
+
+
+def _hidden_first(begun: Begun) -> tuple[bool, str]:
+    return begun.inside or bool(begun.opened), begun.held
 
 
 def summary(value: Any) -> str:

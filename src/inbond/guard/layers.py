@@ -58,7 +58,8 @@ class Layers:
             return await self._models(request, scopes, seen)
         asked = await incoming.asked_of(request, route, self.config, self.uploads, caller)
         policy = self._policy(asked, seen)
-        sent, back = self.sealer.opened(caller, standing.asks(asked, actions.steps(seen.tier)))
+        known = standing.asks(asked, actions.steps(seen.tier))
+        sent, back = self.sealer.opened(caller, known, policy.tags)
         seen.sealed, seen.foreign = back.outcome, back.foreign
         estimate = Usage(asked.prompt_tokens, asked.completion_tokens(policy.default_max_tokens))
         hold = await self.reservations.hold(seen.id, scopes, estimate, policy.price)
@@ -69,7 +70,7 @@ class Layers:
             body = passing.body_of(sent, policy.default_max_tokens, self.config.upstream.limit_field)
             answer = await self._send("POST", route, headers, body, asked.stream)
             try:
-                exchange = Exchange(request, seen, caller, asked, policy, hold, metered)
+                exchange = Exchange(request, seen, caller, asked, sent, policy, hold, metered)
                 return await self.relay.pass_on(exchange, answer)
             finally:
                 answer.close()

@@ -14,15 +14,13 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final, final
 
-from inbond.guard import sse
+from inbond.guard import prefills, sse
 from inbond.guard.body import Body, decoded
 from inbond.guard.config import ModelPolicy
-from inbond.guard.conversation import messages
-from inbond.guard.hiding import Begun, Hiding
+from inbond.guard.hiding import Hiding
 from inbond.guard.hiding_chat import ChatStream, hide_chat
 from inbond.guard.hiding_responses import ResponsesStream, hide_response
 from inbond.guard.likeness import Likeness, likeness
-from inbond.guard.tags import Scanner
 from inbond.guard.wire import Asked
 
 _SIGN_OF_LIFE: Final = sse.comment("reasoning")
@@ -42,20 +40,16 @@ def unread(policy: ModelPolicy, asked: Asked) -> bool:
     return any(not isinstance(each, str) for each in (prompt if isinstance(prompt, list) else [prompt]))
 
 
-def hiding_for(policy: ModelPolicy, asked: Asked, seal: Callable[[str], str]) -> Hiding | None:
-    """How the answer's reasoning is hidden; None where all of it passes."""
-    if policy.reasoning == "pass" or asked.route == "embeddings":
+def hiding_for(policy: ModelPolicy, sent: Asked, seal: Callable[[str], str]) -> Hiding | None:
+    """How the answer's reasoning is hidden; None where all of it passes. ``sent`` is the request as the
+    upstream gets it, with what was put back of sealed reasoning."""
+    if policy.reasoning == "pass" or sent.route == "embeddings":
         return None
-    begun = tuple(_begun(policy, text) for text in _prefilled(asked))
-    each = asked.value.get("n") or 1
-    plain = asked.route == "completions"
-    return Hiding(policy.reasoning, policy.tags, begun, each if isinstance(each, int) else 1, seal, plain)
-
-
-def _begun(policy: ModelPolicy, text: str) -> Begun:
-    scanner = Scanner(policy.tags, inside=policy.begins_inside)
-    scanner.feed(text)
-    return Begun(*scanner.state)
+    each = sent.value.get("n") or 1
+    number = each if isinstance(each, int) else 1
+    return Hiding(
+        policy.reasoning, policy.tags, prefills.begun(policy, sent), number, seal, sent.route == "completions"
+    )
 
 
 def hide(asked: Asked, hiding: Hiding, body: Body) -> Body:
@@ -150,20 +144,3 @@ def _written(value: Mapping[str, Any]) -> bytes:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
     except UnicodeEncodeError:
         return json.dumps(value, separators=(",", ":")).encode()
-
-
-def _prefilled(asked: Asked) -> list[str]:
-    """What the caller wrote of the answer itself, which may have opened a tag: for each prompt."""
-    if asked.route == "completions":
-        prompts = asked.value.get("prompt")
-        found = prompts if isinstance(prompts, list) else [prompts]
-        return [each if isinstance(each, str) else "" for each in found] or [""]
-    said = messages(asked.route, asked.value)
-    last = said[-1] if said else None
-    if not isinstance(last, dict) or last.get("role") != "assistant":
-        return [""]
-    content = last.get("content")
-    if isinstance(content, str):
-        return [content]
-    parts = content if isinstance(content, list) else []
-    return ["".join(str(part.get("text") or "") for part in parts if isinstance(part, dict))]

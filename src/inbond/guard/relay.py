@@ -15,6 +15,7 @@ from inbond.guard import answer_errors, outgoing, passing, sending
 from inbond.guard.body import Body
 from inbond.guard.callers import Caller
 from inbond.guard.config import ModelPolicy
+from inbond.guard.hiding import Hiding
 from inbond.guard.meter import Meter
 from inbond.guard.receipts import Draft, Issuer, Stamp
 from inbond.guard.reservations import Hold, Reservations
@@ -29,13 +30,15 @@ from inbond.ledger.receipts import HEADER
 @final
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A request that has passed the layers and holds its budget, with what its answer is measured by.
-    ``policy`` is the model's as the caller's tier leaves it; ``seen`` is told how it goes on."""
+    """A request that has passed the layers and holds its budget, with what its answer is measured by. It
+    was ``asked`` by the caller and ``sent`` to the upstream with what he handed back opened. ``policy`` is
+    the model's as the caller's tier leaves it; ``seen`` is told how it goes on."""
 
     request: web.Request
     seen: Seen
     caller: Caller
     asked: Asked
+    sent: Asked
     policy: ModelPolicy
     hold: Hold
     metered: Meter
@@ -63,7 +66,7 @@ class Relay:
             seen.status = answer.status
             return await self._stream(exchange, answer, headers, draft)
         body = Body.of(await passing.whole(answer))
-        hiding = self.sealer.hiding(exchange.policy, exchange.caller, asked)
+        hiding = self._hiding(exchange)
         if answer.status < 400:
             metered.body(body)
             body = passing.shown(body, asked, hiding)
@@ -91,7 +94,7 @@ class Relay:
         stamp = Stamp(draft, self.clock) if draft and events else None
         try:
             await out.begin()
-            hiding = self.sealer.hiding(exchange.policy, exchange.caller, asked)
+            hiding = self._hiding(exchange)
             async for piece in passing.events(answer, asked, metered, hiding):
                 data = stamp.feed(piece.data) if stamp else piece.data
                 if not data:
@@ -116,6 +119,9 @@ class Relay:
         finally:
             out.close()
         return response
+
+    def _hiding(self, exchange: Exchange) -> Hiding | None:
+        return self.sealer.hiding(exchange.policy, exchange.caller, exchange.asked, exchange.sent)
 
     def _draft(self, exchange: Exchange, answer: Answer) -> Draft | None:
         """The beginning of a receipt, where there is something to give one for."""

@@ -17,6 +17,7 @@ from inbond.guard.envelopes import RANDOM_BYTES, Binding, Opened, Ring, open_sea
 from inbond.guard.handback import HandedBack, handed_back
 from inbond.guard.hiding import Hiding
 from inbond.guard.reasoning import hiding_for
+from inbond.guard.tags import Tags
 from inbond.guard.wire import Asked
 
 NOTE: Final = {"inbond-reasoning": "dropped"}
@@ -32,17 +33,18 @@ class Sealer:
     expires_s: int
     clock: Callable[[], float]
 
-    def opened(self, caller: Caller, asked: Asked) -> tuple[Asked, HandedBack]:
-        """The request as it goes on, and what it handed back."""
+    def opened(self, caller: Caller, asked: Asked, tags: Tags) -> tuple[Asked, HandedBack]:
+        """The request as it goes on, and what it handed back; ``tags`` are the model's."""
 
         def open_one(envelope: str, prefix: Digest) -> Opened:
             return open_sealed(self.ring, _binding(caller, asked, prefix), envelope, now=self.clock())
 
-        back = handed_back(asked.route, asked.value, open_one)
+        back = handed_back(asked.route, asked.value, open_one, tags)
         return (asked if back.value is asked.value else replace(asked, value=back.value)), back
 
-    def hiding(self, policy: ModelPolicy, caller: Caller, asked: Asked) -> Hiding | None:
-        """How the answer's reasoning is hidden; None where it passes."""
+    def hiding(self, policy: ModelPolicy, caller: Caller, asked: Asked, sent: Asked) -> Hiding | None:
+        """How the answer's reasoning is hidden; None where it passes. What is sealed is bound to what the
+        caller ``asked``, which he can say again; where the answer begins is told by what was ``sent``."""
 
         @cache
         def binding() -> Binding:
@@ -53,7 +55,7 @@ class Sealer:
             random = secrets.token_bytes(RANDOM_BYTES)
             return seal(self.ring, binding(), text, expires=expires, random=random)
 
-        return hiding_for(policy, asked, seal_one)
+        return hiding_for(policy, sent, seal_one)
 
 
 def _binding(caller: Caller, asked: Asked, prefix: Digest) -> Binding:

@@ -44,12 +44,21 @@ class Tags:
         return Pattern.of([end for begin, end in self.pairs if _words(begin) & _words(end)])
 
     @cached_property
-    def closing_of(self) -> dict[str, Pattern]:
+    def ends(self) -> dict[str, list[str]]:
         """By the opening tag in lower case: all that may close it."""
         found: dict[str, list[str]] = {}
         for begin, end in self.pairs:
             found.setdefault(begin.lower(), []).append(end)
-        return {begin: Pattern.of(ends) for begin, ends in found.items()}
+        return found
+
+    @cached_property
+    def closing_of(self) -> dict[str, Pattern]:
+        """As ``ends``, to be found."""
+        return {begin: Pattern.of(ends) for begin, ends in self.ends.items()}
+
+    @cached_property
+    def longest(self) -> int:
+        return max((len(tag) for pair in self.pairs for tag in pair), default=0)
 
 
 @final
@@ -67,6 +76,11 @@ class Pattern:
         whole = "|".join(re.escape(tag) for tag in ordered) or r"(?!)"
         begun = "|".join(_beginnings(tag) for tag in ordered if len(tag) > 1) or r"(?!)"
         return cls(re.compile(whole, _IGNORE_CASE), re.compile(rf"(?:{begun})\Z", _IGNORE_CASE))
+
+    def beginning(self, text: str, within: int) -> str:
+        """What may be the beginning of a tag among the last letters of a text."""
+        found = self.begun.search(text, len(text) - within)
+        return found[0] if found else ""
 
 
 def _beginnings(tag: str) -> str:
@@ -91,11 +105,15 @@ class Segment:
 class Scanner:
     """Cuts one text. Any way of cutting it into pieces gives the same."""
 
-    def __init__(self, tags: Tags, *, inside: bool = False) -> None:
-        """``inside``: the text begins within the first pair of tags, which the model's template opened."""
+    def __init__(self, tags: Tags, *, inside: bool = False, opened: Sequence[str] = ()) -> None:
+        """``inside``: the text begins within the first pair of tags, which the model's template opened.
+        ``opened``: it begins within all of these, in lower case, and each must be closed."""
         self._tags = tags
         self._begin: str | None = tags.pairs[0][0] if inside and tags.pairs else None
         self._closing = tags.closing
+        self._around = list(opened)
+        if opened:
+            self._within(self._around.pop())
         self._held = ""
         self._given = 0
         self._hidden: list[str] = []
@@ -111,20 +129,10 @@ class Scanner:
         """Whether a piece without the first letter of a tag would pass as it is."""
         return self._begin is None and not self._held and not self._after_tag
 
-    @property
-    def state(self) -> tuple[bool, str]:
-        """Where it stands: whether it is still within the pair that the template opened, and the shortest
-        text that takes a new scanner there."""
-        if self._begin is None or self._closing is self._tags.closing:
-            return self.inside, self._held
-        return False, self._begin + self._held
-
-    def prime(self, text: str) -> None:
-        """Reads what the caller wrote for the model to go on from: no part of the answer."""
-        self.feed(text)
-        self._given = len(self._held)
-        self._hidden = []
-        self._after_tag = False
+    def prime(self, held: str) -> None:
+        """What may be the beginning of a tag stands before the text, and is no part of it."""
+        self._held = held
+        self._given = len(held)
 
     def feed(self, piece: str) -> tuple[str, list[Segment]]:
         """What is shown of it, and the segments that end in it."""
@@ -140,7 +148,7 @@ class Scanner:
             self._take(data, begin, found.start(), shown)
             self._turn(found[0], segments)
             begin = found.end()
-        rest = pattern.begun.search(data, max(begin, len(data) - _longest(self._tags)))
+        rest = pattern.begun.search(data, max(begin, len(data) - self._tags.longest))
         end = rest.start() if rest else len(data)
         self._take(data, begin, end, shown)
         self._held = data[end:]
@@ -171,18 +179,21 @@ class Scanner:
 
     def _turn(self, tag: str, segments: list[Segment]) -> None:
         if self._begin is None:
-            self._begin, self._closing = tag, self._tags.closing_of[tag.lower()]
+            self._within(tag)
+            return
+        if self._around and tag:
+            self._hidden.append(tag)
+            self._within(self._around.pop())
             return
         segments.append(Segment(self._begin, "".join(self._hidden), tag))
         self._begin, self._hidden, self._after_tag = None, [], True
 
+    def _within(self, begin: str) -> None:
+        self._begin, self._closing = begin, self._tags.closing_of[begin.lower()]
+
 
 def _words(tag: str) -> set[str]:
     return set(re.findall(r"[^\W_]+", tag.lower()))
-
-
-def _longest(tags: Tags) -> int:
-    return max((len(tag) for pair in tags.pairs for tag in pair), default=0)
 
 
 def begins_inside(tags: Tags, text: str) -> bool:
