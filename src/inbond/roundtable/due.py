@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, final
 
@@ -11,7 +11,7 @@ from inbond.roundtable import prompts, summary
 from inbond.roundtable.anonymity import label, peers
 from inbond.roundtable.ballots import Ballot
 from inbond.roundtable.calls import Again, Call, Over, ToRead, following
-from inbond.roundtable.forms import first_schema, read_ballot, second_schema
+from inbond.roundtable.forms import bounded, first_schema, read_ballot, second_schema
 from inbond.roundtable.ladder import Reader, Rung, form_of, read
 from inbond.roundtable.language import is_wrong
 from inbond.roundtable.protocol import (
@@ -76,16 +76,19 @@ class Note:
     body: Mapping[str, Any]
 
 
-def due(state: State) -> tuple[Ask | Note, ...]:
-    """All that is due now; nothing while all of it waits for answers, and nothing once it is closed."""
+def due(state: State, busy: Container[tuple[int, str]] = ()) -> tuple[Ask | Note, ...]:
+    """All that is due now; nothing while all of it waits for answers, and nothing once it is closed. ``busy``
+    are the rounds and seats for which a call is about to be made already."""
     if state.verdict is not None:
         return ()
     if not is_over(state, 1):
-        return _round(state, 1)
+        return _round(state, 1, busy)
     if not stopped(state) and not is_over(state, 2):
-        return _round(state, 2)
+        return _round(state, 2, busy)
     assert all_turns_over(state), "both rounds are over"
-    return _summing(state) if state.summary is None else (_closing(state),)
+    if state.summary is not None:
+        return (_closing(state),)
+    return () if (SUMMARY, WRITER) in busy else _summing(state)
 
 
 # A seat's turn ---------------------------------------------------------------------------------------
@@ -105,10 +108,10 @@ class _Job:
     labels: tuple[tuple[str, str], ...] = ()
 
 
-def _round(state: State, round_: int) -> tuple[Ask | Note, ...]:
+def _round(state: State, round_: int, busy: Container[tuple[int, str]]) -> tuple[Ask | Note, ...]:
     found: list[Ask | Note] = []
     for seat in in_round(state, round_):
-        if (round_, seat.name) not in state.over:
+        if (round_, seat.name) not in state.over and (round_, seat.name) not in busy:
             found += _turn(state, round_, seat)
     return tuple(found)
 
@@ -200,7 +203,9 @@ def _ask(state: State, job: _Job, calls: Sequence[Call], again: Again) -> Ask:
             temperature=float(job.seat.temperature),
             seed=_seed(state, job, again.attempt),
         ),
-        form=form_of(again.rung, "ballot" if job.round else "summary", job.schema),
+        form=form_of(
+            again.rung, "ballot" if job.round else "summary", bounded(job.schema, job.seat.most_text)
+        ),
         order=job.order,
         labels=dict(job.labels),
     )

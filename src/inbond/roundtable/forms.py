@@ -67,6 +67,22 @@ def second_schema(question: Question, order: Sequence[Option], labels: Sequence[
     )
 
 
+def bounded(schema: Mapping[str, Any], most: int | None) -> Mapping[str, Any]:
+    """The schema with at most so many characters for each free text; as it is for None."""
+    bound: Mapping[str, Any] = schema if most is None else _bounded(schema, most)
+    return bound
+
+
+def _bounded(part: Any, most: int) -> Any:
+    if isinstance(part, list):
+        return [_bounded(item, most) for item in part]
+    if not isinstance(part, Mapping):
+        return part
+    free = part.get("type") == "string" and "enum" not in part
+    inner = {key: _bounded(value, most) for key, value in part.items()}
+    return {**inner, "maxLength": most} if free else inner
+
+
 def read_ballot(value: Any, question: Question, labels: Sequence[str] = ()) -> Reading:
     """Reads a reply of either round, as JSON; ``labels`` are those of the second. Total."""
     if not isinstance(value, Mapping):

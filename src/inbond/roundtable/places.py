@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from inbond.errors import InputError
@@ -25,6 +26,9 @@ MOST_EMBEDDED: Final = 6
 WRITER: Final = "writer"
 """What the transcript calls who words the summary; no seat may have that name."""
 _WRITER_TEMPERATURE: Final = 0.3
+_MOST_TEXT: Final = 240
+_MOST_WIDE_TEXT: Final = 80
+"""Characters of each text in a small model's reply; those of Chinese, Japanese and Korean cost it more."""
 _JOINERS: Final = "\u200c\u200d"
 _LABEL: Final = re.compile(r"seat [a-z]{1,2}")
 
@@ -92,11 +96,13 @@ def embedded_seats(count: int, language: str, models: Sequence[str]) -> tuple[Se
             found="neither",
             fix="inbond models pull smollm2-135m-instruct",
         )
+    most = _MOST_WIDE_TEXT if language in ("ja", "ko", "zh") else _MOST_TEXT
     chosen = personas(language)[:count]
-    return tuple(
+    seats = (
         make_seat(each.name, models[number % len(models)], persona=each.text, temperature=each.temperature)
         for number, each in enumerate(chosen)
     )
+    return tuple(replace(seat, most_text=most) for seat in seats)
 
 
 def writer_seat(uri: str) -> Seat:

@@ -62,7 +62,9 @@ class Opened:
         }
 
 
-_SEAT_FIELDS: Final = ("name", "uri", "identity", "persona", "temperature", "parameters", "max_tokens")
+_SEAT_FIELDS: Final = (
+    "name", "uri", "identity", "persona", "temperature", "parameters", "max_tokens", "most_text",
+)  # fmt: skip
 
 
 def _seat_json(seat: Seat) -> dict[str, Any]:

@@ -39,7 +39,8 @@ class Turn:
 @dataclass(frozen=True)
 class Seat:
     """One seat: who sits there, and its turns in order of rounds. ``parameters`` is the model's size where it
-    is known, ``model`` what the host said that it ran."""
+    is known, ``model`` what the host said that it ran. ``most_text`` is how many characters each text of its
+    reply may have where its host holds it to a schema: a small model might go on in one for ever."""
 
     name: str
     uri: str
@@ -49,6 +50,7 @@ class Seat:
     temperature: float = 0.7
     parameters: int | None = None
     max_tokens: int = 1500
+    most_text: int | None = None
     turns: tuple[Turn, ...] = ()
 
     @property
