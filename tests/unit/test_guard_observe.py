@@ -10,7 +10,9 @@ import pytest
 
 from inbond.guard import marks
 from inbond.guard.detect import memory as memories
+from inbond.guard.detect.capital import DAY_S
 from inbond.guard.detect.memory import WINDOW_S
+from inbond.guard.detect.replaying import recomputed
 from inbond.guard.marks import About
 from inbond.guard.observe import GRACE_S, Change, Observer, from_bytes
 from inbond.guard.state import State, StateLostError
@@ -86,6 +88,29 @@ async def test_every_change_is_told_once_whichever_replica_folds(state: State) -
     steps = [(change.account, change.was, change.judged.tier) for change in told.changes]
     assert len(steps) == len(set(steps))
     assert all(was != tier for _, was, tier in steps)
+
+
+async def test_the_tier_of_who_stays_away_ends_in_the_state_and_is_told(state: State) -> None:
+    clock, told = Clock(), Told()
+    observer = Observer(state, clock, told)
+    await hours(observer, clock, 12)
+    assert await observer.tier("t0/a") >= 2
+    del told.changes[:]
+    clock.now += 61 * DAY_S
+    for _ in range(8):  # a clock that jumped is believed after an hour
+        observer.take(About(clock.now, f"{clock.now}", "other/a", tenant="other"), "", "Good morning.")
+        clock.now += WINDOW_S + GRACE_S
+        await observer.tick()
+    _, kept = await state.memory()
+    assert set(memories.from_bytes(kept).accounts) == {"other/a"}
+    assert window is not None and window > START + 61 * DAY_S
+    assert [(change.account, change.judged.tier) for change in told.changes] == [
+        (f"t{n}/a", 0) for n in range(8)
+    ]
+    assert await observer.tier("t0/a") == 0
+    verdict = from_bytes((await state.tiers())["t0/a"])["verdict"]
+    assert recomputed(verdict) == (0, told.changes[0].judged.verdict.facts)
+    assert verdict["reasons"][-2]["finding"].startswith("Tier 0")
 
 
 async def test_a_window_is_folded_after_its_grace_and_not_before(state: State) -> None:

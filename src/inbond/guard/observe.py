@@ -24,7 +24,7 @@ from inbond.guard.actions import TIERS, Tier
 from inbond.guard.detect import memory as memories
 from inbond.guard.detect.fold import fold_kept, window_of
 from inbond.guard.detect.judge import Judged, judge
-from inbond.guard.detect.memory import WINDOW_S, Accounts, Memory
+from inbond.guard.detect.memory import WINDOW_S, Account, Accounts, Memory
 from inbond.guard.marks import About
 from inbond.guard.state import State, StateLostError
 
@@ -212,10 +212,10 @@ class _Turn:
         judged, window = judge(after).accounts, self._window
         now = _past_none(after.accounts)
         changed = sorted(name for name in {**was, **now} if was.get(name) != now.get(name))
+        gone = judge(_unknown(window, [name for name in changed if name not in after.accounts])).accounts
         changes = [
-            Change(name, TIERS[was.get(name, 0)], window, judged[name])
+            Change(name, TIERS[was.get(name, 0)], window, (gone if name in gone else judged)[name])
             for name in changed
-            if name in after.accounts
         ]
         told = {change.account: to_bytes(change.judged, window) for change in changes}
         return after.to_bytes(), told, changes
@@ -225,6 +225,12 @@ class _Turn:
         held, found = [memories.from_bytes(self._kept)], self._found
         self._kept, self._found = b"", ()
         return _past_none(held[0].accounts), fold_kept(held.pop(), self._window, found)
+
+
+def _unknown(window: int, names: Sequence[str]) -> Memory:
+    """A memory of accounts that were forgotten: what is told of them is what is told of anybody of whom
+    nothing is known, so that their tier ends with their evidence."""
+    return Memory(window, Accounts.of({name: Account(party=0) for name in names}))
 
 
 def _past_none(accounts: Accounts) -> dict[str, Tier]:
