@@ -31,7 +31,7 @@ _OURS = (
     "html head title style body main footer header nav section article h1 h2 h3 h4 p a ul ol li dl dt dd div "
     "span strong bdi table caption thead tbody tr th td details summary pre code svg g text tspan desc"
 )
-ALLOWED = VOID | SVG_VOID | set(_OURS.split())
+ALLOWED = VOID | SVG_VOID | set(_OURS.split()) | {"figure", "figcaption", "blockquote", "q"}
 RUNNING = ("style", "src", "srcdoc", "formaction")
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, check_place, open_workspace
+from inbond.cli.roundtable_judge import judge
 from inbond.errors import InputError
 from inbond.workspace import Workspace, write_bytes
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from inbond.roundtable.session import Session
 
 app = typer.Typer(no_args_is_help=True, help="Put a question to a panel of models that decides in the open.")
+app.command()(judge)
 
 _PUBLIC: Final = 0o644
 _NO_WINNER: Final = 3
@@ -191,7 +193,7 @@ def _check_places(workspace: Workspace, places: dict[str, Path | None]) -> None:
 
 
 def _tell(session: Session, place: Path, output: Output, page: Path | None = None) -> int:
-    from inbond.cli.roundtable_words import lines
+    from inbond.cli.roundtable_told import lines
     from inbond.report.roundtable_export import session_json
 
     folder = place if place.is_dir() else place.parent

@@ -97,11 +97,12 @@ def _check_labels(labels: Sequence[str]) -> None:
             )
     seen: dict[str, str] = {}
     for label in labels:
-        other = seen.setdefault(same(label), label)
-        if other is not label:
+        other = seen.get(same(label))
+        if other is not None:
             raise InputError(
                 expected="options that differ", found=f"{other!r} and {label!r}, which read the same", fix=fix
             )
+        seen[same(label)] = label
 
 
 def same(text: str) -> str:

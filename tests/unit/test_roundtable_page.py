@@ -1,0 +1,322 @@
+"""The page of a roundtable, its JSON and its Markdown: what they say, that nothing in them runs, that they
+are the same each time."""
+
+from __future__ import annotations
+
+import json
+import re
+import string
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inbond.cli.roundtable_told import lines
+from inbond.cli.roundtable_watch import InPipe, picture
+from inbond.errors import InputError
+from inbond.report.roundtable_chairs import size
+from inbond.report.roundtable_export import session_json
+from inbond.report.roundtable_markdown import render_roundtable_markdown
+from inbond.report.roundtable_page import MOST_BYTES, render_roundtable_page
+from inbond.report.roundtable_view import tongue
+from inbond.report.roundtable_viewing import view
+from inbond.report.roundtable_words import LANGUAGES, table, words_for
+from inbond.roundtable.question import Question
+from inbond.roundtable.session import Session
+from tests.roundtable_sessions import HOSTILE, SESSIONS, at_once, hostile, japanese, long, tie, unfinished
+from tests.unit.test_report_page import check
+
+ALL = pytest.mark.parametrize("name", SESSIONS)
+
+
+@ALL
+def test_every_page_is_well_formed_small_and_the_same_each_time(name: str) -> None:
+    page = render_roundtable_page(SESSIONS[name]())
+    check(page)
+    assert len(page.encode()) < MOST_BYTES
+    assert page == render_roundtable_page(SESSIONS[name]())
+
+
+def test_six_seats_that_go_on_and_on_fit_and_say_what_was_cut() -> None:
+    page = render_roundtable_page(long())
+    assert len(page.encode()) > 100_000, "the replies are long"
+    assert "ここでは省略。全文は記録にある" in page
+
+
+def test_any_text_that_is_shown_is_shown_as_text() -> None:
+    page = render_roundtable_page(hostile())
+    assert HOSTILE not in page
+    assert page.count("<script") == 0
+    assert "&lt;script&gt;document.title=" in page
+    assert "\u202e" not in page
+    assert "{{7*7}}" in page
+
+
+@given(st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=80))
+@settings(max_examples=25)
+def test_whatever_others_write_the_page_stays_well_formed(text: str) -> None:
+    """In the place of every text of others: reasons, claims, quotes, names of models, what went wrong."""
+    whole = japanese()
+    bad = replace(
+        whole,
+        question=replace(
+            whole.question,
+            text=text,
+            options=tuple(replace(each, label=text + each.label) for each in whole.question.options),
+        ),
+        seats=tuple(
+            replace(
+                seat,
+                model=text,
+                persona=text,
+                turns=tuple(
+                    replace(
+                        turn,
+                        why=text,
+                        ballot=turn.ballot
+                        and replace(
+                            turn.ballot,
+                            reasoning=text,
+                            claims=tuple(replace(claim, text=text) for claim in turn.ballot.claims),
+                            would_change_if=text,
+                            ill_posed=text,
+                            rebuttal=text,
+                        ),
+                    )
+                    for turn in seat.turns
+                ),
+            )
+            for seat in whole.seats
+        ),
+        turning_points=tuple(replace(each, quote=text) for each in whole.turning_points),
+    )
+    check(render_roundtable_page(bad))
+    json.dumps(session_json(bad))
+    told = render_roundtable_markdown(bad)
+    assert [line for line in told.splitlines() if line.startswith("## ")] == [
+        line for line in render_roundtable_markdown(whole).splitlines() if line.startswith("## ")
+    ]
+
+
+# What it says ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "chip", "count"),
+    [
+        ("japanese", "全員一致", "6席着席、5票（時間切れ1）"),
+        ("arabic", "Majority", "5 seated, 4 voted; 1 refused"),
+        ("tie", "Tie", "6 seated, 6 voted"),
+        ("hostile", "No quorum", "3 seated, 1 voted; 1 invalid, 1 error"),
+        ("at_once", "Unanimous", "5 seated, 4 voted; 1 abstained"),
+        ("many", "Plurality, no majority", "16 seated, 16 voted"),
+        ("unfinished", "未了", "6席着席、2票（未回答4）"),
+    ],
+)
+def test_the_chip_and_both_denominators(name: str, chip: str, count: str) -> None:
+    page = render_roundtable_page(SESSIONS[name]())
+    assert re.search(rf'<p class="outcome [\w-]+">{chip}</p>', page)
+    assert f'<p class="count">{count}</p>' in page
+
+
+def test_a_tie_names_no_winner_and_both_sides() -> None:
+    shown = view(tie())
+    assert shown.answer.text == "3 : 3"
+    assert shown.ahead == "Tied: Keep the library, Replace it"
+    assert not any(row.wins for row in shown.rows)
+
+
+def test_no_quorum_says_how_many_votes_are_needed() -> None:
+    shown = view(hostile())
+    assert shown.answer.text == "No answer"
+    assert "3 votes are needed." in shown.answer_note
+
+
+def test_the_failed_seat_has_a_card_with_why() -> None:
+    chair = view(japanese()).chairs[4]
+    assert (chair.status, chair.failed) == ("timeout", True)
+    assert "票を補うことはしない" in chair.rounds[0].why
+    assert chair.rounds[0].detail.text == "no answer within 60 seconds"
+
+
+def test_turning_points_link_to_the_claim_and_flag_who_went_along() -> None:
+    moved, drifted = view(japanese()).points
+    assert moved.cited is not None
+    assert (moved.cited.mark, moved.cited.anchor) == ("A3", "seat-1-r1-c3")
+    assert (drifted.cited, drifted.bandwagon) == (None, True)
+    assert 'id="seat-1-r1-c3"' in render_roundtable_page(japanese())
+
+
+def test_a_citation_of_nothing_has_no_link_and_says_so() -> None:
+    cited = view(hostile()).summary[0].cites
+    assert [bool(each.anchor) for each in cited] == [True, False]
+    assert cited[1].claim.text == "a claim that is not there"
+
+
+def test_the_lanes_say_in_words_what_they_draw() -> None:
+    page = render_roundtable_page(japanese())
+    assert (
+        'role="img" aria-label="6席中2席が、初回と最終とで票を変えた。 SmolLM2 135M: はい → いいえ; '
+        'Llama 3.2 1B: はい → いいえ"' in page
+    )
+    assert page.count('class="way ') == 6
+    assert len(re.findall(r'class="way [^"]*moved', page)) == 2
+
+
+def test_one_round_has_no_lanes_and_says_why() -> None:
+    page = render_roundtable_page(at_once())
+    assert '<svg class="ways"' not in page
+    assert "One round was held: nothing could move." in page
+    assert ("Why it stopped", "all that voted agree") in view(at_once()).method
+
+
+def test_seats_are_called_as_they_saw_each_other() -> None:
+    whole = tie()
+    labels = {f"Seat {letter}": seat.name for letter, seat in zip("FEDCBA", whole.seats, strict=True)}
+    turned = tuple(
+        replace(seat, turns=(seat.turns[0], replace(seat.turns[1], labels=labels))) for seat in whole.seats
+    )
+    assert [chair.mark for chair in view(replace(whole, seats=turned)).chairs] == list("FEDCBA")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "language", "words"),
+    [
+        (134_515_008, "en", "135 million parameters"), (134_515_008, "ja", "1.35億パラメータ"),
+        (20_900_000_000, "en", "20.9 billion parameters"), (20_900_000_000, "ja", "209億パラメータ"),
+        (1_000_000_000_000, "en", "1,000 billion parameters"), (None, "en", "size not known"),
+    ],
+)  # fmt: skip
+def test_the_size_of_a_model_in_words(parameters: int | None, language: str, words: str) -> None:
+    assert size(parameters, words_for(language)) == words
+
+
+def test_the_page_says_how_many_models_are_small() -> None:
+    assert "4席は小型モデル" in dict(view(japanese()).method)["モデルの規模"]
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "found"),
+    [
+        ("AIの蒸留", "ja", "ja"), ("漢字", "ja", "ja"), ("漢字", "", "zh"), ("gpt-oss", "ja", ""),
+        ("Why not", "en", "en"), ("چرا", "fa", "fa"), ("لماذا", "en", "ar"), ("pourquoi", "fr", "fr"),
+    ],
+)  # fmt: skip
+def test_the_language_that_a_text_is_set_in(text: str, language: str, found: str) -> None:
+    assert tongue(text, language) == found
+
+
+# Words ----------------------------------------------------------------------------------------------------
+
+
+def fields(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def test_every_phrase_is_there_in_every_language_with_the_same_fields() -> None:
+    for name, phrase in table().items():
+        assert set(phrase) == set(LANGUAGES), name
+        found = {
+            tuple(sorted({f for _, f, _, _ in string.Formatter().parse(t) if f})) for t in phrase.values()
+        }
+        sizes = name.startswith("size_")
+        assert sizes or len(found) == 1, name
+
+
+def test_a_question_in_another_language_has_english_around_it() -> None:
+    assert '<html lang="en">' in render_roundtable_page(SESSIONS["arabic"]())
+    assert '<html lang="ja">' in render_roundtable_page(japanese())
+    question = Question.make("これは何か", ["甲", "乙"])
+    assert view(replace(unfinished(), question=question)).lang == "ja", "told by its script"
+
+
+# Exports --------------------------------------------------------------------------------------------------
+
+
+def test_the_json_object() -> None:
+    found = session_json(japanese(), "page.html", "transcript.jsonl")
+    assert found["tally"] == {"はい": 0, "いいえ": 5}
+    assert found["round1"] == {"はい": 2, "いいえ": 3}
+    assert (found["outcome"], found["winner"], found["seated"], found["voted"]) == (
+        "unanimous",
+        "いいえ",
+        6,
+        5,
+    )
+    brief = [(seat["status"], seat["vote"], seat["first_vote"]) for seat in found["seats"]]
+    assert brief == [
+        ("voted", "いいえ", "いいえ"), ("voted", "いいえ", "はい"), ("voted", "いいえ", "いいえ"),
+        ("voted", "いいえ", "はい"), ("timeout", None, None), ("voted", "いいえ", "いいえ"),
+    ]  # fmt: skip
+    assert found["seats"][3]["turns"][1]["influences"][0]["seat"] == "Qwen3 0.6B"
+    assert found["turning_points"][1]["bandwagon"]
+    assert (found["page"], found["transcript"]) == ("page.html", "transcript.jsonl")
+
+
+@ALL
+def test_all_of_it_is_json_and_markdown(name: str) -> None:
+    assert json.loads(json.dumps(session_json(SESSIONS[name]())))
+    told = render_roundtable_markdown(SESSIONS[name]())
+    assert told.startswith("# ")
+    assert not re.search(r"(?<!\\)<\w", told), "no markup of others"
+    assert not re.search(r"(?<!\\)!\[|(?<!\\)\]\(", told), "no picture, no link"
+
+
+def test_an_unfinished_session_has_no_outcome() -> None:
+    found = session_json(unfinished())
+    assert (found["outcome"], found["winner"], found["tally"]) == (None, None, {})
+
+
+# The terminal ---------------------------------------------------------------------------------------------
+
+
+def _drawn(session: Session) -> str:
+    from io import StringIO
+
+    from rich.console import Console
+
+    to = StringIO()
+    Console(file=to, width=100, force_terminal=False).print(picture(session))
+    return to.getvalue()
+
+
+def test_the_live_view_shows_votes_only_after_their_round() -> None:
+    during = replace(unfinished(), in_flight=("gpt-oss-20b",), cost_usd=0.25)
+    shown = _drawn(during)
+    assert "round 1: 2 of 6 seats have answered, $0.2500" in shown
+    assert "いいえ" not in shown
+    assert re.search(r"gpt-oss-20b +asked", shown)
+    after = replace(japanese(), result=None, rounds_held=1)
+    assert re.search(r"SmolLM2 135M +answered +はい", _drawn(after))
+    assert re.search(r"SmolLM2 135M +answered +はい +いいえ", _drawn(japanese()))
+
+
+def test_the_live_view_obeys_nobody() -> None:
+    shown = _drawn(hostile())
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
+    assert "Evil <i>seat</i>" in shown
+
+
+def test_in_a_pipe_each_turn_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    from rich.console import Console
+
+    pipe = InPipe(Console(stderr=True, soft_wrap=True, highlight=False))
+    for session in (unfinished(), unfinished(), japanese()):
+        pipe.tell(session)
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 13, "eleven turns and two rounds"
+    assert sum("round 1: Qwen3 0.6B: answered" in line for line in told) == 1
+
+
+@ALL
+def test_the_terminal_is_told_in_whole_lines(name: str) -> None:
+    for line in lines(SESSIONS[name](), "page.html", "transcript.jsonl"):
+        assert "\n" not in line
+
+
+@pytest.mark.parametrize("labels", [["a", "a"], ["a", "Ａ"], [HOSTILE, HOSTILE]])
+def test_labels_that_read_the_same_are_refused_even_when_they_are_the_same(labels: list[str]) -> None:
+    with pytest.raises(InputError, match="which read the same"):
+        Question.make("x", labels)
