@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Final
 
@@ -42,10 +42,11 @@ def names_of(seats: Iterable[Seat], question: Question) -> tuple[str, ...]:
     return tuple(sorted(kept, key=lambda name: (-len(name), name)))
 
 
-def masked(text: str, names: Sequence[str]) -> str:
+@lru_cache(maxsize=2_048)
+def masked(text: str, names: tuple[str, ...]) -> str:
     """The text with every such name, as a word of its own, left out; names that go on with a number or a
     size (Qwen2.5-7B) go whole."""
-    return _pattern(tuple(names)).sub(MASK, text) if names else text
+    return _pattern(names).sub(MASK, text) if names else text
 
 
 def _told(seat: Seat) -> Iterable[str]:

@@ -78,7 +78,7 @@ def second(
     order: tuple[Option, ...],
     own: Ballot,
     others: Sequence[Answer],
-    names: Sequence[str],
+    names: tuple[str, ...],
     persona: str,
     seed: int,
 ) -> Task:
@@ -98,7 +98,7 @@ def writer(question: Question, spoken: Sequence[Mapping[str, Any]], seed: int) -
     return Task("writer", question, question.options, data, "", seed)
 
 
-def shown(ballot: Ballot, names: Sequence[str], most: int = MOST_SHOWN) -> dict[str, Any]:
+def shown(ballot: Ballot, names: tuple[str, ...], most: int = MOST_SHOWN) -> dict[str, Any]:
     """What others are shown of an answer: no name, no confidence, ``most`` characters of reasoning."""
     return {
         "vote": ballot.vote or ABSTAIN,
@@ -124,7 +124,7 @@ def language_of(question: Question) -> str:
     return known or question.language or _words(question.language)["same_language"]
 
 
-def boundary_of(data: Any, seed: int) -> str:
+def boundary_of(data: Mapping[str, Any], seed: int) -> str:
     """A boundary that does not occur in ``data``, and that nobody who wrote part of it could foresee."""
     text = _json_lines(data)
     nonce = 0
@@ -152,10 +152,16 @@ def _form(
     return words["constrained"].strip()
 
 
-def _json_lines(data: Any) -> str:
+def _json_lines(data: Mapping[str, Any]) -> str:
     """JSON of one line for each field, and for each answer: nothing in it can begin a line."""
-    text = json.dumps(data, ensure_ascii=False, indent=1)
+    text = "{\n" + ",\n".join(f"{json.dumps(name)}: {_lines(value)}" for name, value in data.items()) + "\n}"
     return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").replace("\x85", "\\u0085")
+
+
+def _lines(value: Any) -> str:
+    if not isinstance(value, list):
+        return json.dumps(value, ensure_ascii=False)
+    return "[\n" + ",\n".join(json.dumps(each, ensure_ascii=False) for each in value) + "\n]"
 
 
 def _clip(text: str, most: int) -> str:

@@ -44,7 +44,7 @@ def schema(seats: Sequence[Seat]) -> dict[str, Any]:
     return _object(sentences={"type": "array", "maxItems": MOST_SENTENCES, "items": sentence})
 
 
-def spoken(seats: Sequence[Seat], names: Sequence[str]) -> list[dict[str, Any]]:
+def spoken(seats: Sequence[Seat], names: tuple[str, ...]) -> list[dict[str, Any]]:
     """What the writer is shown: every answer of every seat, under labels."""
     return [
         {"seat": label(number), "round": turn.round, **shown(turn.ballot, names, 800)}
@@ -55,7 +55,7 @@ def spoken(seats: Sequence[Seat], names: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def read(
-    value: Any, seats: Sequence[Seat], names: Sequence[str]
+    value: Any, seats: Sequence[Seat], names: tuple[str, ...]
 ) -> tuple[dict[str, Any] | None, tuple[str, ...], tuple[str, ...]]:
     """The writer's sentences with names for labels, problems, and what was dropped. Total."""
     items = value.get("sentences") if isinstance(value, Mapping) else None
@@ -92,7 +92,7 @@ def make(
     question: Question,
     seats: Sequence[Seat],
     result: Result,
-    names: Sequence[str],
+    names: tuple[str, ...],
     *,
     written: Mapping[str, Any] | None = None,
     by: str = "code",
@@ -146,7 +146,7 @@ def _spoke(seat: Seat) -> bool:
     return any(turn.ballot is not None for turn in seat.turns)
 
 
-def _sentence(item: Mapping[str, Any], seats: Sequence[Seat], names: Sequence[str]) -> Sentence | str:
+def _sentence(item: Mapping[str, Any], seats: Sequence[Seat], names: tuple[str, ...]) -> Sentence | str:
     text = item.get("text")
     if not isinstance(text, str) or not text.strip():
         return "a sentence without text"
@@ -177,7 +177,7 @@ def _quoted(cite: Cite, seats: Sequence[Seat]) -> Sentence:
     return Sentence(claim.text, (cite,))
 
 
-def _strongest(question: Question, seats: Sequence[Seat], names: Sequence[str]) -> dict[str, Cite]:
+def _strongest(question: Question, seats: Sequence[Seat], names: tuple[str, ...]) -> dict[str, Cite]:
     """For each option with a vote in any round, its voters' claim that most others adopted, then that most
     had to answer, then of the surest seat; then by the claim's own words, whose seat it ever was."""
     weights = _weights(seats, names)
@@ -196,7 +196,7 @@ def _strongest(question: Question, seats: Sequence[Seat], names: Sequence[str]) 
     return {option.id: best[option.id][1] for option in question.options if option.id in best}
 
 
-def _weights(seats: Sequence[Seat], names: Sequence[str]) -> Counter[tuple[Cite, str]]:
+def _weights(seats: Sequence[Seat], names: tuple[str, ...]) -> Counter[tuple[Cite, str]]:
     """How often a claim of round 1 was adopted with its words, and how often it was answered."""
     found: Counter[tuple[Cite, str]] = Counter()
     for seat in seats:

@@ -165,12 +165,12 @@ class _Table:
 
     def _go_on(self) -> bool:
         """Notes all that follows, begins all calls that are due, and says whether any is under way."""
-        while notes := [each for each in due(self._state) if isinstance(each, Note)]:
-            self._append([(note.kind, note.body) for note in notes])
-        for each in due(self._state):
-            key = (each.round, each.seat) if isinstance(each, Ask) else None
-            if isinstance(each, Ask) and key is not None and key not in self._busy:
-                self._busy[key] = asyncio.create_task(self._ask(each))
+        while found := due(self._state, self._busy.keys()):
+            for ask in (each for each in found if isinstance(each, Ask)):
+                self._busy[ask.round, ask.seat] = asyncio.create_task(self._ask(ask))
+            if notes := [(each.kind, each.body) for each in found if isinstance(each, Note)]:
+                self._append(notes)
+        self._kept.sync()
         return bool(self._busy)
 
     def _append(self, entries: Sequence[tuple[str, Mapping[str, Any]]]) -> None:

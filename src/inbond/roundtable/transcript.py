@@ -18,8 +18,6 @@ from inbond.roundtable.events import Event, decode, encode, make
 from inbond.workspace import PRIVATE_DIR, PRIVATE_FILE, sync_folder, writing
 
 NAME: Final = "transcript.jsonl"
-_TO_DISK: Final = frozenset(("opened", "answered", "failed", "resumed", "closed"))
-"""What nothing else tells. All other events follow from these, so they need not outlive a power cut."""
 
 
 def read(path: Path) -> tuple[Event, ...]:
@@ -34,11 +32,12 @@ class Transcript:
     def __init__(self, path: Path, handle: int, events: Sequence[Event]) -> None:
         self._path = path
         self._handle = handle
+        self._synced = True
         self.events: list[Event] = list(events)
 
     def append(self, entries: Sequence[tuple[str, Mapping[str, Any]]], at: float) -> Sequence[Event]:
-        """Keeps events of (kind, body), in one write. When this returns they survive kill -9, and answers a
-        power cut. Raises UnwritableError."""
+        """Keeps events of (kind, body), in one write. When this returns they survive kill -9, after ``sync``
+        a power cut as well. Raises UnwritableError."""
         made: list[Event] = []
         for kind, body in entries:
             last = made[-1] if made else self.events[-1] if self.events else None
@@ -47,10 +46,16 @@ class Transcript:
         with writing(self._path):
             while data:
                 data = data[os.write(self._handle, data) :]
-            if any(kind in _TO_DISK for kind, _ in entries):
-                os.fsync(self._handle)
+        self._synced = False
         self.events += made
         return made
+
+    def sync(self) -> None:
+        """Brings to the disk all that was appended. Raises UnwritableError."""
+        if not self._synced:
+            with writing(self._path):
+                os.fsync(self._handle)
+            self._synced = True
 
 
 @contextlib.contextmanager

@@ -19,14 +19,14 @@ _LEAST_QUOTE: Final = 12
 """Letters; wide ones (Chinese, Japanese, Korean) count twice. A whole claim may be shorter."""
 
 
-def find(seats: Sequence[Seat], result: Result, names: Sequence[str]) -> tuple[TurningPoint, ...]:
+def find(seats: Sequence[Seat], result: Result, names: tuple[str, ...]) -> tuple[TurningPoint, ...]:
     """All votes that changed, those first that moved the lead most. ``names`` are what seats were not shown
     of each other."""
     found = [_point(seat, seats, result, names) for seat in seats if _changed(seat)]
     return tuple(sorted(found, key=lambda each: (-abs(each.margin), each.by is None, each.seat)))
 
 
-def quotes(influence: Influence, turn: Turn, names: Sequence[str]) -> bool:
+def quotes(influence: Influence, turn: Turn, names: tuple[str, ...]) -> bool:
     """Whether the words that a seat quotes are those of the claim that it cites, in another's turn."""
     if turn.ballot is None:
         return False
@@ -39,7 +39,7 @@ def quotes(influence: Influence, turn: Turn, names: Sequence[str]) -> bool:
     return (whole or _width(quote) >= _LEAST_QUOTE) and any(quote in source for source in sources)
 
 
-def holds(influence: Influence, turn: Turn, seats: Sequence[Seat], names: Sequence[str]) -> str | None:
+def holds(influence: Influence, turn: Turn, seats: Sequence[Seat], names: tuple[str, ...]) -> str | None:
     """The name of the seat whose first answer an influence quotes rightly; None where it does not."""
     name = turn.labels.get(influence.seat)
     source = next((seat for seat in seats if seat.name == name and seat.turns), None)
@@ -56,7 +56,7 @@ def lead(tally: Mapping[str, int], option: str) -> int:
     return tally[option] - max(votes for other, votes in tally.items() if other != option)
 
 
-def _both(text: str, names: Sequence[str]) -> tuple[str, str]:
+def _both(text: str, names: tuple[str, ...]) -> tuple[str, str]:
     return folded(text), folded(masked(text, names))
 
 
@@ -74,7 +74,7 @@ def _changed(seat: Seat) -> bool:
     )
 
 
-def _point(seat: Seat, seats: Sequence[Seat], result: Result, names: Sequence[str]) -> TurningPoint:
+def _point(seat: Seat, seats: Sequence[Seat], result: Result, names: tuple[str, ...]) -> TurningPoint:
     before, after = seat.turns[0].ballot, seat.turns[1].ballot
     assert before is not None
     assert after is not None
@@ -92,7 +92,7 @@ def _point(seat: Seat, seats: Sequence[Seat], result: Result, names: Sequence[st
     )
 
 
-def _basis(turn: Turn, seats: Sequence[Seat], names: Sequence[str]) -> tuple[str | None, str, str]:
+def _basis(turn: Turn, seats: Sequence[Seat], names: tuple[str, ...]) -> tuple[str | None, str, str]:
     assert turn.ballot is not None
     for influence in turn.ballot.influences:
         if influence.effect == "adopted" and (by := holds(influence, turn, seats, names)) is not None:
