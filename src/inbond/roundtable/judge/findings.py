@@ -78,6 +78,8 @@ class Findings:
             return None, f"{pairs} pairs with a vote; told from {dawid_skene.LEAST_ITEMS} on"
         if len({judge for item in items for judge in item}) < _LEAST_JUDGES:
             return None, f"fewer than {_LEAST_JUDGES} judges that voted"
+        if all(item == items[0] for item in items):
+            return None, "the votes are the same on every question"
         return dawid_skene.estimate(items, CATEGORIES), ""
 
     def statuses(self, judge: str) -> dict[str, int]:
