@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from inbond.guard.sealer import Sealer
 from tests.contract import mock_host as mock
 from tests.guard_running import Running, running
 
@@ -51,6 +52,14 @@ async def test_a_servers_own_failure_uses_up_what_was_held_for_the_prompt_and_co
     tmp_path: Path, reasoning: str
 ) -> None:
     assert await costs(tmp_path, 500, SHORT, reasoning=reasoning) == (HELD, 0)
+
+
+async def test_for_an_error_nobody_asks_where_reasoning_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It shows nothing of the answer, and what it costs to tell a caller would have had for nothing."""
+    monkeypatch.setattr(Sealer, "hiding", None)
+    assert await costs(tmp_path, 400, SHORT, reasoning="strip") == (0, 0)
 
 
 async def test_a_failure_that_quotes_an_answer_is_paid_as_one_by_whoever_gets_it(tmp_path: Path) -> None:

@@ -7,12 +7,14 @@ import io
 import json
 import logging
 import time
+from typing import Any
 
 import pytest
 
-from inbond.guard import logs, sse, wire
+from inbond.guard import logs, prefills, sse, wire
 from inbond.guard.body import Body
 from inbond.guard.budget import Usage
+from inbond.guard.config import ModelPolicy
 from inbond.guard.meter import Meter
 from inbond.guard.seen import Seen
 
@@ -89,6 +91,46 @@ def test_a_request_of_too_many_values_is_refused_before_they_are_made(wide: byte
 def test_what_stands_in_a_text_is_no_value(text: str) -> None:
     body = json.dumps({"model": "m", "messages": [{"role": "user", "content": text}]}).encode()
     assert wire.read("chat/completions", body).user == (text,)
+
+
+@pytest.mark.parametrize(
+    ("route", "asked", "told"),
+    [
+        ("completions", {"prompt": ["a"] * 4_097}, "more than 4,096 prompts"),
+        ("chat/completions", {"messages": [{"role": "user", "content": "a"}] * 16_385}, "16,384 messages"),
+        ("responses", {"input": [{"role": "user", "content": "a"}] * 16_385}, "16,384 messages"),
+    ],
+)
+def test_more_prompts_and_messages_than_any_conversation_has_are_refused(
+    route: Any, asked: dict[str, Any], told: str
+) -> None:
+    """Of a letter each, 90,000 messages took more than half a second, in which nobody was answered."""
+    with pytest.raises(wire.BadRequestError, match=told) as refused:
+        wire.read(route, json.dumps({"model": "m", **asked}).encode())
+    assert refused.value.code == "too_many_values"
+
+
+BEGUN = ["<think></think>", "<", "</think", "<|channel|>analysi", "<think>", "hink>"]
+
+
+@pytest.mark.parametrize("text", BEGUN)
+@pytest.mark.parametrize("route", ["chat/completions", "completions"])
+def test_what_the_caller_began_is_not_read_tag_by_tag(text: str, route: Any) -> None:
+    """Thirty million bytes of tags took six seconds, in which nobody was answered."""
+    begin = text * (30_000_000 // len(text))
+    value = {"prompt": begin, "messages": [{"role": "assistant", "content": begin}]}
+    asked = wire.Asked(route, "m", False, False, (), (), 1, None, 1, 1, value)
+    began = time.process_time()
+    prefills.begun(ModelPolicy(), asked)
+    assert time.process_time() - began < 1
+
+
+def test_what_was_said_last_is_found_in_one_pass() -> None:
+    messages = [{"role": "user", "content": [{"type": "text", "text": "a"}] * 3}] * 16_000
+    asked = wire.read("chat/completions", json.dumps({"model": "m", "messages": messages}).encode())
+    began = time.process_time()
+    assert wire.said_last(asked) == "\n".join("a" * 48_000)
+    assert time.process_time() - began < 0.5
 
 
 def test_more_answers_than_anybody_can_read_are_refused() -> None:

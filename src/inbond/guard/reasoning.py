@@ -32,6 +32,11 @@ class NotUnderstoodError(ValueError):
     """A whole answer that is no JSON object: nobody knows what of it is reasoning."""
 
 
+def passes(policy: ModelPolicy, asked: Asked) -> bool:
+    """Whether an answer is shown as it comes."""
+    return policy.reasoning == "pass" or asked.route == "embeddings"
+
+
 def unread(policy: ModelPolicy, asked: Asked) -> bool:
     """Whether a prompt is given as numbers of tokens: nobody here could tell whether it opens a tag."""
     if policy.reasoning == "pass" or asked.route != "completions":
@@ -43,7 +48,7 @@ def unread(policy: ModelPolicy, asked: Asked) -> bool:
 def hiding_for(policy: ModelPolicy, sent: Asked, seal: Callable[[str], str]) -> Hiding | None:
     """How the answer's reasoning is hidden; None where all of it passes. ``sent`` is the request as the
     upstream gets it, with what was put back of sealed reasoning."""
-    if policy.reasoning == "pass" or sent.route == "embeddings":
+    if policy.reasoning == "pass" or passes(policy, sent):
         return None
     each = sent.value.get("n") or 1
     number = each if isinstance(each, int) else 1

@@ -11,7 +11,7 @@ from typing import final
 
 from aiohttp import web
 
-from inbond.guard import answer_errors, outgoing, passing, sending
+from inbond.guard import answer_errors, outgoing, passing, reasoning, sending
 from inbond.guard.body import Body
 from inbond.guard.callers import Caller
 from inbond.guard.config import ModelPolicy
@@ -66,13 +66,13 @@ class Relay:
             seen.status = answer.status
             return await self._stream(exchange, answer, headers, draft)
         body = Body.of(await passing.whole(answer))
-        hiding = self._hiding(exchange)
         if answer.status < 400:
             metered.body(body)
-            body = passing.shown(body, asked, hiding)
+            body = passing.shown(body, asked, self._hiding(exchange))
         else:
-            metered.error(answer.status, body, asked.prompt_tokens, shown=hiding is None)
-            if hiding is not None:
+            shown = reasoning.passes(exchange.policy, asked)
+            metered.error(answer.status, body, asked.prompt_tokens, shown=shown)
+            if not shown:
                 seen.error_bytes = len(body.data)
                 raise answer_errors.told(answer.status, body.data, answer.headers.get("retry-after", ""))
         seen.status = answer.status

@@ -23,6 +23,9 @@ MOST_NESTED = 100_000
 """How many values a request may have, and how many of them lists and objects: some ten times what any has
 that a model can read. More take seconds to read, in which nobody is answered."""
 MOST_ANSWERS = 10**6
+MOST_PROMPTS = 4_096
+MOST_MESSAGES = 16_384
+"""Of one request. Each takes steps of its own, in which nobody else is answered."""
 _BYTES_A_TOKEN = 2
 """Of what is held before an answer. Words have more, digits and rare scripts down to one, which is what an
 answer without a count settles with."""
@@ -185,7 +188,10 @@ def _answers(route: Route, value: Mapping[str, Any]) -> int:
 def _prompts(route: Route, value: Mapping[str, Any]) -> int:
     found = value.get("prompt") if route == "completions" else None
     several = isinstance(found, list) and any(isinstance(prompt, (str, list)) for prompt in found)
-    return len(found) if isinstance(found, list) and several else 1
+    number = len(found) if isinstance(found, list) and several else 1
+    if number > MOST_PROMPTS:
+        raise BadRequestError("too_many_values", f"more than {MOST_PROMPTS:,} prompts in one request")
+    return number
 
 
 def _most(value: Mapping[str, Any]) -> int | None:
@@ -226,6 +232,8 @@ def _messages(found: Any, *, item: bool) -> tuple[list[str], list[str], int]:
         return [], [found], 0
     if not isinstance(found, list):
         raise BadRequestError("invalid_type", "the messages are not a list")
+    if len(found) > MOST_MESSAGES:
+        raise BadRequestError("too_many_values", f"more than {MOST_MESSAGES:,} messages in one request")
     system: list[str] = []
     user: list[str] = []
     images = 0
@@ -296,12 +304,12 @@ def said_last(asked: Asked) -> str:
     found = asked.value.get("messages" if asked.route == "chat/completions" else "input")
     if not isinstance(found, list):
         return "\n".join(asked.user)
-    texts: list[str] = []
+    added: list[list[str]] = []
     for message in reversed(found):
         kind = str(message.get("type", ""))
         if message.get("role") == "assistant" or kind == "reasoning" or kind.endswith("_call"):
             break
         others = message.get("role") in ("system", "developer", "tool", "function")
         if not others and not kind.endswith("_output"):
-            texts[:0] = _content(message)[0]
-    return "\n".join(texts)
+            added.append(_content(message)[0])
+    return "\n".join(text for texts in reversed(added) for text in texts)
