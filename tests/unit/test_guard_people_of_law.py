@@ -12,6 +12,7 @@ import pytest
 
 from inbond.guard.detect.judge import Judgement, judge
 from inbond.guard.marks import About, read
+from inbond.guard.sharing import findings
 from tests.unit.guard_traffic import DAY, ELICIT, START, ordinary, row, talk, times
 from tests.unit.test_guard_detect import folded
 from tests.unit.test_guard_detect import read as read_rows
@@ -64,6 +65,49 @@ def test_a_class_that_elicits_and_shares_other_texts_is_never_proposed_for_suspe
     judgement = judged([*ordinary(random.Random(1), 20), *course((ATTACK, OTHER), 30, 5)])
     assert max(tiers_of(judgement, "student")) <= 2
     assert max((each.tier for each in judgement.clusters), default=0) <= 2
+
+
+def strangers(cards: int, client: str, created: int, days: int, homework: str = "") -> Iterator[Row]:
+    """Clients of agencies, three to a card, who keep every other bound: the same popular client, signed up
+    in the same days."""
+    rng = random.Random(3)
+    for i in range(3 * cards):
+        told = {"client": client, "created": created, "payment": f"agency{i // 3}"}
+        for at in times(rng, 8 * days, days):
+            yield row(rng, at, f"shop{i}", prompt=f"{homework} {talk(rng)}", **told)
+
+
+@pytest.mark.parametrize("cards", [3, 5])
+@pytest.mark.parametrize("share", [0.3, 1.0])
+def test_a_red_team_is_not_restricted_for_what_strangers_pay_with(share: float, cards: int) -> None:
+    rng, created = random.Random(1), START - 2 * DAY
+    told = {"client": "openai-python", "created": created, "payment": "own-card"}
+    red = [
+        row(rng, at, "red", prompt=f"{ELICIT if rng.random() < share else ''} {talk(rng)}", **told)
+        for at in times(rng, 120, 3)
+    ]
+    judgement = judged([*ordinary(rng, 20, days=3), *strangers(cards, "openai-python", created, 3), *red])
+    assert tiers_of(judgement, "red") == Counter({1: 1})
+    assert tiers_of(judgement, "shop") == Counter({0: 3 * cards})
+    assert not any(each.members for each in judgement.clusters if each.tier >= 2)
+
+
+@pytest.mark.parametrize("cards", [3, 4, 6])
+def test_a_class_with_an_exercise_is_not_restricted_for_what_strangers_pay_with(cards: int) -> None:
+    rows = [*ordinary(random.Random(1), 20), *course((ATTACK,), 30, 4)]
+    judgement = judged([*rows, *strangers(cards, "notebook", START - DAY + 600, 4)])
+    assert max(tiers_of(judgement, "student")) <= 1
+    assert max(tiers_of(judgement, "shop")) == 0
+
+
+def test_one_student_who_elicits_tells_nobody_of_the_homework() -> None:
+    rng, created = random.Random(5), START - 2 * DAY
+    told = {"client": "notebook", "created": created, "payment": None}
+    red = [row(rng, at, "curious", prompt=f"{ELICIT} {talk(rng)}", **told) for at in times(rng, 90, 3)]
+    rows = [*ordinary(rng, 20, days=3), *strangers(10, "notebook", created, 3, OTHER), *red]
+    memory = folded(read_rows(rows))
+    assert tiers_of(judge(memory), "curious") == Counter({1: 1})
+    assert findings(judge(memory), memory) == []
 
 
 def agency(people: int, share: float, **more: Any) -> Iterator[Row]:

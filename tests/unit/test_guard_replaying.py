@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import random
+from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from inbond.guard.detect.judge import Judgement, judge
-from inbond.guard.detect.replaying import recomputed
+from inbond.guard.detect.families import ELICITATION, FAMILIES, REPLAY, TEMPLATE, logarithm
+from inbond.guard.detect.judge import Judgement, judge, selection
+from inbond.guard.detect.replaying import CARRIES, Look, lent, recomputed
 from tests.unit.guard_traffic import ordinary, relay, ring
 from tests.unit.test_guard_detect import folded, read
 
@@ -66,3 +69,50 @@ def test_who_changes_a_number_changes_the_digest_and_maybe_the_tier() -> None:
     changed["reasons"][0]["sums"] = [1]
     with pytest.raises(ValueError, match="a verdict of another version"):
         recomputed(changed)
+
+
+LOOKS = (Look(100, 1), Look(100, 1), Look(100, 1))
+MUCH = CARRIES * 10
+
+
+@pytest.mark.parametrize(
+    ("own", "shares", "tier", "by_means"),
+    [
+        ((), False, 0, False),
+        ((), True, 0, False),
+        (("elicitation",), False, 1, False),
+        (("replay",), False, 1, False),
+        (("template",), False, 1, False),
+        (("template",), True, 1, False),
+        (("elicitation",), True, 2, True),
+        (("elicitation", "replay"), False, 2, True),
+        (("elicitation", "template"), False, 2, False),
+        (("elicitation", "template"), True, 2, True),
+    ],
+)
+def test_a_group_lends_a_member_only_what_it_shows_itself(
+    own: tuple[str, ...], shares: bool, tier: int, by_means: bool
+) -> None:
+    """The group breaks every bound there is, and by far."""
+    group = np.full(len(FAMILIES), MUCH, dtype=np.int64)
+    logs = np.array([[CARRIES if each.name in own else 0] for each in FAMILIES], dtype=np.int64)
+    tiers, means = lent(group, logs, np.array([shares]), LOOKS)
+    assert (int(tiers[0]), bool(means[0])) == (tier, by_means)
+
+
+def test_a_member_shows_at_least_a_hundred_to_one() -> None:
+    logs = np.full((len(FAMILIES), 1), CARRIES - 1, dtype=np.int64)
+    group = np.full(len(FAMILIES), MUCH, dtype=np.int64)
+    assert int(lent(group, logs, np.array([True]), LOOKS)[0][0]) == 0
+
+
+def test_suspension_is_a_selection_of_its_own() -> None:
+    """Sixteen thousand accounts that truly elicit by a template make no bar lower for replay."""
+    two, few = np.full((4, 2**14), 0, dtype=np.int64), 18
+    two[[ELICITATION, TEMPLATE]] = MUCH
+    two[REPLAY, :few] = logarithm(Decimal(900))
+    found = selection(two, 2**14)
+    assert (found.tiers == 2).all()
+    assert not found.means.any()
+    two[REPLAY, :few] = MUCH
+    assert int(selection(two, 2**14).means.sum()) == few

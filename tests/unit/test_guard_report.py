@@ -292,7 +292,7 @@ def test_of_one_account_alone_its_own_commands_decide(guarded: Workspace, capsys
 
 def test_what_two_groups_share_is_decided_of_at_the_first() -> None:
     names = tuple(f"t/{number}" for number in range(4))
-    ring = Cluster("payment:1", "payment", 2, 3, names[:3], Verdict("none", (), "sha256:0", "v"))  # type: ignore[arg-type]
+    ring = Cluster("payment:1", "payment", 2, 3, names[:3], (), Verdict("none", (), "sha256:0", "v"))  # type: ignore[arg-type]
     same = replace(ring, id="template:2", kind="template")
     more = replace(ring, id="template:3", kind="template", members=names)
     standing = {name: kept(tier) for name, tier in zip(names, (1, 2, 3, 3), strict=True)}
@@ -312,7 +312,7 @@ def test_what_two_groups_share_is_decided_of_at_the_first() -> None:
 
 def test_every_command_that_is_shown_looks_where_the_report_did() -> None:
     standing = {f"t/{number}": kept(3) for number in range(60)}
-    cluster = Cluster("payment:1", "payment", 2, 2, ("t/1", "t/2"), Verdict("none", (), "sha256:0", "v"))  # type: ignore[arg-type]
+    cluster = Cluster("payment:1", "payment", 2, 2, ("t/1", "t/2"), (), Verdict("none", (), "sha256:0", "v"))  # type: ignore[arg-type]
     made = sources(
         tuple(standing), standing=standing, clusters=(cluster,) * 9, options=("--home", "a b"),
         cases={f"t/{number}": held(f"t/{number}") for number in range(30)},
@@ -520,7 +520,7 @@ def test_evidence_against_is_drawn_as_none_and_what_was_not_looked_at_is_not() -
 def test_a_groups_evidence_is_what_its_members_verdicts_said_of_it() -> None:
     reason = Reason("replay", "Seen: it.", "payment:1", {**DETAIL, "e_value": "1e6"})
     one = Verdict("restricted", (reason,), "sha256:0", "v")  # type: ignore[arg-type]
-    cluster = Cluster("payment:1", "payment", 2, 3, ("acme/a",), one)
+    cluster = Cluster("payment:1", "payment", 2, 3, ("acme/a",), (), one)
     before = {"account": "acme/a", "window": START - 6 * WINDOW_S, "tier": 1, "verdict": one.to_json()}
     (group,) = view(sources(clusters=(cluster,), judged=(before,))).groups
     assert group.shared == "accounts of one means of payment"
@@ -591,7 +591,7 @@ def test_any_text_anywhere_stays_text(text: str) -> None:
     """Names, verdicts, appeals and reasons come from callers and from files that others wrote."""
     name = text or "x"
     reasons = (Reason("r", text, text, {"feature": "replay", "seen": True}),)
-    cluster = Cluster("payment:1", "payment", 2, 3, (name,), Verdict(text, reasons, "sha256:0", text))  # type: ignore[arg-type]
+    cluster = Cluster("payment:1", "payment", 2, 3, (name,), (), Verdict(text, reasons, "sha256:0", text))  # type: ignore[arg-type]
     made = sources(
         (name,),
         standing={name: kept(2, text)},
@@ -613,6 +613,7 @@ def test_a_hundred_thousand_accounts_make_a_page_of_bounded_size_that_counts_the
         2,
         4_000,
         members,
+        (),
         Verdict("restricted", (), "sha256:0", "v"),  # type: ignore[arg-type]
     )
     made = sources(

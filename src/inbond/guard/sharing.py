@@ -18,7 +18,10 @@ from inbond.guard.stix import Finding, SharedKey, tokens
 
 TOLD: Final = TIERS[2]
 """The tier from which a cluster is told of."""
-_CONFIDENCE: Final = {2: 70, 3: 85}
+_CONFIDENCE: Final = 70
+"""Of 100, for any: the scale of STIX's "high" begins there (STIX 2.1, appendix A). Nothing measures more."""
+_FEWEST: Final = 3
+"""Accounts of which one says that they are a campaign."""
 _MOST_PIECES: Final = 64
 _MOST_NAMED: Final = 100
 
@@ -69,12 +72,12 @@ def _findings(judgement: Judgement, memory: Memory) -> list[Finding]:
             _time(max(memory.accounts[name].last for name in cluster.members)),
             len(cluster.members),
             sum(memory.accounts[name].requests for name in cluster.members),
-            _families(cluster),
-            _CONFIDENCE[cluster.tier],
+            cluster.families,
+            _CONFIDENCE,
             pieces,
         )
         for cluster in judgement.clusters
-        if cluster.tier >= TOLD and cluster.members and (pieces := pieces_of(cluster, memory))
+        if cluster.tier >= TOLD and len(cluster.members) >= _FEWEST and (pieces := pieces_of(cluster, memory))
     ]
 
 
@@ -102,11 +105,6 @@ def pieces_of(cluster: Cluster, memory: Memory) -> tuple[int, ...]:
     common = keys[2 * counts >= counts.max()]
     ranked = sorted(common.tolist(), key=lambda piece: piece & 0xFFFFFFFF)
     return tuple(ranked[:_MOST_PIECES])
-
-
-def _families(cluster: Cluster) -> tuple[str, ...]:
-    """The kinds of evidence that were seen."""
-    return tuple(reason.rule for reason in cluster.verdict.reasons if reason.detail.get("seen"))
 
 
 def _time(seconds: int) -> datetime:

@@ -16,7 +16,7 @@ from typing import Final, Literal, final
 import numpy as np
 import numpy.typing as npt
 
-VERSION: Final = "inbond.detect/3"
+VERSION: Final = "inbond.detect/4"
 SCALE: Final = 16
 """Logarithms are whole multiples of 2^-16."""
 WHOLE: Final = 256

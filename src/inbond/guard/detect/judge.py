@@ -18,18 +18,22 @@ import numpy as np
 from inbond.guard.detect import capital, words
 from inbond.guard.detect.capital import DAY_S
 from inbond.guard.detect.clusters import KINDS, Flags, Groups, Hashes, Kind, groups
-from inbond.guard.detect.e_values import (
-    NOTHING,
-    Numbers,
-    one_family,
-    selected,
-    threshold,
-    two_families,
-    two_means,
-)
-from inbond.guard.detect.families import ELICITATION, FAMILIES, PAYMENT, REPLAY, TEMPLATE
+from inbond.guard.detect.e_values import NOTHING, Numbers, one_family, selected, two_families, two_means
+from inbond.guard.detect.families import FAMILIES, PAYMENT
 from inbond.guard.detect.memory import Memory
-from inbond.guard.detect.replaying import CARRIES, FDR, RATE, Look, Own, Shown, Sums
+from inbond.guard.detect.replaying import (
+    FDR,
+    RATE,
+    Look,
+    Looks,
+    Own,
+    Shown,
+    Sums,
+    lent,
+    needed,
+    reached,
+    showing,
+)
 from inbond.guard.detect.trials import ACCOUNT
 from inbond.types import Verdict
 
@@ -53,33 +57,34 @@ class Judged:
 @final
 @dataclass(frozen=True)
 class Cluster:
-    """A group that is past tier 0. ``members`` are those who carry its tier by what they show themselves;
-    ``size`` is how many it has in all."""
+    """A group that is past tier 0. ``members`` are those who carry its tier by what they show themselves, and
+    ``families`` the rules of that; ``size`` is how many it has in all."""
 
     id: str
     kind: Kind
     tier: int
     size: int
     members: tuple[str, ...]
+    families: tuple[str, ...]
     verdict: Verdict
 
     def to_json(self) -> dict[str, Any]:
         """As commands print it."""
         return {
             "id": self.id, "kind": self.kind, "tier": self.tier, "size": self.size,
-            "members": list(self.members), "verdict": self.verdict.to_json(),
+            "members": list(self.members), "families": list(self.families), "verdict": self.verdict.to_json(),
         }  # fmt: skip
 
 
 @final
 @dataclass(frozen=True)
-class _Tested:
+class Tested:
     """Of all accounts, or all groups. (families, things): the ``logs`` of their e-values; ``looks`` says how
     tiers 1 and 2 were found; ``tiers`` is what each thing reaches by itself, ``means`` whether it reaches
     tier 2 by families of means alone."""
 
     logs: Numbers
-    looks: tuple[Look, Look]
+    looks: Looks
     tiers: Numbers
     means: Flags
 
@@ -92,11 +97,11 @@ class Weighed:
     in order of rows, the strongest group first."""
 
     memory: Memory
-    own: _Tested
+    own: Tested
     tiers: Numbers
     by_means: Flags
     groups: Groups
-    tested: _Tested
+    tested: Tested
     raises: Numbers
 
     def shown(self, i: int) -> Shown:
@@ -104,27 +109,40 @@ class Weighed:
         tested = self.tested
         sums = [self._sums(self.groups.numbers(family)[i : i + 1]) for family in range(len(FAMILIES))]
         return Shown(
-            self.groups.at(i), tuple(sums), tuple(tested.logs[:, i].tolist()), tested.looks,
+            self.groups.at(i), tuple(sums), tuple(tested.logs[:, i].tolist()), self._hitting(i), tested.looks,
             int(tested.tiers[i]), bool(tested.means[i]),
         )  # fmt: skip
+
+    def _hitting(self, i: int) -> tuple[int, ...]:
+        """By family: how many members of a group ever hit, which opens a row."""
+        rows = self.groups.rows_of(i)
+        of, kept = self.memory.accounts.table["id"][rows], self.memory.capital
+        found = [capital.places(kept, capital.ids(of, ACCOUNT, at))[1] for at in range(len(FAMILIES))]
+        found[PAYMENT] = self.groups.sharing[rows]
+        return tuple(int(each.sum()) for each in found)
+
+    def families(self, i: int, rows: list[int]) -> tuple[str, ...]:
+        """What the accounts of some rows show themselves of the evidence of a group that they are in."""
+        shows = showing(self.own.logs[:, rows], self.groups.sharing[rows]).any(axis=1)
+        bar = needed(int(self.tested.tiers[i]), self.tested.looks)
+        seen = (self.tested.logs[:, i] >= bar) & shows
+        return tuple(each.rule for each, is_seen in zip(FAMILIES, seen.tolist(), strict=True) if is_seen)
 
     def own_of(self, row: int) -> Own:
         """An account's own evidence."""
         of = self.memory.accounts.table["id"][row : row + 1]
         sums = [self._sums(capital.ids(of, ACCOUNT, family)) for family in range(len(FAMILIES))]
-        return Own(tuple(sums), tuple(self.own.logs[:, row].tolist()), self.own.looks)
+        shares = bool(self.groups.sharing[row])
+        return Own(tuple(sums), tuple(self.own.logs[:, row].tolist()), self.own.looks, shares)
 
     def _sums(self, of: Hashes) -> Sums:
         kept = self.memory.capital
         at, known = capital.places(kept, of)
         if not known[0]:
             return Sums()
-        row = kept[at[0]]
-        return Sums(
-            int(row["trials"][capital.WINDOWS, -1, capital.OLDER]),
-            int(row["hits"][capital.WINDOWS, -1, capital.OLDER]),
-            tuple(row["sums"][:, :, capital.OLDER].reshape(-1).tolist()),
-        )  # fmt: skip
+        trials, hits = (each.reshape(-1).tolist() for each in capital.counted(kept, of))
+        sums = kept[at[0]]["sums"][:, :, capital.OLDER].reshape(-1).tolist()
+        return Sums(tuple(zip(trials, hits, strict=True)), tuple(sums))
 
 
 @final
@@ -196,9 +214,9 @@ def clusters(memory: Memory) -> tuple[Cluster, ...]:
 def weighed(memory: Memory) -> Weighed:
     """Who stands where, without words."""
     table = memory.accounts.table
-    own = _tested(_own(memory), len(table))
+    own = selection(_own(memory), len(table))
     found = groups(memory)
-    tested = _tested(found.logs(memory.capital), len(KINDS) * len(table))
+    tested = selection(found.logs(memory.capital), len(KINDS) * len(table))
     tiers, by_means, raises = _with_groups(own, found, tested)
     began = table["means_since"].astype(np.int64)
     tiers[by_means & (began > 0) & (memory.window - began >= DAY_S)] = SUSPENSION
@@ -213,40 +231,30 @@ def _own(memory: Memory) -> Numbers:
     return np.stack(each)
 
 
-def _tested(logs: Numbers, things: int) -> _Tested:
-    watched, first = selected(one_family(logs), things, RATE)
-    restricted, second = selected(two_families(logs), things, RATE)
-    tiers: Numbers = np.where(restricted, RESTRICTED, np.where(watched, WATCHED, NONE)).astype(np.int64)
-    means = restricted & (two_means(logs) >= threshold(things, RATE, second))
-    return _Tested(logs, (Look(things, first), Look(things, second)), tiers, means)
+def selection(logs: Numbers, things: int) -> Tested:
+    """(families, things shown): what each reaches by itself among ``things``, each tier by its own e-BH."""
+    one, two, means = (
+        Look(things, selected(values, things, RATE)[1])
+        for values in (one_family(logs), two_families(logs), two_means(logs))
+    )
+    looks = (one, two, means)
+    return Tested(logs, looks, *reached(logs, looks))
 
 
-def _with_groups(own: _Tested, found: Groups, tested: _Tested) -> tuple[Numbers, Flags, Numbers]:
-    """Every account's tier with what its groups lend it, whether by means, and which groups do. A group's
-    tier is all a member's where it breaks the bound of elicitation or replay itself, a watch where it breaks
-    that of templates, nothing where it keeps them: strangers who signed up the same day are in it too, and
-    one stray request among thousands is no evidence."""
+def _with_groups(own: Tested, found: Groups, tested: Tested) -> tuple[Numbers, Flags, Numbers]:
+    """Every account's tier with what its groups lend it, whether by means, and which groups do."""
     tiers, by_means = own.tiers.copy(), own.means.copy()
     raises = [np.zeros((0, 4), dtype=np.int64)]
-    carries, sends = carrying(own.logs), own.logs[TEMPLATE] >= CARRIES
     for i in np.flatnonzero(tested.tiers > NONE).tolist():
         rows = found.rows_of(i)
-        lent = np.where(carries[rows], tested.tiers[i], np.where(sends[rows], WATCHED, NONE))
-        means: Flags = carries[rows] & bool(tested.means[i])
-        tiers[rows] = np.maximum(tiers[rows], lent)
+        given, means = lent(tested.logs[:, i], own.logs[:, rows], found.sharing[rows], tested.looks)
+        tiers[rows] = np.maximum(tiers[rows], given)
         by_means[rows] |= means
-        some = lent > NONE
-        raises.append(np.stack([rows, np.full(len(rows), i), lent, means], axis=1)[some])
+        some = given > NONE
+        raises.append(np.stack([rows, np.full(len(rows), i), given, means], axis=1)[some])
     every = np.concatenate(raises)
     order = np.lexsort((every[:, 1], -every[:, 3], -every[:, 2], every[:, 0]))
     return tiers, by_means, every[order]
-
-
-def carrying(logs: Numbers) -> Flags:
-    """(families, accounts) -> accounts: whether each breaks the bound of elicitation or of replay itself: one
-    that keeps both does so with a probability of 1% for each at most."""
-    found: Flags = np.max(logs[[ELICITATION, REPLAY]], axis=0) >= CARRIES
-    return found
 
 
 def _clusters(weighed: Weighed) -> tuple[Cluster, ...]:
@@ -256,7 +264,7 @@ def _clusters(weighed: Weighed) -> tuple[Cluster, ...]:
     raised = np.flatnonzero(tested.tiers > NONE).tolist()
     ranked = sorted(raised, key=lambda i: (-tested.tiers[i], found.starts[i] - found.ends[i], i))
     told = np.zeros((len(KINDS), len(weighed.memory.accounts)), dtype=np.bool_)
-    carries = carrying(weighed.own.logs)
+    by_group = weighed.raises[np.lexsort((weighed.raises[:, 0], weighed.raises[:, 1]))]
     clusters = []
     for i in ranked:
         rows, covered = found.rows_of(i), told[found.kinds[i]]
@@ -264,8 +272,17 @@ def _clusters(weighed: Weighed) -> tuple[Cluster, ...]:
             continue
         covered[rows] = True
         shown = weighed.shown(i)
-        own = carries[rows].tolist()
-        members = tuple(name for name, each in zip(shown.group.members, own, strict=True) if each)
-        verdict = words.of_group(weighed.memory.window, shown)
-        clusters.append(Cluster(shown.group.id, shown.group.kind, shown.tier, len(rows), members, verdict))
+        start, end = np.searchsorted(by_group[:, 1], (i, i + 1)).tolist()
+        carrying = by_group[start:end][by_group[start:end, 2] >= shown.tier, 0].tolist()
+        clusters.append(
+            Cluster(
+                shown.group.id,
+                shown.group.kind,
+                shown.tier,
+                len(rows),
+                tuple(weighed.memory.accounts.names[row] for row in carrying),
+                weighed.families(i, carrying),
+                words.of_group(weighed.memory.window, shown),
+            )
+        )
     return tuple(clusters)

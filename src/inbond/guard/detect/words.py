@@ -1,8 +1,9 @@
 """Verdicts in words: what was seen, what was not, and what would change it. Pure.
 
-Every reason of a family holds its feature, its value (hits and trials), the bound that lawful traffic keeps,
-the sums of its bets, the e-value, the threshold it was held against, the window and the version; a last one
-says how the tier follows. ``replaying`` computes it again.
+Every reason of a family holds its feature, its value (hits and trials, where it was seen those of the clock
+and span that its e-value rests on most), the bound that lawful traffic keeps, the counts and sums of all
+bets, the e-value, the threshold it was held against, the window and the version; a last one says how the
+tier follows. ``replaying`` computes it again.
 """
 
 from __future__ import annotations
@@ -11,11 +12,14 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
+import numpy as np
+
+from inbond.guard.detect.capital import DAY_S, SPANS_S, strongest
 from inbond.guard.detect.clusters import Group, Kind
 from inbond.guard.detect.e_values import decimals
 from inbond.guard.detect.families import FAMILIES, PAYMENT, TEMPLATE, VERSION, WHOLE
 from inbond.guard.detect.memory import Account
-from inbond.guard.detect.replaying import CARRIES, OUTCOMES, OWN, Look, Own, Shown, Sums, facts_of, needed
+from inbond.guard.detect.replaying import OUTCOMES, OWN, Looks, Own, Shown, Sums, facts_of, needed
 from inbond.types import Reason, Verdict
 
 GROUPS: Final[Mapping[Kind, str]] = {
@@ -25,6 +29,14 @@ GROUPS: Final[Mapping[Kind, str]] = {
     "tenant": "accounts of one tenant",
 }
 MOST_GROUPS: Final = 3
+_NONE: Final = " The account itself shows none of it, so that it counts nothing for its tier."
+_UNITS: Final = tuple(
+    f"{clock} of the last {span // DAY_S} to {2 * span // DAY_S} days"
+    for clock in ("windows", "days")
+    for span in SPANS_S
+)
+_LONGEST: Final = len(SPANS_S) - 1
+"""Windows of the longer span, among ``Sums.counts``."""
 _BOUNDS: Final = (
     "lawful traffic keeps no bound that was broken here",
     "one bound is broken",
@@ -42,53 +54,75 @@ def of_account(window: int, name: str, account: Account, tier: int, own: Own, by
         if family != PAYMENT
     ]
     for each in by:
-        reasons += _group_reasons(window, each)
+        reasons += _group_reasons(window, each, own.shows)
     told: dict[str, Any] = {
         "of": name.encode("utf-8", "replace").decode(),
         "since": account.since,
         "means_since": account.means_since,
+        "shares": own.shares,
         "looks": _looks(own.looks),
         "group_looks": _looks(by[0].looks) if by else [],
     }
-    carried = bool(by) and max(own.logs[at] for at in range(2)) >= CARRIES
-    reasons += [_tier(window, tier, told, carried), _shown(account)]
+    reasons += [_tier(window, tier, told, _itself(own.shows) if by else ""), _shown(account)]
     return _verdict(tier, reasons)
 
 
 def of_group(window: int, shown: Shown) -> Verdict:
     """A group's verdict."""
     told = {"of": shown.group.id, "group_looks": _looks(shown.looks)}
-    return _verdict(shown.tier, [*_group_reasons(window, shown), _tier(window, shown.tier, told, False)])
+    return _verdict(shown.tier, [*_group_reasons(window, shown), _tier(window, shown.tier, told, "")])
 
 
-def _group_reasons(window: int, shown: Shown) -> list[Reason]:
+def _itself(shows: Sequence[bool]) -> str:
+    names = ", ".join(known.name for known, each in zip(FAMILIES, shows, strict=True) if each)
+    return (
+        f" Of what its group shows, only what the account shows itself counts for it: {names}. One that keeps"
+        " a bound comes to break it by chance with a probability of 1% at most, at any one look."
+    )
+
+
+def _group_reasons(window: int, shown: Shown, shows: Sequence[bool] | None = None) -> list[Reason]:
+    """``shows``: what the account shows itself that the verdict is about, if it is about one."""
     group, bar = shown.group, needed(shown.tier, shown.looks)
-    subject = f"a group of {len(group.members):,} {GROUPS[group.kind]}"
-    return [
-        _reason(
-            window, family, subject, group.id,
-            _cards(group) if family == PAYMENT else shown.sums[family], shown.logs[family], bar,
+    size = len(group.members)
+    reasons = []
+    for family in range(len(FAMILIES)):
+        if group.kind == "tenant" and family in (PAYMENT, TEMPLATE):
+            continue
+        sums = _cards(group) if family == PAYMENT else shown.sums[family]
+        subject = f"a group of {size:,} {GROUPS[group.kind]}"
+        more = f"; {shown.hitting[family]:,} of the {size:,} ever did"
+        none = shows is not None and not shows[family]
+        reasons.append(
+            _reason(
+                window, family, subject, group.id, sums, shown.logs[family], bar, more, _NONE if none else ""
+            )
         )
-        for family in range(len(FAMILIES))
-        if group.kind != "tenant" or family not in (PAYMENT, TEMPLATE)
-    ]  # fmt: skip
+    return reasons
 
 
 def _cards(group: Group) -> Sums:
-    return Sums(group.cards, group.shared * WHOLE)
+    return Sums(((group.cards, group.shared * WHOLE),))
 
 
-def _reason(window: int, family: int, subject: str, source: str, sums: Sums, log: int, bar: int) -> Reason:
+def _reason(
+    window: int, family: int, subject: str, source: str, sums: Sums, log: int, bar: int,
+    more: str = "", note: str = "",
+) -> Reason:  # fmt: skip
+    """``more`` is said with the value, ``note`` where it was seen."""
     known = FAMILIES[family]
-    seen, hits, trials = log >= bar, sums.hits, sums.trials
-    value = f"{_shares(hits)} of {trials:,} {known.unit}"
+    seen = log >= bar
+    at = _carrying(sums) if seen else _LONGEST
+    trials, hits = sums.counts[min(at, len(sums.counts) - 1)] if sums.counts else (0, 0)
+    unit = known.unit if family == PAYMENT else _UNITS[at]
+    value = f"{_shares(hits)} of {trials:,} {unit}"
     if seen:
-        said = f"Seen: {subject} {known.seen} ({value}). It would change with {known.change}."
+        said = f"Seen: {subject} {known.seen} ({value}{more}). It would change with {known.change}.{note}"
     elif not trials:
         said = f"Not seen: {known.unseen} (nothing of the kind, or once)."
     elif hits > Decimal(known.bound) * trials * WHOLE:
         said = (
-            f"Too little to tell: {subject} {known.seen} ({value}); that is more than the"
+            f"Too little to tell: {subject} {known.seen} ({value}{more}); that is more than the"
             f" {Decimal(known.bound):.1%} of lawful callers, and may still be chance."
         )
     else:
@@ -97,10 +131,19 @@ def _reason(window: int, family: int, subject: str, source: str, sums: Sums, log
         said += " This alone restricts nobody."
     detail = {
         "feature": known.name, "value": value, "hits_256": hits, "trials": trials, "bound": known.bound,
-        "sums": list(sums.sums), "log_e": log, "log_threshold": bar, "e_value": decimals(log),
-        "threshold": decimals(bar), "seen": seen, "window": window, "version": VERSION,
+        "counts": [list(each) for each in sums.counts], "sums": list(sums.sums), "log_e": log,
+        "log_threshold": bar, "e_value": decimals(log), "threshold": decimals(bar), "seen": seen,
+        "window": window, "version": VERSION,
     }  # fmt: skip
     return Reason(known.rule, said, source, detail)
+
+
+def _carrying(sums: Sums) -> int:
+    """Which of the counts the e-value rests on most."""
+    if not sums.sums:
+        return 0
+    clock, span = strongest(np.array(sums.sums))
+    return clock * len(SPANS_S) + span
 
 
 def _shares(hits: int) -> str:
@@ -109,18 +152,13 @@ def _shares(hits: int) -> str:
     return f"{whole:,}.{part * 100 // WHOLE:02}" if part else f"{whole:,}"
 
 
-def _tier(window: int, tier: int, told: Mapping[str, Any], carried: bool) -> Reason:
+def _tier(window: int, tier: int, told: Mapping[str, Any], itself: str) -> Reason:
     """How the tier follows from what was seen."""
-    said = f"Tier {tier}: {_BOUNDS[tier]}."
-    if carried:
-        said += (
-            " The account stands in a group, and breaks the bound of elicitation or replay itself:"
-            " one that keeps it does so with a probability of 1% at most."
-        )
+    said = f"Tier {tier}: {_BOUNDS[tier]}.{itself}"
     return Reason("tier", said, "", {"tier": tier, "window": window, "version": VERSION, **told})
 
 
-def _looks(looks: tuple[Look, Look]) -> list[list[int]]:
+def _looks(looks: Looks) -> list[list[int]]:
     return [[look.things, look.found] for look in looks]
 
 
