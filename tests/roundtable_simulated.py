@@ -86,13 +86,16 @@ def answered(text: str, finish: str = "stop", seconds: float = 1.0) -> tuple[str
     }
 
 
-def failed(reason: str, retry_after_s: float | None = None) -> tuple[str, dict[str, Any]]:
+def failed(
+    reason: str, retry_after_s: float | None = None, *, retryable: bool = True
+) -> tuple[str, dict[str, Any]]:
     """The call fails so."""
     return "failed", {
         "reason": reason,
         "message": f"words about {reason}",
         "seconds": 1.0,
         "cost_usd": 0.0,
+        "retryable": retryable,
         "retry_after_s": retry_after_s,
         "prompt_tokens": 0,
         "completion_tokens": 0,

@@ -211,6 +211,18 @@ def test_what_does_not_pass_is_what_it_is(reason: str, times: int, status: str) 
     assert (turn.status, turn.why) == (status, f"words about {reason}")
 
 
+def test_what_the_teacher_calls_hopeless_is_not_tried_again() -> None:
+    turn, asked = turn_of(simulated.failed("unreachable", retryable=False))
+    assert (turn.status, len(asked)) == ("error", 1)
+
+
+def test_an_answer_without_text_is_asked_for_with_another_seed() -> None:
+    empty = simulated.failed("empty", retryable=False)
+    turn, asked = turn_of(empty, simulated.answered(scripted.ballot(NO)))
+    assert turn.status == "voted"
+    assert asked[0].sampling.seed != asked[1].sampling.seed
+
+
 def test_an_abstention_says_why() -> None:
     turn, _ = turn_of(simulated.answered(scripted.ballot("abstain")))
     assert (turn.status, turn.why) == ("abstained", "I cannot tell.")

@@ -53,6 +53,7 @@ class Call:
     model: str = ""
     reason: str = ""
     message: str = ""
+    retryable: bool = True
     retry_after_s: float | None = None
     seconds: float = 0.0
     cost_usd: float = 0.0
@@ -139,8 +140,8 @@ def _after_failure(known: Sequence[Call]) -> Again | Over:
     said = answered[-1] if answered else None
     if cannot_form(last.reason) and (rung := below(last.rung)) is not None:
         return Again(rung, 0, 0.0, said)
-    retries = sum(1 for call in known if can_pass(call.reason))
-    if can_pass(last.reason) and retries <= MOST_RETRIES:
+    retries = sum(1 for call in known if can_pass(call.reason, retryable=call.retryable))
+    if can_pass(last.reason, retryable=last.retryable) and retries <= MOST_RETRIES:
         return Again(last.rung, 0, wait_s(retries - 1, last.retry_after_s), said)
     return Over(None, _OF_REASON.get(last.reason, "error"), last.message)
 

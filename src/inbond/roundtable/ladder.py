@@ -152,9 +152,10 @@ def wait_s(retries: int, asked_for_s: float | None) -> float:
     return asked_for_s if asked_for_s is not None else float(2**retries)
 
 
-def can_pass(reason: str) -> bool:
-    """Whether asking the same again may help."""
-    return reason in _PASSING
+def can_pass(reason: str, *, retryable: bool) -> bool:
+    """Whether asking again may help: where the teacher says so, and after an answer without text, since each
+    attempt has a seed of its own."""
+    return reason in _PASSING and (retryable or reason == "empty")
 
 
 def cannot_form(reason: str) -> bool:

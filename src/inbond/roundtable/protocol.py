@@ -178,7 +178,7 @@ def _answered(state: State, event: Event) -> State:
 
 
 def _failed(state: State, event: Event) -> State:
-    names = ("reason", "message", "seconds", "cost_usd", "retry_after_s", "prompt_tokens")
+    names = ("reason", "message", "retryable", "retry_after_s", "seconds", "cost_usd", "prompt_tokens")
     kept = {name: event.body[name] for name in (*names, "completion_tokens")}
     return _changed(state, event, state="failed", **kept)
 

@@ -211,9 +211,9 @@ async def _answer(teacher: Completes, ask: Ask, left_s: float) -> tuple[str, dic
     except TeacherError as error:
         spent = error.spent or (0, 0)
         cost = teacher.price.cost(*spent)
-        said = f"{error.found}"
         seconds = time.monotonic() - began
-        return "failed", _failure(error.reason, said, seconds, error.retry_after_s, spent, cost)
+        found = _failure(error.reason, error.found, seconds, error.retry_after_s, spent, cost)
+        return "failed", {**found, "retryable": error.retryable}
     except InbondError as error:
         return "failed", _failure("fault", str(error), time.monotonic() - began)
     except Exception as error:  # a seat's fault, of whatever kind, must not take the others' answers along
@@ -248,6 +248,7 @@ def _failure(
     return {
         "reason": reason,
         "message": _healed(message)[:_TOLD],
+        "retryable": False,
         "seconds": round(seconds, 3),
         "cost_usd": cost_usd,
         "retry_after_s": retry_after_s,
