@@ -268,6 +268,13 @@ def test_an_unfinished_session_has_no_outcome() -> None:
     assert (found["outcome"], found["winner"], found["tally"]) == (None, None, {})
 
 
+def test_the_page_of_an_unfinished_session_claims_nothing() -> None:
+    page = render_roundtable_page(unfinished())
+    for part in ("summary", "strongest", "lanes", "turning"):
+        assert f'id="{part}"' not in page
+    assert "まだ回答していない。" in page
+
+
 # The terminal ---------------------------------------------------------------------------------------------
 
 

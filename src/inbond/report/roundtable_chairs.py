@@ -63,7 +63,7 @@ def _held(seat: Seat, turn: Turn, places: Places) -> Held:
         confidence="" if percent is None else words("confidence", percent=f"{percent}%"),
         percent=percent,
         why="" if turn.status == "voted" else words(f"why_{turn.status}"),
-        detail=Foreign(turn.why, "en"),
+        detail=Foreign("" if abstains else turn.why, "en"),
         path=words(f"path_{turn.path}") if turn.path else "",
         order=tuple(places.choice(each).label for each in turn.order),
         claims=tuple(

@@ -21,15 +21,21 @@ def render_roundtable_markdown(session: Session) -> str:
     w = shown.words
     parts = [
         _head(shown),
-        _part(w("summary"), _summary(shown)),
-        _part(w("strongest"), _strongest(shown)),
-        _part(w("lanes"), [shown.lanes_said, "", *_ways(shown)]),
-        _part(w("turning"), _turning(shown)),
+        *(_counted(shown) if shown.rows else ()),
         _part(w("seats"), (line for chair in shown.chairs for line in _chair(chair, shown))),
         _part(w("method"), [f"- {_m(name)}: {_m(what)}" for name, what in shown.method]),
     ]
     digest = [f"- {_m(w('m_digest'))}: `{shown.digest}`"] if shown.digest else []
     return "\n\n".join(parts) + "\n" + "".join(f"{line}\n" for line in digest)
+
+
+def _counted(shown: View) -> Iterator[str]:
+    """What only a session that was counted has."""
+    w = shown.words
+    yield _part(w("summary"), _summary(shown))
+    yield _part(w("strongest"), _strongest(shown))
+    yield _part(w("lanes"), [shown.lanes_said, "", *_ways(shown)])
+    yield _part(w("turning"), _turning(shown))
 
 
 def _part(title: str, lines: Iterable[str]) -> str:
