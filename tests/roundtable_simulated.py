@@ -38,10 +38,9 @@ def play(
     state = fold(events)
     flying: list[tuple[Ask, int]] = []
     while len(events) < stop_at:
-        asks = [each for each in due(state) if isinstance(each, Ask)]
-        notes = [each for each in due(state) if isinstance(each, Note)]
-        busy = {(ask.round, ask.seat) for ask, _ in flying}
-        asks = [ask for ask in asks if (ask.round, ask.seat) not in busy]
+        found = due(state, {(ask.round, ask.seat) for ask, _ in flying})
+        asks = [each for each in found if isinstance(each, Ask)]
+        notes = [each for each in found if isinstance(each, Note)]
         if not notes and not asks and not flying:
             return state
         entry = _next(state, notes, asks, flying, happens, choose)

@@ -64,7 +64,7 @@ def named(lines: list[list[str]]) -> dict[str, list[str]]:
     return {f"model-{number}": line for number, line in enumerate(lines)}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(plans, st.integers(0, 2**32))
 def test_no_order_of_seats_or_of_answers_changes_the_outcome(lines: list[list[str]], seed: int) -> None:
     plan = named(lines)
@@ -77,7 +77,7 @@ def test_no_order_of_seats_or_of_answers_changes_the_outcome(lines: list[list[st
     }
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(plans, st.integers(0, 2**32))
 def test_every_prefix_folds_and_leads_to_an_end(lines: list[list[str]], seed: int) -> None:
     plan = named(lines)
@@ -98,7 +98,7 @@ def test_every_prefix_folds_and_leads_to_an_end(lines: list[list[str]], seed: in
     assert sum(event.kind == "opened" for event in rest) == 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(plans)
 def test_no_vote_is_invented_and_no_seat_is_left_out(lines: list[list[str]]) -> None:
     plan = named(lines)
@@ -119,7 +119,7 @@ def test_no_vote_is_invented_and_no_seat_is_left_out(lines: list[list[str]]) -> 
     assert all(body["attempt"] < 12 for body in asked.values())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(plans)
 def test_a_second_round_is_held_only_where_there_is_something_to_answer(lines: list[list[str]]) -> None:
     plan = named(lines)
