@@ -436,6 +436,48 @@ def test_what_passes_unread_is_what_passes_read(pieces: list[str], ascii_only: b
             assert raw in out, piece
 
 
+@given(
+    st.lists(st.tuples(st.sampled_from('\n\r\t\b\f/\\" <T◁é'), st.sampled_from(["a", "ab", "\n"])), min_size=1,
+             max_size=3),
+    st.lists(st.tuples(st.sampled_from(["begin", "cut", "end", "word"]), st.integers(0, 2)), max_size=9),
+    st.booleans(), st.booleans(),
+)  # fmt: skip
+def test_no_first_letter_of_a_tag_passes_unread(
+    tags: list[tuple[str, str]], order: list[tuple[str, int]], ascii_only: bool, slashes: bool
+) -> None:
+    """Whatever letters a tag begins with, and however JSON writes them."""
+    pairs = [(first + rest, f"]{first}{rest}") for first, rest in tags]
+    pieces = ["Hello", "there"]
+    for kind, number in order:
+        begin, end = pairs[number % len(pairs)]
+        pieces.append({"begin": begin + "x", "cut": begin[:1], "end": end + "y", "word": "and so on"}[kind])
+    data = [json.dumps(chat_chunk({"content": each}), ensure_ascii=ascii_only) for each in pieces]
+    data = [each.replace("/", "\\/") if slashes else each for each in data]
+    asks = asked()
+
+    def shown() -> str:
+        chunks = [f"data: {each}\n\n".encode() for each in data]
+        return said(values(hidden_stream(asks, hiding("strip", asks, think_tags=pairs), chunks)))
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("inbond.guard.reasoning.likeness", lambda *_: None)
+        read = shown()
+    assert shown() == read
+
+
+@pytest.mark.parametrize("pair", [
+    ("\n\nThought:", "\n\nAnswer:"), ("/think", "/answer"), ("\\think", "\\answer"), ('"cot"', '"end"'),
+])  # fmt: skip
+def test_a_tag_may_begin_with_a_letter_that_json_escapes(pair: tuple[str, str]) -> None:
+    asks, (begin, end) = asked(), pair
+    pieces = ["Hello", "there", f"{begin} α", f"{end}done"]
+    for slash in ("/", "\\/"):
+        chunks = [f"data: {json.dumps(chat_chunk({'content': each})).replace('/', slash)}\n\n".encode()
+                  for each in pieces]  # fmt: skip
+        out = hidden_stream(asks, hiding("strip", asks, think_tags=[pair]), chunks)
+        assert said(values(out)) == "Hellotheredone"
+
+
 def test_a_likeness_is_taken_of_the_text_alone() -> None:
     value = chat_chunk({"content": "Yes"})
     data = json.dumps(value).encode()

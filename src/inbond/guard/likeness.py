@@ -17,6 +17,10 @@ from inbond.guard.tags import Tags
 
 _CONTENT: Final = re.compile(rb'"content"\s*:\s*"((?:[^"\\]|\\.)*)"')
 _OTHER: Final = b"~"
+_ESCAPES: Final = {
+    b'"': '"', b"\\": "\\", b"/": "/", b"b": "\b", b"f": "\f", b"n": "\n", b"r": "\r", b"t": "\t",
+}  # fmt: skip
+"""After a backslash, and what it stands for."""
 
 
 @final
@@ -29,7 +33,7 @@ class Likeness:
     plain: re.Pattern[bytes]
 
     def fits(self, data: bytes) -> bool:
-        """Whether these are the same with another text, which has no first letter of a tag."""
+        """Whether these are the same with another text, without a first letter of a tag, escaped or not."""
         begin, end = len(self.before), len(data) - len(self.after)
         return (
             begin <= end
@@ -62,4 +66,7 @@ def likeness(data: bytes, value: dict[str, Any], tags: Tags) -> Likeness | None:
 def _plain(tags: Tags) -> re.Pattern[bytes]:
     letters = {begin[0].encode("utf-8", "surrogatepass")[:1] for begin, _ in tags.pairs}
     either = b"".join(re.escape(each) for each in sorted({*letters, *map(bytes.swapcase, letters)}))
-    return re.compile(rb'(?:[^"\\\x00-\x1f' + either + rb']|\\["\\/bfnrt])*+')
+    firsts = {begin[0] for begin, _ in tags.pairs}
+    escapes = b"".join(re.escape(each) for each, letter in _ESCAPES.items() if letter not in firsts)
+    escaped = rb"|\\[" + escapes + rb"]" if escapes else b""
+    return re.compile(rb'(?:[^"\\\x00-\x1f' + either + rb"]" + escaped + rb")*+")
