@@ -6,11 +6,12 @@ import random
 
 import numpy as np
 
-from inbond.guard.detect.capital import DAYS, counted, ids
+from inbond.guard.detect.capital import DAYS, OLDER, SPANS_S, WINDOWS, YOUNGER, counted, ids, places
 from inbond.guard.detect.clusters import KINDS, key_of
 from inbond.guard.detect.families import ELICITATION, WHOLE
 from inbond.guard.detect.judge import judge
 from inbond.guard.detect.memory import WINDOW_S, Memory
+from inbond.guard.detect.trials import ACCOUNT
 from tests.unit.guard_traffic import DAY, ELICIT, START, row, talk
 from tests.unit.test_guard_detect import folded, read
 
@@ -46,6 +47,23 @@ def test_a_day_is_a_trial_of_the_groups_that_its_accounts_were_in_when_it_began(
         trials, found = counted(memory.capital, in_group(before, f"{client}0-a", ELICITATION))
         assert trials[0, DAYS].tolist() == [1, 1]
         assert found[0, DAYS].tolist() == [hits, hits], "who came during the day says nothing of that day"
+
+
+def test_the_last_day_of_a_span_is_a_trial_of_that_span() -> None:
+    rng, began = random.Random(5), (START // SPANS_S[0] + 1) * SPANS_S[0]
+    rows = [
+        row(rng, began + day * DAY + w * WINDOW_S, "asker", prompt=f"{ELICIT} {talk(rng)}")
+        for day in range(5)
+        for w in range(2)
+    ]
+    memory = folded(read(rows[:-1]))
+    assert memory.window == began + SPANS_S[0]
+    of = ids(memory.accounts.table["id"], ACCOUNT, ELICITATION)
+    at, known = places(memory.capital, of)
+    assert known.all()
+    days, windows = memory.capital["trials"][at[0], DAYS, 0], memory.capital["trials"][at[0], WINDOWS, 0]
+    assert (days[OLDER], days[YOUNGER]) == (3, 0)
+    assert (windows[OLDER], windows[YOUNGER]) == (8, 1)
 
 
 def test_people_who_seldom_elicit_in_the_same_words_are_no_group_that_elicits() -> None:

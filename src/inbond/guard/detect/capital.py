@@ -60,8 +60,10 @@ def ids(keys: Hashes, kind: int, family: int) -> Hashes:
 
 
 def aged(kept: Capital, before: int, window: int) -> Capital:
-    """A copy as of a window: spans that ended are let go, and rows that were idle for long."""
-    fresh = kept[window - kept["last"].astype(np.int64) <= IDLE_S]
+    """As of a window, in place: spans that ended are let go. Returns what is left without rows that were idle
+    for long."""
+    stays = window - kept["last"].astype(np.int64) <= IDLE_S
+    fresh = kept if stays.all() else kept[stays]
     for at, span in enumerate(SPANS_S):
         for _ in range(min(2, window // span - before // span)):
             for name in ("trials", "hits", "sums"):

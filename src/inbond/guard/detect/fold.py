@@ -53,11 +53,12 @@ def fold_kept(memory: Memory, window: int, marks: Sequence[bytes]) -> Memory:
     given as soon as it is copied: where nobody else holds it, it is not there twice."""
     assert window > memory.window, "windows are folded once, and in order"
     before, pairs, counted = memory.window, memory.pairs, memory.once
-    capital = aged(memory.capital, before, window)
+    capital = memory.capital.copy()
     seen = columns(marks) if marks else None
     accounts = _with(memory.accounts, seen.names if seen else ())
     del memory, marks
-    _end_day(accounts.table, capital, before, window)
+    _end_day(accounts.table, capital, before, window)  # of the span that the day was in: before that ends
+    capital = aged(capital, before, window)
     if seen:
         pairs, capital, counted = _taken(accounts, pairs, capital, counted, seen, window)
     return _standing(Memory(window, _kept(accounts, window), pairs, capital, counted))
