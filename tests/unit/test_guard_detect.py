@@ -339,5 +339,6 @@ def test_a_little_more_than_the_bound_is_said_to_be_that_and_not_nothing() -> No
     assert verdict.outcome == "none"
     assert verdict.reasons[0].finding == (
         "Too little to tell: the account sends texts with wording by which hidden reasoning is asked for"
-        " (1 of 19 windows of the last 32 to 64 days); that is more than the 2.0% of lawful callers, and may still be chance."
+        " (1 of 19 windows of the last 32 to 64 days); that is more than the 2.0% of lawful callers, and may"
+        " still be chance."
     )

@@ -34,10 +34,10 @@ _TEXTS: Final = (
 )  # fmt: skip
 BOUND_MEANS: Final = (
     "of the accounts at a tier by their own evidence, and of the groups at a tier, at most this share is"
-    " expected to be there wrongly, at any one look; members whom a group raises are not among them: one that"
-    " keeps the bounds is raised with a probability of 1% for each at most. Wrongly means that all bounds"
-    " that each reason states were kept, not that the customer is lawful; it is no count of lawful"
-    " customers, whom a file does not name"
+    " expected to be there wrongly, at any one look; members whom a group raises are not among them: to one"
+    " that keeps a bound its breach is laid with a probability of 1% at most, at any one look. Wrongly means"
+    " that all bounds that each reason states were kept, not that the customer is lawful; it is no count of"
+    " lawful customers, whom a file does not name"
 )
 
 

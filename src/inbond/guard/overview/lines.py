@@ -36,7 +36,8 @@ def lines(shown: View) -> Iterator[str]:
     yield from _more(shown.sightings_left_out, "sightings")
     yield f"False discovery rate at most {shown.rate}: so large a share of the groups, and of the accounts"
     yield "by their own evidence, is expected past tier 0 though all bounds were kept. Members whom a group"
-    yield "restricts broke one themselves, as one that keeps them does with a probability of 1%."
+    yield "restricts broke it themselves, as one that keeps a bound does by chance with a probability of 1%"
+    yield "at most, at any one look."
 
 
 def _first(entry: Entry) -> Sequence[tuple[str, str]]:
