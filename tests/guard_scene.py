@@ -92,11 +92,14 @@ def scene(
     faults: dict[str, Fault],
     *,
     concurrency: int = 64,
+    more_limits: str = "",
     patience_s: float = 1.5,
     **config: object,
 ) -> Iterator[Scene]:
-    """Each tenant has one account, of so many requests at a time; ``patience_s`` is what an upstream has."""
-    limits = f"{{concurrency: {concurrency}, tokens_per_day: 1000000000}}, payment: p, created: 2026-01-01"
+    """Each tenant has one account, of so many requests at a time, and ``more_limits`` as YAML;
+    ``patience_s`` is what an upstream has."""
+    numbers = f"concurrency: {concurrency}, tokens_per_day: 1000000000{more_limits}"
+    limits = f"{{{numbers}}}, payment: p, created: 2026-01-01"
     one = f'accounts: {{a: {{keys: ["{hash_of(KEY)}"], limits: {limits}}}}}'
     other = f'accounts: {{b: {{keys: ["{hash_of(OTHER)}"], limits: {limits}}}}}'
     people = f"tenants: {{t: {{{one}}}, u: {{{other}}}}}"

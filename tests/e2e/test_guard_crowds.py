@@ -1,17 +1,22 @@
 """A crowd of long bodies before the guard as a process: its memory does not grow with them, and who sends
-little is served meanwhile."""
+little is served meanwhile, whether they are refused for what they say or not."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import statistics
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
 from tests.e2e.test_guard_gateway import KEY, OTHER
-from tests.guard_scene import scene
+from tests.guard_scene import Scene, scene
 
 MIB = 2**20
 CLIENTS = 250
@@ -53,3 +58,56 @@ async def test_a_crowd_of_long_bodies_takes_no_memory_and_no_turn(tmp_path: Path
         assert answers.count(503) > CLIENTS / 2
         assert set(answers) <= {0, 503}
         found.is_well()
+
+
+SLOW_TO_READ = [{"role": "user", "content": "a"}] * 90_000
+"""3 MB of it take a good part of a second."""
+
+
+@contextlib.contextmanager
+def sent_again_and_again(found: Scene, clients: int, **asked: object) -> Iterator[Counter[int]]:
+    """The status of each answer that these clients, with one key, got so far."""
+    answers: Counter[int] = Counter()
+    over = threading.Event()
+
+    def send() -> None:
+        while not over.is_set():
+            answers[found.ask("echo", messages=SLOW_TO_READ, **asked)[0]] += 1
+
+    senders = [threading.Thread(target=send) for _ in range(clients)]
+    for each in senders:
+        each.start()
+    try:
+        yield answers
+    finally:
+        over.set()
+        for each in senders:
+            each.join()
+
+
+@pytest.mark.slow
+def test_bodies_that_are_slow_to_read_hold_up_nobody_else(tmp_path: Path) -> None:
+    """Refused for a field, so that no budget holds them: read in the loop, they cost others .7 s each."""
+    with scene(tmp_path, {}, concurrency=1, client_silence_s=20) as found:
+        with sent_again_and_again(found, 12, models=["x"]) as answers:
+            others: list[float] = []
+            until = time.monotonic() + 5
+            while time.monotonic() < until:
+                began = time.monotonic()
+                assert found.ask("echo", "meanwhile", key=OTHER)[0] == 200
+                others.append(time.monotonic() - began)
+        assert statistics.median(others) < 0.1
+        assert set(answers) == {400}
+        found.is_well()
+
+
+@pytest.mark.slow
+def test_a_limit_of_requests_stops_bodies_that_are_refused(tmp_path: Path) -> None:
+    with scene(tmp_path, {}, more_limits=", requests_per_day: 3", client_silence_s=20) as found:
+        with sent_again_and_again(found, 3, models=["x"]) as answers:
+            until = time.monotonic() + 6
+            while time.monotonic() < until and answers[429] < 10:
+                time.sleep(0.1)
+        assert answers[400] == found._sum("account:t/a|requests|day") == 3
+        assert answers[429] >= 10
+        assert (found.used(), found.open_ends()) == (0, 0)

@@ -19,6 +19,7 @@ from inbond.guard.layers import Layers
 from inbond.guard.metrics import Metrics
 from inbond.guard.observe import Observer
 from inbond.guard.probes import PATHS, Probes
+from inbond.guard.reading import Reader
 from inbond.guard.receipts import Issuer
 from inbond.guard.refusals import Refusal
 from inbond.guard.relay import Relay
@@ -68,8 +69,9 @@ class Gateway:
         )
         uploads = Uploads(config.body_bytes, config.bodies_bytes, config.client_silence_s)
         self._layers = Layers(
-            config, callers, uploads, self.reservations, sealer, upstream, relay, clock, standings, observer
-        )
+            config, callers, uploads, Reader(config.fields), self.reservations, sealer, upstream, relay,
+            clock, standings, observer,
+        )  # fmt: skip
         self._probes = Probes(
             self.reservations, upstream, self.metrics, when_lost=config.when_state_is_lost,
             metrics_for=config.metrics_for, draining=lambda: self.draining,

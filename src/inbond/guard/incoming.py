@@ -10,6 +10,7 @@ from aiohttp import web
 from inbond.guard import refusals, wire
 from inbond.guard.callers import Caller, Callers
 from inbond.guard.config import GuardConfig
+from inbond.guard.reading import Reader
 from inbond.guard.uploads import Uploads
 from inbond.guard.wire import Asked, BadRequestError
 
@@ -40,13 +41,13 @@ def caller_of(request: web.Request, callers: Callers) -> Caller:
 
 
 async def asked_of(
-    request: web.Request, route: wire.Route, config: GuardConfig, uploads: Uploads, caller: Caller
+    request: web.Request, route: wire.Route, uploads: Uploads, reader: Reader, caller: Caller
 ) -> Asked:
     """What its body asks for. Raises Refusal."""
     if any(each.lower() != "identity" for each in request.headers.getall("content-encoding", [])):
         raise refusals.encoded()
     body = await uploads.read(request, caller.name)
     try:
-        return wire.read(route, body, config.fields.get(route, frozenset()))
+        return await reader.read(route, body, caller.name)
     except BadRequestError as error:
         raise refusals.bad_request(error.code, str(error)) from None

@@ -17,6 +17,7 @@ from inbond.guard.callers import Caller, Callers
 from inbond.guard.config import GuardConfig, ModelPolicy
 from inbond.guard.marks import About
 from inbond.guard.observe import Observer
+from inbond.guard.reading import Reader
 from inbond.guard.refusals import Refusal
 from inbond.guard.relay import Exchange, Relay
 from inbond.guard.reservations import Reservations
@@ -25,7 +26,7 @@ from inbond.guard.seen import Seen
 from inbond.guard.standing import Standings
 from inbond.guard.uploads import Uploads
 from inbond.guard.upstream import Answer, Upstream, UpstreamError, headers_for
-from inbond.guard.wire import Asked
+from inbond.guard.wire import Asked, Route
 
 _LOG: Final = logging.getLogger(__name__)
 _NOTHING: Final = Usage(0, 0)
@@ -40,6 +41,7 @@ class Layers:
     config: GuardConfig
     callers: Callable[[], Callers]
     uploads: Uploads
+    reader: Reader
     reservations: Reservations
     sealer: Sealer
     upstream: Upstream
@@ -56,8 +58,7 @@ class Layers:
         scopes = await self._standing(caller, seen)
         if route is None:
             return await self._models(request, scopes, seen)
-        asked = await incoming.asked_of(request, route, self.config, self.uploads, caller)
-        policy = self._policy(asked, seen)
+        asked, policy = await self._asked(request, route, caller, scopes, seen)
         known = standing.asks(asked, actions.steps(seen.tier))
         sent, back = self.sealer.opened(caller, known, policy.tags)
         seen.sealed, seen.foreign = back.outcome, back.foreign
@@ -94,6 +95,21 @@ class Layers:
         if found.suspended:
             raise refusals.suspended()
         return standing.under(caller, found.steps)
+
+    async def _asked(
+        self, request: web.Request, route: Route, caller: Caller, scopes: Scopes, seen: Seen
+    ) -> tuple[Asked, ModelPolicy]:
+        """What the body asks for, and the policy for it. Raises Refusal; one for what the body says counts as
+        a request, since it was read."""
+        self.reservations.check(scopes)
+        try:
+            asked = await incoming.asked_of(request, route, self.uploads, self.reader, caller)
+            return asked, self._policy(asked, seen)
+        except Refusal as refusal:
+            if refusal.status < 500:
+                hold = await self.reservations.hold(seen.id, scopes, _NOTHING, ModelPolicy().price)
+                await self.reservations.settle(hold, _NOTHING)
+            raise
 
     def _policy(self, asked: Asked, seen: Seen) -> ModelPolicy:
         """The model's policy as the caller's tier leaves it. Raises Refusal: there is none, or a prompt that

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, TypeVar, final
 
 from inbond.guard import budget, refusals
 from inbond.guard.budget import Claim, Full, Price, Scopes, Usage
+from inbond.guard.refusals import Refusal
 from inbond.guard.state import Held, State, StateLostError
 
 LEASE_S: Final = 120.0
@@ -25,6 +26,9 @@ _FORGET_S: Final = 600.0
 MOST_OWED: Final = 100_000
 """Requests that may wait to be settled, in memory. Past them open refuses as closed does."""
 _NO_CAP: Final = 2**53
+_REMEMBERED_S: Final = 1.0
+"""How long a limit that was reached is not asked for again: it may be raised at any moment."""
+_MOST_REACHED: Final = 10_000
 T = TypeVar("T")
 
 
@@ -63,6 +67,7 @@ class Reservations:
         self._open: dict[str, Held] = {}
         self._owed: dict[str, _Owed] = {}
         self._passing = 0
+        self._reached: dict[str, tuple[float, Full]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._accepted = 0
         self.lost = False
@@ -95,6 +100,17 @@ class Reservations:
         """Requests that wait to be settled."""
         return len(self._owed)
 
+    def check(self, scopes: Scopes) -> None:
+        """Before a body is read. Raises Refusal where a limit of requests was reached a moment ago: whatever
+        the body says, it would not be served."""
+        if not self._reached:
+            return
+        now = time.monotonic()
+        for name, _ in scopes:
+            at, full = self._reached.get(name, (now - _REMEMBERED_S, None))
+            if full is not None and now - at < _REMEMBERED_S:
+                raise _over(full)
+
     async def hold(self, id_: str, scopes: Scopes, estimate: Usage, price: Price) -> Hold:
         """Reserves one request. Raises Refusal: a limit is reached, or the state is lost."""
         at = self._clock()
@@ -119,9 +135,18 @@ class Reservations:
             await self._give_back(found)
             raise refusals.cannot_meter()
         if isinstance(found, Full):
-            raise refusals.over_budget(f"{found.cap:,} {found.what}", found.wait_s)
+            self._remember(found)
+            raise _over(found)
         hold.held = self._open[id_] = found
         return hold
+
+    def _remember(self, found: Full) -> None:
+        if found.what not in ("requests a minute", "requests a day"):
+            return  # a request that asks for less may fit, and a seat may be free the next moment
+        name = found.counter.rsplit("|", 2)[0]
+        if len(self._reached) >= _MOST_REACHED:
+            self._reached.clear()
+        self._reached[name] = time.monotonic(), found
 
     async def settle(self, hold: Hold, used: Usage) -> None:
         """Settles a request. Once: what is said later changes nothing. Never raises StateLostError."""
@@ -264,6 +289,10 @@ class Reservations:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _over(found: Full) -> Refusal:
+    return refusals.over_budget(f"{found.cap:,} {found.what}", found.wait_s)
 
 
 def forgotten(before: float, now: float, passed_s: float) -> float:
