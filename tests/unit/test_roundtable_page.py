@@ -164,6 +164,11 @@ def test_the_lanes_say_in_words_what_they_draw() -> None:
     assert len(re.findall(r'class="way [^"]*moved', page)) == 2
 
 
+def test_a_writer_whose_model_has_a_seat_is_said_to_have_one() -> None:
+    assert view(japanese()).summary_note.endswith("同じモデルが席にも着いている。")
+    assert "同じモデル" not in view(replace(japanese(), seats=japanese().seats[:2])).summary_note
+
+
 def test_one_round_has_no_lanes_and_says_why() -> None:
     page = render_roundtable_page(at_once())
     assert '<svg class="ways"' not in page

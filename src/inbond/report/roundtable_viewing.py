@@ -194,7 +194,10 @@ def _summary_note(session: Session, words: Words) -> str:
     if session.summary is None:
         return words("no_summary")
     by = session.summary.by
-    return words("summary_code") if by == "code" else words("summary_by", by=by)
+    if by == "code":
+        return words("summary_code")
+    shared = any(by in (seat.uri, seat.name) for seat in session.seats)
+    return words("summary_by", by=by) + (words("summary_same") if shared else "")
 
 
 def _strongest(session: Session, places: Places) -> tuple[tuple[Choice, Quoted], ...]:
