@@ -6,12 +6,11 @@ import random
 
 import numpy as np
 
-from inbond.guard.detect.capital import DAYS, OLDER, SPANS_S, WINDOWS, YOUNGER, counted, ids, places
+from inbond.guard.detect.capital import ACCOUNT, DAYS, OLDER, SPANS_S, WINDOWS, YOUNGER, counted, ids, places
 from inbond.guard.detect.clusters import KINDS, key_of
 from inbond.guard.detect.families import ELICITATION, WHOLE
 from inbond.guard.detect.judge import judge
 from inbond.guard.detect.memory import WINDOW_S, Memory
-from inbond.guard.detect.trials import ACCOUNT
 from tests.unit.guard_traffic import DAY, ELICIT, START, row, talk
 from tests.unit.test_guard_detect import folded, read
 

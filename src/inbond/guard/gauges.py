@@ -30,6 +30,9 @@ def hang_up(
         metrics.watch("marks_waiting", "Requests not told to detection yet.", lambda: observer.waiting)
         metrics.watch("marks_dropped", "Requests that detection never saw.", lambda: observer.dropped)
         metrics.watch("marks_ahead", "Requests dated too far ahead to count.", lambda: observer.ahead)
+        metrics.watch(
+            "evidence_pushed_out", "Rows of evidence let go for others.", lambda: observer.pushed_out
+        )
         metrics.watch("clock_jumped", "1 while a clock that jumped is not believed.", lambda: observer.held)
         metrics.watch("verdicts_untold", "Changes of tiers not in the ledger yet.", lambda: observer.untold)
 

@@ -81,6 +81,8 @@ class Observer:
         self._ticked: float | None = None
         self._jumped: float | None = None
         self._untold: list[Change] = []
+        self.pushed_out = 0
+        """Rows of evidence that were let go since there were too many of their kind."""
         self.dropped = 0
         self.ahead = 0
         """Requests that were not taken, since they are dated more than an hour ahead."""
@@ -178,10 +180,10 @@ class Observer:
                 continue
             turn, kept = _Turn(kept, window, [*late, *found]), b""
             late = []
-            after, tiers, changes = await asyncio.to_thread(turn)
+            after, tiers, changes, pushed_out = await asyncio.to_thread(turn)
             if not await self._state.fold(window, after, tiers):
                 return  # another replica was first, and tells of it
-            self._folded, kept = window, after
+            self._folded, kept, self.pushed_out = window, after, pushed_out
             self._known.clear()
             self._untold += changes
 
@@ -206,8 +208,9 @@ class _Turn:
         self._window = window
         self._found = found
 
-    def __call__(self) -> tuple[bytes, dict[str, bytes], list[Change]]:
-        """What is remembered after the window, the verdicts to keep, and who came to another tier."""
+    def __call__(self) -> tuple[bytes, dict[str, bytes], list[Change], int]:
+        """What is remembered after the window, the verdicts to keep, who came to another tier, and
+        ``pushed_out`` of the memory."""
         was, after = self._folded()
         judged, window = judge(after).accounts, self._window
         now = _past_none(after.accounts)
@@ -218,7 +221,7 @@ class _Turn:
             for name in changed
         ]
         told = {change.account: to_bytes(change.judged, window) for change in changes}
-        return after.to_bytes(), told, changes
+        return after.to_bytes(), told, changes, after.pushed_out
 
     def _folded(self) -> tuple[dict[str, Tier], Memory]:
         """Who stood past tier 0 before, and the memory after."""

@@ -22,8 +22,11 @@ from inbond.guard.sketch import mixed
 
 DAY_S: Final = 86_400
 SPANS_S: Final = (4 * DAY_S, 32 * DAY_S)
-MOST: Final = 2**17
-"""More rows are not kept: those whose numbers are largest go, whatever they hold, and may begin anew."""
+ACCOUNT: Final = 0
+"""The kind of accounts; groups are numbered from 1, as in ``clusters.KINDS``."""
+MOST: Final = (2**16, 2**14, 2**14, 2**14, 2**14)
+"""Rows that are kept of each kind, apart: names of clients cost nothing, accounts do."""
+_KIND: Final = np.uint64(7)
 _HIGHEST: Final = 2**30
 """Some 16,000 natural logarithms; a capital that is cut is none too large."""
 IDLE_S: Final = 60 * DAY_S
@@ -55,8 +58,9 @@ def none() -> Capital:
 
 
 def ids(keys: Hashes, kind: int, family: int) -> Hashes:
-    """The numbers of rows of things of a kind (0: accounts) that are known by ``keys``."""
-    return mixed(keys ^ np.uint64((kind * len(FAMILIES) + family + 1) << 55))
+    """The numbers of rows of things of a kind that are known by ``keys``; their last bits are the kind."""
+    number = mixed(keys ^ np.uint64((kind * len(FAMILIES) + family + 1) << 55))
+    return number & ~_KIND | np.uint64(kind)
 
 
 def aged(kept: Capital, before: int, window: int) -> Capital:
@@ -98,7 +102,19 @@ def opened(kept: Capital, new: Sequence[Hashes], window: int) -> Capital:
     rows = np.zeros(len(fresh), dtype=CAPITAL)
     rows["id"], rows["opened"], rows["last"] = fresh, window, window
     both = np.concatenate([kept, rows])
-    return both[np.argsort(both["id"], kind="stable")][:MOST]
+    return both[np.argsort(both["id"], kind="stable")]
+
+
+def bounded(kept: Capital) -> Capital:
+    """Without rows that are too many of their kind: those that won least go first, of several those that
+    nobody bet on for longest. They may begin anew."""
+    stays = np.ones(len(kept), dtype=np.bool_)
+    for kind, most in enumerate(MOST):
+        rows = np.flatnonzero(kept["id"] & _KIND == kind)
+        if len(rows) > most:
+            won = of_sums(kept["sums"][rows][:, :, :, OLDER])
+            stays[rows[np.lexsort((kept["id"][rows], kept["last"][rows], won))[: len(rows) - most]]] = False
+    return kept if stays.all() else kept[stays]
 
 
 def places(kept: Capital, found: Hashes) -> tuple[Numbers, npt.NDArray[np.bool_]]:

@@ -15,7 +15,7 @@ from typing import Final, final
 import numpy as np
 
 from inbond.guard.detect import once, templates, trials
-from inbond.guard.detect.capital import DAY_S, IDLE_S, Capital, aged
+from inbond.guard.detect.capital import DAY_S, IDLE_S, Capital, aged, bounded
 from inbond.guard.detect.clusters import PLAIN_KINDS, joined
 from inbond.guard.detect.columns import Columns, Flags, Hashes, columns
 from inbond.guard.detect.judge import RESTRICTED, weighed
@@ -52,7 +52,7 @@ def fold_kept(memory: Memory, window: int, marks: Sequence[bytes]) -> Memory:
     """As ``fold``, of marks as bytes. Raises ValueError for what are none. Lets go of the memory that it was
     given as soon as it is copied: where nobody else holds it, it is not there twice."""
     assert window > memory.window, "windows are folded once, and in order"
-    before, pairs, counted = memory.window, memory.pairs, memory.once
+    before, pairs, counted, pushed_out = memory.window, memory.pairs, memory.once, memory.pushed_out
     capital = memory.capital.copy()
     seen = columns(marks) if marks else None
     accounts = _with(memory.accounts, seen.names if seen else ())
@@ -61,7 +61,9 @@ def fold_kept(memory: Memory, window: int, marks: Sequence[bytes]) -> Memory:
     capital = aged(capital, before, window)
     if seen:
         pairs, capital, counted = _taken(accounts, pairs, capital, counted, seen, window)
-    return _standing(Memory(window, _kept(accounts, window), pairs, capital, counted))
+    pushed_out, capital = pushed_out + len(capital), bounded(capital)
+    pushed_out -= len(capital)
+    return _standing(Memory(window, _kept(accounts, window), pairs, capital, counted, pushed_out))
 
 
 def _taken(

@@ -16,7 +16,7 @@ from typing import Any, Final, final
 import numpy as np
 
 from inbond.guard.detect import capital, words
-from inbond.guard.detect.capital import DAY_S
+from inbond.guard.detect.capital import ACCOUNT, DAY_S
 from inbond.guard.detect.clusters import KINDS, Flags, Groups, Hashes, Kind, groups
 from inbond.guard.detect.e_values import NOTHING, Numbers, one_family, selected, two_families, two_means
 from inbond.guard.detect.families import FAMILIES, PAYMENT
@@ -34,7 +34,6 @@ from inbond.guard.detect.replaying import (
     reached,
     showing,
 )
-from inbond.guard.detect.trials import ACCOUNT
 from inbond.types import Verdict
 
 NONE: Final = 0

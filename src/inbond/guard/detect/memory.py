@@ -21,7 +21,7 @@ from inbond.guard.detect.capital import CAPITAL, Capital, none
 from inbond.guard.detect.once import ONCE, Once, nothing
 from inbond.guard.marks import hashed
 
-FORMAT: Final = b"inbond.memory/6\0"
+FORMAT: Final = b"inbond.memory/7\0"
 WINDOW_S: Final = 600
 MOST_LEADERS: Final = 4
 PAIR: Final = np.dtype([("key", "<u8"), ("party", "<u8"), ("created", "<i4"), ("last", "<u4")])
@@ -53,7 +53,7 @@ ROW: Final = np.dtype(
     ]
 )
 """``id`` is a number for the account's name."""
-_HEAD: Final = struct.Struct("<qIIII")
+_HEAD: Final = struct.Struct("<qQIIII")
 
 
 @final
@@ -149,19 +149,22 @@ class Accounts(Mapping[str, Account]):
 @final
 @dataclass(frozen=True, eq=False)
 class Memory:
-    """``window``: the last that was folded."""
+    """``window``: the last that was folded; ``pushed_out``: rows of capital that were let go since they were
+    too many, since the beginning."""
 
     window: int = 0
     accounts: Accounts = field(default_factory=Accounts)
     pairs: Pairs = field(default_factory=lambda: np.zeros(0, dtype=PAIR))
     capital: Capital = field(default_factory=none)
     once: Once = field(default_factory=nothing)
+    pushed_out: int = 0
 
     def to_bytes(self) -> bytes:
         """The same for the same memory; ``from_bytes`` reads it."""
         written = [name.encode("utf-8", "surrogatepass") for name in self.accounts.names]
         sizes = np.array([len(name) for name in written], dtype="<u2")
-        head = _HEAD.pack(self.window, len(written), len(self.pairs), len(self.capital), len(self.once))
+        sizes_of = (len(written), len(self.pairs), len(self.capital), len(self.once))
+        head = _HEAD.pack(self.window, self.pushed_out, *sizes_of)
         kept = (self.accounts.table, self.pairs, self.capital, self.once)
         columns = (sizes, *(np.ascontiguousarray(each).view("u1") for each in kept))
         return b"".join([FORMAT, head, *(column.data for column in columns), *written])
@@ -181,7 +184,7 @@ def from_bytes(data: bytes) -> Memory:
     at = len(FORMAT) + _HEAD.size
     if len(data) < at:
         raise ValueError("a memory is cut off")
-    window, count, *others = _HEAD.unpack_from(data, len(FORMAT))
+    window, pushed_out, count, *others = _HEAD.unpack_from(data, len(FORMAT))
     kinds = ((np.dtype("<u2"), count), *zip((ROW, PAIR, CAPITAL, ONCE), (count, *others), strict=True))
     if len(data) < at + sum(kind.itemsize * number for kind, number in kinds):
         raise ValueError("a memory is cut off")
@@ -190,7 +193,7 @@ def from_bytes(data: bytes) -> Memory:
         columns.append(np.frombuffer(data, dtype=kind, count=number, offset=at))
         at += columns[-1].nbytes
     sizes, table, pairs, capital, once = columns
-    return Memory(window, Accounts(_names(data, at, sizes), table), pairs.copy(), capital, once)
+    return Memory(window, Accounts(_names(data, at, sizes), table), pairs.copy(), capital, once, pushed_out)
 
 
 def _names(data: bytes, at: int, sizes: npt.NDArray[Any]) -> tuple[str, ...]:

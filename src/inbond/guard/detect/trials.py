@@ -10,18 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, final
+from typing import final
 
 import numpy as np
 
-from inbond.guard.detect.capital import DAYS, WINDOWS, Capital, Clock, bet, ids, opened
+from inbond.guard.detect.capital import ACCOUNT, DAYS, WINDOWS, Capital, Clock, bet, ids, opened
 from inbond.guard.detect.clusters import KINDS, PLAIN_KINDS, Kind, joined
 from inbond.guard.detect.columns import Columns, Flags, Hashes, Numbers, runs
 from inbond.guard.detect.families import ELICITATION, REPLAY, TEMPLATE, WHOLE
 from inbond.guard.detect.memory import MOST_LEADERS, Table
-
-ACCOUNT: Final = 0
-"""The kind of accounts among the rows of capital; groups are numbered from 1, as in KINDS."""
 
 
 @final
