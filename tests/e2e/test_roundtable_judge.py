@@ -83,7 +83,7 @@ async def test_killed_and_run_again_it_loses_nothing_and_asks_nothing_twice(tmp_
     assert sum(judge["from_journal"] for judge in found["judges"]) >= asked_for // 2 - 2 * 3 * 4
     assert len((tmp_path / "out.jsonl").read_text().splitlines()) == found["preferences_written"] == 40
     assert b"replies (" in err
-    assert "40 pairs and 3 canaries, 1 principles, 3 judges: 258 questions" in err.decode()
+    assert "Pairs: 40, canaries: 3, principles: 1, judges: 3; questions: 258" in err.decode()
 
 
 THOUSAND = """

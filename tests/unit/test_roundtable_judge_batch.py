@@ -105,12 +105,12 @@ def test_what_judges_make_of_it(tmp_path: Path) -> None:
     assert [trial.outcome for trial in found.trials] == ["passed", "failed", "cannot-tell"]
     told = "\n".join(found.lines())
     assert "kai FAILED its canaries. Its votes count" in told
-    assert "10 pairs by 3 judges: 0 decided (a 0, b 0), 10 tied or without votes" in told
+    assert "Pairs: 10, judges: 3. Decided: 0 (a 0, b 0); tied or without votes: 10" in told
     value = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert value["failed_canaries"] == ["kai"]
     assert value["judges"][2]["votes"]["inconsistent"] == 10
     assert value["agreement"]["all"]["percent"]["value"] == 0.0
-    assert value["reliability"]["why"] == "10 pairs with a vote; told from 200 on"
+    assert value["reliability"]["why"] == "pairs with a vote: 10; told from 200 on"
 
 
 def test_reliability_from_two_hundred_pairs_and_three_judges_on(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_no_judge_judges_its_own_family(tmp_path: Path) -> None:
     assert found.of_pairs[0].margin == 1.0, "of the judges asked"
     assert found.unknown_families == []
     unknown, _ = put(batch(3), [judge("mine", shorter)], tmp_path)
-    assert unknown.unknown_families == ["judge mine", "a candidate of 3 pairs"]
+    assert unknown.unknown_families == ["judge mine", "candidates (in 3 of 3 pairs)"]
 
 
 def test_an_injection_in_a_candidate_is_quoted_and_a_judge_that_follows_it_abstains(tmp_path: Path) -> None:

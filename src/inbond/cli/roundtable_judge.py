@@ -83,7 +83,7 @@ def judge(
     if file is not None:
         write_bytes(file, preferences.read_bytes())
     places = {"folder": str(kept.folder), "preferences": str(file or preferences)}
-    told = [*kept.findings.lines(), f"{kept.preferences:,} preferences: {places['preferences']}"]
+    told = [*kept.findings.lines(), f"Preferences: {kept.preferences:,} in {places['preferences']}"]
     counts = {"preferences_written": kept.preferences}
     out.result({**kept.findings.to_json(), **counts, **places}, "\n".join(told))
     return 0 if kept.preferences else _UNDECIDED
@@ -116,9 +116,10 @@ async def _held(
     workspace = open_workspace(home)
     async with seated(*who, opener(os.environ)) as judges:
         questions = sum(len(batch.items(judge)) for judge in judges)
+        principles = len(batch.constitution.principles)
         out.say(
-            f"{len(batch.pairs):,} pairs and {len(batch.canaries)} canaries, "
-            f"{len(batch.constitution.principles)} principles, {len(judges)} judges: {questions:,} questions"
+            f"Pairs: {len(batch.pairs):,}, canaries: {len(batch.canaries)}, "
+            f"principles: {principles}, judges: {len(judges)}; questions: {questions:,}"
         )
         with Ledger.open(workspace, KeyStore.default()) as ledger:
             return await hold(

@@ -75,7 +75,7 @@ class Findings:
         items = [{judge: (value,) for judge, value in item.items()} for item in self._items(ids) if item]
         pairs = sum(bool(_cast(judgement)) for judgement in self.of_pairs)
         if pairs < dawid_skene.LEAST_ITEMS:
-            return None, f"{pairs} pairs with a vote; told from {dawid_skene.LEAST_ITEMS} on"
+            return None, f"pairs with a vote: {pairs}; told from {dawid_skene.LEAST_ITEMS} on"
         if len({judge for item in items for judge in item}) < _LEAST_JUDGES:
             return None, f"fewer than {_LEAST_JUDGES} judges that voted"
         if all(item == items[0] for item in items):
@@ -98,7 +98,9 @@ class Findings:
         """Who could not be placed: judges, and candidates whose writer the file names or not."""
         judges = [f"judge {judge.name}" for judge in self.judges if not judge.families]
         candidates = sum(not _placed(pair) for pair in self.batch.pairs)
-        return judges + ([f"a candidate of {candidates:,} pairs"] if candidates else [])
+        return judges + (
+            [f"candidates (in {candidates:,} of {len(self.batch.pairs):,} pairs)"] if candidates else []
+        )
 
     def _items(self, principles: Sequence[str]) -> list[dict[str, str]]:
         """What each judge voted on each pair, principle after principle."""
@@ -166,8 +168,8 @@ class Findings:
         """For people."""
         chosen, pairs = self.chosen, len(self.batch.pairs)
         yield (
-            f"{pairs:,} pairs by {len(self.judges)} judges: {pairs - chosen['undecided']:,} decided "
-            f"(a {chosen['a']:,}, b {chosen['b']:,}), {chosen['undecided']:,} tied or without votes"
+            f"Pairs: {pairs:,}, judges: {len(self.judges)}. Decided: {pairs - chosen['undecided']:,} "
+            f"(a {chosen['a']:,}, b {chosen['b']:,}); tied or without votes: {chosen['undecided']:,}"
         )
         for judge in self.judges:
             counts = self.statuses(judge.name)
