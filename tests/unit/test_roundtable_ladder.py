@@ -77,6 +77,24 @@ def test_a_reply_of_two_megabytes_is_not_looked_through() -> None:
     assert found.problems[0].endswith(f"no more than {MOST_READ:,} are looked at")
 
 
+HOSTILE = (
+    "{" * 60_000,
+    '{"a":' * 12_000,
+    "<think>" * 9_000,
+    "VOTE:" + " " * 60_000,
+    "VOTE: a" + "!" * 60_000 + "b!",
+    ("CLAIM" + " " * 500 + "\n") * 100 + "VOTE: x",
+    "* " * 30_000,
+    json.dumps({"vote": YES, "reasoning": "GPT-" * 15_000, "claims": ["a. " * 20_000]}),
+)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_no_reply_takes_long_to_read(text: str) -> None:
+    reading(text)
+
+
 def test_a_reply_that_was_cut_is_said_to_be_cut() -> None:
     assert reading(scripted.ballot(NO)[:80], "length").problems == (
         "the reply was cut off at its greatest length; be shorter",

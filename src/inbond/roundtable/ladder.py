@@ -29,8 +29,10 @@ MOST_REASKS: Final = 2
 MOST_READ: Final = 65_536
 """Characters of a reply; a longer one is not looked through."""
 _THOUGHT: Final = re.compile(r"\A\s*<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL)
-_LINE: Final = re.compile(r"^\W*VOTE\s*[:：]\s*(.+?)\W*$", re.IGNORECASE)
-_CLAIM: Final = re.compile(r"^\W*CLAIM\s*\d?\s*[:：]\s*(.+)$", re.IGNORECASE)
+_LINE: Final = re.compile(r"[\s*_#>-]{0,8}VOTE[\s*_]{0,4}[:：](.{1,400})", re.IGNORECASE)
+_CLAIM: Final = re.compile(r"[\s*_#>-]{0,8}CLAIM[\s*_]{0,4}\d?[\s*_]{0,4}[:：](.+)", re.IGNORECASE)
+_AROUND: Final = " \t*_`\"'.。!！“”「」[]()<>"
+"""What may stand around a vote, besides the vote."""
 _MOST_STARTS: Final = 40
 
 
@@ -130,13 +132,13 @@ def _within(text: str) -> dict[str, Any] | None:
 def _from_lines(text: str) -> dict[str, Any] | None:
     """``VOTE: id`` on the last line, ``CLAIM: text`` before it where there are any."""
     lines = [line for line in text.splitlines() if line.strip()]
-    vote = _LINE.match(lines[-1]) if lines else None
+    vote = _LINE.fullmatch(lines[-1].strip()) if lines else None
     if vote is None:
         return None
     claims = [found[1].strip() for line in lines if (found := _CLAIM.match(line))]
     rest = [line for line in lines[:-1] if not _CLAIM.match(line)]
     reasoning = "\n".join(rest) or " ".join(claims)
-    return {"reasoning": reasoning, "claims": claims, "vote": vote[1].strip()}
+    return {"reasoning": reasoning, "claims": claims, "vote": vote[1].strip(_AROUND)}
 
 
 # What comes next -------------------------------------------------------------------------------------
