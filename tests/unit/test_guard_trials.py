@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 
 import numpy as np
 
 from inbond.guard.detect.capital import ACCOUNT, DAYS, OLDER, SPANS_S, WINDOWS, YOUNGER, counted, ids, places
 from inbond.guard.detect.clusters import KINDS, key_of
 from inbond.guard.detect.families import ELICITATION, WHOLE
-from inbond.guard.detect.judge import judge
+from inbond.guard.detect.judge import judge, tiers
 from inbond.guard.detect.memory import WINDOW_S, Memory
-from tests.unit.guard_traffic import DAY, ELICIT, START, row, talk
+from tests.unit.guard_traffic import DAY, ELICIT, START, row, talk, times
 from tests.unit.test_guard_detect import folded, read
 
 MORNING = (START // DAY + 1) * DAY
@@ -81,3 +82,25 @@ def test_people_who_seldom_elicit_in_the_same_words_are_no_group_that_elicits() 
     assert (memory.accounts.table["grouped"] >> KINDS.index("template") & 1).any(), "they are a group"
     assert judgement.clusters == ()
     assert set(judgement.accounts.tiers.values()) == {0}
+
+
+def curious(share: float, a_day: int, days: int = 2) -> Iterator[dict[str, object]]:
+    """Somebody who says something else each time, and elicits in a share of it."""
+    rng = random.Random(6)
+    for number, ts in enumerate(times(rng, a_day * days, days)):
+        elicits = number % round(1 / share) == 0
+        yield row(rng, ts, "curious", prompt=f"{ELICIT if elicits else ''} {talk(rng, 9)}")
+
+
+def test_far_more_fresh_requests_change_no_tier_of_who_keeps_the_bounds() -> None:
+    few, many = (folded(read(curious(0.01, a_day))) for a_day in (5, 1_000))
+    account = many.accounts["curious-a"]
+    assert (account.requests, account.eliciting_requests) == (2_000, 20)
+    assert account.windows > 250, "in nearly every window"
+    assert tiers(few)["curious-a"] == tiers(many)["curious-a"] == 0
+
+
+def test_more_windows_do_say_more_of_who_breaks_a_bound() -> None:
+    """At 10%, a few requests a day say too little and many say it soon: more is seen of what is illicit."""
+    few, many = (tiers(folded(read(curious(0.1, a_day)))) for a_day in (4, 400))
+    assert (few["curious-a"], many["curious-a"]) == (0, 1)

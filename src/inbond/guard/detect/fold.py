@@ -2,7 +2,8 @@
 
 A trial is what one account did in one window, as a share of its requests there, and a window of an account is
 even or odd by its hash: templates are found in even ones and tested in odd ones. So a thousand times the
-requests make not one trial more, and no share larger: volume alone is no evidence.
+requests make no share larger, and repeating what was said not one trial more: volume alone is no evidence.
+Who breaks a bound is met the sooner, the more windows there are of it.
 """
 
 from __future__ import annotations
