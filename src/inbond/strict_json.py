@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NoReturn, final
 
 
@@ -42,9 +43,17 @@ def parse(text: str | bytes, parse_float: Callable[[str], float] | None = None) 
     call for each. Raises RepeatedNameError, NoNumberError, TooDeepError, and json.JSONDecodeError or another
     ValueError for what is no JSON."""
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_no_number, parse_float=parse_float)
+        if isinstance(text, bytes):
+            text = text.decode(json.detect_encoding(text), "surrogatepass")
+        return _decoder(parse_float).decode(text)
     except RecursionError as error:
         raise TooDeepError from error
+
+
+@lru_cache(maxsize=8)
+def _decoder(parse_float: Callable[[str], float] | None) -> json.JSONDecoder:
+    """Kept: to make one takes as long as to read a short text."""
+    return json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_number, parse_float=parse_float)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

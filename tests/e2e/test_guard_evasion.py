@@ -112,3 +112,32 @@ def test_an_envelope_in_a_users_words_is_not_opened(shared: Scene) -> None:
     moved = {"role": "user", "content": "say it again", "reasoning_content": kept["reasoning_content"]}
     assert shared.ask("sealed", messages=[ASK, moved])[0] == 200
     assert "SECRET" not in json.dumps(shared.host.requests[-1])
+
+
+# Receipts -----------------------------------------------------------------------------------------------
+
+HALF = b'data: {"choices":[{"index":0,"delta":{"content":"half an ans"}}]}\n\n'
+CLOSED = STREAM_HEAD.replace(b"Transfer-Encoding: chunked", b"Connection: close")
+
+
+@pytest.mark.parametrize("sent", [(CLOSED, HALF), (STREAM_HEAD, chunk(HALF), b"0\r\n\r\n", KEEP)])
+@pytest.mark.parametrize("model", ["open", "stripped"])
+def test_a_stream_that_broke_off_has_no_receipt(shared: Scene, sent: Fault, model: str) -> None:
+    SAYS[model] = sent
+    status, body = shared.ask(model, stream=True)
+    assert (status, b"half" in body, b"inbond-receipt" in body) == (200, True, False)
+    SAYS[model] = (
+        (sent[0], HALF.replace(b"}}]", b'},"finish_reason":"stop"}]')) if sent[0] == CLOSED else sent
+    )
+    if sent[0] == CLOSED:
+        assert b"inbond-receipt" in shared.ask(model, stream=True)[1]
+
+
+def test_an_answer_that_says_two_things_has_no_receipt(shared: Scene) -> None:
+    twice = b'{"choices":[{"index":0,"message":{"role":"assistant","content":"FIRST","content":"SECOND"}}]}'
+    asked = {"model": "open", "messages": [ASK]}
+    SAYS["open"] = (answer(twice), KEEP)
+    response, body = post(shared, "chat/completions", asked)
+    assert (body, response.headers["inbond-receipt"]) == (twice, None)
+    chat("open", {"content": "one"})
+    assert post(shared, "chat/completions", asked)[0].headers["inbond-receipt"]

@@ -287,6 +287,9 @@ CHUNKS = [
     'data: {"choices":[{"index":0,"delta":{"content":"lö"}}]}\r\n\r\n'.encode(),
 ]
 DONE = b"data: [DONE]\n\n"
+FINISHED = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+SECOND = FINISHED.replace(b'"index":0', b'"index":1')
+COMPLETED = b'data: {"type":"response.completed","response":{}}\n\n'
 
 
 def run(stamp: Stamp, data: bytes, cuts: list[int]) -> bytes:
@@ -304,7 +307,7 @@ def split(out: bytes) -> tuple[bytes, list[str]]:
 @given(cuts=st.lists(st.integers(0, 1000), max_size=8), done=st.booleans())
 def test_a_stream_gets_one_receipt_at_its_end_and_nothing_else_changes(cuts: list[int], done: bool) -> None:
     made = Draft(SIGNER, "i", "r1", "acme", "m", ASKED, None, None, None, (SALT, SALT, SALT))
-    data = b"".join(CHUNKS) + (DONE if done else b"")
+    data = b"".join(CHUNKS) + FINISHED + (DONE if done else b"")
     out = run(Stamp(made, lambda: 5.9), data, cuts)
     kept, (token,) = split(out)
     assert kept == data
@@ -328,10 +331,34 @@ def test_a_stream_gets_one_receipt_at_its_end_and_nothing_else_changes(cuts: lis
         CHUNKS[0] + b"data: \xff\n\n" + DONE,
         CHUNKS[0] + b'data: {"choices":[{"ind',
         b'data: {"type":"response.failed","response":{}}\n\n',
+        CHUNKS[0] + b'data: {"type":"response.cancelled","response":{}}\n\n',
+        CHUNKS[0] + b'data: {"type":"error","message":"gone"}\n\n' + DONE,
+        CHUNKS[0], b"".join(CHUNKS), FINISHED + CHUNKS[0].replace(b'"index":0', b'"index":1'),
+        b'data: {"type":"response.output_text.delta","delta":"half an ans"}\n\n',
+        CHUNKS[0] + FINISHED + b'data: {"choices":[{"ind',
+        b'data: {"choices":[{"index":0,"delta":{"content":"one","content":"two"}}]}\n\n' + FINISHED + DONE,
+        b'data: {"choices":[{"index":0,"delta":{"content":"one"},"delta":{}}]}\n\n' + DONE,
     ],
 )  # fmt: skip
 def test_what_failed_or_broke_off_gets_no_receipt_and_passes(issuer: Issuer, data: bytes) -> None:
     assert run(Stamp(draft(issuer), lambda: 0.0), data, []) == data
+
+
+@pytest.mark.parametrize(
+    ("data", "answers"),
+    [
+        (CHUNKS[0] + FINISHED, 1), (COMPLETED, 1), (COMPLETED.replace(b"completed", b"incomplete"), 1),
+        (CHUNKS[0] + SECOND + FINISHED, 2), (CHUNKS[0] + DONE, 2),
+    ],
+)  # fmt: skip
+def test_a_stream_that_came_to_its_end_gets_one(issuer: Issuer, data: bytes, answers: int) -> None:
+    kept, found = split(run(Stamp(draft(issuer), lambda: 0.0, answers), data, []))
+    assert (kept, len(found)) == (data, 1)
+
+
+def test_a_stream_of_which_an_answer_is_missing_gets_none(issuer: Issuer) -> None:
+    for data in (CHUNKS[0] + FINISHED, SECOND):
+        assert run(Stamp(draft(issuer), lambda: 0.0, 2), data, []) == data
 
 
 def test_events_after_done_pass_and_are_not_signed(issuer: Issuer) -> None:
@@ -365,7 +392,16 @@ def test_a_whole_answer(issuer: Issuer) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"<html>", b'{"error": {"message": "no"}}', b'{"x": 1e999}', b"[" * 100_000]
+    "body",
+    [
+        b"",
+        b"<html>",
+        b'{"error": {"message": "no"}}',
+        b'{"x": 1e999}',
+        b"[" * 100_000,
+        b'{"choices": [{"message": {"content": "FIRST", "content": "SECOND"}}]}',
+        b'{"x": NaN}',
+    ],
 )
 def test_what_is_no_answer_gets_none(issuer: Issuer, body: bytes) -> None:
     assert draft(issuer).whole(Body.of(body), 0.0) is None

@@ -31,7 +31,7 @@ class Body:
         return cls(data, value, read=True, once=once)
 
 
-def decoded(data: bytes) -> tuple[Any, bool]:
+def decoded(data: bytes | str) -> tuple[Any, bool]:
     """The value, and whether it can be read in one way only. Raises ValueError, RecursionError."""
     try:
         return strict_json.parse(data), True

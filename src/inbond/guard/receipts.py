@@ -1,14 +1,14 @@
 """Receipts for callers: signs, with a key of the guard's own, what was asked and what was answered.
 
 What is signed is the request as the caller sent it and the answer as the caller gets it, after all that the
-guard did to either. An answer that failed or broke off gets none: nobody could say what it was.
+guard did to either. An answer that failed or broke off, or that can be read in two ways, gets none: nobody
+could say what it was.
 """
 
 from __future__ import annotations
 
 import base64
 import contextlib
-import json
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from typing import Any, Final, final
 from inbond.digest import Digest, of_bytes
 from inbond.errors import InputError
 from inbond.guard import sse
-from inbond.guard.body import Body
+from inbond.guard.body import Body, decoded
 from inbond.guard.callers import Caller
 from inbond.guard.config import GuardConfig
 from inbond.guard.operator_files import read_file
@@ -28,6 +28,9 @@ from inbond.ledger.receipts import HEADER, Claims, Payloads, Salted, Texts
 
 FOLDER: Final = "receipt-keys"
 """In the workspace's folder for the guard."""
+
+_ENDS: Final = frozenset({"response.completed", "response.incomplete"})
+_FAILED: Final = frozenset({"response.failed", "response.cancelled", "error"})
 
 
 def new_salt() -> str:
@@ -113,8 +116,9 @@ class Draft:
     salts: tuple[str, str, str]
 
     def whole(self, body: Body, at: float) -> str | None:
-        """The token for a whole answer; None where it is no JSON, or says an error."""
-        if not body.read or _is_error(body.value):
+        """The token for a whole answer; None where it is no JSON, can be read in two ways, or says an
+        error."""
+        if not body.once or _is_error(body.value):
             return None
         try:
             answer = Salted.make("answer", body.value, self.salts[1])
@@ -142,15 +146,19 @@ class Draft:
 @final
 class Stamp:
     """Puts a receipt into a stream of events: bytes as the caller gets them in, the same out, with a comment
-    before ``[DONE]``, or at the end where there is none. Comments are passed over by every client."""
+    before ``[DONE]``; where there is none, at the end, if every answer came to its own end: the last event of
+    a response, a reason for each of ``answers`` why it finished. Comments are passed over by every client."""
 
-    def __init__(self, draft: Draft, clock: Callable[[], float]) -> None:
+    def __init__(self, draft: Draft, clock: Callable[[], float], answers: int = 1) -> None:
         self._draft = draft
         self._clock = clock
         self._events = sse.Events()
         self._payloads = Payloads(draft.salts[1])
         self._texts = Texts()
-        self._any = self._over = False
+        self._answers = answers
+        self._begun: set[str] = set()
+        self._finished: set[str] = set()
+        self._any = self._over = self._ended = False
         self._unread = b""
 
     def feed(self, data: bytes) -> bytes:
@@ -176,9 +184,10 @@ class Stamp:
         return out
 
     def end(self) -> bytes:
-        """What is still to be sent when the stream came to its own end: not within an event."""
+        """What is still to be sent when nothing more comes."""
         self.look()
-        return self._events.rest or self._stamp()
+        finished = len(self._finished) >= self._answers and self._begun <= self._finished
+        return self._events.rest or (self._stamp() if self._ended or finished else b"")
 
     def _event(self, event: sse.Event) -> bytes:
         if event.data is None:
@@ -187,15 +196,29 @@ class Stamp:
             return self._stamp() + event.raw
         try:
             payload = event.data.decode()
-            value = json.loads(payload)
+            value, once = decoded(payload)
         except (ValueError, RecursionError):
             self._over = True
             return event.raw
-        self._over = self._over or _is_error(value)
+        self._over = self._over or not once or _is_error(value)
+        self._note_end(value)
         self._any = True
         self._payloads.add(payload)
         self._texts.add(value)
         return event.raw
+
+    def _note_end(self, value: Any) -> None:
+        if not isinstance(value, dict):
+            return
+        choices = value.get("choices")
+        for choice in choices if isinstance(choices, list) else ():
+            if isinstance(choice, dict):
+                place = str(choice.get("index", 0))
+                self._begun.add(place)
+                if choice.get("finish_reason"):
+                    self._finished.add(place)
+        if value.get("type") in _ENDS:
+            self._ended = True
 
     def _stamp(self) -> bytes:
         if self._over or not self._any:
@@ -206,4 +229,4 @@ class Stamp:
 
 
 def _is_error(value: Any) -> bool:
-    return isinstance(value, dict) and (bool(value.get("error")) or value.get("type") == "response.failed")
+    return isinstance(value, dict) and (bool(value.get("error")) or value.get("type") in _FAILED)

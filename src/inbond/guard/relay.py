@@ -91,7 +91,7 @@ class Relay:
         response = web.StreamResponse(status=answer.status, headers=headers)
         out = Sending(exchange.request, response, self.silence_s)
         events = "event-stream" in answer.headers.get("content-type", "")
-        stamp = Stamp(draft, self.clock) if draft and events else None
+        stamp = Stamp(draft, self.clock, asked.answers) if draft and events else None
         try:
             await out.begin()
             hiding = self._hiding(exchange)
