@@ -45,6 +45,15 @@ def test_a_count_beside_text_is_no_event_of_its_own() -> None:
     assert meter.usage() == Usage(3, 1)
 
 
+def test_a_count_beside_one_of_several_answers_is_none() -> None:
+    meter = Meter(HELD, stream=True, answers=4)
+    for _ in range(4):
+        meter.event(event(says("Hello") | {"usage": {"prompt_tokens": 3, "completion_tokens": 1}}))
+    assert meter.usage() == Usage(20, 20)
+    assert meter.event(event(told(3, 9))), "one of all is"
+    assert meter.usage() == Usage(3, 9)
+
+
 def test_what_passes_after_a_count_is_added() -> None:
     meter = Meter(HELD, stream=True)
     for value in (says("Hello"), told(3, 2), says("more")):

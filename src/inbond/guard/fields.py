@@ -73,6 +73,8 @@ LIMITS: Final = ("max_completion_tokens", "max_tokens", "max_output_tokens", "n_
 ANSWERS: Final = ("n", "best_of", "n_cmpl")
 """Names of the number of answers, where they are allowed."""
 _TIERS: Final = (None, "auto", "default")
+_OF_STREAMS: Final = frozenset({"include_usage", "include_obfuscation"})
+"""Of stream_options. vLLM's continuous_usage_stats has counts of one answer stand for those of all."""
 
 _CALLED: Final = frozenset({"function", "custom"})
 _ITEMS: Final = frozenset(
@@ -104,7 +106,7 @@ def unlisted(route: str, value: Mapping[str, Any], more: Set[str]) -> str | None
         names = {name for name in value.keys() - LISTED[route] - more if value[name] is not None}
         if names:
             return _refused(route, min(names))
-    return _beyond(value, more)
+    return _beyond(route, value, more)
 
 
 def _refused(route: str, name: str) -> str:
@@ -115,7 +117,7 @@ def _refused(route: str, name: str) -> str:
     return f"{shown} is not served: {fix}"
 
 
-def _beyond(value: Mapping[str, Any], more: Set[str]) -> str | None:
+def _beyond(route: str, value: Mapping[str, Any], more: Set[str]) -> str | None:
     """Listed fields that are served with some of their values."""
     if value.get("store"):
         return "store is not served: nothing is kept for later, so leave it out or say false"
@@ -125,6 +127,13 @@ def _beyond(value: Mapping[str, Any], more: Set[str]) -> str | None:
         return "service_tier is not served but as auto or default: there is one price"
     if value.get("modalities") not in (None, ["text"]) and "modalities" not in more:
         return 'modalities is not served but as ["text"]'
+    options = value.get("stream_options")
+    if isinstance(options, dict) and not options.keys() <= _OF_STREAMS:
+        said = {
+            f"stream_options.{name}" for name in options.keys() - _OF_STREAMS if options[name] is not None
+        }
+        if names := said - more:
+            return _refused(route, min(names))
     return _tools(value.get("tools"))
 
 

@@ -1,7 +1,7 @@
 """What an answer used, out of its bytes as they pass. Pure.
 
-An upstream's own count is believed where it gives one with an answer's end; one of nothing is none. Else what
-passed is counted, and never too little: a piece of a stream is at least one token, and text, asked or
+An upstream's own count is believed where it gives one with an answer's end, or beside the text of the only
+one; one of nothing is none. Else what passed is counted, and never too little: a piece of a stream is at least one token, and text, asked or
 answered, has at most a token for each of its bytes. That is some four times what English has: a server that
 counts is worth looking for.
 """
@@ -94,8 +94,8 @@ class Meter:
         elif isinstance(kind, str) and kind.startswith("response."):
             return self._text(found.data)  # a count so far is no count
         usage = usage_of(value) if value is not None else None
-        if value is None or usage is None:
-            return self._text(found.data)
+        if value is None or usage is None or (self._answers > 1 and value.get("choices")):
+            return self._text(found.data)  # beside text of one of several answers, it counts that one
         alone = value.get("choices") == []
         self._tell(self._with_earlier(usage) if alone and self._counts_one(value) else usage)
         return alone
