@@ -90,7 +90,9 @@ THOUSAND = """
 import asyncio, json, os, sys
 from pathlib import Path
 from inbond.engine.journal import Journal
-from inbond.roundtable.judge.batch import Asking, Batch, Judge, ask
+from inbond.roundtable.judge.asking import ask
+from inbond.roundtable.judge.batch import Batch, Judge
+from inbond.roundtable.judge.hearing import Asking
 from inbond.roundtable.judge.constitution import read_constitution
 from inbond.roundtable.judge.pairs import read_pairs
 from inbond.teachers.scripted import Scripted

@@ -14,12 +14,15 @@ from inbond.engine.journal import Journal
 from inbond.errors import DecisionNeededError, InputError, TeacherError
 from inbond.ledger.attest import KeyStore
 from inbond.ledger.ledger import Ledger
-from inbond.roundtable.judge.batch import Asking, Batch, Judge, Standing, Usage, ask
+from inbond.roundtable.judge.asking import ask
+from inbond.roundtable.judge.batch import Batch, Judge
 from inbond.roundtable.judge.constitution import parse
 from inbond.roundtable.judge.findings import Findings
+from inbond.roundtable.judge.hearing import Asking, Usage
 from inbond.roundtable.judge.holding import JUDGED, hold
 from inbond.roundtable.judge.judging import Judgement
 from inbond.roundtable.judge.pairs import Pair
+from inbond.roundtable.judge.progress import Standing
 from inbond.teachers.protocols import Price, Request
 from inbond.teachers.scripted import Answer, Scripted, failure
 from inbond.workspace import Workspace

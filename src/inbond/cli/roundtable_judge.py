@@ -15,8 +15,8 @@ from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, check
 from inbond.errors import InputError
 
 if TYPE_CHECKING:
-    from inbond.roundtable.judge.batch import Standing
     from inbond.roundtable.judge.holding import Kept
+    from inbond.roundtable.judge.progress import Standing
 
 _EVERY_S = 2.0
 _UNDECIDED = 3
@@ -102,8 +102,10 @@ async def _held(
     from inbond.engine.completions import FailurePolicy
     from inbond.ledger.attest import KeyStore
     from inbond.ledger.ledger import Ledger
-    from inbond.roundtable.judge.batch import Asking, Batch, check_names
+    from inbond.roundtable.judge.asking import check_names
+    from inbond.roundtable.judge.batch import Batch
     from inbond.roundtable.judge.constitution import read_constitution
+    from inbond.roundtable.judge.hearing import Asking
     from inbond.roundtable.judge.holding import hold, seated
     from inbond.roundtable.judge.pairs import read_pairs
     from inbond.roundtable.seating import opener

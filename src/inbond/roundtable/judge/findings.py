@@ -11,9 +11,10 @@ from functools import cached_property
 from typing import Any, Final, final
 
 from inbond.roundtable.judge import dawid_skene, lengths
-from inbond.roundtable.judge.batch import Batch, Judge, Usage
+from inbond.roundtable.judge.batch import Batch, Judge
 from inbond.roundtable.judge.canaries import Trial, tried
 from inbond.roundtable.judge.families import writers
+from inbond.roundtable.judge.hearing import Usage
 from inbond.roundtable.judge.judging import VOTE_STATUSES, Judgement
 from inbond.roundtable.judge.pairs import Pair
 from inbond.roundtable.judge.statistics import Agreement, agreement, effective_votes, mean_correlation

@@ -19,8 +19,11 @@ from inbond.engine.journal import Journal
 from inbond.errors import InputError
 from inbond.ledger.ledger import Ledger
 from inbond.roundtable.judge import export
-from inbond.roundtable.judge.batch import Asking, Batch, Judge, Standing, ask
+from inbond.roundtable.judge.asking import ask
+from inbond.roundtable.judge.batch import Batch, Judge
 from inbond.roundtable.judge.findings import Findings
+from inbond.roundtable.judge.hearing import Asking
+from inbond.roundtable.judge.progress import Standing
 from inbond.roundtable.seating import Open
 from inbond.types import parse_model_name
 from inbond.workspace import Workspace, write_bytes, write_json
@@ -91,8 +94,8 @@ async def hold(
     each_principle: bool = False,
     on_progress: Callable[[Standing], None] | None = None,
 ) -> Kept:
-    """Judges the batch and keeps it. Raises as ``batch.ask``, and UnwritableError; the journal then has every
-    reply, and holding it again goes on from there."""
+    """Judges the batch and keeps it. Raises as ``asking.ask``, and UnwritableError; the journal then has
+    every reply, and holding it again goes on from there."""
     workspace.create()
     with Journal.open(workspace.journal) as journal:
         judgements, usage = await ask(batch, judges, journal, how, on_progress)
