@@ -1,4 +1,4 @@
-"""What is paid before the guard as a process by who leaves a stream before its end: what passed, at the least."""
+"""What whoever leaves a stream before its end pays, before the guard as a process: what passed, at least."""
 
 from __future__ import annotations
 
@@ -73,6 +73,6 @@ def test_others_than_openais_options_of_streams_are_refused_by_name(tmp_path: Pa
         status, body = strict.ask("echo", stream=True, n=16, stream_options=options)
         assert (status, json.loads(body)["error"]["message"]) == (
             400,
-            "stream_options.continuous_usage_stats is not served on chat/completions: leave it out, or ask the"
-            " provider to allow it",
+            "stream_options.continuous_usage_stats is not served on chat/completions: leave it out, or ask"
+            " the provider to allow it",
         )

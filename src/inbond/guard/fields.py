@@ -129,10 +129,8 @@ def _beyond(route: str, value: Mapping[str, Any], more: Set[str]) -> str | None:
         return 'modalities is not served but as ["text"]'
     options = value.get("stream_options")
     if isinstance(options, dict) and not options.keys() <= _OF_STREAMS:
-        said = {
-            f"stream_options.{name}" for name in options.keys() - _OF_STREAMS if options[name] is not None
-        }
-        if names := said - more:
+        others = options.keys() - _OF_STREAMS
+        if names := {f"stream_options.{name}" for name in others if options[name] is not None} - more:
             return _refused(route, min(names))
     return _tools(value.get("tools"))
 

@@ -1,9 +1,9 @@
 """What an answer used, out of its bytes as they pass. Pure.
 
 An upstream's own count is believed where it gives one with an answer's end, or beside the text of the only
-one; one of nothing is none. Else what passed is counted, and never too little: a piece of a stream is at least one token, and text, asked or
-answered, has at most a token for each of its bytes. That is some four times what English has: a server that
-counts is worth looking for.
+answer; one of nothing is none. Else what passed is counted, and never too little: a piece of a stream is at
+least one token, and text, asked or answered, has at most a token for each of its bytes. That is some four
+times what English has: a server that counts is worth looking for.
 """
 
 from __future__ import annotations
