@@ -221,6 +221,7 @@ class _Turn:
             for name in changed
         ]
         told = {change.account: to_bytes(change.judged, window) for change in changes}
+        del judged, gone  # columns as long as what is written now
         return after.to_bytes(), told, changes, after.pushed_out
 
     def _folded(self) -> tuple[dict[str, Tier], Memory]:

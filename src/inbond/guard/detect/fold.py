@@ -9,6 +9,7 @@ Who breaks a bound is met the sooner, the more windows there are of it.
 from __future__ import annotations
 
 import zlib
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, final
@@ -97,11 +98,14 @@ def _with(accounts: Accounts, names: tuple[str, ...]) -> Accounts:
     new = [name for name in names if name not in accounts]
     if not new:
         return Accounts(accounts.names, accounts.table.copy())
-    rows = np.zeros(len(new), dtype=ROW)
-    rows["id"] = [number_of(name) for name in new]
-    both = [*accounts.names, *new]
-    order = sorted(range(len(both)), key=both.__getitem__)
-    return Accounts(tuple(both[i] for i in order), np.concatenate([accounts.table, rows])[order])
+    new.sort()
+    at = [bisect_left(accounts.names, name) + i for i, name in enumerate(new)]
+    table = np.zeros(len(accounts) + len(new), dtype=ROW)  # large, and so made once
+    table["id"][at] = [number_of(name) for name in new]
+    stays = np.ones(len(table), dtype=np.bool_)
+    stays[at] = False
+    table[stays] = accounts.table
+    return Accounts(tuple(sorted((*accounts.names, *new))), table)
 
 
 def _end_day(table: Table, capital: Capital, before: int, window: int) -> None:

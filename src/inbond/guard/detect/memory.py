@@ -161,13 +161,14 @@ class Memory:
 
     def to_bytes(self) -> bytes:
         """The same for the same memory; ``from_bytes`` reads it."""
-        written = [name.encode("utf-8", "surrogatepass") for name in self.accounts.names]
-        sizes = np.array([len(name) for name in written], dtype="<u2")
-        sizes_of = (len(written), len(self.pairs), len(self.capital), len(self.once))
+        names = self.accounts.names
+        sizes = np.array([len(name.encode("utf-8", "surrogatepass")) for name in names], dtype="<u2")
+        written = "".join(names).encode("utf-8", "surrogatepass")
+        sizes_of = (len(names), len(self.pairs), len(self.capital), len(self.once))
         head = _HEAD.pack(self.window, self.pushed_out, *sizes_of)
         kept = (self.accounts.table, self.pairs, self.capital, self.once)
         columns = (sizes, *(np.ascontiguousarray(each).view("u1") for each in kept))
-        return b"".join([FORMAT, head, *(column.data for column in columns), *written])
+        return b"".join([FORMAT, head, *(column.data for column in columns), written])
 
 
 def number_of(name: str) -> int:
@@ -193,7 +194,9 @@ def from_bytes(data: bytes) -> Memory:
         columns.append(np.frombuffer(data, dtype=kind, count=number, offset=at))
         at += columns[-1].nbytes
     sizes, table, pairs, capital, once = columns
-    return Memory(window, Accounts(_names(data, at, sizes), table), pairs.copy(), capital, once, pushed_out)
+    return Memory(
+        window, Accounts(_names(data, at, sizes), table), pairs.copy(), capital, once.copy(), pushed_out
+    )
 
 
 def _names(data: bytes, at: int, sizes: npt.NDArray[Any]) -> tuple[str, ...]:
