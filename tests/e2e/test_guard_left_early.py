@@ -30,13 +30,15 @@ def counted(index: int, step: int) -> bytes:
 RUNNING = [counted(index, step) for step in range(1, STEPS + 1) for index in range(ANSWERS)]
 FAULTS = {
     "several": [STREAM_HEAD, *RUNNING, 30.0],
+    "silent": [STREAM_HEAD, event({"choices": [{"index": 0, "delta": {"content": "word"}}]}), 30.0],
     "one": [STREAM_HEAD, *[counted(0, step) for step in range(1, STEPS + 1)], 30.0],
 }
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    allowed = {"fields": {"chat/completions": ["stream_options.continuous_usage_stats"]}}
+    fields = ["stream_options.continuous_usage_stats", "content.video_url"]
+    allowed = {"fields": {"chat/completions": fields}, "media_tokens": 70_000}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
         with scene(tmp_path_factory.mktemp("guard"), FAULTS, **allowed) as opened:
@@ -76,3 +78,28 @@ def test_others_than_openais_options_of_streams_are_refused_by_name(tmp_path: Pa
             "stream_options.continuous_usage_stats is not served on chat/completions: leave it out, or ask"
             " the provider to allow it",
         )
+
+
+def message(part: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"role": "user", "content": [part, {"type": "text", "text": "x"}]}]
+
+
+def test_a_video_is_paid_as_configured_and_a_file_by_address_with_it(found: Scene) -> None:
+    video = {"type": "video_url", "video_url": {"url": "https://h/long.mp4"}}
+    file = {"type": "file", "file": {"file_url": "https://h/long.pdf"}}
+    for part in (video, file):
+        assert 70_000 < left(found, "silent", b"word", messages=message(part)) < 70_300
+
+
+def test_what_opens_files_and_tensors_of_the_server_does_not_reach_it(tmp_path: Path) -> None:
+    with scene(tmp_path, {}, fields={"chat/completions": ["content.video"]}) as opened:
+        for part, fault in (
+            ({"type": "image_embeds", "image_embeds": "AAAA"},
+             "content.image_embeds is not served on chat/completions: leave it out, or ask the provider to"
+             " allow it"),
+            ({"type": "video", "video": "file:///etc/passwd"},
+             "video is served with http:, https: or data: only"),
+        ):  # fmt: skip
+            status, body = opened.ask("echo", messages=message(part))
+            assert (status, json.loads(body)["error"]["message"]) == (400, fault)
+        assert opened.host.requests == []

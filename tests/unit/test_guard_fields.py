@@ -279,3 +279,79 @@ def test_what_cannot_be_counted_cannot_be_allowed(name: str) -> None:
 def test_a_provider_names_routes_that_there_are() -> None:
     with pytest.raises(InputError, match="fields"):
         parse_config("guard.yaml", b'upstream: {url: "http://x"}\nfields: {chat: [grammar]}')
+
+
+# Parts of messages ----------------------------------------------------------------------------------------
+
+DATA = "data:image/png;base64,AAAA"
+SERVED = [
+    {"type": "text", "text": "x"}, {"text": "x"}, "x", {"type": "refusal", "refusal": "x"},
+    {"type": "image_url", "image_url": {"url": DATA}}, {"type": "input_image", "image_url": DATA},
+    {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "mp3"}},
+    {"type": "file", "file": {"filename": "a.pdf", "file_data": "AAAA"}},
+    {"type": "input_file", "file_url": "https://h/a.pdf"}, {"type": "thinking", "thinking": []},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("part", SERVED)
+@pytest.mark.parametrize("route", ["chat/completions", "responses"])
+def test_parts_that_are_known_are_served(route: Route, part: Any) -> None:
+    name = "messages" if route == "chat/completions" else "input"
+    assert sent(route, {name: [{"role": "user", "content": [part]}]})[name][0]["content"] == [part]
+
+
+@pytest.mark.parametrize(
+    ("part", "name"),
+    [
+        ({"type": "image_embeds", "image_embeds": "AAAA"}, "content.image_embeds"),
+        ({"type": "video", "video": "https://h/a.mp4"}, "content.video"),
+        ({"type": "video_url", "video_url": {"url": "https://h/a.mp4"}}, "content.video_url"),
+        ({"image_embeds": "AAAA"}, "content.without a type"),
+        ({"type": None, "image_embeds": "AAAA"}, "content of a type that is no string"),
+        ({"type": "Text", "text": "x"}, "content.Text"),
+    ],
+)
+@pytest.mark.parametrize("held", ["content", "output", "summary"])
+def test_any_other_part_is_refused_by_its_name(held: str, part: Any, name: str) -> None:
+    for parts in ([{"type": "text", "text": "x"}, part], part):
+        for route, field in (("chat/completions", "messages"), ("responses", "input")):
+            message = {"role": "user", "content": "x", held: parts}
+            expected = f"{name} is not served on {route}: leave it out, or ask the provider to allow it"
+            assert refused(route, {field: [message]}) == expected
+
+
+def test_a_part_is_allowed_as_a_field_is_and_counted_as_configured() -> None:
+    part = {"type": "video_url", "video_url": {"url": "https://h/a.mp4"}}
+    said = body("chat/completions", {"messages": [{"role": "user", "content": [part, part]}]})
+    allowed = frozenset({"content.video_url"})
+    many, none = (read("chat/completions", said, allowed, tokens) for tokens in (50_000, 0))
+    assert many.prompt_tokens - none.prompt_tokens == many.prompt_most - none.prompt_most == 100_000
+
+
+@pytest.mark.parametrize(
+    ("part", "tokens"),
+    [
+        ({"type": "image_url", "image_url": {"url": "https://h/a.png"}}, 2_048),
+        ({"type": "input_file", "file_url": "https://h/a.pdf"}, 16_384),
+        ({"type": "file", "file": {"file_url": "https://h/a.pdf"}}, 16_384),
+        ({"type": "input_audio", "input_audio": {"data": "A" * 9_000}}, 4_500),
+        ({"type": "text", "text": "x" * 900}, 450),
+    ],
+)
+def test_no_part_is_nearly_free(part: Any, tokens: int) -> None:
+    said = body("chat/completions", {"messages": [{"role": "user", "content": [part]}]})
+    assert tokens <= read("chat/completions", said).prompt_tokens < tokens + 150
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "video", "video": "file:///etc/passwd"}, {"type": "video", "video": ["file:///etc/passwd"]},
+        {"type": "video", "video": {"url": "/etc/passwd"}}, {"type": "video", "audio": "file:///a"},
+        {"type": "video", "image": "a.png"}, {"type": "video", "file": " file:///a"},
+    ],
+)  # fmt: skip
+def test_an_allowed_part_opens_no_file_either(part: Any) -> None:
+    allowed = frozenset({"content.video"})
+    fault = refused("chat/completions", {"messages": [{"role": "user", "content": [part]}]}, allowed)
+    assert fault.endswith("is served with http:, https: or data: only")

@@ -68,8 +68,9 @@ class Gateway:
             self.reservations, sealer, issuer, clock, config.client_silence_s, cutting=lambda: self._cutting
         )
         uploads = Uploads(config.body_bytes, config.bodies_bytes, config.client_silence_s)
+        reader = Reader(config.fields, config.media_tokens)
         self._layers = Layers(
-            config, callers, uploads, Reader(config.fields), self.reservations, sealer, upstream, relay,
+            config, callers, uploads, reader, self.reservations, sealer, upstream, relay,
             clock, standings, observer,
         )  # fmt: skip
         self._probes = Probes(

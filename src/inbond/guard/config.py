@@ -17,7 +17,7 @@ from inbond.guard.callers import Hash
 from inbond.guard.fields import NEVER
 from inbond.guard.operator_files import fault, read_file, values
 from inbond.guard.tags import Tags
-from inbond.guard.wire import ROUTES, Route
+from inbond.guard.wire import MEDIA_TOKENS, ROUTES, Route
 from inbond.teachers.hosts import is_loopback
 
 _Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -152,6 +152,9 @@ class GuardConfig(_Strict):
     routes: tuple[Route, ...] = ROUTES
     fields: dict[Route, frozenset[str]] = Field(
         {}, description="fields of a request that are passed on besides those the guard knows, by route"
+    )
+    media_tokens: Annotated[int, Field(ge=0, le=10**7)] = Field(
+        MEDIA_TOKENS, description="tokens of a part that is neither text nor picture, where nobody counts it"
     )
     metrics_for: Literal["here", "anyone", "nobody"] = Field(
         "here", description="who may read /metrics: this machine through no proxy, anyone, nobody"

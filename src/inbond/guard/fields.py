@@ -91,7 +91,7 @@ _KEPT: Final = frozenset(
 )  # fmt: skip
 """Names of ids; ``uuid`` is vLLM's for a picture that it has seen before."""
 _MEDIA: Final = frozenset({"audio", "file", "image", "video", "input_audio"})
-"""Objects that have their data in them, or only an id."""
+"""What has its data in it, an address, or only an id."""
 _ADDRESSES: Final = frozenset({"url", "image_url", "file_url", "video_url", "audio_url"})
 _TELLING: Final = _KEPT | _MEDIA | _ADDRESSES
 _SCHEMES: Final = ("http:", "https:", "data:")
@@ -105,11 +105,12 @@ def unlisted(route: str, value: Mapping[str, Any], more: Set[str]) -> str | None
     if not value.keys() <= LISTED[route]:
         names = {name for name in value.keys() - LISTED[route] - more if value[name] is not None}
         if names:
-            return _refused(route, min(names))
+            return refused(route, min(names))
     return _beyond(route, value, more)
 
 
-def _refused(route: str, name: str) -> str:
+def refused(route: str, name: str) -> str:
+    """What a caller is told of a field that is not served, or of what stands within one."""
     shown = name if len(name) <= 64 and name.isascii() and name.isprintable() else f"{name[:64]!a}"
     fix = NEVER.get(name) or _INSTEAD.get(name)
     if fix is None:
@@ -131,7 +132,7 @@ def _beyond(route: str, value: Mapping[str, Any], more: Set[str]) -> str | None:
     if isinstance(options, dict) and not options.keys() <= _OF_STREAMS:
         others = options.keys() - _OF_STREAMS
         if names := {f"stream_options.{name}" for name in others if options[name] is not None} - more:
-            return _refused(route, min(names))
+            return refused(route, min(names))
     return _tools(value.get("tools"))
 
 
@@ -186,11 +187,15 @@ def _named(found: Mapping[str, Any]) -> str | None:
         inner = found[name]
         if isinstance(inner, dict) and inner.get("id"):
             return f"{name}.id is not served: send what it stands for"
-    for name in found.keys() & _ADDRESSES:
-        address = found[name]
-        if isinstance(address, str) and address and not address.lower().startswith(_SCHEMES):
+    for name in found.keys() & (_ADDRESSES | _MEDIA):
+        inner = found[name]
+        if any(map(_is_elsewhere, inner if isinstance(inner, list) else (inner,))):
             return f"{name} is served with http:, https: or data: only"
     return None
+
+
+def _is_elsewhere(address: Any) -> bool:
+    return isinstance(address, str) and address != "" and not address.lower().startswith(_SCHEMES)
 
 
 def is_logprobs(name: str) -> bool:

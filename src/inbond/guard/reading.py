@@ -32,23 +32,28 @@ class _Turn:
 
 @final
 class Reader:
-    """Reads requests. ``allowed`` are further fields, by route."""
+    """Reads requests. ``allowed`` are further fields, by route, and ``media_tokens`` what a part counts that
+    nobody can count here."""
 
-    def __init__(self, allowed: Mapping[Route, frozenset[str]]) -> None:
+    def __init__(
+        self, allowed: Mapping[Route, frozenset[str]], media_tokens: int = wire.MEDIA_TOKENS
+    ) -> None:
         self._allowed = allowed
+        self._media_tokens = media_tokens
         self._turns: dict[str, _Turn] = {}
 
     async def read(self, route: Route, body: bytes, account: str) -> Asked:
         """What it asks for. Raises BadRequestError."""
         allowed = self._allowed.get(route, frozenset[str]())
         if len(body) <= LONG:
-            return wire.read(route, body, allowed)
+            return wire.read(route, body, allowed, self._media_tokens)
         turn = self._turns.setdefault(account, _Turn())
         turn.users += 1
         try:
             async with turn.lock:  # whoever leaves takes his body out of the thread's queue
                 loop = asyncio.get_running_loop()
-                return await loop.run_in_executor(self._thread, partial(wire.read, route, body, allowed))
+                work = partial(wire.read, route, body, allowed, self._media_tokens)
+                return await loop.run_in_executor(self._thread, work)
         finally:
             turn.users -= 1
             if not turn.users:

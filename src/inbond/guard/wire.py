@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, final
 
 from inbond import strict_json
-from inbond.guard import fields
+from inbond.guard import fields, parts
 
 Route = Literal["chat/completions", "completions", "responses", "embeddings"]
 ROUTES: tuple[Route, ...] = ("chat/completions", "completions", "responses", "embeddings")
@@ -30,7 +30,8 @@ _BYTES_A_TOKEN = 2
 """Of what is held before an answer. Words have more, digits and rare scripts down to one, which is what an
 answer without a count settles with."""
 _MESSAGE_TOKENS = 16
-_IMAGE_TOKENS = 2_048
+MEDIA_TOKENS = 16_384
+"""Of a part of a message that is neither text nor picture, and a file by address, where nobody says more."""
 _NAMES = frozenset({"role", "type", "id", "status", "name", "call_id", "tool_call_id"})
 _MOST_NAME = 128
 """A longer name is a text."""
@@ -84,9 +85,11 @@ class Asked:
         return each * self.answers
 
 
-def read(route: Route, body: bytes, allowed: Set[str] = frozenset()) -> Asked:
-    """Reads a request. ``allowed`` are fields that the provider allows besides those of ``fields``. Raises
-    BadRequestError."""
+def read(
+    route: Route, body: bytes, allowed: Set[str] = frozenset(), media_tokens: int = MEDIA_TOKENS
+) -> Asked:
+    """Reads a request. ``allowed`` are fields that the provider allows besides those of ``fields``, and
+    ``media_tokens`` what each part counts that nobody can count here. Raises BadRequestError."""
     value = _object(body)
     model = _text(value, "model")
     if not model:
@@ -96,10 +99,10 @@ def read(route: Route, body: bytes, allowed: Set[str] = frozenset()) -> Asked:
     stream = _flag(value, "stream")
     options = value.get("stream_options")
     wants_usage = isinstance(options, dict) and options.get("include_usage") is True
-    system, user, images = _texts(route, value)
+    system, user, media = _texts(value, _Counting(route, allowed, media_tokens))
     size = sum(len(text.encode("utf-8", "surrogatepass")) for text in (*system, *user))
     size += _bytes_beside(value)
-    around = _MESSAGE_TOKENS * (len(system) + len(user)) + _IMAGE_TOKENS * images
+    around = _MESSAGE_TOKENS * (len(system) + len(user)) + media
     return Asked(
         route, model, stream, wants_usage, tuple(system), tuple(user), _answers(route, value), _most(value),
         math.ceil(size / _BYTES_A_TOKEN) + around, size + around, value,
@@ -212,22 +215,32 @@ def _whole(value: Mapping[str, Any], name: str) -> int | None:
 # Texts ------------------------------------------------------------------------------------------------
 
 
-def _texts(route: Route, value: Mapping[str, Any]) -> tuple[list[str], list[str], int]:
-    """System texts, all others, and the number of images."""
-    match route:
+@final
+@dataclass(frozen=True, slots=True)
+class _Counting:
+    """What messages are read by."""
+
+    route: Route
+    allowed: Set[str]
+    media_tokens: int
+
+
+def _texts(value: Mapping[str, Any], counting: _Counting) -> tuple[list[str], list[str], int]:
+    """System texts, all others, and the tokens of what is no text."""
+    match counting.route:
         case "chat/completions":
-            return _messages(value.get("messages"), item=False)
+            return _messages(value.get("messages"), counting)
         case "responses":
-            system, user, images = _messages(value.get("input"), item=True)
+            system, user, media = _messages(value.get("input"), counting)
             instructions = _text(value, "instructions") if value.get("instructions") is not None else ""
-            return ([instructions, *system] if instructions else system), user, images
+            return ([instructions, *system] if instructions else system), user, media
         case "completions":
             return [], list(_strings(value.get("prompt"), "prompt")), 0
         case "embeddings":
             return [], list(_strings(value.get("input"), "input")), 0
 
 
-def _messages(found: Any, *, item: bool) -> tuple[list[str], list[str], int]:
+def _messages(found: Any, counting: _Counting) -> tuple[list[str], list[str], int]:
     if isinstance(found, str):
         return [], [found], 0
     if not isinstance(found, list):
@@ -236,38 +249,42 @@ def _messages(found: Any, *, item: bool) -> tuple[list[str], list[str], int]:
         raise BadRequestError("too_many_values", f"more than {MOST_MESSAGES:,} messages in one request")
     system: list[str] = []
     user: list[str] = []
-    images = 0
+    media = 0
+    item = counting.route == "responses"
     for message in found:
         if not isinstance(message, dict):
             raise BadRequestError("invalid_type", "a message is not an object")
         if (kept := fields.elsewhere(message, item=item)) is not None:
             raise BadRequestError("unsupported_field", kept)
+        if (name := parts.unserved(message, counting.allowed)) is not None:
+            raise BadRequestError("unsupported_field", fields.refused(counting.route, name))
         into = system if message.get("role") in ("system", "developer") else user
-        texts, pictures = _content(message)
+        texts, more = _content(message, counting.media_tokens)
         into += texts
-        images += pictures
-    return system, user, images
+        media += more
+    return system, user, media
 
 
-def _content(message: Mapping[str, Any]) -> tuple[list[str], int]:
-    """Everything in a message that a model reads as text: its parts, its calls of tools and their results."""
+def _content(message: Mapping[str, Any], media_tokens: int = 0) -> tuple[list[str], int]:
+    """Everything in a message that a model reads as text: its parts, its calls of tools and their results;
+    and the tokens of what is no text."""
     texts: list[str] = []
-    images = 0
+    media = 0
     for name, found in message.items():
         if name in _NAMES and len(str(found)) <= _MOST_NAME:
             continue
         if isinstance(found, str):
             texts.append(found)
-        elif name in ("content", "output", "summary") and isinstance(found, list):
+        elif name in parts.HOLDERS and isinstance(found, list):
             for part in found:
-                if isinstance(part, dict) and "image" in str(part.get("type", "")):
-                    images += 1
+                media += parts.tokens(part, media_tokens) if isinstance(part, dict) else 0
+                if isinstance(part, dict) and parts.is_picture(part):
                     texts += [part["text"]] if isinstance(part.get("text"), str) else []
                 else:
                     texts.append(part if isinstance(part, str) else _part(part))
         elif found is not None:
             texts.append(json.dumps(found, ensure_ascii=False))
-    return texts, images
+    return texts, media
 
 
 def _part(part: Any) -> str:
