@@ -114,6 +114,20 @@ def test_an_envelope_in_a_users_words_is_not_opened(shared: Scene) -> None:
     assert "SECRET" not in json.dumps(shared.host.requests[-1])
 
 
+@pytest.mark.parametrize("arguments", [
+    {"<think>SECRET</think>": "x"}, '{"a":"\\u25c1think\\u25b7SECRET\\u25c1/think\\u25b7"}',
+    '{"a":"\\u003cthink>SECRET<\\/think\\u003e"}',
+])  # fmt: skip
+def test_a_call_has_no_room_for_what_is_hidden(shared: Scene, arguments: Any) -> None:
+    function = {"name": "<think>SECRET</think>f", "arguments": arguments}
+    call = {"id": "<think>SECRET</think>c", "type": "function", "function": function}
+    chat("stripped", {"content": None, "tool_calls": [call]}, "tool_calls")
+    status, body = shared.ask("stripped")
+    shown = json.loads(body)["choices"][0]["message"]["tool_calls"][0]
+    assert (status, b"SECRET" in body) == (200, False)
+    assert (shown["id"], shown["function"]["name"]) == ("c", "f")
+
+
 # Receipts -----------------------------------------------------------------------------------------------
 
 HALF = b'data: {"choices":[{"index":0,"delta":{"content":"half an ans"}}]}\n\n'

@@ -211,6 +211,96 @@ def test_tags_in_arguments_and_refusals_are_cut(policy: str, size: int) -> None:
     assert said(events, "refusal") == "No! ["
 
 
+def spellings(begin: str, end: str) -> list[tuple[str, str]]:
+    """Of a tag within JSON: every letter escaped, every other one, the signs, what JSON must."""
+
+    def coded(text: str, letters: str) -> str:
+        units = [each.encode("utf-16-be").hex() for each in text]
+        return "".join(
+            "".join(f"\\u{unit[n : n + 4]}" for n in range(0, len(unit), 4)) if each in letters else each
+            for each, unit in zip(text, units, strict=True)
+        )
+
+    return [(coded(begin, kept), coded(end, kept)) for kept in (begin + end, begin[::2], "<>[]|▷", "◁/n")]
+
+
+@pytest.mark.parametrize(("begin", "end"), [*THINK_TAGS, ("😀", "😃"), ("/think", "/answer")])
+@pytest.mark.parametrize("size", [1, 5, 1_000])
+def test_a_tag_is_known_with_any_of_its_letters_escaped(begin: str, end: str, size: int) -> None:
+    for opening, closing in spellings(begin, end):
+        text = f'{{"a":"x{opening}α{closing}y"}}'
+        beside = Beside(Tags(((begin, end),)))
+        pieces = [text[n : n + size] for n in range(0, len(text), size)]
+        shown = "".join(beside.cut(("a",), each, last=False) for each in pieces) + beside.rest(("a",))
+        assert json.loads(shown) == {"a": "xy"}, (opening, closing)
+
+
+TOLD = "<think>α</think>"
+
+
+def test_names_ids_and_keys_of_calls_are_cut() -> None:
+    """Wherever a model's own words may stand in a call."""
+    function = {"name": f"{TOLD}f", "arguments": {f"{TOLD}k": {"x": [f"{TOLD}v"]}}}
+    call = {"id": f"{TOLD}c", "type": f"{TOLD}function", "function": function}
+    message = {
+        "role": f"{TOLD}assistant", "content": None, "tool_calls": [call], "function_call": function,
+        "audio": {"id": f"{TOLD}a"},
+        "annotations": [{"type": "url_citation", "url_citation": {"title": f"{TOLD}t", "url": f"u{TOLD}"}}],
+    }  # fmt: skip
+    found = shown(chat_body(message))["choices"][0]["message"]
+    assert not leaks(found)
+    assert found["tool_calls"][0] == {
+        "id": "c", "type": "function", "function": {"name": "f", "arguments": {"k": {"x": ["v"]}}},
+    }  # fmt: skip
+    assert (found["role"], found["audio"], found["function_call"]["name"]) == ("assistant", {"id": "a"}, "f")
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_a_name_in_pieces_is_cut(size: int) -> None:
+    name = f"get_{TOLD}weather"
+    deltas: list[Json] = [
+        {"tool_calls": [{"index": 0, "function": {"name": name[n : n + size]}}]}
+        for n in range(0, len(name), size)
+    ]
+    events = streamed(chat_stream(deltas, "tool_calls"))
+    assert not leaks(events)
+    calls = [c for e in events for each in e["choices"] for c in each["delta"].get("tool_calls") or ()]
+    assert "".join(call["function"].get("name", "") for call in calls) == "get_weather"
+
+
+def test_a_usual_name_does_not_wait() -> None:
+    """Though it ends as a tag begins: clients read it where it stands."""
+    delta = {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "get", "arguments": ""}}]}
+    asks = asked()
+    hides = hiding("strip", asks, think_tags=[["Thought:", "Answer:"]])
+    events = values(hidden_stream(asks, hides, [written(chat_stream([delta], "tool_calls"))]))
+    calls = [each["choices"][0]["delta"].get("tool_calls") for each in events if each["choices"]]
+    assert [call[0]["function"]["name"] for call in calls if call] == ["get"]
+
+
+def test_names_ids_and_keys_of_items_are_cut() -> None:
+    call = {"type": "function_call", "id": f"{TOLD}i", "call_id": f"{TOLD}c", "name": f"{TOLD}f",
+            "namespace": f"{TOLD}n", "status": "completed", "arguments": {f"{TOLD}k": 1}}  # fmt: skip
+    note = {"type": "url_citation", "title": f"{TOLD}t", "url": "u"}
+    part = {"type": "output_text", "text": "Yes", "annotations": [note]}
+    message = {"type": "message", "id": f"{TOLD}m", "role": "assistant", "content": [part]}
+    output = shown(response([call, message]), "responses")["output"]
+    assert not leaks(output)
+    assert output[0] == {"type": "function_call", "id": "i", "call_id": "c", "name": "f", "namespace": "n",
+                         "status": "completed", "arguments": {"k": 1}}  # fmt: skip
+    assert output[1]["content"][0]["annotations"] == [{**note, "title": "t"}]
+    place = {"item_id": f"{TOLD}i", "output_index": 0}
+    events: list[Json] = [
+        {"type": "response.output_item.added", "output_index": 0, "item": call},
+        {"type": "response.function_call_arguments.delta", **place, "delta": "{}"},
+        {"type": "response.function_call_arguments.done", **place, "arguments": "{}", "name": f"{TOLD}f"},
+        {"type": "response.output_text.annotation.added", **place, "annotation": note},
+    ]
+    told = streamed(events, "responses")
+    assert not leaks(told)
+    assert [each.get("item_id") for each in told] == [None, "i", "i", "i"]
+
+
 def test_the_signature_that_a_call_is_handed_back_with_stays() -> None:
     """Gemini refuses a call that comes back without it."""
     call = {**CALLS[0], "extra_content": {"google": {"thought_signature": "AbC=", "thought": {"text": "α"}}}}
@@ -437,8 +527,10 @@ def test_what_passes_unread_is_what_passes_read(pieces: list[str], ascii_only: b
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from('\n\r\t\b\f/\\" <T◁é'), st.sampled_from(["a", "ab", "\n"])), min_size=1,
-             max_size=3),
+    st.lists(
+        st.tuples(st.sampled_from('\n\r\t\b\f/\\" <T◁é'), st.sampled_from(["a", "ab", "\n"])),
+        min_size=1, max_size=3,
+    ),
     st.lists(st.tuples(st.sampled_from(["begin", "cut", "end", "word"]), st.integers(0, 2)), max_size=9),
     st.booleans(), st.booleans(),
 )  # fmt: skip

@@ -1,12 +1,12 @@
-"""The texts of an answer beside its words: arguments of tools, refusals, transcripts. What stands in them
-between tags is cut out, and nothing is put in its place. Pure.
+"""The texts of an answer beside its words: calls of tools with their names, ids and arguments, refusals,
+transcripts. What stands in them between tags is cut out, and nothing is put in its place. Pure.
 
-Arguments are JSON within JSON, where a server may write the signs of a tag as \\u003c: such tags are known
-too.
+Arguments are JSON within JSON, where any letter of a tag may be written as \\u003c: such tags are known too.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final, final
@@ -21,6 +21,7 @@ _CALL: Final[Rules] = {
     "extra_content": SIGNATURE,
 }
 _CALLED: Final = ("arguments", "input")
+_NAME: Final = re.compile(r"[\w.:/-]+")
 _FUNCTION: Final[Rules] = {"name": word, **each_of(as_is, *_CALLED)}
 
 
@@ -31,6 +32,7 @@ class Beside:
     def __init__(self, tags: Tags) -> None:
         self._tags = escaped(tags)
         self._scanners: dict[Place, Scanner] = {}
+        self._clean: set[str] = set()
 
     @property
     def idle(self) -> bool:
@@ -40,10 +42,33 @@ class Beside:
     def cut(self, place: Place, found: Any, *, last: bool) -> Any:
         """What is shown of a text, or of the texts in a value. ``last``: no more of it comes."""
         if not isinstance(found, str):
-            return _within(found, self.whole)
+            cut = _within(found, self.whole)
+            return found if cut == found else cut
         scanner = self._scanners.setdefault(place, Scanner(self._tags))
         shown = scanner.feed(found)[0]
         return shown + (self.rest(place) if last else "")
+
+    def name(self, place: Place, found: Any, *, last: bool) -> Any:
+        """What is shown of a name. One of usual letters does not wait for more of it."""
+        if isinstance(found, str) and place not in self._scanners and _NAME.fullmatch(found):
+            return self.word(found)
+        return self.cut(place, found, last=last)
+
+    def word(self, found: Any) -> Any:
+        """What is shown of an id, or of a word out of a list."""
+        if not isinstance(found, str) or found in self._clean:
+            return found
+        if self._tags.opening.whole.search(found) is None:
+            self._clean.add(found)
+            return found
+        return self.whole(found)
+
+    def words(self, found: Json, *names: str) -> Json:
+        """An object with what is shown of its words; itself when nothing is cut."""
+        for name in names:
+            if (said := found.get(name)) and (shown := self.word(said)) is not said:
+                found = {**found, name: shown}
+        return found
 
     def whole(self, found: str) -> str:
         """What is shown of a text that comes at once."""
@@ -72,6 +97,8 @@ class Beside:
         if not isinstance(found, dict):
             return None
         shown = only(found, _FUNCTION)
+        if shown.get("name"):
+            shown = {**shown, "name": self.name((*place, "name"), shown["name"], last=last)}
         for name in _CALLED:
             if shown.get(name):
                 shown = {**shown, name: self.cut((*place, name), shown[name], last=last)}
@@ -95,7 +122,7 @@ class Beside:
         return shown
 
     def _call(self, call: Json, index: str, *, last: bool) -> Json:
-        shown = only(call, _CALL)
+        shown = self.words(only(call, _CALL), "id", "type")
         for kind in ("function", "custom"):
             if shown.get(kind):
                 kept = self.called(shown[kind], "call", index, kind, last=last)
@@ -106,17 +133,12 @@ class Beside:
 @lru_cache(maxsize=64)
 def escaped(tags: Tags) -> Tags:
     """The same, also as JSON within JSON may write them."""
-
-    def written(tag: str) -> str:
-        return tag.replace("<", "\\u003c").replace(">", "\\u003e")
-
-    pairs = ((written(begin), written(end)) for begin, end in tags.pairs)
-    return Tags(tuple(dict.fromkeys((*tags.pairs, *pairs))))
+    return Tags(tags.pairs, escaped=True)
 
 
 def _within(found: Any, cut: Callable[[str], str]) -> Any:
     if isinstance(found, str):
         return cut(found)
     if isinstance(found, dict):
-        return {name: _within(each, cut) for name, each in found.items()}
+        return {cut(name): _within(each, cut) for name, each in found.items()}
     return [_within(each, cut) for each in found] if isinstance(found, list) else found

@@ -183,7 +183,7 @@ class Choice:
             return None
         match name:
             case "role":
-                return word(value)
+                return self._beside.word(word(value))
             case "content":
                 return value if isinstance(value, (str, list)) else None
             case "tool_calls":
@@ -193,11 +193,11 @@ class Choice:
             case "refusal":
                 return self._cut(name, value, last=last)
             case "audio" if isinstance(value, dict):
-                heard = only(value, _AUDIO)
+                heard = self._beside.words(only(value, _AUDIO), "id")
                 said = self._cut(name, heard.get("transcript"), last=last)
                 return heard if said == heard.get("transcript") else {**heard, "transcript": said}
             case "annotations":
-                return some(ANNOTATION)(value)
+                return self._beside.cut((name,), some(ANNOTATION)(value), last=last)
             case _:
                 return None
 

@@ -73,6 +73,7 @@ _ITEMS: Final[Mapping[str, Rules]] = {
     },
 }  # fmt: skip
 """The items that are shown as they are, but for their texts: any other stands emptied."""
+_WORDS: Final = ("id", "type", "call_id", "name", "namespace", "role", "status", "phase")
 _SAID: Final[Rules] = {"type": word, "text": as_is, "annotations": some(ANNOTATION), "logprobs": as_is}
 _NOTHING: Final = {"type": "output_text", "text": "", "annotations": []}
 
@@ -100,7 +101,9 @@ class ResponsesStream:
         if rules is None:
             self._cover.parsed = self._cover.parsed or ("delta" in value and _thinks(kind))
             return [{"error": ours(value["error"])}] if value.get("error") and kind == "None" else []
-        event = only(value, rules)
+        event = self._beside.words(only(value, rules), "item_id", "name")
+        if event.get("annotation"):
+            event = self._cover.beside(event, "annotation")
         if kind == "error":
             return [{**event, **ours(value)}]
         if kind.startswith("response.output_text.d"):
@@ -230,11 +233,16 @@ class _Cover:
         rules = _ITEMS.get(kind)
         if rules is None:
             return {**_kept(found), "type": "reasoning", "summary": [], EMPTIED: True}
-        item = only(found, rules)
+        item = self._beside.words(only(found, rules), *_WORDS)
         for name in ("arguments", "input"):
-            if isinstance(said := item.get(name), str) and (shown := self._beside.whole(said)) != said:
-                item = {**item, name: shown}
+            item = self.beside(item, name)
         return self._message(item) if item.get("content") else item
+
+    def beside(self, found: Json, name: str) -> Json:
+        """With what is shown of one of its texts, or of the texts in it."""
+        said = found.get(name)
+        shown = self._beside.cut((name,), said, last=True) if said else said
+        return found if shown == said else {**found, name: shown}
 
     def _message(self, item: Json) -> Json:
         content = item["content"]
@@ -255,7 +263,7 @@ class _Cover:
         if found.get("type") != "output_text" or not isinstance(found.get("text"), str):
             return dict(_NOTHING), []
         text, segments, _ = self.text(found["text"])
-        return _spelt(only(found, _SAID), "text", text), segments
+        return _spelt(self.beside(only(found, _SAID), "annotations"), "text", text), segments
 
     def text(self, found: str) -> tuple[str, list[Segment], bool]:
         """What is shown, what was hidden, and whether anything was."""

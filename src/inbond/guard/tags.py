@@ -19,23 +19,31 @@ from typing import Final, final
 Pair = tuple[str, str]
 """An opening tag and its closing one, such as ("<think>", "</think>")."""
 
+_SHORT: Final = {
+    '\\"': '"', "\\\\": "\\", "\\/": "/", "\\b": "\b", "\\f": "\f", "\\n": "\n", "\\r": "\r", "\\t": "\t",
+}  # fmt: skip
+_ESCAPED: Final = re.compile(r'\\u[0-9a-fA-F]{4}|\\["\\/bfnrt]')
+_MOST_ESCAPED: Final = 12
+"""Letters with which JSON may write one."""
 _IGNORE_CASE: Final = re.ASCII | re.IGNORECASE
 
 
 @final
 @dataclass(frozen=True)
 class Tags:
-    """The tags of a model. Upper and lower case of ASCII letters are one."""
+    """The tags of a model. Upper and lower case of ASCII letters are one. ``escaped``: any of their
+    letters may also stand as JSON within JSON may write it."""
 
     pairs: tuple[Pair, ...]
+    escaped: bool = False
 
     @cached_property
     def opening(self) -> Pattern:
-        return Pattern.of([pair[0] for pair in self.pairs])
+        return Pattern.of([pair[0] for pair in self.pairs], escaped=self.escaped)
 
     @cached_property
     def closing(self) -> Pattern:
-        return Pattern.of([pair[1] for pair in self.pairs])
+        return Pattern.of([pair[1] for pair in self.pairs], escaped=self.escaped)
 
     @cached_property
     def orphans(self) -> Pattern:
@@ -54,11 +62,19 @@ class Tags:
     @cached_property
     def closing_of(self) -> dict[str, Pattern]:
         """As ``ends``, to be found."""
-        return {begin: Pattern.of(ends) for begin, ends in self.ends.items()}
+        return {begin: Pattern.of(ends, escaped=self.escaped) for begin, ends in self.ends.items()}
 
     @cached_property
     def longest(self) -> int:
-        return max((len(tag) for pair in self.pairs for tag in pair), default=0)
+        longest = max((len(tag) for pair in self.pairs for tag in pair), default=0)
+        return longest * (_MOST_ESCAPED if self.escaped else 1)
+
+    def name(self, found: str) -> str:
+        """The opening tag that was found, as ``ends`` knows it."""
+        if not self.escaped:
+            return found.lower()
+        plain = _ESCAPED.sub(lambda each: _SHORT.get(each[0]) or chr(int(each[0][2:], 16)), found)
+        return plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace").lower()
 
 
 @final
@@ -70,11 +86,14 @@ class Pattern:
     begun: re.Pattern[str]
 
     @classmethod
-    def of(cls, tags: Sequence[str]) -> Pattern:
+    def of(cls, tags: Sequence[str], *, escaped: bool = False) -> Pattern:
         """The longer tag is tried first. No tags: nothing is ever found."""
-        ordered = sorted(tags, key=len, reverse=True)
-        whole = "|".join(re.escape(tag) for tag in ordered) or r"(?!)"
-        begun = "|".join(_beginnings(tag) for tag in ordered if len(tag) > 1) or r"(?!)"
+        ordered = [
+            [_spellings(letter, escaped=escaped) for letter in tag]
+            for tag in sorted(tags, key=len, reverse=True)
+        ]
+        whole = "|".join(map(_whole, ordered)) or r"(?!)"
+        begun = "|".join(filter(None, map(_beginnings, ordered))) or r"(?!)"
         return cls(re.compile(whole, _IGNORE_CASE), re.compile(rf"(?:{begun})\Z", _IGNORE_CASE))
 
     def beginning(self, text: str, within: int) -> str:
@@ -83,10 +102,40 @@ class Pattern:
         return found[0] if found else ""
 
 
-def _beginnings(tag: str) -> str:
+def _spellings(letter: str, *, escaped: bool) -> list[str]:
+    if not escaped:
+        return [letter]
+    data = letter.encode("utf-16-be", "surrogatepass")
+    code = "".join(f"\\u{data[n : n + 2].hex()}" for n in range(0, len(data), 2))
+    return [letter, code, *(short for short, each in _SHORT.items() if each == letter)]
+
+
+def _whole(tag: list[list[str]]) -> str:
+    """Each way to begin is a branch of its own: their letters are what a text is searched for first."""
+    rest = "".join(map(_any, tag[1:]))
+    return "|".join(re.escape(first) + rest for first in tag[0])
+
+
+def _any(spellings: list[str]) -> str:
+    either = "|".join(map(re.escape, spellings))
+    return f"(?:{either})" if len(spellings) > 1 else either
+
+
+def _beginnings(tag: list[list[str]]) -> str:
     """Matches each proper beginning of a tag: ``<t`` is ``<(?:t)?`` where more may follow."""
     pattern = ""
-    for letter in reversed(tag[:-1]):
+    for place, spellings in reversed(list(enumerate(tag))):
+        parts = [_prefixes(each) for each in spellings if len(each) > 1]
+        if place < len(tag) - 1:
+            parts.insert(0, _any(spellings) + (f"(?:{pattern})?" if pattern else ""))
+        pattern = "|".join(parts)
+    return pattern
+
+
+def _prefixes(spelling: str) -> str:
+    """Matches each proper beginning of one letter's spelling."""
+    pattern = ""
+    for letter in reversed(spelling[:-1]):
         pattern = re.escape(letter) + (f"(?:{pattern})?" if pattern else "")
     return pattern
 
@@ -189,7 +238,7 @@ class Scanner:
         self._begin, self._hidden, self._after_tag = None, [], True
 
     def _within(self, begin: str) -> None:
-        self._begin, self._closing = begin, self._tags.closing_of[begin.lower()]
+        self._begin, self._closing = begin, self._tags.closing_of[self._tags.name(begin)]
 
 
 def _words(tag: str) -> set[str]:
