@@ -1,12 +1,18 @@
-"""A session's verdict, for the ledger; and as advice beside another verdict, which it never changes. Pure."""
+"""A session's verdict, for the ledger; and as advice beside another verdict, which it never changes. Pure.
+
+What the ledger holds cannot be erased. So verdict and event have no text of the question, of an option or of a
+model: options go by their ids, the question by its digest. The transcript has the words.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any, Final
 
-from inbond.digest import Digest
+from inbond.digest import Digest, of_value
+from inbond.roundtable.question import Option
 from inbond.roundtable.session import Session
+from inbond.roundtable.tally import count
 from inbond.types import Reason, Verdict
 
 KIND: Final = "roundtable.decided"
@@ -19,9 +25,9 @@ def verdict_of(session: Session, facts: Digest) -> Verdict:
     """The verdict on a session that was counted; ``facts`` is the digest of its transcript before it was
     closed, which stands for all that was asked and answered."""
     assert session.result is not None, "the votes were counted"
-    reasons = [Reason("count", session.result.sentence, _SOURCE, {"tally": _labelled(session)})]
+    reasons = [Reason("count", _by_ids(session), _SOURCE, {"tally": dict(session.result.tally)})]
     reasons += [
-        Reason("seat-without-vote", f"{seat.name}: {turn.status}{_why(turn.why)}", _SOURCE)
+        Reason("seat-without-vote", f"{seat.name}: {turn.status}", _SOURCE)
         for seat in session.seats
         for turn in seat.turns[-1:]
         if turn.status != "voted"
@@ -35,9 +41,14 @@ def verdict_of(session: Session, facts: Digest) -> Verdict:
         found = (
             f"{session.result.ill_posed} of {session.result.seated} seats say that the question is ill-posed"
         )
-        said = [seat.last.ballot.ill_posed for seat in session.seats if seat.last and seat.last.ballot]
-        reasons.append(Reason("ill-posed", found, _SOURCE, {"said": [each for each in said if each]}))
+        reasons.append(Reason("ill-posed", found, _SOURCE))
     return Verdict(session.result.outcome, tuple(reasons), facts, f"{_SOURCE} {session.version}")
+
+
+def _by_ids(session: Session) -> str:
+    """The count in words, with options' ids where people read their labels."""
+    options = tuple(Option(each.id, each.id) for each in session.question.options)
+    return count(replace(session.question, options=options), session.seats).sentence
 
 
 def is_ill_posed(session: Session) -> bool:
@@ -46,15 +57,15 @@ def is_ill_posed(session: Session) -> bool:
 
 
 def event_body(session: Session, verdict: Verdict) -> dict[str, Any]:
-    """The body of the ledger's event. ``transcript`` is the digest of the closed transcript."""
+    """The body of the ledger's event. ``transcript`` is the digest of the closed transcript, ``question`` that
+    of the question with its options; ``winner`` and ``tally`` have options by their ids."""
     assert session.result is not None, "the votes were counted"
-    winner = session.result.winner
     return {
         "session": session.id,
         "transcript": session.digest,
-        "question": session.question.text,
-        "winner": None if winner is None else session.question.option(winner).label,
-        "tally": _labelled(session),
+        "question": of_value(session.question.to_json()),
+        "winner": session.result.winner,
+        "tally": dict(session.result.tally),
         "seated": session.result.seated,
         "voted": session.result.voted,
         "verdict": verdict.to_json(),
@@ -64,25 +75,38 @@ def event_body(session: Session, verdict: Verdict) -> dict[str, Any]:
 def advise(review: Verdict, session: Session) -> Verdict:
     """The same verdict with the panel's finding as one reason more, marked as advice. The outcome, the facts
     and all other reasons stay: a panel decides nothing about terms."""
+    return replace(review, reasons=(*review.reasons, advice_of(session)))
+
+
+def advice_of(session: Session) -> Reason:
+    """What a panel found, as a reason that decides nothing. It says what was asked, word for word: whether
+    that is the question of the review, its reader sees and no code can."""
     assert session.result is not None, "the votes were counted"
-    winner = session.result.winner
+    result, winner = session.result, session.result.winner
     detail = {
         "advice": True,
         "stance": None,
         "edge": None,
-        "panel_outcome": session.result.outcome,
+        "question": session.question.text,
+        "panel_outcome": result.outcome,
         "panel_answer": None if winner is None else session.question.option(winner).label,
+        "tally": {option.label: result.tally[option.id] for option in session.question.options},
+        "seated": result.seated,
+        "voted": result.voted,
         "transcript": session.digest,
     }
-    asked = f"Asked “{session.question.text}”, a panel of models found: {session.result.sentence}"
-    finding = f"{asked} This is advice, and changes nothing."
-    return replace(review, reasons=(*review.reasons, Reason(ADVICE, finding, session.id, detail)))
+    asked = f"Asked “{session.question.text}”, a panel of models found: {result.sentence}"
+    return Reason(ADVICE, f"{asked} This is advice, and changes nothing.", session.id, detail)
 
 
-def _labelled(session: Session) -> dict[str, int]:
+def advice_body(session: Session) -> dict[str, Any]:
+    """What the ledger keeps of an advice, beside the verdict that it was shown with: no words."""
     assert session.result is not None, "the votes were counted"
-    return {option.label: session.result.tally[option.id] for option in session.question.options}
-
-
-def _why(why: str) -> str:
-    return f" ({why})" if why else ""
+    return {
+        "rule": ADVICE,
+        "session": session.id,
+        "transcript": session.digest,
+        "panel_outcome": session.result.outcome,
+        "seated": session.result.seated,
+        "voted": session.result.voted,
+    }
