@@ -65,7 +65,18 @@ class TestFile:
         made = agenda(ASK)
         assert [seat.uri for seat in made.seats] == [SMALL] * 3
         assert len({(seat.persona, seat.name) for seat in made.seats}) == 3
+        assert (made.rounds, made.timeout_s) == (2, 600.0)
+        assert made.writer is None
+
+    def test_a_short_one_with_seats_has_their_time_and_the_first_writes(self) -> None:
+        made = agenda(ASK + "seats: [Ada=api:localhost:8080/m, Bob=api:localhost:8080/n]\n")
         assert (made.rounds, made.timeout_s) == (2, 120.0)
+        assert made.writer is not None
+        assert made.writer.uri == "api:localhost:8080/m"
+
+    def test_a_table_of_local_models_may_have_other_time_and_a_writer(self) -> None:
+        made = agenda(ASK + f"timeout_s: 5\nwriter: '{SMALL}'\n")
+        assert made.timeout_s == 5.0
         assert made.writer is not None
         assert made.writer.uri == SMALL
 

@@ -296,7 +296,7 @@ def _drawn(session: Session) -> str:
 def test_the_live_view_shows_votes_only_after_their_round() -> None:
     during = replace(unfinished(), in_flight=("gpt-oss-20b",), cost_usd=0.25)
     shown = _drawn(during)
-    assert "round 1: 2 of 6 seats have answered, $0.2500" in shown
+    assert "round 1: 2 of 6 seats are done, $0.2500" in shown
     assert "いいえ" not in shown
     assert re.search(r"gpt-oss-20b +asked", shown)
     after = replace(japanese(), result=None, rounds_held=1)

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from inbond.roundtable.session import Session
 
 app = typer.Typer(no_args_is_help=True, help="Put a question to a panel of models that decides in the open.")
-app.command()(judge)
-
 _PUBLIC: Final = 0o644
 _NO_WINNER: Final = 3
 
@@ -45,16 +43,21 @@ def ask(
         typer.Option(
             "--seat",
             metavar="NAME=URI",
-            help="Who sits there: a name, and a model (api:, gguf:, hf:, pypi:). Default: small ones here.",
+            help="Who sits there, again for each: a name, and a model (api:, gguf:, hf:, pypi:). "
+            "Default: three seats of small local models.",
         ),
     ] = None,
     rounds: Annotated[
         int | None,
-        typer.Option(min=1, max=2, help="1: a blind vote alone. 2: and one round of answers. Default: 2."),
+        typer.Option(min=1, max=2, help="1: a blind vote alone. 2: then one round of answers. Default: 2."),
     ] = None,
     timeout: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", help="One seat's whole round. Default: 120.", show_default=False),
+        typer.Option(
+            metavar="SECONDS",
+            help="One seat's whole round. Default: 120; of local models 600.",
+            show_default=False,
+        ),
     ] = None,
     language: Annotated[
         str | None, typer.Option(metavar="XX", help="Of the question, as ISO 639-1. Default: told from it.")
@@ -62,7 +65,8 @@ def ask(
     writer: Annotated[
         str | None,
         typer.Option(
-            metavar="URI", help='Who words the summary, without a vote; "code": no model. Default: the first.'
+            metavar="URI",
+            help='Who words the summary, without a vote; "code": no model. Default: the first seat\'s model.',
         ),
     ] = None,
     file: Annotated[
@@ -78,8 +82,9 @@ def ask(
 ) -> int:
     """Ask a panel: a blind vote, one anonymous round of answers, an honest count, a page.
 
-    Votes that fail stay in the count as what they are; none is made up. Kill it whenever you like: the same
-    command goes on. Exit code 3: no option won (a tie, or no quorum).
+    Seats that fail stay in the count as what they are; no vote is made up. Kill it whenever you like: the
+    same command goes on. Personas and temperatures are for --file (docs/roundtable.md). Exit code 3: no
+    option won (a tie, or no quorum).
 
     Examples: inbond roundtable ask "Tabs or spaces?" --option tabs --option spaces; inbond roundtable ask
     "AIに対する蒸留攻撃は許されるか" --option はい --option いいえ --seat Ada=api:localhost:8080/m --seat
@@ -149,6 +154,9 @@ def replay(
     found = read(folder)
     _write(found, out, None)
     return _tell(found, folder, Output(as_json, quiet), out)
+
+
+app.command()(judge)
 
 
 def find_session(name: str, workspace: Workspace) -> Path:

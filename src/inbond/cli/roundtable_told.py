@@ -28,6 +28,8 @@ def lines(session: Session, page: str, transcript: str) -> Iterator[str]:
         flag = ", with the larger side" if point.bandwagon else ""
         way = f"{labels.get(point.was or '', 'no vote')} -> {labels.get(point.now or '', 'no vote')}"
         yield f"  {one_line(f'{point.seat}: {way}, {rests}{flag}')}"
+    if any(seat.last is not None and seat.last.status == "timeout" for seat in session.seats):
+        yield "  (--timeout SECONDS gives every seat longer)"
     yield ""
     yield f"  cost         ${session.cost_usd:,.4f}, {session.seconds:,.1f} s"
     if page:
@@ -37,7 +39,7 @@ def lines(session: Session, page: str, transcript: str) -> Iterator[str]:
 
 def _unfinished(session: Session) -> str:
     over = sum(bool(seat.turns) for seat in session.seats)
-    return f"Not finished: {over} of {len(session.seats)} seats have answered; ask it again to go on."
+    return f"Not finished: {over} of {len(session.seats)} seats are done; the same ask goes on with it."
 
 
 def _seat(seat: Seat, labels: dict[str, str]) -> str:

@@ -54,7 +54,7 @@ def rounds_over(session: Session) -> int:
 def _title(session: Session) -> Text:
     count = sum(bool(seat.turns) for seat in session.seats)
     phase = "summing up" if session.result is not None else f"round {session.rounds_held + 1}"
-    told = f"{phase}: {count} of {len(session.seats)} seats have answered, ${session.cost_usd:,.4f}"
+    told = f"{phase}: {count} of {len(session.seats)} seats are done, ${session.cost_usd:,.4f}"
     return Text(told)
 
 
@@ -98,8 +98,9 @@ class InPipe:
                     self._say(f"round {turn.round}: {seat.name}: {_state(turn)}, {turn.seconds:.1f} s")
         while self._rounds < rounds_over(session):
             self._rounds += 1
-            votes = (f"{seat.name}: {_vote(seat, self._rounds, session)}" for seat in session.seats)
-            self._say(f"round {self._rounds} is over: {'; '.join(votes)} (${session.cost_usd:,.4f})")
+            told = ((seat.name, _vote(seat, self._rounds, session)) for seat in session.seats)
+            votes = "; ".join(f"{name}: {vote}" for name, vote in told if vote)
+            self._say(f"round {self._rounds} is over: {votes} (${session.cost_usd:,.4f})")
 
     def _say(self, text: str) -> None:
         self._console.print(printable([one_line(text)]), markup=False)

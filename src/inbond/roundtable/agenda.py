@@ -7,7 +7,7 @@ A session's file::
     language: ja                # told from the question where it is left out
     allow_abstain: true
     rounds: 2                   # 1 or 2
-    timeout_s: 120              # one seat's whole round, in seconds
+    timeout_s: 120              # one seat's whole round, in seconds; left out: 120, or 600 for local models
     seats:                      # or a number: so many seats of local models; left out: three
       - Ada=api:localhost:8080/my-model
       - name: Kai
@@ -15,7 +15,7 @@ A session's file::
         persona: sceptic        # one of personas.toml, or a sentence of one's own
         temperature: 0.4
         max_tokens: 1500
-    writer: api:localhost:8080/my-model   # or "code"; left out: the first seat's model
+    writer: api:localhost:8080/my-model   # or "code"; left out: the first seat's model, for local models code
 
 Pure but for ``read_agenda``, which reads the file.
 """
@@ -50,6 +50,8 @@ from inbond.roundtable.session import Seat
 
 ROUNDS: Final = 2
 TIMEOUT_S: Final = 120.0
+LOCAL_TIMEOUT_S: Final = 600.0
+"""Of seats that are only counted: they share one machine's processor."""
 MOST_TIMEOUT_S: Final = 86_400.0
 BY_CODE: Final = "code"
 """In place of a writer's model: the summary is put together by code."""
@@ -101,7 +103,7 @@ def _count_or_list(value: Any) -> str:
 @final
 class AgendaText(BaseModel):
     """A session's file, or the options of the command line, before they are understood. ``seats`` may be the
-    number of seats of local models."""
+    number of seats of local models; ``timeout_s`` and ``writer`` that are left out depend on it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -110,7 +112,7 @@ class AgendaText(BaseModel):
     language: str = ""
     allow_abstain: bool = True
     rounds: Literal[1, 2] = 2
-    timeout_s: Annotated[float, Field(gt=0, le=MOST_TIMEOUT_S, allow_inf_nan=False)] = TIMEOUT_S
+    timeout_s: Annotated[float, Field(gt=0, le=MOST_TIMEOUT_S, allow_inf_nan=False)] | None = None
     seats: Annotated[
         Annotated[int, Tag("count")] | Annotated[list[SeatText], Tag("list")], Discriminator(_count_or_list)
     ] = EMBEDDED
@@ -176,7 +178,11 @@ def make_agenda(text: AgendaText, models: Sequence[str]) -> Agenda:
         if isinstance(text.seats, int)
         else check_table([_seat(each, language) for each in text.seats])
     )
-    return Agenda(question, seats, _writer(text.writer, seats), text.rounds, float(text.timeout_s))
+    local = isinstance(text.seats, int)
+    timeout_s = text.timeout_s or (LOCAL_TIMEOUT_S if local else TIMEOUT_S)
+    # Models so small word no summary that could be kept, and take minutes to try.
+    writer = _writer(text.writer or (BY_CODE if local else ""), seats)
+    return Agenda(question, seats, writer, text.rounds, float(timeout_s))
 
 
 def language_in(text: str) -> str:
