@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from inbond.cli.advising import Advice, advice_lines, read_advice
 from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, open_workspace
 from inbond.cli.planning import PlanOptions, read_options
 from inbond.errors import InputError
@@ -31,7 +32,7 @@ _RELEASE_TEXT = {
     "weights": "weights handed out",
 }
 _WIDTH = 96
-_ALWAYS = frozenset({"accept", "home", "as_json", "quiet"})
+_ALWAYS = frozenset({"accept", "advice", "home", "as_json", "quiet"})
 _WITH_RECIPE = _ALWAYS | {"recipe", "changes"}
 
 
@@ -87,6 +88,12 @@ def check(
     accept: Annotated[
         str | None, typer.Option(help="Take a review upon yourself, with a reason; it is recorded.")
     ] = None,
+    advice: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SESSION", help="Show what a roundtable found beside the verdict, which it never changes."
+        ),
+    ] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -111,8 +118,10 @@ def check(
         )  # fmt: skip
         plan = read_options(options)
     known = my_library()
-    facts = facts_of(plan, open_workspace(home), known)
-    return check_facts(facts, known.terms, Output(as_json, quiet), home, accept)
+    workspace = open_workspace(home)
+    facts = facts_of(plan, workspace, known)
+    heard = None if advice is None else read_advice(advice, workspace)
+    return check_facts(facts, known.terms, Output(as_json, quiet), home, accept, heard)
 
 
 def _check_alone(context: typer.Context, recipe: str | None, teacher: str | None) -> None:
@@ -141,29 +150,40 @@ def _check_alone(context: typer.Context, recipe: str | None, teacher: str | None
 
 
 def check_facts(
-    facts: Facts, catalogue: Catalogue, out: Output, home: Path | None, accept: str | None
+    facts: Facts,
+    catalogue: Catalogue,
+    out: Output,
+    home: Path | None,
+    accept: str | None,
+    advice: Advice | None = None,
 ) -> int:
     """Judges, prints, records an acceptance if there is one, and returns the exit code. A decision under
-    a written agreement is recorded too."""
+    a written agreement is recorded too. ``advice`` is shown and recorded beside it, and decides nothing."""
     decision = decide(facts, catalogue)
     value, text = decision.to_json(), render(facts, decision)
+    if advice is not None:
+        value["reasons"].append(advice.reason.to_json())
+        text += "\n" + "\n".join(advice_lines(advice.reason, _WIDTH))
+    body = gate.decided(facts, decision) | ({} if advice is None else {"advice": dict(advice.kept)})
     code = _EXIT[decision.verdict.outcome]
     if accept is not None and decision.verdict.outcome == "review":
-        value["accepted"] = _record_acceptance(facts, decision, accept, home)
+        value["accepted"] = _record_acceptance(body, decision, accept, home)
         text += f'\n\nAccepted and recorded in the ledger: "{accept.strip()}"'
         code = 0
     elif accept is not None and decision.verdict.outcome == "deny":
         text += "\n\nA denial cannot be accepted away: it takes a written agreement with the other side."
     elif any(reason.rule == "agreement" for reason in decision.verdict.reasons):
-        value["event"] = _record(home, [(gate.DECIDED, gate.decided(facts, decision))])
+        value["event"] = _record(home, [(gate.DECIDED, body)])
         text += "\n\nRecorded in the ledger with the agreement."
     out.result(value, text)
     return code
 
 
-def _record_acceptance(facts: Facts, decision: Decision, reason: str, home: Path | None) -> dict[str, Any]:
+def _record_acceptance(
+    decided: dict[str, Any], decision: Decision, reason: str, home: Path | None
+) -> dict[str, Any]:
     body = gate.accepted(decision, reason)
-    event = _record(home, [(gate.DECIDED, gate.decided(facts, decision)), (gate.ACCEPTED, body)])
+    event = _record(home, [(gate.DECIDED, decided), (gate.ACCEPTED, body)])
     return {"reason": body["reason"], "event": event}
 
 

@@ -1,7 +1,7 @@
 """A session's verdict, for the ledger; and as advice beside another verdict, which it never changes. Pure.
 
-What the ledger holds cannot be erased. So verdict and event have no text of the question, of an option or of a
-model: options go by their ids, the question by its digest. The transcript has the words.
+What the ledger holds cannot be erased. So verdict and event have no text of the question, of an option or of
+a model: options go by their ids, the question by its digest. The transcript has the words.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ def is_ill_posed(session: Session) -> bool:
 
 
 def event_body(session: Session, verdict: Verdict) -> dict[str, Any]:
-    """The body of the ledger's event. ``transcript`` is the digest of the closed transcript, ``question`` that
-    of the question with its options; ``winner`` and ``tally`` have options by their ids."""
+    """The body of the ledger's event. ``transcript`` is the digest of the closed transcript, ``question``
+    that of the question with its options; ``winner`` and ``tally`` have options by their ids."""
     assert session.result is not None, "the votes were counted"
     return {
         "session": session.id,
