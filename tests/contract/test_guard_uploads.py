@@ -169,3 +169,57 @@ def test_what_is_free_is_shared_among_accounts() -> None:
     for account, size in taken.items():
         found._give_back(account, size)
     assert (found.held, found._by_account) == (0, {})
+
+
+async def test_what_is_asked_is_counted_until_it_is_answered(tmp_path: Path) -> None:
+    """An upstream that takes its time: who has asked for as much as is free waits with what he has."""
+    go_on = asyncio.Event()
+
+    async def slow(host: mock.MockHost, request, body):
+        await go_on.wait()
+        return await mock.status(200, {})(host, request, body)
+
+    asked = {**ASKED, "messages": [{"role": "user", "content": "a"}] * 1_000}
+    async with running(tmp_path, slow, body_bytes=100_000, bodies_bytes=2_000_000) as guard:
+        held = guard.gateway._layers.uploads
+        waiting = []
+        while held.held + 400_000 < 1_000_000:
+            waiting.append(asyncio.ensure_future(guard.post(asked)))
+            while len(guard.mock.bodies) < len(waiting):
+                await asyncio.sleep(0.01)
+        each = held.held / len(waiting)
+        assert each > 300_000, "a thousand small messages are more than the 35,000 bytes that they came in"
+        for _ in range(3):
+            status, _, body = await guard.post(asked)
+            assert (status, b"Too many long requests are under way" in body) == (503, True)
+        go_on.set()
+        assert [status for status, _, _ in await asyncio.gather(*waiting)] == [200] * len(waiting)
+        await guard.quiet()
+        assert (held.held, held._by_account) == (0, {})
+        assert (await guard.post(asked))[0] == 200
+
+
+def test_who_is_alone_fits_and_what_grows_leaves_room_for_others() -> None:
+    found = uploads.Uploads(100, 800, 1.0)
+    one = found.room("a")
+    one.take(100)
+    one.grow(5_000)
+    assert found.held == 5_000, "it would never fit else"
+    with pytest.raises(uploads.refusals.Refusal):
+        found.room("b").take(1)
+    one.give_back()
+    rooms = [found.room("a") for _ in range(3)]
+    for each in rooms:
+        each.take(100)
+    rooms[0].grow(200)
+    with pytest.raises(uploads.refusals.Refusal) as caught:
+        rooms[1].grow(110)
+    assert caught.value.code == "crowded"
+    other = found.room("b")
+    other.take(100)
+    other.grow(400)
+    with pytest.raises(uploads.refusals.Refusal):
+        other.grow(401)
+    for room in (*rooms, other):
+        room.give_back()
+    assert (found.held, found._by_account) == (0, {})

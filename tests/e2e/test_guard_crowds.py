@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import statistics
 import threading
 import time
@@ -83,6 +84,43 @@ def sent_again_and_again(found: Scene, clients: int, **asked: object) -> Iterato
         over.set()
         for each in senders:
             each.join()
+
+
+async def ask_and_wait(port: int, body: bytes) -> int:
+    """The status, 0 for none in this time."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    head = ["POST /v1/chat/completions HTTP/1.1", "Host: g", f"Authorization: Bearer {KEY}"]
+    writer.write("\r\n".join([*head, f"Content-Length: {len(body)}", "", ""]).encode() + body)
+    try:
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            async with asyncio.timeout(6):
+                return int((await reader.readuntil(b"\r\n")).split(b" ")[1])
+        return 0
+    finally:
+        writer.transport.abort()
+
+
+@pytest.mark.slow
+async def test_requests_that_wait_for_their_answers_have_a_bound_together(tmp_path: Path) -> None:
+    """Of a key without a limit of requests at a time, before an upstream that says nothing."""
+    messages = [{"role": "user", "content": "a"}] * 9_000
+    body = json.dumps({"model": "silent", "messages": messages, "max_tokens": 1}).encode()
+    settings = {"body_bytes": LONG, "bodies_bytes": ROOM, "client_silence_s": 20}
+    with scene(tmp_path, {"silent": [30.0]}, concurrency=10_000, patience_s=20, **settings) as found:
+        memory = psutil.Process(found.guard.process.pid).memory_info
+        assert found.ask("echo", messages=messages)[0] == 200
+        before = most = memory().rss
+        asking = [asyncio.ensure_future(ask_and_wait(found.port, body)) for _ in range(CLIENTS)]
+        while (await asyncio.wait(asking, timeout=0.2))[1]:
+            most = max(most, memory().rss)
+            status, answer = await asyncio.to_thread(found.ask, "echo", "meanwhile", key=OTHER)
+            assert (status, b"meanwhile" in answer) == (200, True)
+        answers = Counter(task.result() for task in asking)
+        assert most - before < 3 * ROOM, f"{(most - before) / MIB:.0f} MiB for {len(body) / MIB:.1f} each"
+        assert answers[503] > CLIENTS / 2
+        assert answers[0] >= 2
+        assert set(answers) == {0, 503}
+        found.is_well()
 
 
 @pytest.mark.slow

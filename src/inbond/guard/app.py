@@ -79,7 +79,7 @@ class Gateway:
             unseen=lambda: gauges.unseen(callers(), observer),
         )  # fmt: skip
         self.metrics.watch("in_flight", "Requests that have not ended.", lambda: self.in_flight)
-        self.metrics.watch("bodies_bytes", "Bytes of bodies that are being read.", lambda: uploads.held)
+        self.metrics.watch("bodies_bytes", "Bytes of memory that requests take.", lambda: uploads.held)
         gauges.hang_up(self.metrics, self.reservations, state, callers, observer)
 
     @property

@@ -161,7 +161,7 @@ class GuardConfig(_Strict):
     )
     body_bytes: Annotated[int, Field(ge=1_024, le=2**30)] = 32 * 2**20
     bodies_bytes: Annotated[int, Field(ge=2_048, le=2**40)] = Field(
-        256 * 2**20, description="how much of all bodies together is in memory before it is understood"
+        256 * 2**20, description="bytes of memory that all requests may take, until they are answered"
     )
     client_silence_s: _Seconds = 60.0
     grace_s: Annotated[float, Field(ge=0, le=86_400)] = Field(

@@ -11,7 +11,7 @@ from inbond.guard import refusals, wire
 from inbond.guard.callers import Caller, Callers
 from inbond.guard.config import GuardConfig
 from inbond.guard.reading import Reader
-from inbond.guard.uploads import Uploads
+from inbond.guard.uploads import Room, Uploads
 from inbond.guard.wire import Asked, BadRequestError
 
 _ROUTES: Final[Mapping[str, wire.Route]] = {f"/v1/{route}": route for route in wire.ROUTES}
@@ -41,13 +41,15 @@ def caller_of(request: web.Request, callers: Callers) -> Caller:
 
 
 async def asked_of(
-    request: web.Request, route: wire.Route, uploads: Uploads, reader: Reader, caller: Caller
+    request: web.Request, route: wire.Route, uploads: Uploads, room: Room, reader: Reader, caller: Caller
 ) -> Asked:
-    """What its body asks for. Raises Refusal."""
+    """What its body asks for; ``room`` counts what that takes. Raises Refusal."""
     if any(each.lower() != "identity" for each in request.headers.getall("content-encoding", [])):
         raise refusals.encoded()
-    body = await uploads.read(request, caller.name)
+    body = await uploads.read(request, room)
     try:
-        return await reader.read(route, body, caller.name)
+        asked, size = await reader.read(route, body, caller.name)
     except BadRequestError as error:
         raise refusals.bad_request(error.code, str(error)) from None
+    room.grow(size)
+    return asked

@@ -24,7 +24,7 @@ from inbond.guard.reservations import Reservations
 from inbond.guard.sealer import Sealer
 from inbond.guard.seen import Seen
 from inbond.guard.standing import Standings
-from inbond.guard.uploads import Uploads
+from inbond.guard.uploads import Room, Uploads
 from inbond.guard.upstream import Answer, Upstream, UpstreamError, headers_for
 from inbond.guard.wire import Asked, Route
 
@@ -58,7 +58,18 @@ class Layers:
         scopes = await self._standing(caller, seen)
         if route is None:
             return await self._models(request, scopes, seen)
-        asked, policy = await self._asked(request, route, caller, scopes, seen)
+        room = self.uploads.room(caller.name)
+        try:
+            asked, policy = await self._asked(request, route, caller, scopes, room, seen)
+            return await self._answered(request, caller, asked, policy, scopes, seen)
+        finally:
+            room.give_back()
+
+    async def _answered(
+        self, request: web.Request, caller: Caller, asked: Asked, policy: ModelPolicy, scopes: Scopes,
+        seen: Seen,
+    ) -> web.StreamResponse:  # fmt: skip
+        """The answer to what is understood: held, sent, passed on and settled. Raises Refusal."""
         known = standing.asks(asked, actions.steps(seen.tier))
         sent, back = self.sealer.opened(caller, known, policy.tags)
         seen.sealed, seen.foreign = back.outcome, back.foreign
@@ -67,9 +78,7 @@ class Layers:
         most = Usage(asked.prompt_most, estimate.completion_tokens)
         metered = meter.Meter(most, stream=asked.stream, answers=asked.answers, prompts=asked.prompts)
         try:
-            headers = headers_for(request.headers)
-            body = passing.body_of(sent, policy.default_max_tokens, self.config.upstream.limit_field)
-            answer = await self._send("POST", route, headers, body, asked.stream)
+            answer = await self._passed(request, sent, policy)
             try:
                 exchange = Exchange(request, seen, caller, asked, sent, policy, hold, metered)
                 return await self.relay.pass_on(exchange, answer)
@@ -97,13 +106,13 @@ class Layers:
         return standing.under(caller, found.steps)
 
     async def _asked(
-        self, request: web.Request, route: Route, caller: Caller, scopes: Scopes, seen: Seen
+        self, request: web.Request, route: Route, caller: Caller, scopes: Scopes, room: Room, seen: Seen
     ) -> tuple[Asked, ModelPolicy]:
         """What the body asks for, and the policy for it. Raises Refusal; one for what the body says counts as
         a request, since it was read."""
         self.reservations.check(scopes)
         try:
-            asked = await incoming.asked_of(request, route, self.uploads, self.reader, caller)
+            asked = await incoming.asked_of(request, route, self.uploads, room, self.reader, caller)
             return asked, self._policy(asked, seen)
         except Refusal as refusal:
             if refusal.status < 500:
@@ -142,6 +151,10 @@ class Layers:
         seen.status = 200
         body = models.listed(self.config.models, self.config.issuer, found)
         return web.Response(headers={"x-request-id": seen.id}, body=body, content_type="application/json")
+
+    async def _passed(self, request: web.Request, sent: Asked, policy: ModelPolicy) -> Answer:
+        body = passing.body_of(sent, policy.default_max_tokens, self.config.upstream.limit_field)
+        return await self._send("POST", sent.route, headers_for(request.headers), body, sent.stream)
 
     async def _send(
         self, method: str, route: str, headers: Mapping[str, str], body: bytes | None, stream: bool = False

@@ -74,8 +74,8 @@ def too_slow() -> Refusal:
 
 
 def crowded() -> Refusal:
-    """There is no room for more bodies in memory."""
-    message = "Too many bodies are being read just now. Try again."
+    """There is no room for more requests in memory."""
+    message = "Too many long requests are under way just now. Try again."
     return Refusal(503, "crowded", message, "server_error", {"retry-after": "1"})
 
 

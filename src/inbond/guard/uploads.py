@@ -1,5 +1,5 @@
-"""Bodies of requests as they come: how long one may get, how slowly it may come, and how many bytes of all of
-them are in memory before they are understood."""
+"""Bodies of requests as they come: how long one may get, how slowly it may come, and how many bytes all of
+them are in memory, from the first that comes to the end of the answer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SLOWEST: Final = 4_096
 
 @final
 class Uploads:
-    """Reads bodies of at most ``longest`` bytes; of all of them ``most`` are held at once. An account may
+    """Reads bodies of at most ``longest`` bytes; all together take ``most`` bytes at once. An account may
     hold as much as is still free: half of all while it is alone, and whoever takes what he can leaves as much
     for others. ``silence_s`` is the longest that a caller may send nothing."""
 
@@ -29,26 +29,26 @@ class Uploads:
         self.held = 0
         """Bytes that are in memory now."""
 
-    async def read(self, request: web.Request, account: str) -> bytes:
-        """A body, whole: its bytes are counted until they are handed over. Raises Refusal."""
+    def room(self, account: str) -> Room:
+        """What one request of an account takes: nothing yet. It must be given back."""
+        return Room(self, account)
+
+    async def read(self, request: web.Request, room: Room) -> bytes:
+        """A body, whole, whose bytes the room counts from now on. Raises Refusal."""
         if (request.content_length or 0) > self._longest:
             raise refusals.too_large(self._longest)
         body = io.BytesIO()  # pieces of two bytes, kept one by one, would take twenty times as much
-        size = 0
         coming = _Coming(request, self._silence_s)
         try:
             while piece := await coming.piece():
-                if size + len(piece) > self._longest:
+                if room.size + len(piece) > self._longest:
                     raise refusals.too_large(self._longest)
-                self._take(account, len(piece))
-                size += len(piece)
+                room.take(len(piece))
                 body.write(piece)
         except TimeoutError:
             raise refusals.too_slow() from None
         except web.RequestPayloadError:
             raise refusals.bad_request("broken_body", "The body could not be read to its end.") from None
-        finally:
-            self._give_back(account, size)
         return body.getvalue()
 
     def _take(self, account: str, size: int) -> None:
@@ -58,6 +58,17 @@ class Uploads:
         self._by_account[account] = own + size
         self.held += size
 
+    def _grow(self, account: str, size: int, more: int) -> None:
+        """A request of this size takes more than its bytes. The only one of all fits whatever it is, since it
+        would never fit else; an account's only one wherever there is room."""
+        alone, own = self.held == size, self._by_account.get(account, 0)
+        if not alone and self.held + more > self._most:
+            raise refusals.crowded()
+        if own > size and own + more > self._most - self.held - more:
+            raise refusals.crowded()
+        self._by_account[account] = own + more
+        self.held += more
+
     def _give_back(self, account: str, size: int) -> None:
         self.held -= size
         left = self._by_account.get(account, 0) - size
@@ -65,6 +76,34 @@ class Uploads:
             self._by_account[account] = left
         else:
             self._by_account.pop(account, None)
+
+
+@final
+class Room:
+    """The memory of one request, of which ``size`` bytes are counted."""
+
+    __slots__ = ("_account", "_uploads", "size")
+
+    def __init__(self, uploads: Uploads, account: str) -> None:
+        self._uploads = uploads
+        self._account = account
+        self.size = 0
+
+    def take(self, size: int) -> None:
+        """So many bytes more came. Raises Refusal."""
+        self._uploads._take(self._account, size)
+        self.size += size
+
+    def grow(self, size: int) -> None:
+        """It is understood, and takes so many bytes in all. Raises Refusal."""
+        if size > self.size:
+            self._uploads._grow(self._account, self.size, size - self.size)
+            self.size = size
+
+    def give_back(self) -> None:
+        """It is over. Once."""
+        self._uploads._give_back(self._account, self.size)
+        self.size = 0
 
 
 @final
