@@ -11,6 +11,7 @@ import pytest
 
 from inbond.cli.erase import parse_age
 from inbond.cli.main import run as inbond
+from inbond.digest import of_file
 from inbond.engine.journal import Journal, Outcome
 from inbond.errors import InputError
 from inbond.ledger import manifest, records
@@ -18,9 +19,10 @@ from inbond.ledger.attest import KeyStore
 from inbond.ledger.ledger import Ledger
 from inbond.ledger.manifest import Identity, Manifest
 from inbond.ledger.records import Row
+from inbond.roundtable import transcript
 from inbond.teachers.protocols import Reply, Request, Sampling
 from inbond.types import Origin, Record
-from inbond.workspace import Workspace
+from inbond.workspace import Workspace, write_bytes
 
 SECRET = "the cat's name is Grizabella, 秘密"
 
@@ -152,3 +154,45 @@ def test_ages() -> None:
     for text in ("", "30", "d", "-3d", "3 days", "9999999d", "٣d"):
         with pytest.raises(InputError, match="an age such as"):
             parse_age(text)
+
+
+def session_of(workspace: Workspace, name: str) -> Path:
+    """A session as the roundtable leaves it, told to the ledger."""
+    folder = workspace.session(name)
+    with transcript.create(folder / transcript.NAME) as kept:
+        kept.append([("opened", {"question": SECRET})], 1.0)
+    write_bytes(folder / "page.html", SECRET.encode())
+    with Ledger.open(workspace, KeyStore.default()) as ledger:
+        for path in sorted(folder.iterdir()):
+            place = f"sessions/{name}/{path.name}"
+            ledger.record("file.written", {"session": name, "path": place, "digest": of_file(path)})
+    return folder
+
+
+def test_a_session_by_its_name_and_nothing_else(workspace: Workspace) -> None:
+    before = found(workspace)
+    folder = session_of(workspace, "talk")
+    session_of(workspace, "other-talk")
+    assert inbond(["erase", "talk", "--home", str(workspace.home), "--quiet"]) == 0
+    assert not any(folder.iterdir())
+    assert inbond(["verify", "--home", str(workspace.home), "--quiet"]) == 0
+    kept = ["sessions/other-talk/page.html", "sessions/other-talk/transcript.jsonl"]
+    assert found(workspace) == sorted([*before, *kept])
+
+
+def test_all_sessions_by_age(workspace: Workspace) -> None:
+    session_of(workspace, "talk")
+    assert inbond(["erase", "--older-than", "0d", "--home", str(workspace.home), "--quiet"]) == 0
+    assert found(workspace) == []
+    assert inbond(["verify", "--home", str(workspace.home), "--quiet"]) == 0
+
+
+def test_a_session_that_goes_on_is_left_alone(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = session_of(workspace, "talk")
+    with transcript.reopen(folder / transcript.NAME):
+        assert inbond(["erase", "talk", "--home", str(workspace.home)]) == 2
+    assert "nobody else at work on the session talk" in capsys.readouterr().err
+    assert (folder / transcript.NAME).exists()
+    assert (folder / "page.html").exists()

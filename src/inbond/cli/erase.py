@@ -14,7 +14,7 @@ from inbond.engine import erasure
 from inbond.errors import InputError
 from inbond.ledger.attest import KeyStore
 from inbond.ledger.ledger import Ledger
-from inbond.workspace import alone
+from inbond.workspace import Workspace, alone
 
 _UNITS = {"m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 
@@ -22,7 +22,11 @@ _UNITS = {"m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 def erase(
     run: Annotated[
         str | None,
-        typer.Argument(help="The run whose text goes. Without it: all runs.", show_default=False),
+        typer.Argument(
+            metavar="NAME",
+            help="The run, or the roundtable's session, whose text goes. Without it: all.",
+            show_default=False,
+        ),
     ] = None,
     older_than: Annotated[
         str | None,
@@ -35,7 +39,7 @@ def erase(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Erase prompts and answers from the journal and from the record sets of runs.
+    """Erase prompts and answers from the journal and the record sets of runs, and what was said in sessions.
 
     Digests, lineage, token counts and costs stay, so inbond verify still passes. There is no way back:
     an unfinished run asks its teacher again for what was erased.
@@ -44,7 +48,7 @@ def erase(
     """
     if run is None and older_than is None:
         raise InputError(
-            expected="a run's name, or --older-than AGE",
+            expected="a run's or a session's name, or --older-than AGE",
             found="neither",
             fix="inbond erase demo, or inbond erase --older-than 30d; --older-than 0d is everything",
         )
@@ -53,10 +57,8 @@ def erase(
     planned = erasure.plan(workspace, run=run, older_than=cutoff)
     entries = planned.entries
     if not dry_run and (planned.files or planned.entries):
-        runs = sorted({path.parts[1] for path in planned.files})
         with contextlib.ExitStack() as held:
-            for name in runs:
-                held.enter_context(alone(workspace, name))
+            _hold(planned, workspace, held)
             ledger = held.enter_context(Ledger.open(workspace, KeyStore.default()))
             entries = erasure.erase(workspace, planned, ledger)
     files = [path.as_posix() for path in planned.files]
@@ -66,6 +68,17 @@ def erase(
         f"{verb} the text of {entries} journal entries and {len(files)} files"
         + "".join(f"\n  {name}" for name in files),
     )
+
+
+def _hold(planned: erasure.Erasure, workspace: Workspace, held: contextlib.ExitStack) -> None:
+    """Whoever is at work on any of it keeps all of it."""
+    from inbond.roundtable import transcript
+
+    for name in sorted({path.parts[1] for path in planned.files if path.parts[0] == workspace.runs.name}):
+        held.enter_context(alone(workspace, name))
+    for path in planned.files:
+        if path.name == transcript.NAME:
+            held.enter_context(transcript.alone(workspace.home / path))
 
 
 def parse_age(text: str) -> float:

@@ -9,6 +9,7 @@ from inbond.report.text import columns, one_line
 from inbond.roundtable.session import Seat, Session, Turn
 
 _NAME: Final = 18
+_WHY: Final = 120
 
 
 def lines(session: Session, page: str, transcript: str) -> Iterator[str]:
@@ -52,4 +53,8 @@ def _turn(turn: Turn, labels: dict[str, str]) -> str:
     if turn.status == "voted" and turn.ballot is not None:
         sure = "" if turn.ballot.confidence is None else f" ({turn.ballot.confidence:.0%})"
         return one_line(labels.get(turn.ballot.vote or "", "?")) + sure
-    return f"{turn.status}{f' ({one_line(turn.why)[:120]})' if turn.why else ''}"
+    return f"{turn.status}{f' ({_cut(one_line(turn.why))})' if turn.why else ''}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _WHY else f"{text[: _WHY - 3].rstrip()}..."

@@ -93,6 +93,16 @@ def reopen(path: Path) -> Iterator[Transcript]:
 
 
 @contextlib.contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Holds a transcript without reading it, so that it may be erased. Raises InputError when another process
+    writes to it."""
+    with writing(path):
+        handle = os.open(path, os.O_RDONLY)
+    with _held(path, handle):
+        yield
+
+
+@contextlib.contextmanager
 def _held(path: Path, handle: int) -> Iterator[None]:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
