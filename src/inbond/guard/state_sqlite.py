@@ -187,7 +187,7 @@ class SqliteState:
 
     async def fold(self, window: int, memory: bytes, tiers: Mapping[str, bytes]) -> bool:
         with self._turn() as db:
-            last, _ = self._memory()
+            last = self._folded()
             if last is not None and window <= last:
                 return False
             db.execute("INSERT OR REPLACE INTO memory VALUES (1, ?, zeroblob(?))", (window, len(memory)))
@@ -199,11 +199,22 @@ class SqliteState:
         return True
 
     async def memory(self) -> tuple[int | None, bytes]:
-        return self._memory()
+        try:
+            self._db.execute("BEGIN")  # window and data of one moment, whoever else writes
+            try:
+                last = self._folded()
+                if last is None:
+                    return None, b""
+                with self._db.blobopen("memory", "data", 1, readonly=True) as blob:  # SELECT holds it twice
+                    return last, blob.read()
+            finally:
+                self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise _lost(error) from error
 
-    def _memory(self) -> tuple[int | None, bytes]:
-        rows = self._read("SELECT window, data FROM memory")
-        return rows[0] if rows else (None, b"")
+    def _folded(self) -> int | None:
+        rows = self._read("SELECT window FROM memory")
+        return rows[0][0] if rows else None
 
     async def tier(self, account: str) -> bytes | None:
         rows = self._read("SELECT data FROM tier WHERE account = ?", account)
