@@ -160,6 +160,40 @@ def test_a_changed_transcript_is_refused_with_its_line(say: Any, host: str) -> N
     assert "line " in told.err
 
 
+def test_a_damaged_older_one_is_left_and_another_session_is_held(say: Any, host: str) -> None:
+    first = say(*asking(host), "--json").value
+    place = Path(first["transcript"])
+    damaged = place.read_bytes().replace("確かめる".encode(), "疑ってみる".encode(), 1)
+    place.write_bytes(damaged)
+    told = say(*asking(host), "--json")
+    assert told.code == 0
+    assert told.value["session"] == f"{first['session']}-2"
+    assert f"{first['session']} is left as it is, and this is another session: an event that is" in told.err
+    assert place.read_bytes() == damaged
+
+
+def test_a_damaged_one_of_the_name_that_was_given_is_told_with_its_line(say: Any, host: str) -> None:
+    place = Path(say(*asking(host, "--name", "s"), "--json").value["transcript"])
+    place.write_bytes(place.read_bytes().replace("確かめる".encode(), "疑ってみる".encode(), 1))
+    told = say(*asking(host, "--name", "s"))
+    assert told.code == 4
+    assert "line " in told.err
+    assert str(place) in told.err
+    assert "give this session another --name, and that one stays as it is" in told.err
+    assert say(*asking(host, "--name", "t"), "--json").code == 0
+
+
+@pytest.mark.parametrize("left", [b"", b'{"at":17'])
+def test_what_a_crash_left_before_the_first_event_is_no_session(say: Any, host: str, left: bytes) -> None:
+    place = Path(say(*asking(host, "--name", "s"), "--json").value["transcript"])
+    other = place.parents[1] / "t" / place.name
+    other.parent.mkdir()
+    other.write_bytes(left)
+    told = say(*asking(host, "--name", "t"), "--json")
+    assert (told.code, told.value["session"]) == (0, "t")
+    assert other.read_bytes().startswith(b'{"at":')
+
+
 def test_a_tie_is_no_answer(say: Any) -> None:
     models = {name: votes("a" if n % 2 else "b") for n, name in enumerate("pqrs")}
     with serving(models) as (host, _):
@@ -231,3 +265,14 @@ def test_a_table_whose_seats_all_fail_is_no_quorum(say: Any) -> None:
 def test_help_has_examples(capsys: pytest.CaptureFixture[str], command: str) -> None:
     assert run(["roundtable", command, "--help"]) == 0
     assert f"inbond roundtable {command}" in capsys.readouterr().out.partition("Example")[2]
+
+
+def test_a_session_cut_off_in_round_2_says_how_far_it_came(say: Any, host: str, tmp_path: Path) -> None:
+    assert say(*asking(host, "--name", "cut"), "--json").value["rounds_held"] == 2
+    transcript = tmp_path / "bond" / "sessions" / "cut" / "transcript.jsonl"
+    lines = transcript.read_text(encoding="utf-8").splitlines(keepends=True)
+    ends = [n for n, line in enumerate(lines) if '"round":2' in line and '"kind":"seated"' in line]
+    transcript.write_text("".join(lines[: ends[1] + 1]), encoding="utf-8")
+    told = say("show", "cut")
+    assert told.code == 3
+    assert "Not finished, round 2: 2 of 5 seats are done; the same ask goes on with it." in told.out

@@ -43,7 +43,7 @@ def ask(
         typer.Option(
             "--seat",
             metavar="NAME=URI",
-            help="Who sits there, again for each: a name, and a model (api:, gguf:, hf:, pypi:). "
+            help="Who sits there, again for each: a name, and a model (api:, gguf:, hf:, pypi:, run:). "
             "Default: three seats of small local models.",
         ),
     ] = None,

@@ -99,6 +99,7 @@ async def _held(
     out: Output,
 ) -> Kept:
     """What can be wrong in files is found before a model is opened."""
+    from inbond.cli.students import students_of
     from inbond.engine.completions import FailurePolicy
     from inbond.ledger.attest import KeyStore
     from inbond.ledger.ledger import Ledger
@@ -116,7 +117,7 @@ async def _held(
     budget, timeout_s, max_tokens = bounds
     how = Asking(FailurePolicy(timeout_s=timeout_s), budget, Sampling(max_tokens, temperature=0.0))
     workspace = open_workspace(home)
-    async with seated(*who, opener(os.environ)) as judges:
+    async with seated(*who, opener(os.environ, students_of(workspace))) as judges:
         questions = sum(len(batch.items(judge)) for judge in judges)
         principles = len(batch.constitution.principles)
         out.say(

@@ -11,8 +11,9 @@ from typing import Any, Final, final
 
 from inbond.cli.output import Output
 from inbond.cli.roundtable_watch import watching
+from inbond.cli.students import students_of
 from inbond.digest import of_file
-from inbond.errors import InputError
+from inbond.errors import InputError, TamperedError
 from inbond.ledger.attest import KeyStore
 from inbond.ledger.events import FILE_WRITTEN
 from inbond.ledger.ledger import Ledger
@@ -21,7 +22,7 @@ from inbond.report.roundtable_page import render_roundtable_page
 from inbond.roundtable import table, transcript
 from inbond.roundtable.agenda import Agenda, check_agenda, make_agenda, read_agenda
 from inbond.roundtable.protocol import Opened
-from inbond.roundtable.seating import Sitter, local_models, opener, seated
+from inbond.roundtable.seating import Open, Sitter, local_models, opener, seated
 from inbond.roundtable.session import Session
 from inbond.roundtable.verdict import KIND, event_body, verdict_of
 from inbond.workspace import Workspace, write_bytes, write_json
@@ -83,8 +84,8 @@ def hold(agenda: Agenda, name: str | None, workspace: Workspace, output: Output)
     workspace.create()
     with Ledger.open(workspace, KeyStore.default()) as ledger:
         ledger.check_writable()
-        folder = _folder(agenda, name, workspace, ledger)
-        session = asyncio.run(_run(agenda, folder, output))
+        folder = _folder(agenda, name, workspace, ledger, output)
+        session = asyncio.run(_run(agenda, folder, opener(students=students_of(workspace)), output))
         if not _is_recorded(session, ledger):
             _record(session, folder, workspace, ledger)
     return session
@@ -108,13 +109,19 @@ def _record(session: Session, folder: Path, workspace: Workspace, ledger: Ledger
     ledger.record_many([*((FILE_WRITTEN, body) for body in written), (KIND, event_body(session, verdict))])
 
 
-def _folder(agenda: Agenda, name: str | None, workspace: Workspace, ledger: Ledger) -> Path:
-    """Where the session lies: a folder that is new, or that of the same session, cut off."""
+def _folder(agenda: Agenda, name: str | None, workspace: Workspace, ledger: Ledger, output: Output) -> Path:
+    """Where the session lies: a folder that is new, or that of the same session, cut off. What was damaged
+    is left as it is: without a ``name``, the session gets another folder."""
     wanted = name or table.session_id(agenda.question, time.time())
     for number in range(1, _MOST_AGAIN):
         folder = workspace.session(wanted if number == 1 else f"{wanted}-{number}")
-        if not (folder / transcript.NAME).exists() or _goes_on(agenda, folder, ledger):
-            return folder
+        try:
+            if _is_free(folder, ledger) or _goes_on(agenda, folder, ledger):
+                return folder
+        except TamperedError as error:
+            if name is not None:
+                raise _damaged(folder, error) from error
+            output.say(f"{folder.name} is left as it is, and this is another session: {error.found}")
         if name is not None:
             raise InputError(
                 expected=f"a session {name!r} that is new, or the same and not finished",
@@ -124,8 +131,26 @@ def _folder(agenda: Agenda, name: str | None, workspace: Workspace, ledger: Ledg
     raise InputError(expected="a name that is free", found=wanted, fix="name the session with --name")
 
 
+def _is_free(folder: Path, ledger: Ledger) -> bool:
+    """Whether no session was begun there. One whose text was erased still has its name in the ledger."""
+    if transcript.is_begun(folder / transcript.NAME):
+        return False
+    return all(event.body.get("session") != folder.name for event in ledger.events(KIND))
+
+
+def _damaged(folder: Path, error: TamperedError) -> TamperedError:
+    return TamperedError(
+        expected=f"{error.expected}, in {folder / transcript.NAME}",
+        found=error.found,
+        fix="give this session another --name, and that one stays as it is; or put back a copy of it",
+    )
+
+
 def _goes_on(agenda: Agenda, folder: Path, ledger: Ledger) -> bool:
-    """Whether the session there is this one, and not finished, up to the ledger's event."""
+    """Whether the session there is this one, and not finished, up to the ledger's event. Raises
+    TamperedError."""
+    if not transcript.is_begun(folder / transcript.NAME):
+        return False
     kept = table.replay(folder)
     if kept.closed_at is not None and _is_recorded(kept, ledger):
         return False
@@ -143,15 +168,15 @@ def _terms(opened: Opened) -> tuple[Any, ...]:
     return opened.question, seats, opened.rounds, opened.timeout_s, opened.writer
 
 
-async def _run(agenda: Agenda, folder: Path, output: Output) -> Session:
+async def _run(agenda: Agenda, folder: Path, open_: Open, output: Output) -> Session:
     people = [*agenda.seats, *([agenda.writer] if agenda.writer is not None else [])]
-    async with seated(people, opener()) as sitters:
+    async with seated(people, open_) as sitters:
         _say_who_is_absent(sitters, output)
         seats = sitters[: len(agenda.seats)]
         teachers = {sitter.seat.name: sitter.teacher for sitter in seats}
         writer = sitters[-1].teacher if agenda.writer is not None else None
         with watching(output) as progress:
-            if (folder / transcript.NAME).exists():
+            if transcript.is_begun(folder / transcript.NAME):
                 output.say(f"{folder.name}: going on where it was cut off")
                 return await table.resume(folder, teachers, writer=writer, on_progress=progress)
             return await table.run(

@@ -58,22 +58,43 @@ class Transcript:
             self._synced = True
 
 
+def is_begun(path: Path) -> bool:
+    """Whether a transcript with a whole first line is there; less than that says nothing, and may be left by
+    a crash."""
+    return path.exists() and b"\n" in _bytes(path)
+
+
 @contextlib.contextmanager
 def create(path: Path) -> Iterator[Transcript]:
-    """A new transcript, in a folder that is made for it. Raises InputError where there is one already."""
+    """A new transcript, in a folder that is made for it. Raises InputError where one is begun already, or
+    another process is just about to."""
     with writing(path.parent):
         path.parent.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
-        try:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, PRIVATE_FILE)
-        except FileExistsError as error:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, PRIVATE_FILE)
+    with _held(path, handle):
+        if is_begun(path):
             raise InputError(
                 expected=f"a session that is new at {path.parent}",
                 found="the transcript of an earlier one",
                 fix="give this session another name, or go on with that one",
-            ) from error
-        sync_folder(path.parent)
-    with _held(path, handle):
+            )
+        with writing(path):
+            os.ftruncate(handle, 0)
+            sync_folder(path.parent)
         yield Transcript(path, handle, ())
+
+
+@contextlib.contextmanager
+def undisturbed(path: Path) -> Iterator[None]:
+    """Holds a transcript that nobody is to write to, if it is there. Raises InputError when another process
+    is at work on it."""
+    if not path.exists():
+        yield
+        return
+    with writing(path):
+        handle = os.open(path, os.O_RDWR)
+    with _held(path, handle):
+        yield
 
 
 @contextlib.contextmanager
