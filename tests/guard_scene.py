@@ -93,6 +93,7 @@ def scene(
     *,
     concurrency: int = 64,
     more_limits: str = "",
+    prompt_cache: str = "shared",
     patience_s: float = 1.5,
     **config: object,
 ) -> Iterator[Scene]:
@@ -106,5 +107,6 @@ def scene(
     settings = {"unlisted": {"reasoning": "pass", "default_max_tokens": 64}, "client_silence_s": 2, **config}
     with raw_host(faults) as host:
         upstream = {"url": f"http://{host.host}", "silence_s": patience_s, "connect_s": patience_s}
+        upstream |= {"prompt_cache": prompt_cache}
         with guarding(folder, "http://unused", people, **{**settings, "upstream": upstream}) as guard:
             yield Scene(guard, host, int(guard.address.split(":")[2].partition("/")[0]))

@@ -12,6 +12,7 @@ from typing import final
 from aiohttp import web
 
 from inbond.guard import gauges, outgoing, refusals, sending
+from inbond.guard.caching import Caches
 from inbond.guard.callers import Callers
 from inbond.guard.config import GuardConfig
 from inbond.guard.envelopes import Ring
@@ -63,15 +64,18 @@ class Gateway:
         self.draining = False
         self.spoke: set[object] = set()
         """Connections on which a request came; ``serve`` takes out those that are gone."""
-        sealer = Sealer(ring or fresh_ring(clock()), config.sealing.expires_s, clock)
+        ring = ring or fresh_ring(clock())
+        sealer = Sealer(ring, config.sealing.expires_s, clock)
+        caches = Caches(ring.newest.secret, config.upstream.prompt_cache)
         relay = Relay(
-            self.reservations, sealer, issuer, clock, config.client_silence_s, cutting=lambda: self._cutting
-        )
+            self.reservations, sealer, issuer, clock, config.client_silence_s, caches.told,
+            cutting=lambda: self._cutting,
+        )  # fmt: skip
         uploads = Uploads(config.body_bytes, config.bodies_bytes, config.client_silence_s)
         reader = Reader(config.fields, config.media_tokens)
         self._layers = Layers(
             config, callers, uploads, reader, self.reservations, sealer, upstream, relay,
-            clock, standings, observer,
+            caches, clock, standings, observer,
         )  # fmt: skip
         self._probes = Probes(
             self.reservations, upstream, self.metrics, when_lost=config.when_state_is_lost,

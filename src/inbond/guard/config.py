@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from inbond.errors import InputError
 from inbond.guard.budget import Price
+from inbond.guard.caching import PromptCache
 from inbond.guard.callers import Hash
 from inbond.guard.fields import NEVER
 from inbond.guard.operator_files import fault, read_file, values
@@ -88,6 +89,9 @@ class UpstreamSettings(_Strict):
     insecure: bool = False
     limit_field: Literal["max_tokens", "max_completion_tokens"] = Field(
         "max_tokens", description="the name by which this server knows the most tokens of a chat's answer"
+    )
+    prompt_cache: PromptCache = Field(
+        "shared", description="whether tenants share its cache of prompts: shared, vllm (salted), apart"
     )
     connect_s: _Seconds = 5.0
     silence_s: _Seconds = 300.0

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from inbond.guard import actions, incoming, meter, models, passing, reasoning, refusals, standing, wire
 from inbond.guard.budget import Scopes, Usage
+from inbond.guard.caching import Caches
 from inbond.guard.callers import Caller, Callers
 from inbond.guard.config import GuardConfig, ModelPolicy
 from inbond.guard.marks import About
@@ -46,6 +47,7 @@ class Layers:
     sealer: Sealer
     upstream: Upstream
     relay: Relay
+    caches: Caches
     clock: Callable[[], float]
     standings: Standings | None
     observer: Observer | None
@@ -78,7 +80,7 @@ class Layers:
         most = Usage(asked.prompt_most, estimate.completion_tokens)
         metered = meter.Meter(most, stream=asked.stream, answers=asked.answers, prompts=asked.prompts)
         try:
-            answer = await self._passed(request, sent, policy)
+            answer = await self._passed(request, caller, sent, policy)
             try:
                 exchange = Exchange(request, seen, caller, asked, sent, policy, hold, metered)
                 return await self.relay.pass_on(exchange, answer)
@@ -152,8 +154,9 @@ class Layers:
         body = models.listed(self.config.models, self.config.issuer, found)
         return web.Response(headers={"x-request-id": seen.id}, body=body, content_type="application/json")
 
-    async def _passed(self, request: web.Request, sent: Asked, policy: ModelPolicy) -> Answer:
-        body = passing.body_of(sent, policy.default_max_tokens, self.config.upstream.limit_field)
+    async def _passed(self, request: web.Request, caller: Caller, sent: Asked, policy: ModelPolicy) -> Answer:
+        own = self.caches.named(sent, caller.tenant)
+        body = passing.body_of(own, policy.default_max_tokens, self.config.upstream.limit_field)
         return await self._send("POST", sent.route, headers_for(request.headers), body, sent.stream)
 
     async def _send(

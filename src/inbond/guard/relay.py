@@ -11,7 +11,7 @@ from typing import final
 
 from aiohttp import web
 
-from inbond.guard import answer_errors, outgoing, passing, reasoning, sending
+from inbond.guard import answer_errors, caching, outgoing, passing, reasoning, sending
 from inbond.guard.body import Body
 from inbond.guard.callers import Caller
 from inbond.guard.config import ModelPolicy
@@ -47,14 +47,15 @@ class Exchange:
 @final
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """Passes answers on. A caller may take ``silence_s`` for what he is given. ``cutting`` says whether there
-    is no time left for what is under way."""
+    """Passes answers on. A caller may take ``silence_s`` for what he is given. ``tells_caches``: answers may
+    say what was in a cache. ``cutting`` says whether there is no time left for what is under way."""
 
     reservations: Reservations
     sealer: Sealer
     issuer: Issuer | None
     clock: Callable[[], float]
     silence_s: float
+    tells_caches: bool
     cutting: Callable[[], bool]
 
     async def pass_on(self, exchange: Exchange, answer: Answer) -> web.StreamResponse:
@@ -75,6 +76,7 @@ class Relay:
             if not shown:
                 seen.error_bytes = len(body.data)
                 raise answer_errors.told(answer.status, body.data, answer.headers.get("retry-after", ""))
+        body = body if self.tells_caches else caching.untold_body(body)
         seen.status = answer.status
         token = draft.whole(body, self.clock()) if draft else None
         headers |= {HEADER: token} if token else {}
@@ -96,7 +98,8 @@ class Relay:
             await out.begin()
             hiding = self._hiding(exchange)
             async for piece in passing.events(answer, asked, metered, hiding):
-                data = stamp.feed(piece.data) if stamp else piece.data
+                data = piece.data if self.tells_caches else caching.untold(piece.data)
+                data = stamp.feed(data) if stamp else data
                 if not data:
                     continue
                 if seen.first_byte is None:
