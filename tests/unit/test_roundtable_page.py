@@ -301,6 +301,7 @@ def test_the_live_view_shows_votes_only_after_their_round() -> None:
     assert re.search(r"gpt-oss-20b +asked", shown)
     after = replace(japanese(), result=None, rounds_held=1)
     assert re.search(r"SmolLM2 135M +answered +はい", _drawn(after))
+    assert f"round 2: {sum(len(seat.turns) > 1 for seat in after.seats)} of " in _drawn(after)
     assert re.search(r"SmolLM2 135M +answered +はい +いいえ", _drawn(japanese()))
 
 

@@ -38,9 +38,19 @@ def lines(session: Session, page: str, transcript: str) -> Iterator[str]:
     yield f"  transcript   {transcript}"
 
 
+def how_far(session: Session) -> str:
+    """The round that is under way, and how many of those who have a turn in it are done."""
+    round_ = session.rounds_held + 1
+    there = [
+        seat for seat in session.seats if round_ == 1 or (seat.turns and seat.turns[0].ballot is not None)
+    ]
+    done = sum(any(turn.round == round_ for turn in seat.turns) for seat in there)
+    return f"round {round_}: {done} of {len(there)} seats are done"
+
+
 def _unfinished(session: Session) -> str:
-    over = sum(bool(seat.turns) for seat in session.seats)
-    return f"Not finished: {over} of {len(session.seats)} seats are done; the same ask goes on with it."
+    far = how_far(session) if session.result is None else "summing up"
+    return f"Not finished, {far}; the same ask goes on with it."
 
 
 def _seat(seat: Seat, labels: dict[str, str]) -> str:

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from inbond.cli.output import Output, printable
+from inbond.cli.roundtable_told import how_far
 from inbond.report.text import one_line
 from inbond.roundtable.session import Seat, Session, Turn
 
@@ -52,10 +53,8 @@ def rounds_over(session: Session) -> int:
 
 
 def _title(session: Session) -> Text:
-    count = sum(bool(seat.turns) for seat in session.seats)
-    phase = "summing up" if session.result is not None else f"round {session.rounds_held + 1}"
-    told = f"{phase}: {count} of {len(session.seats)} seats are done, ${session.cost_usd:,.4f}"
-    return Text(told)
+    told = "summing up" if session.result is not None else how_far(session)
+    return Text(f"{told}, ${session.cost_usd:,.4f}")
 
 
 def _now(seat: Seat, session: Session) -> str:
