@@ -125,6 +125,10 @@ class TestFile:
             (ASK + "timeout_s: 0", "greater than 0"),
             (ASK + "language: english", "a language's code of two letters (ISO 639-1); found english"),
             (ASK + "writer: nobody", "one of hf:org/name"),
+            (
+                ASK + "seats: [{name: Kai, uri: 'api:h/m', persona: skeptic}]",
+                "did you mean 'sceptic'?",
+            ),
             (ASK + "rounds: 1\nrounds: 2", "YAML in s.yaml; found line 4: the field 'rounds' twice"),
             ("options: [a, b]", "question in s.yaml; found nothing; fix: add question"),
             ("question: q\noptions: [1, 2]", "found options.1 = 1; fix: put it in quotes"),

@@ -43,7 +43,7 @@ from pydantic import (
 from inbond import strict_yaml
 from inbond.engine import languages
 from inbond.errors import InputError, MissingExtraError
-from inbond.roundtable.personas import persona_text
+from inbond.roundtable.personas import persona_text, personas
 from inbond.roundtable.places import EMBEDDED, check_table, embedded_seats, make_seat, split_seat, writer_seat
 from inbond.roundtable.question import Question
 from inbond.roundtable.session import Seat
@@ -194,6 +194,7 @@ def language_in(text: str) -> str:
 
 
 def _seat(given: SeatText, language: str) -> Seat:
+    _check_persona(given)
     return make_seat(
         given.name,
         given.uri,
@@ -201,6 +202,18 @@ def _seat(given: SeatText, language: str) -> Seat:
         temperature=given.temperature,
         max_tokens=given.max_tokens,
     )
+
+
+def _check_persona(given: SeatText) -> None:
+    """A key that is misspelt would be taken for a persona in a word."""
+    keys = [each.key for each in personas("en")]
+    near = difflib.get_close_matches(given.persona.casefold(), keys, 1, cutoff=0.8)
+    if near and given.persona not in keys:
+        raise InputError(
+            expected=f"a persona of {given.name}: one of {', '.join(keys)}, or a sentence",
+            found=repr(given.persona),
+            fix=f"did you mean {near[0]!r}?",
+        )
 
 
 def _writer(given: str, seats: Sequence[Seat]) -> Seat | None:
