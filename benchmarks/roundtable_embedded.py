@@ -28,11 +28,12 @@ from inbond.roundtable.session import Seat, Session
 from inbond.teachers.protocols import Completes
 from inbond.workspace import cache_folder
 
-ITEMS: Final = 30
+ITEMS: Final = 20
 SEATS: Final = 3
-MOST_TEXT: Final = 80
-"""Characters of each text of a reply: thinking costs a small model's time, and hardly helps it."""
-TIMEOUT_S: Final = 600.0
+MOST_TEXT: Final = 60
+"""Characters of each text of a reply: fewer than in a session, for the sake of time."""
+TIMEOUT_S: Final = 7_200.0
+"""So long that what else runs on the machine decides no vote."""
 _DECIDES: Final = ("prompts.py", "prompts.toml", "forms.py", "due.py", "ladder.py", "calls.py", "question.py")
 
 

@@ -219,7 +219,8 @@ def share_interval(count: int, items: int) -> tuple[float, float]:
     share, z2 = count / items, _Z**2
     middle = (share + z2 / (2 * items)) / (1 + z2 / items)
     half = _Z * math.sqrt(share * (1 - share) / items + z2 / (4 * items**2)) / (1 + z2 / items)
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # Rounding must not put the share itself outside.
+    return max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half))
 
 
 @dataclass(frozen=True)

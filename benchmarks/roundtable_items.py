@@ -14,8 +14,8 @@ from typing import Final
 
 from inbond.roundtable.question import Question
 
-MOST: Final = 200
-_MOST_TURNS: Final = 20_000
+MOST: Final = 120
+_MOST_TURNS: Final = 2_000
 _CAPITALS: Final = {
     "France": "Paris", "Japan": "Tokyo", "Italy": "Rome", "Spain": "Madrid", "Germany": "Berlin",
     "Egypt": "Cairo", "Russia": "Moscow", "Greece": "Athens", "Austria": "Vienna", "Portugal": "Lisbon",
@@ -83,8 +83,8 @@ Made = tuple[str, str, Sequence[str]]
 
 
 def items(count: int, seed: int = 0) -> tuple[Item, ...]:
-    """So many, no question twice, all kinds about as often, in an order that says nothing. The first of more
-    items are not the same as fewer."""
+    """So many, no question twice, in an order that says nothing. All kinds come about as often, and fewer
+    items are the first of more."""
     assert 0 < count <= MOST, f"1 to {MOST} items: there are not more facts"
     chance = random.Random(f"items {seed}")
     kinds, found = sorted(_MAKERS), dict[str, Item]()
@@ -93,13 +93,11 @@ def items(count: int, seed: int = 0) -> tuple[Item, ...]:
         text, answer, wrong = _MAKERS[kind](chance)
         options = [answer, *wrong]
         chance.shuffle(options)
-        if text not in found:
+        if text not in found and len(found) < MOST:
             found[text] = Item(f"{len(found):03d}-{kind}", kind, text, tuple(options), answer)
-        if len(found) == count:
-            break
     shuffled = list(found.values())
     chance.shuffle(shuffled)
-    return tuple(shuffled)
+    return tuple(shuffled[:count])
 
 
 def _sum(chance: random.Random) -> Made:
