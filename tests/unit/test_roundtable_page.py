@@ -133,6 +133,15 @@ def test_no_quorum_says_how_many_votes_are_needed() -> None:
     assert "3 votes are needed." in shown.answer_note
 
 
+def test_a_summary_without_a_sentence_says_so() -> None:
+    bare = hostile()
+    assert bare.summary is not None
+    bare = replace(bare, summary=replace(bare.summary, sentences=(), by="code"))
+    assert "Nothing was said for any option." in render_roundtable_page(bare)
+    assert "Nothing was said for any option." in render_roundtable_markdown(bare)
+    assert "Nothing was said for any option." not in render_roundtable_page(tie())
+
+
 def test_the_failed_seat_has_a_card_with_why() -> None:
     chair = view(japanese()).chairs[4]
     assert (chair.status, chair.failed) == ("timeout", True)

@@ -229,6 +229,7 @@ def test_a_sentence_cites_what_there_is_or_is_dropped() -> None:
     told = written(
         sentences(
             ("Green can be checked.", [HOLDS, {**HOLDS, "claim": "c9"}]),
+            ("Green  can be checked.", [HOLDS]),
             ("Nobody said so.", []),
             ("It was said elsewhere.", [{**HOLDS, "seat": "Seat Z"}]),
             ("A majority holds it.", [HOLDS]),

@@ -69,7 +69,7 @@ def _sentences(said: Iterable[Said]) -> Iterator[str]:
 
 
 def _summary(shown: View) -> Iterator[str]:
-    yield from _sentences(shown.summary)
+    yield from _sentences(shown.summary) if shown.summary else (_m(shown.words("nothing_said")),)
     yield from ("", _m(shown.summary_note))
     if shown.summary_why.text:
         yield _m(shown.words("summary_why", why=shown.summary_why.text))

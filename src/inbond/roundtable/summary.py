@@ -65,7 +65,9 @@ def read(
     dropped: list[str] = []
     for item in items[:MOST_SENTENCES]:
         found = _sentence(item if isinstance(item, Mapping) else {}, seats, names)
-        if isinstance(found, Sentence):
+        if found in kept:
+            dropped.append("a sentence that was there already")
+        elif isinstance(found, Sentence):
             kept.append(found)
         else:
             dropped.append(found)
