@@ -133,6 +133,7 @@ def test_an_unknown_run_is_named_with_those_there_are(
     assert code == 2
     error = value["error"]
     assert isinstance(error, dict)
+    assert "a run, a session or a judging of the workspace" in error["expected"]
     assert "demo, other" in error["expected"]
     assert error["found"] == repr(name)
 
@@ -185,6 +186,66 @@ def test_all_sessions_by_age(workspace: Workspace) -> None:
     assert inbond(["erase", "--older-than", "0d", "--home", str(workspace.home), "--quiet"]) == 0
     assert found(workspace) == []
     assert inbond(["verify", "--home", str(workspace.home), "--quiet"]) == 0
+
+
+def test_a_session_goes_by_age_as_a_whole_when_the_last_of_it_is_old(workspace: Workspace) -> None:
+    folder = session_of(workspace, "talk")
+    (folder / ".page.html.a1b2").write_text(SECRET)
+    old = time.time() - 40 * 86_400
+    os.utime(folder / transcript.NAME, (old, old))
+    erase = ["erase", "--older-than", "30d", "--home", str(workspace.home), "--quiet"]
+    assert inbond(erase) == 0
+    assert len([*folder.iterdir()]) == 3, "its page is young"
+    for path in folder.iterdir():
+        os.utime(path, (old, old))
+    assert inbond(erase) == 0
+    assert not any(folder.iterdir()), "what a crash left half-written, too"
+
+
+def judging_of(workspace: Workspace, batch: str) -> Path:
+    folder = workspace.judgings / f"{batch}-a1b2c3"
+    for name in ("judgements.jsonl", "preferences.jsonl"):
+        write_bytes(folder / name, f"{SECRET} {batch}".encode())
+    write_bytes(folder / "result.json", b"{}")
+    reply = Reply("{}", "stop", 1, 2, "m", 0.1)
+    with Journal.open(workspace.journal) as journal:
+        for judge in ("ann", "kai"):
+            request = Request(judge, f"{SECRET} {batch}", Sampling())
+            journal.record(f"judging-{batch}-{judge}", [Outcome(request, reply, None, None, 1, 1, 2, 0.5)])
+    return folder
+
+
+def test_a_judging_by_its_name_with_the_replies_of_its_judges(
+    capsys: pytest.CaptureFixture[str], workspace: Workspace
+) -> None:
+    folder, other = judging_of(workspace, "9f9f"), judging_of(workspace, "9f9f0")
+    code, done = call(capsys, workspace, "erase", folder.name)
+    assert (code, done["journal_entries"]) == (0, 2)
+    assert [path.name for path in folder.iterdir()] == ["result.json"]
+    journal = b"".join(path.read_bytes() for path in workspace.home.glob("journal.db*"))
+    assert f'{SECRET} 9f9f"'.encode() not in journal
+    assert f"{SECRET} 9f9f0".encode() in journal
+    assert len([*other.iterdir()]) == 3
+    with Ledger.open(workspace, KeyStore.default()) as ledger:
+        assert {event.body["judging"] for event in ledger.events("text.erased")} == {folder.name}
+    assert call(capsys, workspace, "verify")[0] == 0
+
+
+def test_a_name_that_a_run_and_a_session_have_is_asked_about(
+    capsys: pytest.CaptureFixture[str], workspace: Workspace
+) -> None:
+    folder = session_of(workspace, "demo")
+    code, value = call(capsys, workspace, "erase", "demo")
+    assert code == 2
+    assert value["error"] == {
+        "expected": "a name that only one thing has",
+        "found": "'demo', which is runs/demo and sessions/demo",
+        "fix": "inbond erase runs/demo",
+    }
+    code, done = call(capsys, workspace, "erase", "sessions/demo")
+    assert (code, done["journal_entries"]) == (0, 0)
+    assert not any(folder.iterdir())
+    assert "runs/demo/data/records.jsonl" in found(workspace)
 
 
 def test_a_session_that_goes_on_is_left_alone(

@@ -194,6 +194,34 @@ def test_what_a_crash_left_before_the_first_event_is_no_session(say: Any, host: 
     assert other.read_bytes().startswith(b'{"at":')
 
 
+def test_an_erased_session_leaves_no_word_and_is_said_to_be_erased(
+    say: Any, host: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = tmp_path / "bond"
+    found = say(*asking(host, "--name", "s"), "--json").value
+    assert run(["erase", "s", "--home", str(home)]) == 0
+    capsys.readouterr()
+    words = [QUESTION, "はい", "いいえ", "理由", "確かめる", "this model is out of order", "http"]
+    left = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
+    assert left
+    for word in words:
+        escaped = json.dumps(word)[1:-1].encode()
+        assert [path.name for path, data in left.items() if word.encode() in data or escaped in data] == []
+    assert run(["verify", "--home", str(home), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["problems"] == []
+    for command in (("show", "s"), ("replay", "s"), ("show", str(home / "sessions" / "s"))):
+        told = say(*command)
+        assert told.code == 2
+        assert "its text was erased on purpose on 20" in told.err
+        assert (
+            f"(unanimous, 6 seated, 5 voted) and the digest of its transcript, {found['digest']}" in told.err
+        )
+    assert run(["check", "--teacher", "api:h/m", "--advice", "s", "--home", str(home)]) == 2
+    assert "its text was erased on purpose" in capsys.readouterr().err
+    told = say(*asking(host, "--name", "s"))
+    assert (told.code, "another that was held under this name" in told.err) == (2, True)
+
+
 def test_a_tie_is_no_answer(say: Any) -> None:
     models = {name: votes("a" if n % 2 else "b") for n, name in enumerate("pqrs")}
     with serving(models) as (host, _):

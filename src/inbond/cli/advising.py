@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, final
 
+from inbond.cli.roundtable_finding import find_session
 from inbond.errors import InputError, TamperedError
 from inbond.ledger.attest import KeyStore
 from inbond.ledger.ledger import Ledger
@@ -37,7 +38,6 @@ class Advice:
 def read_advice(name: str, workspace: Workspace) -> Advice:
     """The advice of a session by its name or its folder. Raises InputError for one that is not there, not
     closed or not in the ledger, and TamperedError for one that was changed."""
-    from inbond.cli.roundtable import find_session
     from inbond.roundtable.table import replay
     from inbond.roundtable.verdict import advice_body, advice_of
 

@@ -24,7 +24,7 @@ def erase(
         str | None,
         typer.Argument(
             metavar="NAME",
-            help="The run, or the roundtable's session, whose text goes. Without it: all.",
+            help="The run, the roundtable's session or the judging whose text goes. Without it: all.",
             show_default=False,
         ),
     ] = None,
@@ -39,22 +39,22 @@ def erase(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Erase prompts and answers from the journal and the record sets of runs, and what was said in sessions.
+    """Erase prompts and answers: of runs, of a roundtable's sessions and of judgings, from journal and files.
 
     Digests, lineage, token counts and costs stay, so inbond verify still passes. There is no way back:
-    an unfinished run asks its teacher again for what was erased.
+    an unfinished run asks its teacher again for what was erased. A session goes as a whole.
 
     Examples: inbond erase demo / inbond erase --older-than 30d / inbond erase demo --dry-run
     """
     if run is None and older_than is None:
         raise InputError(
-            expected="a run's or a session's name, or --older-than AGE",
+            expected="the name of a run, a session or a judging, or --older-than AGE",
             found="neither",
             fix="inbond erase demo, or inbond erase --older-than 30d; --older-than 0d is everything",
         )
     cutoff = None if older_than is None else time.time() - parse_age(older_than)
     workspace, output = open_workspace(home), Output(as_json, quiet)
-    planned = erasure.plan(workspace, run=run, older_than=cutoff)
+    planned = erasure.plan(workspace, name=run, older_than=cutoff)
     entries = planned.entries
     if not dry_run and (planned.files or planned.entries):
         with contextlib.ExitStack() as held:

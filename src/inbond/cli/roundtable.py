@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, check_place, open_workspace
+from inbond.cli.roundtable_finding import find_session
 from inbond.cli.roundtable_judge import judge
 from inbond.errors import InputError
 from inbond.workspace import Workspace, write_bytes
@@ -157,23 +158,6 @@ def replay(
 
 
 app.command()(judge)
-
-
-def find_session(name: str, workspace: Workspace) -> Path:
-    """The place of a transcript: a file, a folder, or a session of the workspace by its name. Raises
-    InputError."""
-    place = Path(name)
-    if place.exists():
-        return place
-    inside = workspace.session(name)
-    if "/" not in name and inside.is_dir():
-        return inside
-    kept = sorted(each.name for each in workspace.sessions.glob("*") if each.is_dir())
-    raise InputError(
-        expected="a session of this workspace, its folder, or a transcript",
-        found=f"{name!r}, which is none",
-        fix=f"sessions here: {', '.join(kept[-8:])}" if kept else "inbond roundtable ask holds one",
-    )
 
 
 def _write(session: Session, page: Path | None, markdown: Path | None) -> None:

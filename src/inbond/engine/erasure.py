@@ -1,16 +1,18 @@
-"""Erases the text of runs, from the journal and from the record sets that were made of it, and that of a
-roundtable's sessions and judgings.
+"""Erases the text of runs, of a roundtable's sessions and of judgings: from the journal, and from the files
+that were made of it.
 
 Digests, lineage, token counts and costs stay, so that the ledger still verifies. The ledger is told
 before a file goes: a kill in between leaves a file that is to be erased, never a loss unexplained.
+
+A session goes as a whole: its transcript is chained line to line, and a part of it would prove nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from inbond.engine.journal import Journal
 from inbond.errors import InputError
@@ -22,8 +24,12 @@ TOKENS = "remote-tokens.json"
 """The teacher's answers as tokens, beside targets that a served teacher's host gave."""
 TEXT_FILES = (TEXT, "samples.json", "report.html", TOKENS)
 """Files of a run that hold text of prompts or answers; the report is made again without samples."""
-SESSION_FILES = ("transcript.jsonl", "page.html", "result.json")
-JUDGING_FILES = ("judgements.jsonl", "preferences.jsonl")
+JUDGING: Final = "judging-"
+"""How the journal names what a batch's judges were asked: this, the batch's id, a dash, the judge's name."""
+Kind = Literal["runs", "sessions", "judgings"]
+_ONE: Final[Mapping[Kind, str]] = {"runs": "run", "sessions": "session", "judgings": "judging"}
+_FIGURES: Final = "result.json"
+"""The one file of a judging that holds no text."""
 
 
 class Records(Protocol):
@@ -34,38 +40,27 @@ class Records(Protocol):
 
 @dataclass(frozen=True)
 class Erasure:
-    """What is to go. ``files`` are relative to the workspace; ``entries`` counts journal entries. ``run`` is
-    the name that was given, of a run or a session; None: all."""
+    """What is to go. ``files`` are relative to the workspace; ``entries`` counts journal entries, those of
+    the names in ``journal`` (None: of all)."""
 
-    run: str | None
     older_than: float | None
     files: tuple[Path, ...]
     entries: int
+    journal: tuple[str, ...] | None
 
 
-def plan(workspace: Workspace, *, run: str | None, older_than: float | None) -> Erasure:
-    """Looks, and changes nothing. ``run`` may be a session's name, unless a run has it. ``older_than`` is in
-    seconds since 1970: journal entries by their time, files by that of their last change. Raises InputError
-    for a name that nothing has."""
-    runs: Sequence[str] = []
-    entries = 0
-    if workspace.journal.exists():
-        with Journal.open(workspace.journal) as journal:
-            runs = journal.runs()
-            entries = journal.erasable(run=run, older_than=older_than)
-    known = {*runs, *_folders(workspace.runs)}
-    sessions = {*_folders(workspace.sessions)} - known
-    if run is None:
-        named = [*_below(workspace.runs, TEXT_FILES), *_below(workspace.sessions, SESSION_FILES)]
-        named += _below(workspace.judgings, JUDGING_FILES)
-    elif run in sessions:
-        named = _below(workspace.session(run), SESSION_FILES)
-    else:
-        _check_known(run, known, sessions, workspace)
-        named = _below(workspace.run(run), TEXT_FILES)
-    found = (path for path in named if path.is_file() and not path.is_symlink())
-    files = [path for path in found if older_than is None or path.stat().st_mtime < older_than]
-    return Erasure(run, older_than, tuple(path.relative_to(workspace.home) for path in files), entries)
+def plan(workspace: Workspace, *, name: str | None, older_than: float | None) -> Erasure:
+    """Looks, and changes nothing. ``name`` is that of a run, a session or a judging, or ``runs/NAME`` and so
+    on where it is more than one of them; None: everything. ``older_than`` is in seconds since 1970: journal
+    entries by their time, a run's files by that of their last change, those of a session or a judging by that
+    of the last of them. Raises InputError for a name that nothing has."""
+    asked = _asked(workspace)
+    wanted = None if name is None else _named(workspace, name, asked)
+    of = _folders(workspace) if wanted is None else [wanted]
+    journal = None if wanted is None else _journal_names(*wanted, asked)
+    files = (path for kind, each in of for path in _files(workspace, kind, each, older_than))
+    relative = tuple(path.relative_to(workspace.home) for path in files)
+    return Erasure(older_than, relative, _entries(workspace, journal, older_than), journal)
 
 
 def erase(workspace: Workspace, planned: Erasure, ledger: Records) -> int:
@@ -76,7 +71,8 @@ def erase(workspace: Workspace, planned: Erasure, ledger: Records) -> int:
     """
     for relative in planned.files:
         path = workspace.home / relative
-        body = {_kind_of(relative): relative.parts[1], **_place_of(relative)}
+        kind, name = whose(relative)
+        body = {_ONE[kind]: name, "folder": relative.parent.as_posix(), "files": [relative.name]}
         ledger.record(TEXT_ERASED, body)
         with writing(path):
             path.unlink(missing_ok=True)
@@ -84,33 +80,78 @@ def erase(workspace: Workspace, planned: Erasure, ledger: Records) -> int:
     if not workspace.journal.exists():
         return 0
     with Journal.open(workspace.journal) as journal:
-        return journal.erase(run=planned.run, older_than=planned.older_than)
+        runs: Iterable[str | None] = (None,) if planned.journal is None else planned.journal
+        return sum(journal.erase(run=run, older_than=planned.older_than) for run in runs)
 
 
-def _folders(folder: Path) -> list[str]:
-    return [path.name for path in folder.glob("*") if path.is_dir()]
+def whose(relative: Path) -> tuple[Kind, str]:
+    """What a planned file belongs to: the kind, and the name of the run, session or judging."""
+    kind = next(kind for kind in _ONE if kind == relative.parts[0])
+    return kind, relative.parts[1]
 
 
-def _below(folder: Path, names: Sequence[str]) -> list[Path]:
-    return sorted(path for name in names for path in folder.rglob(name))
+def _asked(workspace: Workspace) -> tuple[str, ...]:
+    """The names under which the journal keeps what was asked."""
+    if not workspace.journal.exists():
+        return ()
+    with Journal.open(workspace.journal) as journal:
+        return tuple(journal.runs())
 
 
-def _check_known(name: str, runs: set[str], sessions: set[str], workspace: Workspace) -> None:
-    if name in runs:
-        return
-    known = sorted(runs | sessions)
+def _folders(workspace: Workspace) -> list[tuple[Kind, str]]:
+    return [
+        (kind, path.name)
+        for kind in _ONE
+        for path in sorted((workspace.home / kind).glob("*"))
+        if path.is_dir() and not path.is_symlink()
+    ]
+
+
+def _named(workspace: Workspace, name: str, asked: Iterable[str]) -> tuple[Kind, str]:
+    """The one run, session or judging of this name."""
+    runs: list[tuple[Kind, str]] = [("runs", each) for each in asked]
+    known = list(dict.fromkeys([*runs, *_folders(workspace)]))
+    found = [(kind, each) for kind, each in known if name in (each, f"{kind}/{each}")]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise InputError(
+            expected="a name that only one thing has",
+            found=f"{name!r}, which is " + " and ".join(f"{kind}/{each}" for kind, each in found),
+            fix=f"inbond erase {found[0][0]}/{name}",
+        )
+    names = sorted({each for _, each in known})
     raise InputError(
-        expected=f"a run or a session of the workspace {workspace.home}"
-        + (f": {', '.join(known)}" if known else ", which has none"),
+        expected=f"a run, a session or a judging of the workspace {workspace.home}"
+        + (f": {', '.join(names)}" if names else ", which has none"),
         found=repr(name),
-        fix="name one of them, or another workspace with --home" if known else "use --home FOLDER",
+        fix="name one of them, or another workspace with --home" if names else "use --home FOLDER",
     )
 
 
-def _kind_of(relative: Path) -> str:
-    """What ``runs/NAME/...`` is one of: a run, a session, a judging."""
-    return relative.parts[0].removesuffix("s")
+def _journal_names(kind: Kind, name: str, asked: Iterable[str]) -> tuple[str, ...]:
+    """A judging's requests hold its batch's pairs, whoever judged: those of all its judges go."""
+    if kind == "runs":
+        return (name,)
+    batch = name.rpartition("-")[0]
+    return tuple(each for each in asked if kind == "judgings" and each.startswith(f"{JUDGING}{batch}-"))
 
 
-def _place_of(relative: Path) -> dict[str, Any]:
-    return {"folder": relative.parent.as_posix(), "files": [relative.name]}
+def _files(workspace: Workspace, kind: Kind, name: str, older_than: float | None) -> list[Path]:
+    folder = workspace.home / kind / name
+    if kind == "runs":
+        named = sorted(path for each in TEXT_FILES for path in folder.rglob(each))
+        found = [path for path in named if path.is_file() and not path.is_symlink()]
+        return [path for path in found if older_than is None or path.stat().st_mtime < older_than]
+    held = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
+    texts = [path for path in held if kind == "sessions" or path.name != _FIGURES]
+    last = max((path.stat().st_mtime for path in texts), default=0.0)
+    return texts if older_than is None or last < older_than else []
+
+
+def _entries(workspace: Workspace, journal: tuple[str, ...] | None, older_than: float | None) -> int:
+    if not workspace.journal.exists():
+        return 0
+    with Journal.open(workspace.journal) as kept:
+        runs: Iterable[str | None] = (None,) if journal is None else journal
+        return sum(kept.erasable(run=run, older_than=older_than) for run in runs)

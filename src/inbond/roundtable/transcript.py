@@ -85,19 +85,6 @@ def create(path: Path) -> Iterator[Transcript]:
 
 
 @contextlib.contextmanager
-def undisturbed(path: Path) -> Iterator[None]:
-    """Holds a transcript that nobody is to write to, if it is there. Raises InputError when another process
-    is at work on it."""
-    if not path.exists():
-        yield
-        return
-    with writing(path):
-        handle = os.open(path, os.O_RDWR)
-    with _held(path, handle):
-        yield
-
-
-@contextlib.contextmanager
 def reopen(path: Path) -> Iterator[Transcript]:
     """A transcript to go on with; a last line that was cut is taken off. Raises as ``read`` does, and
     InputError when another process writes to it."""

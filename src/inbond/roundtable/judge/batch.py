@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Final, final
 
 from inbond.digest import Digest, of_value
+from inbond.engine.erasure import JUDGING
 from inbond.roundtable.judge.canaries import Canary, plant
 from inbond.roundtable.judge.constitution import Constitution
 from inbond.roundtable.judge.families import families_of, writers
@@ -87,4 +88,4 @@ def own_family(judge: Judge, pair: Pair) -> frozenset[str]:
 
 def run_of(batch: Batch, judge: Judge) -> str:
     """The name under which the journal keeps what this judge was asked and what it cost."""
-    return f"judging-{batch.id}-{judge.name}"
+    return f"{JUDGING}{batch.id}-{judge.name}"
