@@ -110,8 +110,8 @@ def _without(value: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {key: each for key, each in value.items() if key != name}
 
 
-def _dollars(usd: float) -> str:
-    return f"{usd:.6f}" if usd else "no price"
+def _dollars(usd: float | None) -> str:
+    return "no price" if usd is None else f"{usd:.6f}"
 
 
 def _number(value: float | None) -> str:

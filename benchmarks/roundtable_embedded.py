@@ -91,6 +91,7 @@ class Measured:
                 }
                 for seat in self.sitters
             ],
+            "best": list(self.best),
             "draws": dict(self.draws),
             "seconds": self.seconds,
             "statuses": dict(self.statuses),

@@ -176,7 +176,7 @@ class Way:
             "decided": sum(self.decided) / items,
             "tokens_an_item": self.spent.tokens / items,
             "completion_tokens_an_item": self.spent.completion / items,
-            "usd_an_item": self.spent.usd / items,
+            "usd_an_item": self.spent.usd / items or None,  # no price is known, rather than none to pay
         }
 
 
