@@ -31,6 +31,7 @@ from inbond.teachers.scripted import Scripted
 COMPETENCE: Final = (0.55, 0.7, 0.9)
 CORRELATION: Final = (0.0, 0.3, 0.6)
 CONFORMITY: Final = (0.0, 0.4, 0.85)
+MERIT: Final = 0.3
 ITEMS: Final = 120
 PRICE: Final = Price(0.5, 1.5)
 """US dollars a million tokens: invented, as the world is."""
@@ -68,9 +69,13 @@ class Cell:
 
 
 def worlds(*, small: bool, seed: int) -> tuple[World, ...]:
-    """The grid; a small one has its corners."""
+    """The grid, in which talk is noise, and worlds in which what is right persuades more; a small one has the
+    corners, and one of the others."""
     axes = [axis[:: len(axis) - 1] if small else axis for axis in (COMPETENCE, CORRELATION, CONFORMITY)]
-    return tuple(World(a, b, c, seed=seed) for a, b, c in itertools.product(*axes))
+    noise = [World(a, b, c, seed=seed) for a, b, c in itertools.product(*axes)]
+    ends = itertools.product(COMPETENCE, CONFORMITY[:: len(CONFORMITY) - 1])
+    merit = [World(a, CORRELATION[1], c, merit=MERIT, seed=seed) for a, c in ends]
+    return (*noise, *(merit[:1] if small else merit))
 
 
 def grid(items: int, *, small: bool = False, seed: int = 0) -> list[Cell]:
@@ -85,7 +90,8 @@ def grid(items: int, *, small: bool = False, seed: int = 0) -> list[Cell]:
 
 
 def name_of(world: World) -> str:
-    return f"competence {world.competence}, correlation {world.correlation}, conformity {world.conformity}"
+    said = f"competence {world.competence}, correlation {world.correlation}, conformity {world.conformity}"
+    return said + (f", merit {world.merit}" if world.merit else "")
 
 
 async def measured(world: World, items: int, folder: Path) -> Cell:
@@ -192,9 +198,9 @@ def _far(world: World, found: dict[str, Any]) -> list[str]:
 def lines(cells: Sequence[Cell]) -> list[str]:
     """A table of cells, and whether the code agrees with the truth."""
     said = [
-        "| competence | correlation | conformity | single | consistency (draws) | first vote (arithmetic) "
-        "| second | harm, seats | outcomes | effective votes, first, last | bandwagon |",
-        "|--|--|--|--|--|--|--|--|--|--|--|",
+        "| competence | correlation | conformity | merit | single | consistency (draws) "
+        "| first vote (arithmetic) | second | harm, seats | outcomes | effective votes, first, last | bandwagon |",
+        "|--|--|--|--|--|--|--|--|--|--|--|--|",
         *map(_row, cells),
         "",
     ]
@@ -213,7 +219,7 @@ def _row(cell: Cell) -> str:
     world, found, ways = cell.world, cell.found, cell.found["ways"]
     worth = [found["effective_votes"][when]["votes"] for when in ("first", "last")]
     return (
-        f"| {world.competence} | {world.correlation} | {world.conformity} "
+        f"| {world.competence} | {world.correlation} | {world.conformity} | {world.merit} "
         f"| {ways['best single']['accuracy']:.2f} | {ways['self-consistency']['accuracy']:.2f} "
         f"({'/'.join(map(str, cell.draws))}) | {ways['first vote']['accuracy']:.2f} "
         f"({right_by_arithmetic(world):.2f}) | {ways['second vote']['accuracy']:.2f} "
@@ -226,9 +232,10 @@ def _row(cell: Cell) -> str:
 def _means(cells: Sequence[Cell]) -> list[str]:
     """Mean accuracy over all worlds that have one chance in common."""
     said = [f"| worlds with | {' | '.join(figures.NAMES)} |", f"|--|{'--|' * len(figures.NAMES)}"]
-    for axis in ("competence", "correlation", "conformity"):
-        for value in dict.fromkeys(getattr(cell.world, axis) for cell in cells):
-            some = [cell.found["ways"] for cell in cells if getattr(cell.world, axis) == value]
+    for axis in ("competence", "correlation", "conformity", "merit"):
+        counted = [cell for cell in cells if axis == "merit" or not cell.world.merit]
+        for value in dict.fromkeys(getattr(cell.world, axis) for cell in counted):
+            some = [cell.found["ways"] for cell in counted if getattr(cell.world, axis) == value]
             means = (statistics.fmean(ways[name]["accuracy"] for ways in some) for name in figures.NAMES)
             said.append(f"| {axis} {value} | {' | '.join(f'{mean:.3f}' for mean in means)} |")
     return said
@@ -240,16 +247,34 @@ def rate(value: float | None) -> str:
 
 
 def _over_all(cells: Sequence[Cell]) -> list[str]:
-    """Who won in how many worlds, beyond chance."""
-    contests = [contest for cell in cells for contest in cell.found["contests"]]
-    pairs = dict.fromkeys((each["one"], each["other"]) for each in contests)
+    """Who won in how many worlds, beyond chance. Worlds that differ in their second round alone are one where
+    only the first is compared."""
+    pairs = dict.fromkeys((each["one"], each["other"]) for each in cells[0].found["contests"])
     said = []
-    for one, other in pairs:
-        found = [each for each in contests if (each["one"], each["other"]) == (one, other)]
-        verdicts = Counter(each["verdict"] for each in found)
-        mean = 100 * sum(each["difference"] for each in found) / len(found)
-        said.append(
-            f"{one} against {other}: won in {verdicts['won']}, lost in {verdicts['lost']}, cannot be told "
-            f"apart in {verdicts['cannot be told apart']} of {len(found)} worlds; mean {mean:+.1f} points"
-        )
+    for pair in pairs:
+        some = cells if "second vote" in pair else _first_rounds(cells)
+        for merit, words in ((False, "talk is noise"), (True, "what is right persuades more")):
+            found = [_contest(cell, pair) for cell in some if bool(cell.world.merit) == merit]
+            if found:
+                said.append(f"{pair[0]} against {pair[1]}, {words}: {_counted(found)}")
     return said
+
+
+def _first_rounds(cells: Sequence[Cell]) -> list[Cell]:
+    """One cell of those whose first rounds are the same."""
+    distinct = {(cell.world.competence, cell.world.correlation): cell for cell in reversed(cells)}
+    return [cell for cell in cells if any(cell is one for one in distinct.values())]
+
+
+def _contest(cell: Cell, pair: tuple[str, str]) -> dict[str, Any]:
+    contests: list[dict[str, Any]] = cell.found["contests"]
+    return next(each for each in contests if (each["one"], each["other"]) == pair)
+
+
+def _counted(found: Sequence[dict[str, Any]]) -> str:
+    verdicts = Counter(each["verdict"] for each in found)
+    mean = 100 * sum(each["difference"] for each in found) / len(found)
+    return (
+        f"won in {verdicts['won']}, lost in {verdicts['lost']}, cannot be told apart in "
+        f"{verdicts['cannot be told apart']} of {len(found)} worlds; mean {mean:+.1f} points"
+    )

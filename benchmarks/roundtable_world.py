@@ -8,7 +8,8 @@ right with chance ``competence``. So a panel's votes are better than as many dra
 
 In the second round a seat that sees a larger side than its own goes there with chance ``conformity`` and says
 nothing for it, or, one time in three, quotes words that nobody said. Else it adopts, with chance ``moved``, a
-claim of somebody who voted otherwise, right or wrong, and quotes it. A seat may fail in any round.
+claim of somebody who voted otherwise, right or wrong, and quotes it; ``merit`` is how much likelier that is
+where the claim is right, so that without it talk is noise. A seat may fail in any round.
 
 ``outcome`` says what such a session must come to, from the world alone; ``Voter`` answers for a seat from
 nothing but the request that it is sent. That the two agree is what is checked. Pure, seeded.
@@ -46,6 +47,7 @@ class World:
     seats: int = 5
     own: float = 0.7
     moved: float = 0.1
+    merit: float = 0.0
     failing: float = 0.04
     seed: int = 0
 
@@ -91,7 +93,7 @@ class World:
         against = [place for place, vote in enumerate(seen) if vote == other(own)]
         if votes[other(own)] > votes[own] and follows < self.conformity:
             return Move(other(own), forged=against[0] if forges < _FORGED else None)
-        if against and adopts < self.moved:
+        if against and adopts < self.moved + self.merit * (other(own) == self.truth(item)):
             return Move(other(own), by=against[int(which * len(against))])
         return Move(own)
 

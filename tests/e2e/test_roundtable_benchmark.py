@@ -32,9 +32,11 @@ def test_worlds_whose_truth_is_known(tmp_path: Path) -> None:
     said = run("--part", "world", "--world-items", 6, "--out", out).stdout
     found: dict[str, Any] = json.loads(out.read_text())["world"]
     assert found["problems"] == []
-    assert len(found["cells"]) == 8
-    assert "check passed: 48 sessions" in said
-    assert "second vote against first vote: won in" in said
+    assert len(found["cells"]) == 9
+    assert "check passed: 54 sessions" in said
+    assert "first vote against best single, talk is noise: won in" in said
+    assert "of 4 worlds" in said, "worlds that differ in their second round alone have one first"
+    assert "second vote against first vote, what is right persuades more: won in" in said
     for cell in found["cells"]:
         assert set(cell["ways"]) == {"best single", "self-consistency", "first vote", "second vote"}
         panel, draws = cell["ways"]["second vote"], cell["ways"]["self-consistency"]

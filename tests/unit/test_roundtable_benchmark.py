@@ -219,7 +219,7 @@ def held(parts: Any, world: Any, item: int, folder: Path) -> Any:
 
 
 def test_a_session_comes_to_what_the_world_says(parts: Any, tmp_path: Path) -> None:
-    world = parts.world.World(0.6, 0.2, 0.6, moved=0.5, failing=0.1)
+    world = parts.world.World(0.6, 0.2, 0.6, moved=0.4, merit=0.3, failing=0.1)
     sessions = {item: held(parts, world, item, tmp_path / str(item)) for item in range(25)}
     for item, session in sessions.items():
         assert parts.grid.differences(parts.world.outcome(world, item), session) == []
