@@ -15,9 +15,8 @@ from inbond.errors import TamperedError
 from inbond.roundtable import summary
 from inbond.roundtable.due import Ask, due
 from inbond.roundtable.events import Event, make
-from inbond.roundtable.forms import ABSTAIN
 from inbond.roundtable.protocol import fold, session
-from inbond.roundtable.question import Question
+from inbond.roundtable.question import ABSTAIN, Question
 from inbond.roundtable.session import Session
 from tests import roundtable_scripted as scripted
 from tests import roundtable_simulated as simulated
@@ -151,6 +150,16 @@ def test_a_seat_that_fails_in_round_two_has_no_vote_and_its_first_is_shown() -> 
     assert found.result.outcome == "no-quorum"
     assert found.result.tally[VOTES[0]] == 0
     assert found.result.round1[VOTES[0]] == 1
+
+
+def test_whoever_fails_after_its_vote_is_still_heard_in_dissent() -> None:
+    plan = {"ada": [VOTES[0], "timeout", "timeout", "timeout"]} | {name: [VOTES[1]] for name in "bcde"}
+    _, found = played(plan, [*plan])
+    assert found.result is not None
+    assert (found.result.outcome, found.seat("ada").lost) == ("unanimous", VOTES[0])
+    assert found.result.sentence.endswith("1 that voted “Red” first failed in the second round.")
+    assert found.summary is not None
+    assert [(c.seat, c.round) for each in found.summary.dissent for c in each.cites] == [("ada", 1)]
 
 
 def test_all_seats_failing_is_an_honest_end() -> None:

@@ -10,7 +10,8 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Final
 
-from inbond.roundtable.question import Question, same
+from inbond.roundtable.likeness import same
+from inbond.roundtable.question import Question
 from inbond.roundtable.session import Seat
 
 MASK: Final = "[...]"

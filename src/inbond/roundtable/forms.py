@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any, Final, final
 
 from inbond.roundtable.ballots import MOST_CLAIMS, Ballot, Claim, Influence
-from inbond.roundtable.question import Option, Question, same
+from inbond.roundtable.likeness import same
+from inbond.roundtable.question import ABSTAIN, Option, Question
 
-ABSTAIN: Final = "abstain"
 EFFECTS: Final = ("adopted", "rebutted", "unmoved")
 MOST_REASONING: Final = 8_000
 MOST_WORDS: Final = 1_000
@@ -135,19 +135,27 @@ def _votes(question: Question, order: Sequence[Option]) -> list[str]:
 
 
 def _vote(value: Any, question: Question) -> tuple[str | None, str | None]:
-    """The option's id, None for an abstention; and what is wrong. A label, which names one option only, is
-    as good as an id; nothing else is."""
+    """The option's id, None for an abstention; and what is wrong. A label is as good as an id where it names
+    one thing only; what names two is no vote."""
     known = ", ".join(_votes(question, question.options))
     if not isinstance(value, str):
         return None, f'the field "vote" is missing or no text; it is one of: {known}'
-    said = same(value)
-    if said == ABSTAIN and question.allow_abstain:
-        return None, None
-    for names in ("{id}", "{label}", "{id}: {label}"):
-        for option in question.options:
-            if said == same(names.format(id=option.id, label=option.label)):
-                return option.id, None
+    named = _named(same(value), question)
+    if len(named) == 1:
+        return named[0], None
+    if named:
+        return None, f"the vote {value[:60]!r} may mean more than one option; it is one of: {known}"
     return None, f"the vote {value[:60]!r} is none of: {known}"
+
+
+def _named(said: str, question: Question) -> list[str | None]:
+    """Everything that a vote may mean: options' ids, None for an abstention."""
+    found: list[str | None] = [None] if said == ABSTAIN and question.allow_abstain else []
+    for option in question.options:
+        ways = (option.id, option.label, f"{option.id}: {option.label}")
+        if said in map(same, ways):
+            found.append(option.id)
+    return found
 
 
 def _words(value: Any, most: int = MOST_WORDS) -> str:

@@ -13,8 +13,8 @@ from dataclasses import replace
 from typing import Final
 
 from inbond.errors import InputError
+from inbond.roundtable.likeness import same
 from inbond.roundtable.personas import personas
-from inbond.roundtable.question import same
 from inbond.roundtable.session import Seat
 from inbond.types import parse_model_name
 

@@ -18,9 +18,8 @@ from typing import Any, Final, final
 from inbond.digest import of_value
 from inbond.roundtable.anonymity import masked
 from inbond.roundtable.ballots import Ballot
-from inbond.roundtable.forms import ABSTAIN
 from inbond.roundtable.ladder import Rung
-from inbond.roundtable.question import Option, Question
+from inbond.roundtable.question import ABSTAIN, Option, Question
 from inbond.types import Message
 
 MOST_SHOWN: Final = 1_200

@@ -13,10 +13,13 @@ from typing import Any, Final, final
 
 from inbond.digest import of_value, to_raw
 from inbond.errors import InputError
+from inbond.roundtable.likeness import is_unseen, look, same
 
 MOST_OPTIONS: Final = 20
 MOST_LABEL: Final = 200
 MOST_TEXT: Final = 20_000
+ABSTAIN: Final = "abstain"
+"""What a vote says that is for none of the options."""
 _LETTERS: Final = "BCDFGHJKLMNPQRSTVWXZ"
 _DIGITS: Final = "23456789"
 
@@ -54,6 +57,8 @@ class Question:
             )
         labels = [label.strip() for label in labels]
         _check_labels(labels)
+        if allow_abstain:
+            _check_abstain(labels)
         return cls(text, language, _with_ids(text, labels), allow_abstain)
 
     def option(self, id_: str) -> Option:
@@ -89,33 +94,56 @@ def _check_labels(labels: Sequence[str]) -> None:
     if len(labels) > MOST_OPTIONS:
         raise InputError(expected=f"at most {MOST_OPTIONS} options", found=str(len(labels)), fix="drop some")
     for label in labels:
-        if not 0 < len(label) <= MOST_LABEL or any(unicodedata.category(each) == "Cc" for each in label):
+        if not 0 < len(label) <= MOST_LABEL or not same(label) or any(map(_is_hidden, label)):
             raise InputError(
-                expected=f"an option of 1 to {MOST_LABEL} characters on one line",
-                found=repr(label[:60]),
-                fix="shorten it; the question is the place for explanations",
+                expected=f"an option of 1 to {MOST_LABEL} characters on one line, all of which are seen",
+                found=ascii(label[:60]) if any(map(_is_hidden, label)) else repr(label[:60]),
+                fix="shorten it, or type it anew; the question is the place for explanations",
             )
-    seen: dict[str, str] = {}
+    shown: dict[str, str] = {}
     for label in labels:
-        other = seen.get(same(label))
+        other = shown.get(look(label))
         if other is not None:
-            raise InputError(
-                expected="options that differ", found=f"{other!r} and {label!r}, which read the same", fix=fix
-            )
-        seen[same(label)] = label
+            found = f"{other!r} and {label!r}, which read the same"
+            raise InputError(expected="options that differ", found=found, fix=fix)
+        shown[look(label)] = label
 
 
-def same(text: str) -> str:
-    """What two texts that read the same come to: width, case and white space do not count."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+def _check_abstain(labels: Sequence[str]) -> None:
+    taken = next((label for label in labels if look(label) == ABSTAIN), None)
+    if taken is not None:
+        raise InputError(
+            expected=f"no option called {ABSTAIN!r}, which is what a seat says that votes for none",
+            found=repr(taken),
+            fix="drop it, since every seat may abstain; or put it in other words",
+        )
+
+
+_JOINERS: Final = "\u200c\u200d"
+"""Not seen, but spelling in Persian, in Indian scripts and in pictures of several persons."""
+
+
+def _is_hidden(letter: str) -> bool:
+    """Whether it breaks the line, turns it around or is not seen at all."""
+    if letter in _JOINERS or 0xFE00 <= ord(letter) <= 0xFE0F:
+        return False
+    return unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") or is_unseen(letter)
 
 
 def _with_ids(text: str, labels: Sequence[str]) -> tuple[Option, ...]:
     """A consonant and a digit for each, distinct, no letter twice, so that none can be taken for a word, an
-    initial or a rank."""
+    initial or a rank; and none is what any label says, so that a vote names one option only."""
     raw = to_raw(of_value([text, *sorted(labels)]))
     letters = sorted(_LETTERS, key=lambda letter: to_raw(of_value([raw.hex(), letter])))
+    taken = {look(label) for label in labels}
     return tuple(
-        Option(f"{letter}{_DIGITS[raw[i] % len(_DIGITS)]}", label)
+        Option(_free(letter, raw[i] % len(_DIGITS), taken), label)
         for i, (letter, label) in enumerate(zip(letters, labels, strict=False))
     )
+
+
+def _free(letter: str, start: int, taken: set[str]) -> str:
+    """The first id of this letter that is no label: more of them than there can be labels."""
+    digits = _DIGITS[start:] + _DIGITS[:start]
+    every = [letter + digit for digit in digits] + [letter + one + two for one in digits for two in digits]
+    return next(id_ for id_ in every if look(id_) not in taken)
