@@ -24,7 +24,17 @@ from inbond.report.roundtable_viewing import view
 from inbond.report.roundtable_words import LANGUAGES, table, words_for
 from inbond.roundtable.question import Question
 from inbond.roundtable.session import Session
-from tests.roundtable_sessions import HOSTILE, SESSIONS, at_once, hostile, japanese, long, tie, unfinished
+from tests.roundtable_sessions import (
+    HOSTILE,
+    SESSIONS,
+    at_once,
+    hostile,
+    japanese,
+    long,
+    lost,
+    tie,
+    unfinished,
+)
 from tests.unit.test_report_page import check
 
 ALL = pytest.mark.parametrize("name", SESSIONS)
@@ -171,6 +181,22 @@ def test_the_lanes_say_in_words_what_they_draw() -> None:
     )
     assert page.count('class="way ') == 6
     assert len(re.findall(r'class="way [^"]*moved', page)) == 2
+
+
+def test_a_seat_that_failed_after_its_vote_has_not_changed_it() -> None:
+    shown = view(lost())
+    assert [(lane.changed, lane.lost) for lane in shown.lanes].count((True, False)) == 1
+    assert (shown.lanes[1].changed, shown.lanes[1].lost) == (False, True)
+    assert shown.lanes_said == "6席中1席が、初回と最終とで票を変えた。"
+    told = "初回に「はい」へ投じた席のうち1席は第2回で失敗し、その票は数えていない。"
+    assert shown.lost == told
+    page = render_roundtable_page(lost())
+    assert page.index(told) < page.index('id="summary"'), "beside the outcome"
+    assert f"投票した席に反対意見はない。 {told}" in page
+    assert '<bdi>SmolLM2 135M</bdi></a><span class="word">その後失敗</span>' in page
+    assert told in render_roundtable_markdown(lost())
+    assert "SmolLM2 135M: はい → 票なし" in page, "the picture's words"
+    assert view(japanese()).lost == ""
 
 
 def test_a_writer_whose_model_has_a_seat_is_said_to_have_one() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from inbond.roundtable.ballots import Ballot, Claim
 from inbond.roundtable.question import Question
 from inbond.roundtable.session import Result, Seat, Status, Turn
-from inbond.roundtable.tally import STATUSES, WINS, count, outcome_of, quorum
+from inbond.roundtable.tally import STATUSES, count, lost, outcome_of, quorum
 
 QUESTION = Question.make("Which?", ["A", "B", "C"], "en")
 IDS = tuple(option.id for option in QUESTION.options)
@@ -87,6 +88,20 @@ def test_a_quorum_is_two_thirds_and_three_at_least(seated: int, needed: int) -> 
     assert quorum(seated) == needed
 
 
+def test_a_vote_lost_in_the_second_round_is_told_beside_the_count() -> None:
+    seats = [Seat(f"s{n}", "u", turns=(turn("A"), turn("A", 2))) for n in range(4)]
+    seats += [Seat("t", "u", turns=(turn("B"), turn("error", 2))), Seat("x", "u", turns=(turn("timeout"),))]
+    found = count(QUESTION, seats)
+    assert found.outcome == "unanimous"
+    assert found.sentence == (
+        "Unanimous: “A” with 4 of 4 votes and of 6 seats; 6 seated, 4 voted; 1 timed out; 1 failed. "
+        "1 that voted “B” first failed in the second round."
+    )
+    away = replace(seats[4], turns=(turn("B"), turn("abstained", 2)))
+    assert away.lost is None, "it said so itself"
+    assert lost(QUESTION, [*seats[:4], away]) == {}
+
+
 def test_two_that_agree_are_no_quorum() -> None:
     assert counted("A", "A").outcome == "no-quorum"
 
@@ -126,7 +141,7 @@ def test_an_outcome_is_what_its_name_says_and_no_order_changes_it(said: list[str
         else "plurality"
     )
     assert found.outcome == expected
-    assert (found.winner is not None) == (found.outcome in WINS)
+    assert (found.winner is not None) == (found.outcome not in ("tie", "no-quorum"))
     if found.winner is not None:
         assert QUESTION.option(found.winner).label == leaders[0]
     if 2 * top <= len(said) and expected != "unanimous":

@@ -25,10 +25,12 @@ def colour(choice: Choice) -> str:
 
 
 def draw_ways(lanes: Sequence[Lane], title: str) -> Markup:
-    """A curve for each seat; the seats that changed are drawn last, thick and with a head."""
+    """A curve for each seat; the seats that changed are drawn last, and thick."""
     rows = max(max(lane.first_place, lane.second_place) for lane in lanes) + 1
     told = "; ".join(
-        f"{lane.name}: {lane.first.label.text} → {lane.second.label.text}" for lane in lanes if lane.changed
+        f"{lane.name}: {lane.first.label.text} → {lane.second.label.text}"
+        for lane in lanes
+        if lane.changed or lane.lost
     )
     drawn = Markup("").join(_way(lane) for lane in sorted(lanes, key=lambda lane: lane.changed))
     return Markup(

@@ -51,6 +51,8 @@ def _head(shown: View) -> str:
         "",
         _m(f"{shown.answer_note} {shown.ahead}".strip()),
     ]
+    if shown.lost:
+        lines += ["", _m(shown.lost)]
     if shown.rows:
         lines += ["", f"| {w('option')} | {w('first_short')} | {w('final_short')} |", "| :-- | --: | --: |"]
         lines += [f"| {_m(row.choice.label.text)} | {row.first} | {row.final} |" for row in shown.rows]

@@ -72,7 +72,8 @@ class Said:
 @final
 @dataclass(frozen=True)
 class Lane:
-    """A seat between the rounds: its votes, and its places from 0 in the first column and in the second."""
+    """A seat between the rounds: its votes, and its places from 0 in the first column and in the second.
+    ``changed`` is what it said itself; a vote is ``lost`` where it failed after it."""
 
     name: str
     mark: str
@@ -82,6 +83,7 @@ class Lane:
     first_place: int
     second_place: int
     changed: bool
+    lost: bool
 
 
 @final
@@ -187,6 +189,7 @@ class View:
     before: tuple[Band, ...]
     after: tuple[Band, ...]
     lanes_said: str
+    lost: str
     summary: tuple[Said, ...]
     summary_note: str
     summary_why: Foreign

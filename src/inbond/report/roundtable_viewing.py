@@ -22,7 +22,7 @@ from inbond.report.roundtable_view import (
 )
 from inbond.report.roundtable_words import Words, words_for
 from inbond.roundtable.session import Result, Sentence, Session, Status
-from inbond.roundtable.tally import quorum
+from inbond.roundtable.tally import lost, quorum
 
 _NOT_VOTES: Final[tuple[Status, ...]] = ("abstained", "refused", "invalid", "timeout", "error")
 _SMALL: Final = 4_000_000_000
@@ -65,6 +65,7 @@ def view(session: Session) -> View:
         before=_bands(lanes, places, first=True),
         after=_bands(lanes, places, first=False) if session.rounds_held > 1 else (),
         lanes_said=_lanes_said(session, lanes, words),
+        lost=_lost(session, places),
         summary=_said(summary.sentences if summary else (), places),
         summary_note=_summary_note(session, words),
         summary_why=places.foreign(summary.why_code if summary else ""),
@@ -146,9 +147,10 @@ def _lanes(session: Session, places: Places) -> tuple[Lane, ...]:
             second,
             firsts[name],
             seconds[name],
-            first != second,
+            first != second and seat.lost is None,
+            seat.lost is not None,
         )
-        for name, (first, second) in votes.items()
+        for seat, (name, (first, second)) in zip(session.seats, votes.items(), strict=True)
     )
 
 
@@ -178,6 +180,16 @@ def _lanes_said(session: Session, lanes: Sequence[Lane], words: Words) -> str:
         return words("one_round")
     changed = sum(lane.changed for lane in lanes)
     return words("lanes_said", changed=changed, seated=len(lanes))
+
+
+def _lost(session: Session, places: Places) -> str:
+    """Whose first votes count no more, since the seat failed after it; "" where there is none such."""
+    words = places.words
+    told = [
+        words("lost_said", count=count, label=places.choice(option).label.text)
+        for option, count in lost(session.question, session.seats).items()
+    ]
+    return words("space").join(told)
 
 
 # What was said --------------------------------------------------------------------------------------------

@@ -27,7 +27,6 @@ class Turn:
     why: str = ""
     order: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
-    raw: str = ""
     calls: int = 0
     seconds: float = 0.0
     cost_usd: float = 0.0
@@ -57,6 +56,15 @@ class Seat:
     def last(self) -> Turn | None:
         """Its turn that counts; None before it had one."""
         return self.turns[-1] if self.turns else None
+
+    @property
+    def lost(self) -> str | None:
+        """The option that it voted for before a round in which it failed; that vote does not count. None
+        where there is none such."""
+        if self.last is None or self.last.ballot is not None:
+            return None
+        ballots = (turn.ballot for turn in reversed(self.turns) if turn.ballot is not None)
+        return next((ballot.vote for ballot in ballots), None)
 
 
 @final

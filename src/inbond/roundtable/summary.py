@@ -216,11 +216,11 @@ def _weights(seats: Sequence[Seat], names: tuple[str, ...]) -> Counter[tuple[Cit
 
 
 def _dissenting(seats: Sequence[Seat], result: Result) -> list[Cite]:
-    """The first claim of each seat that voted otherwise than the winner."""
+    """The first claim of each seat that voted otherwise than the winner, be it that it failed since."""
     return [
         Cite(seat.name, turn.round, turn.ballot.claims[0].id)
         for seat in seats
-        for turn in seat.turns[-1:]
+        for turn in [turn for turn in seat.turns if turn.ballot is not None][-1:]
         if result.winner is not None
         and turn.status == "voted"
         and turn.ballot is not None

@@ -16,7 +16,6 @@ from inbond.roundtable.session import Outcome, Result, Seat, Status
 
 LEAST_QUORUM: Final = 3
 STATUSES: Final[tuple[Status, ...]] = get_args(Status)
-WINS: Final[tuple[Outcome, ...]] = ("unanimous", "majority", "majority-of-votes-cast", "plurality")
 _WORDS: Final[Mapping[Outcome, str]] = {
     "unanimous": "Unanimous",
     "majority": "Majority of the seats",
@@ -69,8 +68,24 @@ def count(question: Question, seats: Sequence[Seat]) -> Result:
         seated=len(seats),
         voted=statuses["voted"],
         statuses=statuses,
-        sentence=_sentence(question, outcome, winner, tally, statuses) + _ill_posed(ill, len(seats)),
+        sentence=_sentence(question, outcome, winner, tally, statuses)
+        + _lost(question, seats)
+        + _ill_posed(ill, len(seats)),
         ill_posed=ill,
+    )
+
+
+def lost(question: Question, seats: Sequence[Seat]) -> dict[str, int]:
+    """How many seats voted for each option and failed since, by option's id, in the options' order; options
+    without such a vote are not in it."""
+    votes = Counter(seat.lost for seat in seats)
+    return {option.id: votes[option.id] for option in question.options if votes[option.id]}
+
+
+def _lost(question: Question, seats: Sequence[Seat]) -> str:
+    return "".join(
+        f" {votes} that voted “{question.option(option).label}” first failed in the second round."
+        for option, votes in lost(question, seats).items()
     )
 
 
