@@ -18,7 +18,7 @@ from inbond.errors import InputError
 from inbond.roundtable.judge import canaries, export, lengths
 from inbond.roundtable.judge.constitution import Constitution, parse, read_constitution
 from inbond.roundtable.judge.families import families_of, table
-from inbond.roundtable.judge.judging import Heard, Judgement, Value, judged, mirrored, vote
+from inbond.roundtable.judge.judging import Heard, Judgement, Value, Vote, judged, mirrored, vote
 from inbond.roundtable.judge.pairs import Pair, collect, read_pairs
 from inbond.roundtable.judge.wording import Asked, Item, after_failure, next_step
 from inbond.teachers.protocols import Reply, Sampling
@@ -250,6 +250,34 @@ def test_weights_decide_between_principles() -> None:
     even = judged(PAIR, [vote("j", "p", both), vote("j", "q", against)], parse(
         b"title: t\nprinciples: [{id: p, text: P}, {id: q, text: Q}]", "x"))  # fmt: skip
     assert even.chosen is None, "a tie is a tie"
+
+
+CAST = st.lists(st.tuples(*[st.sampled_from(["a", "b", "equal", None])] * 3), max_size=7)
+
+
+@given(CAST, st.lists(st.sampled_from([0.1, 0.2, 1.0, 3.0]), min_size=3, max_size=3))
+def test_margin_and_soft_never_favour_different_sides(
+    rows: list[tuple[Value | None, ...]], weights: list[float]
+) -> None:
+    """Judges that abstain by one principle and not by another once made them contradict each other."""
+    ids = ("p", "q", "r")
+    told = ", ".join(f"{{id: {id_}, text: X, weight: {w}}}" for id_, w in zip(ids, weights, strict=True))
+    constitution = parse(f"title: t\nprinciples: [{told}]".encode(), "x")
+    votes = [
+        Vote(f"j{n}", id_, "voted" if value else "inconsistent", value, "", {})
+        for n, row in enumerate(rows)
+        for id_, value in zip(ids, row, strict=True)
+    ]
+    found = judged(PAIR, votes, constitution)
+    if found.chosen is None:
+        assert found.soft is None or found.soft == pytest.approx(0.5)
+    else:
+        assert found.soft is not None
+        assert (found.soft > 0.5) == (found.chosen == "a")
+        assert found.soft != 0.5
+    for line in export.preferences([found]):
+        assert line["margin"] > 0
+        assert line["soft"] > 0.5
 
 
 # Asking and reading -----------------------------------------------------------------------------------

@@ -75,16 +75,16 @@ class Vote:
 @final
 @dataclass(frozen=True)
 class Tally:
-    """The votes on one pair by one principle. ``asked`` are the judges that were asked; those of them that
-    are in none of the other counts abstained or failed."""
+    """The votes on one pair by one principle; or by all, each vote as many as its principle weighs. ``asked``
+    are the judges that were asked; those of them that are in none of the other counts abstained or failed."""
 
-    asked: int
-    a: int
-    b: int
-    equal: int
+    asked: float
+    a: float
+    b: float
+    equal: float
 
     @property
-    def cast(self) -> int:
+    def cast(self) -> float:
         return self.a + self.b + self.equal
 
     @property
@@ -107,8 +107,9 @@ class Tally:
 @final
 @dataclass(frozen=True)
 class Judgement:
-    """What the judges make of one pair. ``margin`` and ``soft`` are those of the principles together, by
-    weight; ``chosen`` is the side with the positive margin, None for a tie or no votes."""
+    """What the judges make of one pair. ``margin`` and ``soft`` are both of the same votes, those of all
+    principles together by weight, so they never favour different sides; ``chosen`` is the side with the
+    positive margin, None for a tie or no votes."""
 
     pair: Pair
     votes: tuple[Vote, ...]
@@ -159,10 +160,8 @@ def judged(pair: Pair, votes: Sequence[Vote], constitution: Constitution) -> Jud
         principle.id: _tally([each for each in votes if each.principle == principle.id])
         for principle in constitution.principles
     }
-    weights = {principle.id: principle.weight for principle in constitution.principles}
-    margin = _weighted({id_: tally.margin for id_, tally in tallies.items()}, weights)
-    soft = _weighted({id_: tally.soft for id_, tally in tallies.items()}, weights)
-    return Judgement(pair, tuple(votes), tallies, margin, soft)
+    pooled = _pooled(tallies, {principle.id: principle.weight for principle in constitution.principles})
+    return Judgement(pair, tuple(votes), tallies, pooled.margin, pooled.soft)
 
 
 def _tally(votes: Sequence[Vote]) -> Tally:
@@ -171,11 +170,18 @@ def _tally(votes: Sequence[Vote]) -> Tally:
     return Tally(asked, values.count("a"), values.count("b"), values.count("equal"))
 
 
-def _weighted(values: Mapping[str, float | None], weights: Mapping[str, float]) -> float | None:
-    """The weighted mean of what there is."""
-    there = {id_: value for id_, value in values.items() if value is not None}
-    whole = math.fsum(weights[id_] for id_ in there)
-    return math.fsum(weights[id_] * value for id_, value in there.items()) / whole if there else None
+def _pooled(tallies: Mapping[str, Tally], weights: Mapping[str, float]) -> Tally:
+    """All votes together, each as many as its principle weighs."""
+
+    def whole(counts: Mapping[str, float]) -> float:
+        return math.fsum(weights[id_] * count for id_, count in counts.items())
+
+    return Tally(
+        whole({id_: tally.asked for id_, tally in tallies.items()}),
+        whole({id_: tally.a for id_, tally in tallies.items()}),
+        whole({id_: tally.b for id_, tally in tallies.items()}),
+        whole({id_: tally.equal for id_, tally in tallies.items()}),
+    )
 
 
 def _words(value: Value | None) -> str:
