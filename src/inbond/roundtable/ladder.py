@@ -34,6 +34,7 @@ _CLAIM: Final = re.compile(r"[\s*_#>-]{0,8}CLAIM[\s*_]{0,4}\d?[\s*_]{0,4}[:：](
 _AROUND: Final = " \t*_`\"'.。!！“”「」[]()<>"
 """What may stand around a vote, besides the vote."""
 _MOST_STARTS: Final = 40
+_FENCE: Final = re.compile(r"```\w*")
 
 
 @final
@@ -68,33 +69,47 @@ def below(rung: Rung) -> Rung | None:
 
 def read(rung: Rung, text: str, finish: str, characters: int, reader: Reader) -> Read:
     """Reads a reply to a question on this rung; ``characters`` is how long it was, should ``text`` be but its
-    beginning. Total: whatever the text, it says what it is."""
+    beginning. Total: whatever the text, it says what it is.
+
+    What counts is how a reply ends: as one JSON object, with such an object on lines of its own, or with the
+    line that was asked for. Before the end stand drafts, and quotes of what others wrote."""
     if characters > MOST_READ:
         said = f"the reply has {characters:,} characters; no more than {MOST_READ:,} are looked at"
         return Read("invalid", None, (said,))
     text = _THOUGHT.sub("", text).strip()
     found = _whole(text)
     path: str = "json_object" if rung == "line" else rung
+    if found is None and (finish == "length" or _is_thinking(text)):
+        return _nothing("" if _is_thinking(text) else text, finish)
     if found is None:
-        found, path = _within(text), "json_object"
-    if found is None:
-        found, path = _from_lines(text), "line"
+        found, path, torn = _at_the_end(rung, text, reader)
+        if torn:
+            return Read("invalid", None, ("the reply says two different votes; say one, once",))
     if found is None:
         return _nothing(text, finish)
     value, problems, notes = reader(found)
     if value is None:
         declined = is_refusal(text) or is_refusal(str(found.get("reasoning", "")))
-        cut = ("the reply was cut off at its greatest length; be shorter",) if finish == "length" else ()
+        cut = (_CUT,) if finish == "length" else ()
         return Read("invalid", None, problems + cut, notes, refused=declined)
     return Read(path, value, (), notes)
+
+
+_CUT: Final = "the reply was cut off at its greatest length; be shorter"
 
 
 def _nothing(text: str, finish: str) -> Read:
     if is_refusal(text):
         return Read("invalid", None, ("it declined to answer",), refused=True)
     if finish == "length":
-        return Read("invalid", None, ("the reply was cut off at its greatest length; be shorter",))
+        return Read("invalid", None, (_CUT,))
     return Read("invalid", None, ("the reply is not in the form that was asked for",), bare=True)
+
+
+def _is_thinking(text: str) -> bool:
+    """Whether a thought was begun and not ended: what stands there is not said yet."""
+    begun = max(text.rfind("<think>"), text.rfind("<thinking>"))
+    return begun > text.rfind("</think")
 
 
 def _whole(text: str) -> dict[str, Any] | None:
@@ -107,26 +122,80 @@ def _whole(text: str) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _within(text: str) -> dict[str, Any] | None:
-    """The last JSON object with a vote that stands in prose. Nothing is guessed: two that differ in their
-    vote are none."""
-    found: list[dict[str, Any]] = []
+def _at_the_end(rung: Rung, text: str, reader: Reader) -> tuple[dict[str, Any] | None, str, bool]:
+    """What a reply ends with, which path that is, and whether another vote stands before it. On the last
+    rung, where a line is asked for, an object within a line is a quote, and no vote."""
+    line, standing = _from_lines(text), _objects(text)
+    if line is not None:
+        said = [each.value for each in standing or () if rung != "line" or each.alone]
+        found, path = line, "line"
+    elif standing and standing[-1].alone and standing[-1].last:
+        said = [*(each.value for each in standing[:-1]), *_line_votes(text)]
+        found, path = standing[-1].value, "json_object"
+    else:
+        return None, "invalid", False
+    votes = {_vote_in(each, reader) for each in (*said, found) if "vote" in each}
+    return found, path, len(votes) > 1
+
+
+def _vote_in(found: Mapping[str, Any], reader: Reader) -> str:
+    """Equal for two objects with the same vote, whether by id or by label."""
+    value = reader({"reasoning": "-", "vote": found["vote"]})[0]
+    return f"= {value.get('vote')}" if value is not None else f"? {found['vote']!r}"
+
+
+@final
+@dataclass(frozen=True)
+class _Standing:
+    """A JSON object in prose: ``alone`` on its lines, or within a fence, and ``last`` in the reply."""
+
+    value: dict[str, Any]
+    alone: bool
+    last: bool
+
+
+def _objects(text: str) -> list[_Standing] | None:
+    """All JSON objects in prose, in their order; None where that cannot be told: a brace that is not closed,
+    within which any of them may stand, or too many. One with a name twice says two things, and is passed
+    over as a whole."""
+    found: list[_Standing] = []
     decoder = json.JSONDecoder()
-    place = text.find("{")
+    done, place, depth = 0, text.find("{"), 0
     for _ in range(_MOST_STARTS):
         if place < 0:
-            break
+            return found if _depth(depth, text[done:]) == 0 else None
         try:
             end = decoder.raw_decode(text, place)[1]
-            value = strict_json.parse(text[place:end])
         except (ValueError, RecursionError):
-            end = place + 1
-        else:
-            found += [value] if isinstance(value, dict) else []
-        place = text.find("{", end)
-    if not found or any(each.get("vote") != found[-1].get("vote") for each in found):
-        return None
-    return found[-1]
+            place = text.find("{", place + 1)
+            continue
+        depth = _depth(depth, text[done:place])
+        if depth == 0:
+            found += _standing(text, place, end)
+        done, place = end, text.find("{", end)
+    return None
+
+
+def _depth(depth: int, text: str) -> int:
+    """How many braces are open after a text, so many being open before it."""
+    for brace in re.findall(r"[{}]", text):
+        depth = depth + 1 if brace == "{" else max(0, depth - 1)
+    return depth
+
+
+def _standing(text: str, start: int, end: int) -> list[_Standing]:
+    try:
+        value = strict_json.parse(text[start:end])
+    except ValueError:
+        return []
+    before, after = text[:start].rpartition("\n")[2], text[end:]
+    alone = not _FENCE.sub("", before).strip() and not _FENCE.sub("", after.partition("\n")[0]).strip()
+    return [_Standing(value, alone, not _FENCE.sub("", after).strip())]
+
+
+def _line_votes(text: str) -> list[dict[str, Any]]:
+    lines = (_LINE.fullmatch(line.strip()) for line in text.splitlines())
+    return [{"vote": line[1].strip(_AROUND)} for line in lines if line]
 
 
 def _from_lines(text: str) -> dict[str, Any] | None:
