@@ -14,9 +14,9 @@ from inbond.roundtable.calls import Again, Call, Over, ToRead, following
 from inbond.roundtable.forms import bounded, first_schema, read_ballot, second_schema
 from inbond.roundtable.ladder import Reader, Rung, form_of, read
 from inbond.roundtable.language import is_wrong
+from inbond.roundtable.places import WRITER
 from inbond.roundtable.protocol import (
     SUMMARY,
-    WRITER,
     State,
     all_turns_over,
     in_round,
@@ -223,7 +223,8 @@ def _read(state: State, call: Call, job: _Job) -> Note:
         "call": call.number,
         "path": found.path,
         "value": found.value,
-        "problems": [*found.problems, *found.notes],
+        "problems": list(found.problems),
+        "notes": list(found.notes),
         "bare": found.bare,
         "refused": found.refused,
         "wrong_language": found.value is not None

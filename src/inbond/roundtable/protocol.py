@@ -27,7 +27,6 @@ from inbond.roundtable.session import Seat, Session, Status, Summary, Turn
 from inbond.roundtable.tally import count
 from inbond.roundtable.turning import find
 
-WRITER: Final = "writer"
 SUMMARY: Final = 0
 """The number of the round in which the writer is asked; transcripts call it "summary"."""
 
@@ -117,7 +116,7 @@ def fold(events: Iterable[Event]) -> State:
     state: State | None = None
     for event in events:
         try:
-            state = _begin(event) if state is None else step(state, event)
+            state = begin(event) if state is None else step(state, event)
         except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
             raise _odd(event) from error
     assert state is not None, "a transcript has a first event"
@@ -139,7 +138,8 @@ def _odd(event: Event) -> TamperedError:
     )
 
 
-def _begin(event: Event) -> State:
+def begin(event: Event) -> State:
+    """The state after the first event. Raises TamperedError for another kind or format."""
     body = event.body
     if event.kind != "opened" or body["format"] != FORMAT:
         raise _odd(event)
@@ -220,7 +220,7 @@ def _closed(state: State, event: Event) -> State:
     return replace(state, verdict=event.body["verdict"])
 
 
-def _resumed(state: State, event: Event) -> State:  # noqa: ARG001  # it is one of the steps
+def _resumed(state: State, event: Event) -> State:
     calls = tuple(replace(call, state="lost") if call.state == "open" else call for call in state.calls)
     return replace(state, calls=calls, resumed=state.resumed + 1)
 
@@ -319,7 +319,6 @@ def _turn(round_: int, calls: tuple[Call, ...], status: Status, why: str) -> Tur
         why=why,
         order=calls[-1].order if calls else (),
         labels=calls[-1].labels if calls else {},
-        raw=said.text if said is not None else "",
         calls=len(calls),
         seconds=round(sum(call.seconds for call in calls), 3),
         cost_usd=sum(call.cost_usd for call in calls),

@@ -10,24 +10,22 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, final
+from typing import Any, final
 
 from inbond import __version__
 from inbond.digest import of_value
-from inbond.errors import InbondError, InputError, TamperedError, TeacherError
+from inbond.errors import InbondError, InputError, TeacherError
 from inbond.roundtable import transcript
+from inbond.roundtable.checking import checked
 from inbond.roundtable.due import Ask, Note, due
 from inbond.roundtable.ladder import MOST_READ
-from inbond.roundtable.places import check_table
-from inbond.roundtable.protocol import SUMMARY, WRITER, Opened, State, fold, session, step
+from inbond.roundtable.places import WRITER
+from inbond.roundtable.protocol import SUMMARY, Opened, State, begin, session, step
 from inbond.roundtable.question import Question
+from inbond.roundtable.raw import ABSENT, FAULT, KEPT_OF_LONG, MOST_TIMEOUT_S, MOST_TOLD, check_seats
 from inbond.roundtable.session import Seat, Session
 from inbond.roundtable.transcript import Transcript
-from inbond.roundtable.verdict import verdict_of
 from inbond.teachers.protocols import Completes, Price, Reply, Request
-
-_KEPT_OF_LONG: Final = 4_096
-_TOLD: Final = 500
 
 Progress = Callable[[Session], None]
 Clock = Callable[[], float]
@@ -67,8 +65,8 @@ async def run(
         folder.name, __version__, question, tuple(seats), name, rounds, float(timeout_s), seed, at
     )
     with transcript.create(folder / transcript.NAME) as kept:
-        kept.append([("opened", opened.to_json())], at)
-        table = _Table(kept, teachers, writer[1] if writer is not None else None, on_progress, clock)
+        state = begin(kept.append([("opened", opened.to_json())], at)[0])
+        table = _Table(kept, state, teachers, writer[1] if writer is not None else None, on_progress, clock)
         return await table.hold()
 
 
@@ -81,46 +79,47 @@ async def resume(
     clock: Clock = time.time,
 ) -> Session:
     """Goes on with a session that was cut off; one that is closed is given back as it is. Raises
-    TamperedError for a transcript that was changed, InputError where there is none or another process is at
-    work on it."""
+    TamperedError for a transcript that was changed, InputError where there is none, another process is at
+    work on it, or another version of Inbond began it."""
     with transcript.reopen(folder / transcript.NAME) as kept:
-        state = fold(kept.events)
+        state = checked(kept.events)
         if state.verdict is not None:
-            return _checked(state)
-        kept.append([("resumed", {})], clock())
-        return await _Table(kept, teachers, writer, on_progress, clock).hold()
+            return session(state)
+        _check_version(state.opened)
+        state = step(state, kept.append([("resumed", {})], clock())[0])
+        return await _Table(kept, state, teachers, writer, on_progress, clock).hold()
 
 
 def replay(place: Path) -> Session:
     """The session as its transcript tells it, which is a file or in a folder; asks nobody. Raises as
-    ``transcript.read``, and TamperedError when the verdict in it is not the one that its votes come to."""
-    return _checked(fold(transcript.read(place / transcript.NAME if place.is_dir() else place)))
+    ``transcript.read``, and TamperedError where a line is not what the lines before it come to."""
+    return session(_read(place))
 
 
 def opened(folder: Path) -> Opened:
     """How a session began: whom to seat again to go on with it. Raises as ``replay``."""
-    return fold(transcript.read(folder / transcript.NAME)).opened
+    return _read(folder).opened
 
 
-def _checked(state: State) -> Session:
-    found = session(state)
-    if state.verdict is not None:
-        counted = None if found.result is None else verdict_of(found, state.verdict.get("facts", ""))
-        if counted is None or counted.to_json() != state.verdict:
-            raise TamperedError(
-                expected="the verdict that the votes in the transcript come to",
-                found=f"{state.verdict.get('outcome')!r:.40}, which they do not",
-                fix="take the transcript from a copy: one that was changed by hand proves nothing",
-            )
-    return found
+def _read(place: Path) -> State:
+    return checked(transcript.read(place / transcript.NAME if place.is_dir() else place))
+
+
+def _check_version(opened: Opened) -> None:
+    if opened.version != __version__:
+        raise InputError(
+            expected=f"a session that Inbond {__version__} began, to go on with",
+            found=f"one of Inbond {opened.version:.40}",
+            fix="go on with the version that began it, or hold the session again",
+        )
 
 
 def _check(seats: Sequence[Seat], rounds: int, timeout_s: float) -> None:
-    check_table(seats)
+    check_seats(tuple(seats))
     wrong = None
     if rounds not in (1, 2):
         wrong = "one round or two", str(rounds), "more rounds make panels worse, not better"
-    elif not 0 < timeout_s <= 86_400:
+    elif not 0 < timeout_s <= MOST_TIMEOUT_S:
         wrong = "a time of up to a day for a seat's round", f"{timeout_s} s", "give seconds with --timeout"
     if wrong is not None:
         raise InputError(expected=wrong[0], found=wrong[1], fix=wrong[2])
@@ -133,6 +132,7 @@ class _Table:
     def __init__(
         self,
         kept: Transcript,
+        state: State,
         teachers: Mapping[str, Completes],
         writer: Completes | None,
         on_progress: Progress | None,
@@ -143,7 +143,7 @@ class _Table:
         self._writer = writer
         self._on_progress = on_progress
         self._clock = clock
-        self._state = fold(kept.events)
+        self._state = state
         everybody = [*teachers.values(), *([writer] if writer is not None else [])]
         self._turns = {id(each): asyncio.Semaphore(max(1, each.concurrency)) for each in everybody}
         self._busy: dict[tuple[int, str], asyncio.Task[None]] = {}
@@ -215,10 +215,10 @@ async def _answer(teacher: Completes, ask: Ask, left_s: float) -> tuple[str, dic
         found = _failure(error.reason, error.found, seconds, error.retry_after_s, spent, cost)
         return "failed", {**found, "retryable": error.retryable}
     except InbondError as error:
-        return "failed", _failure("fault", str(error), time.monotonic() - began)
+        return "failed", _failure(FAULT, str(error), time.monotonic() - began)
     except Exception as error:  # a seat's fault, of whatever kind, must not take the others' answers along
         said = f"{type(error).__name__}: {error}"
-        return "failed", _failure("fault", said, time.monotonic() - began)
+        return "failed", _failure(FAULT, said, time.monotonic() - began)
     return "answered", _answered(reply, teacher.price, time.monotonic() - began)
 
 
@@ -226,10 +226,10 @@ def _answered(reply: Reply, price: Price, seconds: float) -> dict[str, Any]:
     text = _healed(reply.text)
     prompt, completion = reply.prompt_tokens or 0, reply.completion_tokens or 0
     return {
-        "text": text if len(text) <= MOST_READ else text[:_KEPT_OF_LONG],
+        "text": text if len(text) <= MOST_READ else text[:KEPT_OF_LONG],
         "characters": len(text),
         "finish": reply.finish,
-        "model": _healed(reply.model)[:_TOLD],
+        "model": _healed(reply.model)[:MOST_TOLD],
         "seconds": round(seconds, 3),
         "cost_usd": price.cost(prompt, completion),
         "prompt_tokens": prompt,
@@ -247,7 +247,7 @@ def _failure(
 ) -> dict[str, Any]:
     return {
         "reason": reason,
-        "message": _healed(message)[:_TOLD],
+        "message": _healed(message)[:MOST_TOLD],
         "retryable": False,
         "seconds": round(seconds, 3),
         "cost_usd": cost_usd,
@@ -259,7 +259,7 @@ def _failure(
 
 def _unreachable(call: int, ask: Ask) -> dict[str, Any]:
     who = "the writer" if ask.seat == WRITER and ask.round == SUMMARY else "this seat"
-    return {"call": call, **_failure("absent", f"there is no model for {who}", 0.0)}
+    return {"call": call, **_failure(ABSENT, f"there is no model for {who}", 0.0)}
 
 
 def _healed(text: str) -> str:
