@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import roundtable_figures as figures
-from roundtable_figures import Repeat, Trial
 from roundtable_items import Item, items
+from roundtable_trials import Repeat, Trial, repeat_of, trial_of
 
 import inbond.roundtable
 from inbond.digest import of_bytes, of_value
@@ -113,7 +113,7 @@ async def measured(laid_: Table) -> Measured:
             laid_.items, lambda item: (f"panel-{_key(item)}", [each.seat for each in sitters])
         )
         trials = tuple(
-            figures.trial_of(item.name, item.truth(), session)
+            trial_of(item.name, item.truth(), session)
             for item, session in zip(laid_.items, held, strict=True)
         )
         best = figures.best_of_other_half(trials)
@@ -121,7 +121,7 @@ async def measured(laid_: Table) -> Measured:
         chosen = {item.name: seat for item, seat in zip(laid_.items, best, strict=True)}
         again = await sessions.all(laid_.items, lambda item: _drawn(item, chosen[item.name], draws, sitters))
     repeats = tuple(
-        figures.repeat_of(item.name, chosen[item.name], session)
+        repeat_of(item.name, chosen[item.name], session)
         for item, session in zip(laid_.items, again, strict=True)
     )
     seats = tuple(each.seat for each in sitters)

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import roundtable_figures as figures
+from roundtable_trials import repeat_of, trial_of
 from roundtable_world import Truth, Voter, World, outcome, right_by_arithmetic
 
 from inbond.roundtable import table
@@ -101,14 +102,14 @@ async def measured(world: World, items: int, folder: Path) -> Cell:
         session = await panel(world, item, folder / f"panel-{item}")
         question = world.question(item)
         truth = next(each.id for each in question.options if each.label == world.truth(item))
-        trials.append(figures.trial_of(str(item), truth, session))
+        trials.append(trial_of(str(item), truth, session))
         checks.append((item, session))
     best = figures.best_of_other_half(trials)
     draws = {seat: figures.draws_for(trials, seat) for seat in set(best)}
     repeats = []
     for item, seat in enumerate(best):
         session = await drawn(world, item, seat, draws[seat], folder / f"draws-{item}")
-        repeats.append(figures.repeat_of(str(item), seat, session))
+        repeats.append(repeat_of(str(item), seat, session))
     found = figures.figures(trials, best, repeats)
     return Cell(world, found, check(world, checks, found), tuple(sorted(draws.values())))
 
@@ -199,7 +200,8 @@ def lines(cells: Sequence[Cell]) -> list[str]:
     """A table of cells, and whether the code agrees with the truth."""
     said = [
         "| competence | correlation | conformity | merit | single | consistency (draws) "
-        "| first vote (arithmetic) | second | harm, seats | outcomes | effective votes, first, last | bandwagon |",
+        "| first vote (arithmetic) | second | harm, seats | outcomes "
+        "| effective votes, first, last | bandwagon |",
         "|--|--|--|--|--|--|--|--|--|--|--|--|",
         *map(_row, cells),
         "",

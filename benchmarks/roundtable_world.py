@@ -206,7 +206,7 @@ def _multinomial(n: int, yes: int, no: int, p_yes: float, p_no: float) -> float:
 
 class Voter:
     """Answers for one seat of a world on one item, as a model behind a host would: it reads the request.
-    Hosts differ: some hold a reply to a schema, some know tools alone, some wrap JSON into prose."""
+    Hosts differ: some hold a reply to a schema, some know tools alone, some write prose before it."""
 
     def __init__(self, world: World, item: int, seat: int, draw: int = 0) -> None:
         self._world, self._item, self._seat, self._draw = world, item, seat, draw
@@ -226,7 +226,7 @@ class Voter:
         ids = {each["label"]: each["id"] for each in data["options"]}
         said = self._first(fails) if round_ == 1 else self._second(data)
         text = json.dumps({**said, "vote": ids.get(said["vote"], "abstain")})
-        return f"Here is what I think.\n{text}\nThat is all." if self._seat % 3 == 2 else text
+        return f"Here is what I think.\n\n{text}" if self._seat % 3 == 2 else text
 
     def _first(self, fails: Failing | None) -> dict[str, Any]:
         vote = None if fails == "abstained" else self._world.belief(self._item, self._seat, self._draw)

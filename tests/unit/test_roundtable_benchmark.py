@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from inbond.roundtable.tally import outcome_of
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
-NAMES = ("roundtable_figures", "roundtable_world", "roundtable_grid", "roundtable_items")
+NAMES = ("roundtable_trials", "roundtable_figures", "roundtable_world", "roundtable_grid", "roundtable_items")
 
 
 @pytest.fixture(scope="module")
