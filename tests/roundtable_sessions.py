@@ -155,7 +155,9 @@ def _whole(
     turns = [turn for seat in seats for turn in seat.turns]
     return Session(
         ident, "0.1.0", question, seats, 2, 60.0, 7, _OPENED, _OPENED + 74.5, rounds_held, stopped, result,
-        points, summary, cost_usd=sum(turn.cost_usd for turn in turns), seconds=74.5,
+        points, summary, calls=sum(turn.calls for turn in turns),
+        tokens=sum(turn.prompt_tokens + turn.completion_tokens for turn in turns),
+        cost_usd=sum(turn.cost_usd for turn in turns), seconds=74.5,
         digest="sha256:" + "3f9a1c" * 10 + "beef",
     )  # fmt: skip
 

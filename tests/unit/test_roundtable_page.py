@@ -220,6 +220,17 @@ def test_seats_are_called_as_they_saw_each_other() -> None:
     assert [chair.mark for chair in view(replace(whole, seats=turned)).chairs] == list("FEDCBA")
 
 
+def test_what_it_cost_adds_up_with_the_writers_share() -> None:
+    whole = tie()
+    assert dict(view(whole).method)["Cost"] == "$0.0050, 14,064 tokens in 12 calls"
+    more = replace(whole, calls=14, tokens=16_064, cost_usd=whole.cost_usd + 0.003)
+    told = "$0.0080, 16,064 tokens in 14 calls; of these the writer: $0.0030, 2,000 tokens in 2 calls"
+    assert dict(view(more).method)["Cost"] == told
+    assert "writer" not in dict(view(replace(more, result=None)).method)["Cost"], "turns are not over"
+    found = session_json(more)
+    assert (found["calls"], found["tokens"]) == (14, 16_064)
+
+
 @pytest.mark.parametrize(
     ("parameters", "language", "words"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from inbond.errors import TamperedError
 from inbond.roundtable import summary
 from inbond.roundtable.due import Ask, due
 from inbond.roundtable.events import Event, make
-from inbond.roundtable.protocol import fold, session
+from inbond.roundtable.protocol import fold, session, step
 from inbond.roundtable.question import ABSTAIN, Question
 from inbond.roundtable.session import Session
 from tests import roundtable_scripted as scripted
@@ -160,6 +161,19 @@ def test_whoever_fails_after_its_vote_is_still_heard_in_dissent() -> None:
     assert found.result.sentence.endswith("1 that voted “Red” first failed in the second round.")
     assert found.summary is not None
     assert [(c.seat, c.round) for each in found.summary.dissent for c in each.cites] == [("ada", 1)]
+
+
+def test_the_writers_calls_are_spent_too_and_the_time_it_lay_still_is_not() -> None:
+    events, found = played({name: [VOTES[0]] for name in "abcd"}, [*"abcd"])
+    asked = [event for event in events if event.kind == "asked"]
+    assert any(event.body["round"] == "summary" for event in asked)
+    assert found.calls == len(asked) > sum(turn.calls for seat in found.seats for turn in seat.turns)
+    answered = [event.body for event in events if event.kind in ("answered", "failed")]
+    assert found.tokens == sum(body["prompt_tokens"] + body["completion_tokens"] for body in answered) > 0
+    whole = fold(events[:-1])
+    later = step(whole, replace(events[-1], kind="resumed", body={}, at=whole.at + 3_600))
+    assert later.resumed == 1
+    assert session(later).seconds == pytest.approx(session(whole).seconds)
 
 
 def test_all_seats_failing_is_an_honest_end() -> None:

@@ -45,6 +45,8 @@ def session_json(session: Session, page: str = "", transcript: str = "") -> dict
         "rounds": session.rounds,
         "rounds_held": session.rounds_held,
         "stopped": session.stopped,
+        "calls": session.calls,
+        "tokens": session.tokens,
         "cost_usd": session.cost_usd,
         "seconds": session.seconds,
         "version": session.version,

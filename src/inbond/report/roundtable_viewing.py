@@ -260,9 +260,21 @@ def _stopped(why: str, words: Words) -> str:
     return words(_STOPPED[why]) if why in _STOPPED else why
 
 
-def _method(session: Session, words: Words, lang: str) -> tuple[tuple[str, str], ...]:
+def _spent(session: Session, words: Words) -> str:
+    """All that it took; and what of it the writer took, which is what no seat did."""
     turns = [turn for seat in session.seats for turn in seat.turns]
-    tokens = sum(turn.prompt_tokens + turn.completion_tokens for turn in turns)
+    calls = session.calls - sum(turn.calls for turn in turns)
+    tokens = session.tokens - sum(turn.prompt_tokens + turn.completion_tokens for turn in turns)
+    cost = session.cost_usd - sum(turn.cost_usd for turn in turns)
+    told = words(
+        "m_cost_is", cost=f"{session.cost_usd:,.4f}", tokens=f"{session.tokens:,}", calls=session.calls
+    )
+    if session.result is None or not calls:  # before the count, a seat's turn may not be over
+        return told
+    return told + words("m_cost_writer", cost=f"{abs(cost):,.4f}", tokens=f"{tokens:,}", calls=calls)
+
+
+def _method(session: Session, words: Words, lang: str) -> tuple[tuple[str, str], ...]:
     small = sum(1 for seat in session.seats if seat.parameters is not None and seat.parameters < _SMALL)
     seconds = f"{session.seconds:,.1f}"
     rows: list[tuple[str, str]] = [(words("m_first"), words("m_first_is"))]
@@ -277,9 +289,7 @@ def _method(session: Session, words: Words, lang: str) -> tuple[tuple[str, str],
         rows.append((words("m_small"), words("m_small_is", count=small, seated=len(session.seats))))
     rows.append((words("m_limit"), words("m_limit_is")))
     rows.append((words("m_timeout"), words("m_seconds", seconds=f"{session.timeout_s:g}")))
-    cost = f"{session.cost_usd:,.4f}"
-    calls = sum(turn.calls for turn in turns)
-    rows.append((words("m_cost"), words("m_cost_is", cost=cost, tokens=f"{tokens:,}", calls=calls)))
+    rows.append((words("m_cost"), _spent(session, words)))
     rows.append((words("m_time"), words("m_seconds", seconds=seconds)))
     rows.append((words("m_opened"), _moment(session.opened_at, lang)))
     if session.resumed:

@@ -73,7 +73,8 @@ def _seat_json(seat: Seat) -> dict[str, Any]:
 @final
 @dataclass(frozen=True)
 class State:
-    """All that the events say. ``over`` has, by round and seat, how a seat's round ended."""
+    """All that the events say. ``over`` has, by round and seat, how a seat's round ended; ``still_s`` is how
+    long nobody was at work on it: from the last event before it was resumed until it was."""
 
     opened: Opened
     digest: Digest
@@ -83,6 +84,7 @@ class State:
     summary: Summary | None = None
     verdict: Mapping[str, Any] | None = None
     resumed: int = 0
+    still_s: float = 0.0
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -222,7 +224,8 @@ def _closed(state: State, event: Event) -> State:
 
 def _resumed(state: State, event: Event) -> State:
     calls = tuple(replace(call, state="lost") if call.state == "open" else call for call in state.calls)
-    return replace(state, calls=calls, resumed=state.resumed + 1)
+    still_s = state.still_s + max(0.0, event.at - state.at)
+    return replace(state, calls=calls, resumed=state.resumed + 1, still_s=still_s)
 
 
 _STEPS: Final[Mapping[str, Callable[[State, Event], State]]] = {
@@ -295,8 +298,10 @@ def session(state: State) -> Session:
         summary=state.summary,
         resumed=state.resumed,
         in_flight=tuple(call.seat for call in state.calls if call.state == "open"),
+        calls=len(state.calls),
+        tokens=sum(call.prompt_tokens + call.completion_tokens for call in state.calls),
         cost_usd=sum(call.cost_usd for call in state.calls),
-        seconds=round(state.at - opened.at, 3),
+        seconds=round(state.at - opened.at - state.still_s, 3),
         digest=state.digest,
     )
 

@@ -158,8 +158,12 @@ class Session:
     resumed: int = 0
     in_flight: tuple[str, ...] = ()
     """Names of those that are being asked now, for who looks on."""
+    calls: int = 0
+    tokens: int = 0
+    """Of all calls, the writer's and those that came to nothing among them, like ``cost_usd``."""
     cost_usd: float = 0.0
     seconds: float = 0.0
+    """From its first event to its last, less the time in which it lay still before it was resumed."""
     digest: str = ""
     """Of the last event folded; it stands for the whole transcript, as each event is chained to the last."""
 

@@ -9,9 +9,8 @@ A preference (format ``inbond.preference/1``) is one object a line::
 chosen answer leads. ``soft`` is the share of votes cast that it got, weighed alike, an equal counting half:
 it is above .5. ``principle`` is "all", or one principle's id; ``principles`` has the margin of each (below 0:
 it is for the rejected one, null: nobody was asked). ``votes`` has by principle and judge: chosen, rejected,
-equal, or why there is none
-(inconsistent, refused, invalid, error, own-family). Lengths are characters. A tie, or a pair without votes,
-is no line.
+equal, or why there is none (inconsistent, refused, invalid, error, own-family). Lengths are characters. A
+tie, or a pair without votes, is no line.
 """
 
 from __future__ import annotations
