@@ -1,14 +1,14 @@
 """What a panel is worth, on items with known answers, and what it costs. Seeded, published whichever wins.
 
     python benchmarks/roundtable.py [--part world|embedded|overhead|page|judge|all ...] [--small]
-        [--seed 0] [--world-items 120] [--items 20] [--seats 3] [--seat NAME=URI ...] [--most-text 60]
+        [--seed 0] [--world-items 120] [--items 12] [--seats 3] [--seat NAME=URI ...] [--most-text 60]
         [--sessions 20] [--pairs 1000] [--json] [--out FILE]
 
 world     seats of known competence, correlation and conformity, through the real protocol, ladder and
           transcript; and whether what the code says of each session is so there: exit 1 where it is not
 embedded  a table of the small models on this machine, or of --seat NAME=URI, on questions made by code. What
           was asked is kept in the cache, and an interrupted run goes on where it was; more items ask for the
-          rest. An item takes half a minute on two free cores; for intervals that say much: --items 120
+          rest. An item takes most of a minute on two free cores; for intervals that say much: --items 120
 overhead  milliseconds a round beyond its slowest seat: six seats behind a server of HTTP on this machine
 page      the size of a page of six seats and two rounds
 judge     1,000 pairs by three scripted judges, killed in the middle: how long, and what was asked twice

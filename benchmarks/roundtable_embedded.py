@@ -28,7 +28,7 @@ from inbond.roundtable.session import Seat, Session
 from inbond.teachers.protocols import Completes
 from inbond.workspace import cache_folder
 
-ITEMS: Final = 20
+ITEMS: Final = 12
 SEATS: Final = 3
 MOST_TEXT: Final = 60
 """Characters of each text of a reply: fewer than in a session, for the sake of time."""
