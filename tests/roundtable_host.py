@@ -92,6 +92,7 @@ def votes(label: str, second: str | None = None) -> Answer:
             "abstain_reason": "",
             "confidence": 0.8,
             "would_change_if": "反例が示されれば。",
+            "question_is_sound": True,
             "ill_posed": "",
         }
 

@@ -45,6 +45,7 @@ def ballot(vote: str, **more: Any) -> str:
         "abstain_reason": "I cannot tell." if vote == "abstain" else "",
         "confidence": 0.75,
         "would_change_if": "A counterexample.",
+        "question_is_sound": True,
         "ill_posed": "",
     }
     return json.dumps({**value, **more}, ensure_ascii=False)

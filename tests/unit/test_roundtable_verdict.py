@@ -50,7 +50,7 @@ def test_a_verdict_stands_on_all_that_was_said_before_it() -> None:
 
 
 def test_most_seats_that_call_it_ill_posed_are_a_reason() -> None:
-    found, _ = held(VOTES, ill_posed="It assumes a right that is in doubt.")
+    found, _ = held(VOTES, question_is_sound=False, ill_posed="It assumes a right that is in doubt.")
     reason = verdict_of(found, of_value(1)).reasons[-1]
     assert reason.finding == "3 of 4 seats say that the question is ill-posed"
 
@@ -69,7 +69,12 @@ def test_the_ledgers_event_has_no_words_of_the_question_or_of_a_model() -> None:
     secret = "Grizabella 秘密"
     question = Question.make(f"{secret}?", [f"{secret} yes", f"{secret} no"], "en")
     first, second = (option.id for option in question.options)
-    said = {"reasoning": f"{secret} weighs.", "ill_posed": secret, "abstain_reason": secret}
+    said = {
+        "reasoning": f"{secret} weighs.",
+        "question_is_sound": False,
+        "ill_posed": secret,
+        "abstain_reason": secret,
+    }
     happened = {
         "ada": simulated.answered(scripted.ballot(first, **said)),
         "bob": simulated.answered(scripted.ballot(second, **said)),

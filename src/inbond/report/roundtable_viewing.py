@@ -23,6 +23,7 @@ from inbond.report.roundtable_view import (
 from inbond.report.roundtable_words import Words, words_for
 from inbond.roundtable.session import Result, Sentence, Session, Status
 from inbond.roundtable.tally import lost, quorum
+from inbond.roundtable.verdict import is_ill_posed
 
 _NOT_VOTES: Final[tuple[Status, ...]] = ("abstained", "refused", "invalid", "timeout", "error")
 _SMALL: Final = 4_000_000_000
@@ -72,7 +73,7 @@ def view(session: Session) -> View:
         strongest=_strongest(session, places),
         dissent=_said(summary.dissent if summary else (), places),
         points=_points(session, places),
-        ill_posed=_ill_posed(session, places),
+        ill_posed=_ill_posed(session, places) if is_ill_posed(session) else (),
         chairs=chairs(session, places),
         method=_method(session, words, lang),
         digest=session.digest,

@@ -21,10 +21,11 @@ EFFECTS: Final = ("adopted", "rebutted", "unmoved")
 MOST_REASONING: Final = 8_000
 MOST_WORDS: Final = 1_000
 MOST_CLAIM: Final = 600
+_NO: Final = ("false", "no", "いいえ")
 _NOTHING: Final = re.compile(
-    "no|none|n/a|na|null|nil|nothing|-|false|not ill-posed|なし|無し|特になし|ない|問題なし|いいえ|無|无"
-    "|ninguno|aucun|keine|нет"
+    r"\W*|no|none|n/a|na|null|nil|nothing|false|true|yes|なし|無し|特になし|ない|該当なし"
 )
+"""What is no reason, whatever stands beside it."""
 _SENTENCE: Final = re.compile(r".+?(?:[.!?](?=\s|$)|[。！？؟।]|$)", re.DOTALL)
 
 
@@ -47,6 +48,7 @@ def first_schema(question: Question, order: Sequence[Option]) -> dict[str, Any]:
         abstain_reason=_text(),
         confidence={"type": "number"},
         would_change_if=_text(),
+        question_is_sound={"type": "boolean"},
         ill_posed=_text(),
     )
 
@@ -63,6 +65,7 @@ def second_schema(question: Question, order: Sequence[Option], labels: Sequence[
         vote={"type": "string", "enum": _votes(question, order)},
         abstain_reason=_text(),
         confidence={"type": "number"},
+        question_is_sound={"type": "boolean"},
         ill_posed=_text(),
     )
 
@@ -103,7 +106,7 @@ def read_ballot(value: Any, question: Question, labels: Sequence[str] = ()) -> R
         abstain_reason=_words(value.get("abstain_reason")) if vote is None else "",
         confidence=_confidence(value.get("confidence"), lapses),
         would_change_if=_words(value.get("would_change_if")),
-        ill_posed=_or_nothing(_words(value.get("ill_posed"))),
+        ill_posed=_ill_posed(value, lapses),
         influences=_influences(value.get("influenced_by"), labels, lapses) if labels else (),
         rebuttal=_words(rebuttal.get("text")),
         rebuts=_rebuts(rebuttal, labels),
@@ -167,8 +170,16 @@ def _words(value: Any, most: int = MOST_WORDS) -> str:
     return "".join(kept).strip()[:most]
 
 
-def _or_nothing(text: str) -> str:
-    return "" if _NOTHING.fullmatch(same(text).strip(" .。")) else text
+def _ill_posed(value: Mapping[str, Any], lapses: list[str]) -> str:
+    """What is wrong with the question, only where the seat says no outright to its being sound, and why: that
+    a text is there may as well mean that it says that nothing is wrong."""
+    sound, why = value.get("question_is_sound"), _words(value.get("ill_posed"))
+    said_no = sound is False or (isinstance(sound, str) and same(sound) in _NO)
+    if not said_no or _NOTHING.fullmatch(same(why).strip(" .。")):
+        if said_no or (why and not isinstance(sound, bool)):
+            lapses.append("it does not say both that the question is unsound and why")
+        return ""
+    return why
 
 
 def _confidence(value: Any, lapses: list[str]) -> float | None:
