@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -99,3 +100,51 @@ def test_those_come_first_that_moved_the_lead_most() -> None:
 def test_who_keeps_its_vote_or_fails_is_no_turning_point() -> None:
     failed = Seat("bob", "u", turns=(seat("bob", A, A).turns[0], Turn(2, "timeout")))
     assert points(seat("ada", A, A), failed, seat("cyd", None, None), seat("dov", B, B)) == ()
+
+
+def test_a_claim_of_ones_own_side_is_no_basis_for_leaving_it() -> None:
+    moved = seat("dov", A, B, Influence("Seat A", "c1", CLAIM, "adopted"))
+    found = points(seat("ada", A, A), seat("bob", B, B), seat("cyd", B, B), moved, seat("eve", B, B))
+    assert [(each.seat, each.by, each.bandwagon) for each in found] == [("dov", None, True)]
+
+
+@pytest.mark.parametrize("contrary", ["rebutted", "unmoved"])
+def test_a_claim_that_is_adopted_and_rebutted_is_no_basis(contrary: Effect) -> None:
+    both = [Influence("Seat B", "c1", CLAIM, "adopted"), Influence("Seat B", " C1", CLAIM, contrary)]
+    for influences in (both, both[::-1]):
+        moved = seat("ada", A, B, *influences)
+        found = points(moved, seat("bob", B, B), seat("cyd", B, B), seat("dov", A, A), seat("eve", B, B))
+        assert [(each.by, each.bandwagon) for each in found] == [(None, True)]
+
+
+def test_a_claim_that_is_adopted_and_answered_as_the_strongest_against_it_is_no_basis() -> None:
+    moved = seat("ada", A, B, Influence("Seat B", "c1", CLAIM, "adopted"))
+    last = moved.turns[1]
+    assert last.ballot is not None
+    last = replace(last, ballot=replace(last.ballot, rebuttal="Not so.", rebuts="Seat B c1"))
+    moved = replace(moved, turns=(moved.turns[0], last))
+    found = points(moved, seat("bob", B, B), seat("cyd", B, B), seat("dov", A, A), seat("eve", B, B))
+    assert [(each.by, each.bandwagon) for each in found] == [(None, True)]
+
+
+def test_another_claim_that_was_rebutted_takes_nothing_from_the_one_adopted() -> None:
+    two = [Influence("Seat B", "c1", CLAIM, "adopted"), Influence("Seat D", "c1", CLAIM, "rebutted")]
+    moved = seat("ada", A, B, *two)
+    found = points(moved, seat("bob", B, B), seat("cyd", B, B), seat("dov", A, A))
+    assert [(each.by, each.bandwagon) for each in found] == [("bob", False)]
+
+
+def test_going_to_the_second_largest_side_is_no_bandwagon() -> None:
+    most = [seat(name, A, A) for name in ("ada", "bob", "cyd")]
+    found = points(*most, seat("dov", B, B), seat("eve", B, B), seat("fay", C, B))
+    assert [(each.seat, each.bandwagon) for each in found] == [("fay", False)]
+    level = points(*most, *(seat(name, B, B) for name in ("dov", "eve", "gus")), seat("fay", C, B))
+    assert [(each.seat, each.bandwagon) for each in level] == [("fay", False)], "no side was the larger"
+
+
+def test_an_abstention_may_rest_on_a_claim_of_any_other_side() -> None:
+    adopted = Influence("Seat B", "c1", CLAIM, "adopted")
+    found = points(seat("ada", A, None, adopted), seat("bob", B, B), seat("cyd", A, A))
+    assert [(each.by, each.bandwagon) for each in found] == [("bob", False)]
+    found = points(seat("ada", B, None, adopted), seat("bob", B, B), seat("cyd", A, A))
+    assert [(each.by, each.bandwagon) for each in found] == [(None, False)]

@@ -19,7 +19,7 @@ from inbond.roundtable.forms import label_of
 from inbond.roundtable.prompts import shown
 from inbond.roundtable.question import Question
 from inbond.roundtable.session import Cite, Result, Seat, Sentence, Summary
-from inbond.roundtable.turning import holds
+from inbond.roundtable.turning import adopted, holds
 
 MOST_SENTENCES: Final = 8
 MOST_SENTENCE: Final = 600
@@ -205,9 +205,9 @@ def _weights(seats: Sequence[Seat], names: tuple[str, ...]) -> Counter[tuple[Cit
         for turn in seat.turns:
             if turn.ballot is None:
                 continue
-            for influence in turn.ballot.influences:
+            for influence in adopted(turn):
                 by = holds(influence, turn, seats, names)
-                if by is not None and influence.effect == "adopted":
+                if by is not None:
                     found[Cite(by, 1, influence.claim), "adopted"] += 1
             said, _, claim = turn.ballot.rebuts.rpartition(" ")
             if said in turn.labels:

@@ -1,14 +1,16 @@
 """Turning points: votes that changed between the rounds, and what they rest on, found by code. Pure.
 
-A change rests on a claim when the seat says that it adopted it, the claim is there, and the words that it
+A change rests on a claim when the seat says that it adopted it, and does not say besides that it rebutted it
+or was left unmoved; when the claim is that of a seat which voted as it now votes; and when the words that it
 quotes are in it (or in the reasoning beside it), compared by NFKC and with white space folded. A change to
-the larger side that rests on none is called what it may be: a bandwagon. No model is asked.
+the one option that had the most votes in round 1, and that rests on no claim, is called what it may be: a
+bandwagon. No model is asked.
 """
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from inbond.roundtable.anonymity import masked
@@ -46,6 +48,18 @@ def holds(influence: Influence, turn: Turn, seats: Sequence[Seat], names: tuple[
     return name if source is not None and quotes(influence, source.turns[0], names) else None
 
 
+def adopted(turn: Turn) -> Iterator[Influence]:
+    """What a seat says that it adopted, and does not contradict in the same reply."""
+    assert turn.ballot is not None, "who was moved said so"
+    every = turn.ballot.influences
+    seat, _, claim = turn.ballot.rebuts.rpartition(" ")
+    contrary = {(seat, folded(claim))}
+    contrary |= {(each.seat, folded(each.claim)) for each in every if each.effect != "adopted"}
+    for each in every:
+        if each.effect == "adopted" and (each.seat, folded(each.claim)) not in contrary:
+            yield each
+
+
 def folded(text: str) -> str:
     """NFKC, without case, white space folded into one space."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
@@ -78,8 +92,7 @@ def _point(seat: Seat, seats: Sequence[Seat], result: Result, names: tuple[str, 
     before, after = seat.turns[0].ballot, seat.turns[1].ballot
     assert before is not None
     assert after is not None
-    by, claim, quote = _basis(seat.turns[1], seats, names)
-    larger = after.vote is not None and result.round1[after.vote] > result.round1.get(before.vote or "", 0)
+    by, claim, quote = _basis(seat, seats, names)
     return TurningPoint(
         seat=seat.name,
         was=before.vote,
@@ -87,17 +100,32 @@ def _point(seat: Seat, seats: Sequence[Seat], result: Result, names: tuple[str, 
         by=by,
         claim=claim,
         quote=quote,
-        bandwagon=by is None and larger,
+        bandwagon=by is None and after.vote is not None and lead(result.round1, after.vote) > 0,
         margin=_margin(result, before.vote, after.vote),
     )
 
 
-def _basis(turn: Turn, seats: Sequence[Seat], names: tuple[str, ...]) -> tuple[str | None, str, str]:
-    assert turn.ballot is not None
-    for influence in turn.ballot.influences:
-        if influence.effect == "adopted" and (by := holds(influence, turn, seats, names)) is not None:
+def _basis(seat: Seat, seats: Sequence[Seat], names: tuple[str, ...]) -> tuple[str | None, str, str]:
+    before, after = seat.turns[0].ballot, seat.turns[1].ballot
+    assert before is not None
+    assert after is not None
+    for influence in adopted(seat.turns[1]):
+        by = holds(influence, seat.turns[1], seats, names)
+        if by is not None and _speaks_for(_first_vote(by, seats), before.vote, after.vote):
             return by, influence.claim, influence.quote
     return None, "", ""
+
+
+def _first_vote(name: str, seats: Sequence[Seat]) -> str | None:
+    ballot = next(seat for seat in seats if seat.name == name).turns[0].ballot
+    assert ballot is not None, "it was quoted"
+    return ballot.vote
+
+
+def _speaks_for(cited: str | None, was: str | None, now: str | None) -> bool:
+    """Whether a claim of a seat with the vote ``cited`` may lead from one vote to another: it voted so too.
+    Whoever held another view may lead to an abstention."""
+    return cited == now if now is not None else cited != was
 
 
 def _margin(result: Result, was: str | None, now: str | None) -> int:
