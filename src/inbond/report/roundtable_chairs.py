@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from inbond.report.roundtable_places import Places
 from inbond.report.roundtable_view import Chair, Foreign, Heard, Held
 from inbond.report.roundtable_words import Words
-from inbond.roundtable.ballots import Ballot, Influence
+from inbond.roundtable.ballots import Ballot, Claim, Influence
+from inbond.roundtable.naming import bare
 from inbond.roundtable.session import Seat, Session, Turn
+from inbond.roundtable.turning import folded
 
+_HTTP: Final = re.compile(r"\bstatus (\d{3})\b")
 _NOTHING: Final = Ballot("", (), None)
 
 
@@ -27,7 +31,7 @@ def _chair(seat: Seat, places: Places) -> Chair:
         places.anchor(seat.name),
         status,
         words(status),
-        seat.model or seat.uri,
+        bare(seat.model or seat.uri),
         size(seat.parameters, words),
         places.foreign(seat.persona),
         tuple(_held(seat, turn, places) for turn in seat.turns),
@@ -54,6 +58,7 @@ def _held(seat: Seat, turn: Turn, places: Places) -> Held:
     confidence = ballot.confidence
     percent = None if confidence is None or turn.ballot is None else round(confidence * 100)
     abstains = turn.status == "abstained"
+    standing = _standing(turn, ballot)
     choice = places.choice(ballot.vote if turn.status == "voted" else None)
     status = Foreign(words("abstains" if abstains else turn.status))
     return Held(
@@ -63,13 +68,18 @@ def _held(seat: Seat, turn: Turn, places: Places) -> Held:
         confidence="" if percent is None else words("confidence", percent=f"{percent}%"),
         percent=percent,
         why="" if turn.status == "voted" else words(f"why_{turn.status}"),
-        detail=Foreign("" if abstains else turn.why, "en"),
+        detail=_detail(turn, places),
         path=words(f"path_{turn.path}") if turn.path else "",
         order=tuple(places.choice(each).label for each in turn.order),
         claims=tuple(
             (places.claim_mark(seat.name, turn.round, claim.id),
              places.claim_anchor(seat.name, turn.round, claim.id), places.foreign(claim.text))
-            for claim in ballot.claims
+            for claim in ballot.claims if claim not in standing
+        ),
+        standing=tuple(
+            (places.claim_mark(seat.name, turn.round, claim.id),
+             places.claim_anchor(seat.name, turn.round, claim.id))
+            for claim in standing
         ),
         reasoning=places.foreign(ballot.reasoning),
         would_change=places.foreign(ballot.would_change_if),
@@ -77,6 +87,20 @@ def _held(seat: Seat, turn: Turn, places: Places) -> Held:
         rebuttal=places.foreign(ballot.rebuttal),
         heard=tuple(_heard(each, turn, places) for each in ballot.influences),
     )  # fmt: skip
+
+
+def _standing(turn: Turn, ballot: Ballot) -> tuple[Claim, ...]:
+    """The claims of a later round, for which nobody asks, that stand in its reasoning word for word."""
+    said = folded(ballot.reasoning)
+    return tuple(claim for claim in ballot.claims if turn.round > 1 and folded(claim.text) in said)
+
+
+def _detail(turn: Turn, places: Places) -> Foreign:
+    """What went wrong, beside our words for it. The whole of it is in the transcript."""
+    if turn.status in ("error", "timeout"):
+        found = _HTTP.search(turn.why)
+        return Foreign(f"HTTP {found[1]}" if found is not None else "", "en")
+    return places.fault(turn.why) if turn.status in ("refused", "invalid") else Foreign("")
 
 
 def _heard(influence: Influence, turn: Turn, places: Places) -> Heard:

@@ -74,7 +74,7 @@ def _summary(shown: View) -> Iterator[str]:
     yield from _sentences(shown.summary) if shown.summary else (_m(shown.words("nothing_said")),)
     yield from ("", _m(shown.summary_note))
     if shown.summary_why.text:
-        yield _m(shown.words("summary_why", why=shown.summary_why.text))
+        yield _m(shown.summary_why.text)
     if shown.dissent:
         yield from ("", f"### {_m(shown.words('dissent'))}", "", *_sentences(shown.dissent))
 
@@ -132,4 +132,5 @@ def _held(held: Held, shown: View) -> Iterator[str]:
         if text.text:
             yield f"  - {_m(w(name))}: {_m(text.text)}"
     if held.reasoning.text:
-        yield f"  - {_m(w('reasoning_of', round=held.round))}: {_m(held.reasoning.text)}"
+        marks = "".join(f" ({_m(mark)})" for mark, _ in held.standing)
+        yield f"  - {_m(w('reasoning_of', round=held.round))}{marks}: {_m(held.reasoning.text)}"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import final
 
-from inbond.report.roundtable_view import Choice, Foreign, Quoted, letters, tongue
+from inbond.report.roundtable_view import Choice, Foreign, Quoted, letters, page_language, tongue
 from inbond.report.roundtable_words import Words
 from inbond.roundtable.session import Seat, Session, Turn
 
 _NOWHERE = 0
 _SPECIAL = "Seat "
+_FOR_THE_HOST = "; fix: "
+"""In the words of an error of ours."""
 
 
 @final
@@ -19,6 +21,7 @@ class Places:
     def __init__(self, session: Session, words: Words) -> None:
         self.session = session
         self.words = words
+        self.lang = page_language(session.question.language, session.question.text)
         names = [seat.name for seat in session.seats]
         self._numbers = {name: number for number, name in enumerate(names, start=1)}
         self._marks = _marks(session) or dict(zip(names, letters(len(names)), strict=True))
@@ -36,6 +39,12 @@ class Places:
     def foreign(self, text: str) -> Foreign:
         """A text of others with its language."""
         return Foreign(text, tongue(text, self.session.question.language))
+
+    def fault(self, why: str) -> Foreign:
+        """What went wrong, as our code said it in English: for a page in English, and where it is not for
+        whoever runs a host, whose private machines a page does not name."""
+        shown = self.lang == "en" and _FOR_THE_HOST not in why
+        return Foreign(why if shown else "", "en")
 
     def choice(self, option: str | None) -> Choice:
         """An option by its id; what is none is no vote."""

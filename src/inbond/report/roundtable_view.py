@@ -98,7 +98,7 @@ class Band:
 @final
 @dataclass(frozen=True)
 class Point:
-    """A turning point."""
+    """A turning point. ``lead`` says what it did to the lead of the side that won; "" for nothing."""
 
     name: str
     mark: str
@@ -108,7 +108,7 @@ class Point:
     cited: Quoted | None
     quote: Foreign
     bandwagon: bool
-    margin: int
+    lead: str
 
 
 @final
@@ -124,7 +124,8 @@ class Heard:
 @final
 @dataclass(frozen=True)
 class Held:
-    """One round of a seat."""
+    """One round of a seat. ``claims`` are (mark, anchor, text); ``standing`` (mark, anchor) of those that are
+    words of its reasoning, and are printed there."""
 
     round: int
     choice: Choice
@@ -136,6 +137,7 @@ class Held:
     path: str
     order: tuple[Foreign, ...]
     claims: tuple[tuple[str, str, Foreign], ...]
+    standing: tuple[tuple[str, str], ...]
     reasoning: Foreign
     would_change: Foreign
     abstain_reason: Foreign

@@ -21,7 +21,8 @@ from inbond.report.roundtable_view import (
     page_language,
 )
 from inbond.report.roundtable_words import Words, words_for
-from inbond.roundtable.session import Result, Sentence, Session, Status
+from inbond.roundtable.naming import bare
+from inbond.roundtable.session import Cite, Result, Sentence, Session, Status, TurningPoint
 from inbond.roundtable.tally import lost, quorum
 from inbond.roundtable.verdict import is_ill_posed
 
@@ -39,9 +40,9 @@ _STOPPED: Final = {
 
 def view(session: Session) -> View:
     """All that the page, the Markdown and the terminal say of a session, finished or not."""
-    lang = page_language(session.question.language, session.question.text)
-    words = words_for(lang)
+    words = words_for(page_language(session.question.language, session.question.text))
     places = Places(session, words)
+    lang = places.lang
     result = session.result
     lanes = _lanes(session, places)
     answer, note, ahead = _answer(places, result)
@@ -69,7 +70,7 @@ def view(session: Session) -> View:
         lost=_lost(session, places),
         summary=_said(summary.sentences if summary else (), places),
         summary_note=_summary_note(session, words),
-        summary_why=places.foreign(summary.why_code if summary else ""),
+        summary_why=places.fault(summary.why_code if summary else ""),
         strongest=_strongest(session, places),
         dissent=_said(summary.dissent if summary else (), places),
         points=_points(session, places),
@@ -197,9 +198,13 @@ def _lost(session: Session, places: Places) -> str:
 
 
 def _said(sentences: Iterable[Sentence], places: Places) -> tuple[Said, ...]:
+    """Each sentence once, however many say the same: it then cites what all of them do."""
+    cites: dict[str, tuple[Cite, ...]] = {}
+    for each in sentences:
+        cites[each.text] = tuple(dict.fromkeys((*cites.get(each.text, ()), *each.cites)))
     return tuple(
-        Said(places.foreign(each.text), tuple(places.quoted(c.seat, c.round, c.claim) for c in each.cites))
-        for each in sentences
+        Said(places.foreign(text), tuple(places.quoted(c.seat, c.round, c.claim) for c in found))
+        for text, found in cites.items()
     )
 
 
@@ -208,9 +213,9 @@ def _summary_note(session: Session, words: Words) -> str:
         return words("no_summary")
     by = session.summary.by
     if by == "code":
-        return words("summary_code")
+        return words("summary_code") + (words("summary_unused") if session.summary.why_code else "")
     shared = any(by in (seat.uri, seat.name) for seat in session.seats)
-    return words("summary_by", by=by) + (words("summary_same") if shared else "")
+    return words("summary_by", by=bare(by)) + (words("summary_same") if shared else "")
 
 
 def _strongest(session: Session, places: Places) -> tuple[tuple[Choice, Quoted], ...]:
@@ -233,10 +238,19 @@ def _points(session: Session, places: Places) -> tuple[Point, ...]:
             places.quoted(each.by, 1, each.claim) if each.by is not None else None,
             places.foreign(each.quote),
             each.bandwagon,
-            each.margin,
+            _lead(each, session, places),
         )
         for each in session.turning_points
     )
+
+
+def _lead(point: TurningPoint, session: Session, places: Places) -> str:
+    """What the change did to the lead of the winner, or of the side that it went to or left."""
+    of = (session.result.winner if session.result is not None else None) or point.now or point.was
+    if not point.margin:
+        return ""
+    name = "lead_grew" if point.margin > 0 else "lead_shrank"
+    return places.words(name, label=places.choice(of).label.text, votes=abs(point.margin))
 
 
 def _ill_posed(session: Session, places: Places) -> tuple[tuple[str, Foreign], ...]:

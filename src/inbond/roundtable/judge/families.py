@@ -13,9 +13,8 @@ from importlib import resources
 from typing import Final
 
 from inbond import strict_yaml
-from inbond.errors import InputError
 from inbond.roundtable.judge.pairs import Pair, Side
-from inbond.types import parse_model_name
+from inbond.roundtable.naming import bare
 
 _TABLE: Final = "families.yaml"
 
@@ -31,7 +30,7 @@ def table() -> Mapping[str, Sequence[str]]:
 
 def families_of(name: str) -> frozenset[str]:
     """The families that the words in a model's name tell; none where it is not known."""
-    text, found = _bare(name).casefold(), set()
+    text, found = bare(name).casefold(), set()
     for pattern, family in _patterns():
         text, count = pattern.subn(" ", text)
         if count:
@@ -59,14 +58,3 @@ def _pattern(word: str) -> re.Pattern[str]:
     """By itself: ``phi`` is not in ``philosophy``, and ``o1`` not in ``o12``."""
     after = r"(?![a-z0-9])" if word[-1].isdigit() else r"(?![a-z])"
     return re.compile(rf"(?<![a-z0-9]){re.escape(word)}{after}")
-
-
-def _bare(name: str) -> str:
-    """What names the model in a URI: no host, no folder on somebody's disk, no revision."""
-    try:
-        parsed = parse_model_name(name)
-    except InputError:
-        return name
-    if parsed.scheme in ("gguf", "path"):
-        return parsed.name.rstrip("/").rsplit("/", 1)[-1]
-    return parsed.file or parsed.name
