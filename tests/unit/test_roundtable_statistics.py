@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inbond.roundtable.judge.dawid_skene import estimate
-from inbond.roundtable.judge.statistics import Figure, agreement, effective_votes, mean_correlation
+from inbond.roundtable.judge.statistics import Figure, Item, agreement, effective_votes, mean_correlation
 
 # Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011), part C: 4 observers, 12 units.
 KRIPPENDORFF = {
@@ -144,6 +144,29 @@ def test_alpha_is_what_krippendorffs_definition_says(items: list[dict[str, str]]
         assert figure.value is None
     else:
         assert value(figure) == pytest.approx(1 - (len(values) - 1) * apart / expected)
+
+
+@pytest.mark.parametrize(("items", "low"), [(8, 0.6306), (25, 0.8628), (100, 0.9638)])
+def test_a_share_of_one_is_no_certainty(items: int, low: float) -> None:
+    """Clopper and Pearson's 95% interval for n of n."""
+    votes: list[Item] = [{"x": each, "y": each, "z": each} for each in ("a", "b") * items][:items]
+    found = agreement(votes, "abc")
+    assert (found.percent.value, found.percent.high) == (1.0, 1.0)
+    assert found.percent.low == pytest.approx(low, abs=1e-4)
+    for figure in (found.alpha, found.ac1):
+        assert (figure.value, figure.low, figure.high) == (1.0, None, None)
+        assert figure.words() == "1.00 (no interval: it comes out the same whichever items are drawn)"
+    none = agreement([{"x": "a", "y": "b"}] * items, "abc").percent
+    assert (none.value, none.low, none.high) == (0.0, 0.0, pytest.approx(1 - low, abs=1e-4))
+    alone = agreement([*votes, *[{"x": "a"}] * 50], "abc").percent
+    assert alone.low == pytest.approx(low, abs=1e-4), "an item with one vote tells nothing"
+    twice = agreement(votes * 2, "abc", units=[*range(items)] * 2).percent
+    assert twice.low == pytest.approx(low, abs=1e-4), "units are drawn, not items"
+
+
+def test_too_few_that_agree_have_no_interval() -> None:
+    found = agreement([{"x": "a", "y": "a"}, {"x": "b", "y": "b"}] * 3, "ab").percent
+    assert (found.value, found.low, found.why) == (1.0, None, "fewer than 8 units")
 
 
 def test_effective_votes_by_kish() -> None:

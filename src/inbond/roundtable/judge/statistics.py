@@ -5,7 +5,8 @@ percent agreement and AC1, Gwet, "Computing inter-rater reliability and its vari
 agreement" (2008), for several raters with missing votes as in his Handbook (4th ed., 2014, chapter 5);
 alpha, Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011), nominal; intervals, percentile
 bootstrap over units (items, or the pairs that several items belong to), widened for few of them, see
-``evaluate.intervals``; effective votes, Kish, "Survey Sampling" (1965), section 5.4: n / (1 + (n - 1) rho).
+``evaluate.intervals``, but for a share of 0 or 1, where every draw is the same: there the exact one of Clopper
+and Pearson (1934); effective votes, Kish, "Survey Sampling" (1965), section 5.4: n / (1 + (n - 1) rho).
 
 What one item, or items without variation, cannot tell is no number but a reason. Legend: U units, C
 categories, J judges.
@@ -22,12 +23,13 @@ from typing import Any, Final, final
 import numpy as np
 import numpy.typing as npt
 
-from inbond.evaluate.intervals import LEAST_RECORDS, Estimate
+from inbond.evaluate.intervals import LEAST_RECORDS, LEVEL, Estimate
 
 Floats = npt.NDArray[np.float64]
 Item = Mapping[str, str]
 """Category by judge; a judge that is not in it did not vote."""
 DRAWS: Final = 2_000
+_SAME: Final = 1e-12
 _MOST_LOST: Final = 0.05
 """Share of draws that may come to nothing (no variation in them) before no interval is given."""
 
@@ -89,11 +91,14 @@ def agreement(
     assert len(names) == len(items), "a unit for each item"
     draws_DU, place_U = _draws(names, seed)
 
+    told_U = _by_unit((counts_UC.sum(axis=1) >= 2).astype(np.float64)[:, None], place_U)
+    units_told = int(np.count_nonzero(told_U))
+
     def figure(terms: Floats, from_sums: Callable[[Floats], Floats]) -> Figure:
         return _figure(_by_unit(terms, place_U), from_sums, draws_DU, pairable)
 
     return Agreement(
-        figure(_percent_terms(counts_UC), _percent),
+        _at_an_end(figure(_percent_terms(counts_UC), _percent), units_told),
         figure(_alpha_terms(counts_UC), _alpha),
         figure(_ac1_terms(counts_UC), _ac1),
     )
@@ -218,4 +223,16 @@ def _figure(terms: Floats, from_sums: Callable[[Floats], Floats], draws_DU: Floa
     if len(kept_D) < (1 - _MOST_LOST) * len(drawn_D):
         return Figure(value, None, None, pairable, "too little variation to draw from")
     low, high = Estimate(value, units, np.sort(kept_D)).interval()
+    if high - low < _SAME:
+        return Figure(value, None, None, pairable, "it comes out the same whichever items are drawn")
     return Figure(value, low, high, pairable)
+
+
+def _at_an_end(share: Figure, units: int) -> Figure:
+    """The same share; where it is 0 or 1 over enough units, with the exact interval of as many trials of one
+    outcome: (2.5%)^(1/n) is how frequent that outcome must at least be."""
+    if share.value is None or not (share.value < _SAME or share.value > 1 - _SAME) or units < LEAST_RECORDS:
+        return share
+    off = 1 - float(((1 - LEVEL) / 2) ** (1 / units))
+    low, high = (0.0, off) if share.value < 0.5 else (1 - off, 1.0)
+    return Figure(share.value, low, high, share.items)
