@@ -1,13 +1,13 @@
 """The summary: sentences that cite what a seat claimed, checked; built by code where no writer serves. Pure.
 
 The writer does not vote and sees labels for names. A sentence of its own that cites nothing that is there,
-or that speaks of the count, is dropped: the count is ours. The strongest argument for each option and the
+that shares no word with what it cites, or that is seen to speak of the count, is dropped: the count is ours,
+and stands before the summary wherever that is shown. The strongest argument for each option and the
 dissent are always chosen by code, from what was cited by others.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from inbond.roundtable.anonymity import label, masked
 from inbond.roundtable.ballots import Claim
+from inbond.roundtable.bearing import bears_on, speaks_of_count
 from inbond.roundtable.forms import label_of
 from inbond.roundtable.prompts import shown
 from inbond.roundtable.question import Question
@@ -23,13 +24,6 @@ from inbond.roundtable.turning import adopted, holds
 
 MOST_SENTENCES: Final = 8
 MOST_SENTENCE: Final = 600
-_COUNT: Final = re.compile(
-    r"\bmajorit|\bunanim|\bplurality|\bquorum|\bout ?voted|\bconsensus|\bmost (?:of the )?(?:seats|panel)"
-    r"|\b(?:\d+|one|two|three|four|five|six|seven|eight|nine|all|both) (?:of the )?(?:\w+ )?"
-    r"(?:seats|votes|models|panel)"
-    r"|過半数|多数|全会一致|全員一致|満場一致|賛成票|反対票|[0-9０-９一二三四五六七八九]+(?:席|票)",
-    re.IGNORECASE,
-)
 
 
 def schema(seats: Sequence[Seat]) -> dict[str, Any]:
@@ -153,13 +147,16 @@ def _sentence(item: Mapping[str, Any], seats: Sequence[Seat], names: tuple[str, 
     if not isinstance(text, str) or not text.strip():
         return "a sentence without text"
     text = masked(" ".join(text.split()), names)[:MOST_SENTENCE]
-    if _COUNT.search(text):
+    if speaks_of_count(text):
         return "a sentence that speaks of the count, which is not the writer's to say"
     cites = item.get("cites")
     found = tuple(_cite(each, seats) for each in cites) if isinstance(cites, list) else ()
     valid = tuple(dict.fromkeys(cite for cite in found if cite is not None))
     if not valid:
         return "a sentence that cites no claim that there is"
+    claims = [claim.text for cite in valid if (claim := claim_of(cite, seats)) is not None]
+    if not bears_on(text, [*claims, *(masked(claim, names) for claim in claims)]):
+        return "a sentence that shares no word with the claims that it cites"
     return Sentence(text, valid)
 
 
