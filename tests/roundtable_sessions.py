@@ -342,8 +342,8 @@ def lost() -> Session:
         failing, turns=(failing.turns[0], _failed(2, "error", "http://127.0.0.1:8000 answered 500"))
     )
     seats = (whole.seats[0], failed, *whole.seats[2:])
-    return replace(whole, seats=seats, turning_points=whole.turning_points[:1],
-                   result=_result(whole.question, seats, "unanimous", no, (0, 4), (2, 3)))  # fmt: skip
+    return _whole("2026-11-22-lost", whole.question, seats, whole.summary, whole.turning_points[:1],
+                  _result(whole.question, seats, "unanimous", no, (0, 4), (2, 3)))  # fmt: skip
 
 
 SESSIONS = {

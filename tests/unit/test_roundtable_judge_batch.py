@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -20,9 +21,10 @@ from inbond.roundtable.judge.constitution import parse
 from inbond.roundtable.judge.findings import Findings
 from inbond.roundtable.judge.hearing import Asking, Usage
 from inbond.roundtable.judge.holding import JUDGED, hold
-from inbond.roundtable.judge.judging import Judgement
+from inbond.roundtable.judge.judging import Judgement, Value, Vote, judged
 from inbond.roundtable.judge.pairs import Pair
 from inbond.roundtable.judge.progress import Standing
+from inbond.roundtable.judge.statistics import effective_votes
 from inbond.teachers.protocols import Price, Request
 from inbond.teachers.scripted import Answer, Scripted, failure
 from inbond.workspace import Workspace
@@ -124,11 +126,54 @@ def test_reliability_from_two_hundred_pairs_and_three_judges_on(tmp_path: Path) 
     value = found.to_json()["reliability"]
     assert value["judges"]["ann"] > 0.95 > 0.05 > value["judges"]["kai"]
     assert "Reliability by Dawid and Skene: ann 1.00" in "\n".join(found.lines())
-    assert found.to_json()["effective_votes"]["judges"] == 3
+    effective = found.to_json()["effective_votes"]
+    assert effective["judges"] == 3
+    assert effective["by_errors"]["why"] == (
+        "there is no estimate of what is right, or fewer than two judges err by it"
+    ), "kai alone errs"
     same, _ = put(given, judges, tmp_path)
     assert same.to_json()["reliability"]["why"] == "the votes are the same on every question"
     two, _ = put(given, judges[:2], tmp_path)
     assert two.to_json()["reliability"]["why"] == "fewer than 3 judges that voted"
+
+
+def simulated(pairs: int, judges: int, right: float, together: float = 0.0) -> Findings:
+    """Judges that are right so often, each by itself; or, so often, all as the first of them is."""
+    rng = random.Random(0)
+    given, names = batch(pairs), [f"j{n}" for n in range(judges)]
+    found = []
+    for pair in (*given.pairs, *(canary.pair for canary in given.canaries)):
+        truth: tuple[Value, Value] = ("a", "b") if rng.random() < 0.5 else ("b", "a")
+        said = [truth[rng.random() > right] for _ in names]
+        said = [said[0] if rng.random() < together else each for each in said]
+        votes = [Vote(name, "good", "voted", value, "", {}) for name, value in zip(names, said, strict=True)]
+        found.append(judged(pair, votes, ONE))
+    return Findings(given, tuple(judge(name, shorter) for name in names), tuple(found), {})
+
+
+def test_effective_votes_say_which_way_they_are_wrong() -> None:
+    """Nine judges, right 9 times in 10 each by itself, are nine votes; by what they vote they seem few."""
+    found = simulated(400, 9, 0.9)
+    assert found.correlation is not None
+    assert effective_votes(9, found.correlation) < 2
+    assert found.correlation_of_errors is not None
+    assert effective_votes(9, found.correlation_of_errors) > 7.5
+    told = [line for line in found.lines() if "ffective" in line or "by errors" in line]
+    assert told[0].startswith("Effective votes: 1.")
+    assert told[0].endswith("(of votes, which share the truth too: rather too few than too many)")
+    assert "which believes those that err together: rather too many" in told[1]
+    copies = simulated(400, 9, 0.9, together=0.97)
+    assert copies.correlation is not None
+    assert effective_votes(9, copies.correlation) < 1.2
+
+
+def test_effective_votes_are_not_told_from_a_handful_of_pairs() -> None:
+    few, enough = simulated(29, 3, 0.8), simulated(30, 3, 0.8)
+    assert few.correlation is None
+    assert "Effective votes: cannot be told: two judges vote on fewer than 30" in "\n".join(few.lines())
+    assert enough.correlation is not None
+    assert enough.correlation_of_errors is None, "no estimate below 200 pairs"
+    assert not any("by errors" in line for line in enough.lines())
 
 
 def test_no_judge_judges_its_own_family(tmp_path: Path) -> None:

@@ -275,7 +275,7 @@ def test_a_seat_that_failed_after_its_vote_has_not_changed_it() -> None:
     assert shown.lost == told
     page = render_roundtable_page(lost())
     assert page.index(told) < page.index('id="summary"'), "beside the outcome"
-    assert f"投票した席に反対意見はない。 {told}" in page
+    assert f"投票した席に反対意見はない。{told}" in page
     assert '<bdi>SmolLM2 135M</bdi></a><span class="word">その後失敗</span>' in page
     assert told in render_roundtable_markdown(lost())
     assert "SmolLM2 135M: はい → 票なし" in page, "the picture's words"

@@ -181,6 +181,7 @@ def test_correlation_of_errors() -> None:
     assert mean_correlation(same, ["p", "q", "r"]) == pytest.approx(1.0), "r never varies: it says nothing"
     assert mean_correlation(same, ["p", "r"]) is None
     assert mean_correlation([{"p": 1.0, "q": 0.0}], ["p", "q"]) is None
+    assert mean_correlation(same[:29], ["p", "q"]) is None, "two that agree twice are no evidence"
     rng = np.random.default_rng(0)
     apart = [dict(zip("pqr", map(float, row), strict=True)) for row in rng.integers(0, 2, (2000, 3))]
     assert mean_correlation(apart, ["p", "q", "r"]) == pytest.approx(0.0, abs=0.05)

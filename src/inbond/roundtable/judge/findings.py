@@ -17,7 +17,13 @@ from inbond.roundtable.judge.families import writers
 from inbond.roundtable.judge.hearing import Usage
 from inbond.roundtable.judge.judging import VOTE_STATUSES, Judgement
 from inbond.roundtable.judge.pairs import Pair
-from inbond.roundtable.judge.statistics import Agreement, agreement, effective_votes, mean_correlation
+from inbond.roundtable.judge.statistics import (
+    LEAST_ITEMS,
+    Agreement,
+    agreement,
+    effective_votes,
+    mean_correlation,
+)
 
 CATEGORIES: Final = ("a", "b", "equal")
 _NUMBERS: Final = {"a": 1.0, "b": -1.0, "equal": 0.0}
@@ -60,10 +66,26 @@ class Findings:
 
     @cached_property
     def correlation(self) -> float | None:
-        """Mean correlation of the judges' votes."""
+        """Mean correlation of the judges' votes; None for too few pairs, however many principles."""
+        if sum(len(_cast(judgement)) >= 2 for judgement in self.of_pairs) < LEAST_ITEMS:
+            return None
         ids = [principle.id for principle in self.batch.constitution.principles]
         numbers = [{judge: _NUMBERS[value] for judge, value in item.items()} for item in self._items(ids)]
         return mean_correlation(numbers, [judge.name for judge in self.judges])
+
+    @cached_property
+    def correlation_of_errors(self) -> float | None:
+        """The same of their errors, what Dawid and Skene's estimate holds for likeliest taken for the truth;
+        None where there is no estimate, or nobody errs."""
+        estimated, _ = self.reliability
+        if estimated is None:
+            return None
+        truths = [CATEGORIES[row.index(max(row))] for row in map(list, estimated.posteriors)]
+        errors = [
+            {judge: float(value != truth) for judge, value in item.items()}
+            for item, truth in zip(self._voted, truths, strict=True)
+        ]
+        return mean_correlation(errors, [judge.name for judge in self.judges])
 
     @cached_property
     def lengths(self) -> lengths.Lengths:
@@ -72,8 +94,7 @@ class Findings:
     @cached_property
     def reliability(self) -> tuple[dawid_skene.Estimated | None, str]:
         """Dawid and Skene's estimate over all questions with a vote, or None and why not."""
-        ids = [principle.id for principle in self.batch.constitution.principles]
-        items = [{judge: (value,) for judge, value in item.items()} for item in self._items(ids) if item]
+        items = [{judge: (value,) for judge, value in item.items()} for item in self._voted]
         pairs = sum(bool(_cast(judgement)) for judgement in self.of_pairs)
         if pairs < dawid_skene.LEAST_ITEMS:
             return None, f"pairs with a vote: {pairs}; told from {dawid_skene.LEAST_ITEMS} on"
@@ -102,6 +123,12 @@ class Findings:
         return judges + (
             [f"candidates (in {candidates:,} of {len(self.batch.pairs):,} pairs)"] if candidates else []
         )
+
+    @property
+    def _voted(self) -> list[dict[str, str]]:
+        """Of all questions with a vote, what each judge voted."""
+        ids = [principle.id for principle in self.batch.constitution.principles]
+        return [item for item in self._items(ids) if item]
 
     def _items(self, principles: Sequence[str]) -> list[dict[str, str]]:
         """What each judge voted on each pair, principle after principle."""
@@ -149,14 +176,13 @@ class Findings:
         }
 
     def _effective_json(self) -> dict[str, Any]:
-        rho = self.correlation
+        votes = self._effective(self.correlation, _OF_VOTES, _NO_RHO)
+        errors = self._effective(self.correlation_of_errors, _OF_ERRORS, _NO_ERRORS)
+        return {"judges": len(self.judges), **votes, "by_errors": errors}
+
+    def _effective(self, rho: float | None, why: str, why_not: str) -> dict[str, Any]:
         value = None if rho is None else effective_votes(len(self.judges), rho)
-        why = (
-            "of votes, which share the truth too: rather too few than too many"
-            if rho is not None
-            else _NO_RHO
-        )
-        return {"value": value, "judges": len(self.judges), "correlation": rho, "why": why}
+        return {"value": value, "correlation": rho, "why": why_not if rho is None else why}
 
     def _reliability_json(self) -> dict[str, Any]:
         found, why = self.reliability
@@ -184,6 +210,16 @@ class Findings:
             yield f"Family unknown, so nothing was excluded for it: {', '.join(self.unknown_families)}"
         yield from self._figures()
 
+    def _effective_lines(self) -> Iterator[str]:
+        found = self._effective_json()
+        if found["value"] is None:
+            yield f"Effective votes: cannot be told: {found['why']}"
+            return
+        for name, each in (("Effective votes", found), ("  by errors", found["by_errors"])):
+            if each["value"] is not None:
+                told = f"{each['value']:.1f} of {len(self.judges)}, correlation {each['correlation']:.2f}"
+                yield f"{name}: {told} ({each['why']})"
+
     def _figures(self) -> Iterator[str]:
         found = self.agreement["all"]
         if found.percent.value is None:
@@ -191,12 +227,7 @@ class Findings:
         else:
             yield f"Agreement: {found.percent.words()}"
             yield f"  beyond chance: alpha {found.alpha.words()}; AC1 {found.ac1.words()}"
-        rho = self.correlation
-        if rho is None:
-            yield f"Effective votes: cannot be told: {_NO_RHO}"
-        else:
-            worth = effective_votes(len(self.judges), rho)
-            yield f"Effective votes: {worth:.1f} of {len(self.judges)} (votes correlate at {rho:.2f})"
+        yield from self._effective_lines()
         yield f"The longer answer was chosen: {self.lengths.longer.words()}"
         if self.lengths.a_wins_controlled is not None:
             side, controlled = self.lengths.side or "side a", self.lengths.a_wins_controlled
@@ -209,7 +240,12 @@ class Findings:
             yield f"Reliability by Dawid and Skene: {each} ({_TOGETHER})"
 
 
-_NO_RHO: Final = "no two judges voted differently enough on enough of the same questions"
+_NO_RHO: Final = f"two judges vote on fewer than {LEAST_ITEMS} of the same pairs, or do not vary"
+_OF_VOTES: Final = "of votes, which share the truth too: rather too few than too many"
+_OF_ERRORS: Final = (
+    "of errors by Dawid and Skene's estimate, which believes those that err together: rather too many"
+)
+_NO_ERRORS: Final = "there is no estimate of what is right, or fewer than two judges err by it"
 _TOGETHER: Final = "as far as judges err apart from each other"
 
 

@@ -5,7 +5,7 @@ percent agreement and AC1, Gwet, "Computing inter-rater reliability and its vari
 agreement" (2008), for several raters with missing votes as in his Handbook (4th ed., 2014, chapter 5);
 alpha, Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011), nominal; intervals, percentile
 bootstrap over units (items, or the pairs that several items belong to), widened for few of them, see
-``evaluate.intervals``, but for a share of 0 or 1, where every draw is the same: there the exact one of Clopper
+``evaluate.intervals``, but for a share of 0 or 1, where all draws are alike: there the exact one of Clopper
 and Pearson (1934); effective votes, Kish, "Survey Sampling" (1965), section 5.4: n / (1 + (n - 1) rho).
 
 What one item, or items without variation, cannot tell is no number but a reason. Legend: U units, C
@@ -29,6 +29,8 @@ Floats = npt.NDArray[np.float64]
 Item = Mapping[str, str]
 """Category by judge; a judge that is not in it did not vote."""
 DRAWS: Final = 2_000
+LEAST_ITEMS: Final = 30
+"""Items below which a correlation is mostly luck: at 30 its 95% interval is still some .7 wide."""
 _SAME: Final = 1e-12
 _MOST_LOST: Final = 0.05
 """Share of draws that may come to nothing (no variation in them) before no interval is given."""
@@ -113,7 +115,7 @@ def effective_votes(judges: int, rho: float) -> float:
 
 def mean_correlation(items: Sequence[Mapping[str, float]], judges: Sequence[str]) -> float | None:
     """Mean Pearson correlation over all pairs of judges, of numbers they gave on items that both voted on;
-    None when no pair of them has two items and variation.
+    None when no pair of them has ``LEAST_ITEMS`` such items and variation.
 
     Of errors (1 wrong, 0 right) where the truth is known, it says how far judges fail together. Of votes it
     holds the truth that they share as well, so that effective votes out of it are rather too few than too
@@ -126,7 +128,7 @@ def mean_correlation(items: Sequence[Mapping[str, float]], judges: Sequence[str]
 
 def _correlation(items: Sequence[Mapping[str, float]], one: str, two: str) -> float | None:
     both = np.array([(item[one], item[two]) for item in items if one in item and two in item])
-    if len(both) < 2 or not both.std(axis=0).all():
+    if len(both) < LEAST_ITEMS or not both.std(axis=0).all():
         return None
     return float(np.corrcoef(both.T)[0, 1])
 
