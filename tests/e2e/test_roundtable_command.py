@@ -13,6 +13,9 @@ import pytest
 from inbond.cli.main import run
 from inbond.ledger.attest import KeyStore
 from inbond.ledger.ledger import Ledger
+from inbond.roundtable.events import Event, encode, make
+from inbond.roundtable.protocol import fold, session
+from inbond.roundtable.verdict import verdict_of
 from inbond.workspace import Workspace
 from tests.roundtable_host import broken, serving, votes
 
@@ -130,8 +133,15 @@ def test_the_same_question_again_is_another_session(say: Any, host: str) -> None
     assert second == f"{first}-2"
 
 
-def test_what_was_cut_off_is_gone_on_with(say: Any, host: str) -> None:
+def without_ledger(home: Path) -> None:
+    """As if the session had been killed before the ledger was told of it."""
+    for each in home.glob(f"{Workspace(home).ledger.name}*"):
+        each.unlink()
+
+
+def test_what_was_cut_off_is_gone_on_with(say: Any, host: str, tmp_path: Path) -> None:
     whole = say(*asking(host, "--name", "s"), "--json").value
+    without_ledger(tmp_path / "bond")
     transcript = Path(whole["transcript"])
     lines = transcript.read_bytes().splitlines(keepends=True)
     answered = [n for n, line in enumerate(lines) if b'"kind":"answered"' in line]
@@ -158,6 +168,64 @@ def test_a_changed_transcript_is_refused_with_its_line(say: Any, host: str) -> N
     told = say("replay", str(transcript))
     assert told.code == 4
     assert "line " in told.err
+
+
+def anew(transcript: Path, change: Any) -> None:
+    """Makes all lines anew, and the verdict, so that they fit in themselves."""
+    made: list[Event] = []
+    for event in map(json.loads, transcript.read_text(encoding="utf-8").splitlines()):
+        body = change(event["kind"], event["body"])
+        prev = made[-1].digest if made else None
+        if event["kind"] == "closed":
+            body = {"verdict": verdict_of(session(fold(made)), made[-1].digest).to_json()}
+        made.append(make(len(made), event["at"], event["kind"], body, prev))
+    transcript.write_bytes(b"".join(map(encode, made)))
+
+
+def test_a_ledger_that_knows_another_transcript_is_heeded(say: Any, host: str, tmp_path: Path) -> None:
+    transcript = Path(say(*asking(host, "--name", "s"), "--json").value["transcript"])
+
+    def dearer(kind: str, body: dict[str, Any]) -> dict[str, Any]:
+        return {**body, "cost_usd": 5.0} if kind == "answered" else body
+
+    anew(transcript, dearer)
+    for command in (("show", "s"), ("replay", "s"), ("replay", str(transcript)), asking(host, "--name", "s")):
+        told = say(*command)
+        assert (told.code, told.out) == (4, "")
+        assert "the transcript of s that the ledger speaks of, sha256:" in told.err
+    other = ["--home", str(tmp_path / "other")]
+    assert run(["roundtable", "show", str(transcript), *other]) == 0, "no ledger there speaks of it"
+
+
+def test_another_name_in_it_does_not_hide_it_from_the_ledger(say: Any, host: str) -> None:
+    transcript = Path(say(*asking(host, "--name", "s"), "--json").value["transcript"])
+    anew(transcript, lambda kind, body: {**body, "id": "x"} if kind == "opened" else body)
+    told = say("show", "s")
+    assert told.code == 4
+    assert "the transcript of s that the ledger speaks of, sha256:" in told.err
+
+
+def test_votes_that_the_replies_beside_them_do_not_bear_out_are_refused(say: Any, host: str) -> None:
+    found = say(*asking(host, "--name", "s"), "--json").value
+    opening = json.loads(Path(found["transcript"]).read_bytes().splitlines()[0])["body"]
+    yes, no = (each["id"] for each in opening["question"]["options"])
+
+    def flipped(kind: str, body: dict[str, Any]) -> dict[str, Any]:
+        votes_ = kind == "read" and "vote" in (body["value"] or {})
+        return {**body, "value": {**body["value"], "vote": yes}} if votes_ else body
+
+    anew(Path(found["transcript"]), flipped)
+    told = say("replay", found["transcript"])
+    assert told.code == 4
+    assert f'value.vote: "{no}" found: "{yes}"' in " ".join(told.err.split())
+
+
+def test_a_table_that_can_never_decide_is_told_so_before_it_is_asked(say: Any, host: str) -> None:
+    told = say("ask", QUESTION, "--option", "はい", "--option", "いいえ",
+               "--seat", f"a=api:{host}/ada", "--seat", f"b=api:{host}/bob", "--json")  # fmt: skip
+    assert (told.code, told.value["outcome"]) == (3, "no-quorum")
+    said = "2 seats can never decide: a quorum is 3 votes; all answers are kept all the same"
+    assert told.err.index(said) < told.err.index("round 1:")
 
 
 def test_a_damaged_older_one_is_left_and_another_session_is_held(say: Any, host: str) -> None:
@@ -297,6 +365,7 @@ def test_help_has_examples(capsys: pytest.CaptureFixture[str], command: str) -> 
 
 def test_a_session_cut_off_in_round_2_says_how_far_it_came(say: Any, host: str, tmp_path: Path) -> None:
     assert say(*asking(host, "--name", "cut"), "--json").value["rounds_held"] == 2
+    without_ledger(tmp_path / "bond")
     transcript = tmp_path / "bond" / "sessions" / "cut" / "transcript.jsonl"
     lines = transcript.read_text(encoding="utf-8").splitlines(keepends=True)
     ends = [n for n, line in enumerate(lines) if '"round":2' in line and '"kind":"seated"' in line]

@@ -10,18 +10,13 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import Any, Final, final
 
 from inbond.cli.roundtable_finding import find_session
-from inbond.errors import InputError, TamperedError
-from inbond.ledger.attest import KeyStore
-from inbond.ledger.ledger import Ledger
+from inbond.errors import InputError
 from inbond.report.text import one_line
 from inbond.types import Reason
 from inbond.workspace import Workspace
-
-if TYPE_CHECKING:
-    from inbond.roundtable.session import Session
 
 _MOST_SHOWN: Final = 400
 
@@ -38,6 +33,7 @@ class Advice:
 def read_advice(name: str, workspace: Workspace) -> Advice:
     """The advice of a session by its name or its folder. Raises InputError for one that is not there, not
     closed or not in the ledger, and TamperedError for one that was changed."""
+    from inbond.cli.roundtable_signed import is_signed
     from inbond.roundtable.table import replay
     from inbond.roundtable.verdict import advice_body, advice_of
 
@@ -48,31 +44,13 @@ def read_advice(name: str, workspace: Workspace) -> Advice:
             found=f"{session.id}, which is not finished",
             fix="ask it again to go on: inbond roundtable ask, with the same options",
         )
-    _check_signed(session, workspace)
-    return Advice(advice_of(session), advice_body(session))
-
-
-def _check_signed(session: Session, workspace: Workspace) -> None:
-    from inbond.roundtable.verdict import KIND
-
-    signed: list[Any] = []
-    if workspace.ledger.exists() or workspace.membership.exists():
-        with Ledger.open(workspace, KeyStore.default()) as ledger:
-            told = (event.body for event in ledger.events(KIND))
-            signed = [each.get("transcript") for each in told if each.get("session") == session.id]
-    if session.digest in signed:
-        return
-    if signed:
-        raise TamperedError(
-            expected=f"the transcript of {session.id} that the ledger speaks of, {signed[-1]}",
-            found=f"another, {session.digest}",
-            fix="take the transcript from a copy: one that was written anew proves nothing",
+    if not is_signed(session, workspace):
+        raise InputError(
+            expected="--advice with a session that was held in this workspace",
+            found=f"{session.id}, of which its ledger does not speak",
+            fix="name the workspace where it was held with --home, or hold it here: inbond roundtable ask",
         )
-    raise InputError(
-        expected="--advice with a session that was held in this workspace",
-        found=f"{session.id}, of which its ledger does not speak",
-        fix="name the workspace where it was held with --home, or hold it here: inbond roundtable ask",
-    )
+    return Advice(advice_of(session), advice_body(session))
 
 
 def advice_lines(reason: Reason, width: int) -> list[str]:

@@ -118,12 +118,12 @@ def show(
     Examples: inbond roundtable show 2026-11-22-3f9a1c44; inbond roundtable show 2026-11-22-3f9a1c44
     --markdown session.md --json
     """
-    from inbond.roundtable.table import replay as read
+    from inbond.cli.roundtable_signed import read_session
 
     workspace = open_workspace(home)
     _check_places(workspace, {"--page": page, "--markdown": markdown})
     folder = find_session(session, workspace)
-    found = read(folder)
+    found = read_session(folder, workspace)
     _write(found, page, markdown)
     return _tell(found, folder, Output(as_json, quiet), page)
 
@@ -143,16 +143,17 @@ def replay(
 ) -> int:
     """Rebuild a session from its transcript: no model, no network, the same page byte for byte.
 
-    A transcript that was changed is refused, with the line. Exit code 3: no option won.
+    A transcript that was changed is refused, with the line; so is one of which this workspace's ledger has
+    another digest. Exit code 3: no option won.
 
     Example: inbond roundtable replay bond/sessions/2026-11-22-3f9a1c44/transcript.jsonl --out page.html
     """
-    from inbond.roundtable.table import replay as read
+    from inbond.cli.roundtable_signed import read_session
 
     workspace = open_workspace(home)
     _check_places(workspace, {"--out": out})
     folder = find_session(transcript, workspace)
-    found = read(folder)
+    found = read_session(folder, workspace)
     _write(found, out, None)
     return _tell(found, folder, Output(as_json, quiet), out)
 

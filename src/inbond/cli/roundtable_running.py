@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, final
 
+from inbond import __version__
 from inbond.cli.output import Output
+from inbond.cli.roundtable_signed import is_in
 from inbond.cli.roundtable_watch import watching
 from inbond.cli.students import students_of
 from inbond.digest import of_file
@@ -24,6 +26,7 @@ from inbond.roundtable.agenda import Agenda, check_agenda, make_agenda, read_age
 from inbond.roundtable.protocol import Opened
 from inbond.roundtable.seating import Open, Sitter, local_models, opener, seated
 from inbond.roundtable.session import Session
+from inbond.roundtable.tally import quorum
 from inbond.roundtable.verdict import KIND, event_body, verdict_of
 from inbond.workspace import Workspace, write_bytes, write_json
 
@@ -85,14 +88,11 @@ def hold(agenda: Agenda, name: str | None, workspace: Workspace, output: Output)
     with Ledger.open(workspace, KeyStore.default()) as ledger:
         ledger.check_writable()
         folder = _folder(agenda, name, workspace, ledger, output)
+        _say_what_cannot_be(agenda, output)
         session = asyncio.run(_run(agenda, folder, opener(students=students_of(workspace)), output))
-        if not _is_recorded(session, ledger):
+        if not is_in(ledger, session):
             _record(session, folder, workspace, ledger)
     return session
-
-
-def _is_recorded(session: Session, ledger: Ledger) -> bool:
-    return any(event.body.get("transcript") == session.digest for event in ledger.events(KIND))
 
 
 def _record(session: Session, folder: Path, workspace: Workspace, ledger: Ledger) -> None:
@@ -152,9 +152,10 @@ def _goes_on(agenda: Agenda, folder: Path, ledger: Ledger) -> bool:
     if not transcript.is_begun(folder / transcript.NAME):
         return False
     kept = table.replay(folder)
-    if kept.closed_at is not None and _is_recorded(kept, ledger):
+    if is_in(ledger, kept, folder.name):
         return False
     return _terms(table.opened(folder)) == (
+        __version__,
         agenda.question,
         [(seat.name, seat.uri, seat.persona, seat.temperature) for seat in agenda.seats],
         agenda.rounds,
@@ -165,7 +166,7 @@ def _goes_on(agenda: Agenda, folder: Path, ledger: Ledger) -> bool:
 
 def _terms(opened: Opened) -> tuple[Any, ...]:
     seats = [(seat.name, seat.uri, seat.persona, seat.temperature) for seat in opened.seats]
-    return opened.question, seats, opened.rounds, opened.timeout_s, opened.writer
+    return opened.version, opened.question, seats, opened.rounds, opened.timeout_s, opened.writer
 
 
 async def _run(agenda: Agenda, folder: Path, open_: Open, output: Output) -> Session:
@@ -189,6 +190,14 @@ async def _run(agenda: Agenda, folder: Path, open_: Open, output: Output) -> Ses
                 timeout_s=agenda.timeout_s,
                 on_progress=progress,
             )
+
+
+def _say_what_cannot_be(agenda: Agenda, output: Output) -> None:
+    """Before anything is spent."""
+    seated_, needed = len(agenda.seats), quorum(len(agenda.seats))
+    if seated_ < needed:
+        there = "1 seat" if seated_ == 1 else f"{seated_} seats"
+        output.say(f"{there} can never decide: a quorum is {needed} votes; all answers are kept all the same")
 
 
 def _say_who_is_absent(sitters: tuple[Sitter, ...], output: Output) -> None:
