@@ -35,7 +35,12 @@ def same(text: str) -> str:
     return " ".join(seen(text).casefold().split())
 
 
+def shape(text: str) -> str:
+    """The text as it looks, white space kept: Greek and Cyrillic letters with the shape of a Latin one are
+    that one."""
+    return seen(text).casefold().translate(_LOOKS)
+
+
 def look(text: str) -> str:
-    """What two texts that look the same come to: Greek and Cyrillic letters with the shape of a Latin one
-    are that one."""
+    """What two texts that look the same come to."""
     return same(text).translate(_LOOKS)
