@@ -7,6 +7,8 @@ import json
 import re
 import string
 from dataclasses import replace
+from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from inbond.cli.roundtable_told import lines
 from inbond.cli.roundtable_watch import InPipe, picture
 from inbond.errors import InputError
+from inbond.report import roundtable_words
 from inbond.report.roundtable_chairs import size
 from inbond.report.roundtable_export import session_json
 from inbond.report.roundtable_markdown import render_roundtable_markdown
@@ -23,9 +26,11 @@ from inbond.report.roundtable_view import tongue
 from inbond.report.roundtable_viewing import view
 from inbond.report.roundtable_words import LANGUAGES, table, words_for
 from inbond.roundtable.ballots import Claim
+from inbond.roundtable.forms import EFFECTS
+from inbond.roundtable.ladder import RUNGS
 from inbond.roundtable.naming import bare
 from inbond.roundtable.question import Question
-from inbond.roundtable.session import Session, Turn
+from inbond.roundtable.session import Outcome, Session, Status, Turn
 from tests.roundtable_sessions import (
     HOSTILE,
     SESSIONS,
@@ -356,6 +361,24 @@ def test_every_phrase_is_there_in_every_language_with_the_same_fields() -> None:
         }
         sizes = name.startswith("size_")
         assert sizes or len(found) == 1, name
+
+
+def test_every_phrase_is_used() -> None:
+    """By its name, as a status, an outcome or an effect, or in a group that is named by what it is for."""
+    folder = Path(roundtable_words.__file__).parent
+    sources = [*folder.glob("roundtable*.py"), folder / "templates" / "roundtable.html.j2"]
+    written = "\n".join(path.read_text() for path in sources)
+    known = {*get_args(Status), *get_args(Outcome), *EFFECTS}
+    groups = {
+        "means_": get_args(Outcome), "why_": get_args(Status), "path_": (*RUNGS, "invalid"),
+    }  # fmt: skip
+    grouped = {prefix + each for prefix, names in groups.items() for each in names}
+    unused = [
+        name
+        for name in table()
+        if name not in known | grouped and not re.search(rf'["\']{name}["\']', written)
+    ]
+    assert unused == []
 
 
 def test_a_question_in_another_language_has_english_around_it() -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import final
 
-from inbond.report.roundtable_view import Choice, Foreign, Quoted, letters, page_language, tongue
+from inbond.report.roundtable_view import Choice, Foreign, Quoted, page_language, tongue
 from inbond.report.roundtable_words import Words
+from inbond.roundtable.anonymity import label
 from inbond.roundtable.session import Seat, Session, Turn
 
 _NOWHERE = 0
-_SPECIAL = "Seat "
 _FOR_THE_HOST = "; fix: "
 """In the words of an error of ours."""
 
@@ -24,7 +24,7 @@ class Places:
         self.lang = page_language(session.question.language, session.question.text)
         names = [seat.name for seat in session.seats]
         self._numbers = {name: number for number, name in enumerate(names, start=1)}
-        self._marks = _marks(session) or dict(zip(names, letters(len(names)), strict=True))
+        self._marks = _marks(session) or {name: _letter(label(n)) for n, name in enumerate(names)}
         self._choices = {
             option.id: Choice(self.foreign(option.label), slot)
             for slot, option in enumerate(session.question.options, start=1)
@@ -95,13 +95,17 @@ class Places:
         return f"{self.anchor(name)}-r{number}-{claim}"
 
 
+def _letter(called: str) -> str:
+    return called.removeprefix("Seat ")
+
+
 def _marks(session: Session) -> dict[str, str]:
     """The letters under which seats saw each other, where there was a second round and they agree."""
     found: dict[str, set[str]] = {}
     for seat in session.seats:
         for turn in seat.turns:
-            for label, name in turn.labels.items():
-                found.setdefault(name, set()).add(label.removeprefix(_SPECIAL))
+            for called, name in turn.labels.items():
+                found.setdefault(name, set()).add(_letter(called))
     whole = all(seat.name in found for seat in session.seats)
     marks = {name: min(each) for name, each in found.items() if len(each) == 1}
     return marks if whole and len(set(marks.values())) == len(found) else {}

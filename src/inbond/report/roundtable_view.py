@@ -6,7 +6,6 @@ are ours, in English or Japanese by the question's language.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, final
 
@@ -185,7 +184,6 @@ class View:
     ahead: str
     count: str
     seated: int
-    voted: int
     rows: tuple[Row, ...]
     lanes: tuple[Lane, ...]
     before: tuple[Band, ...]
@@ -202,7 +200,6 @@ class View:
     chairs: tuple[Chair, ...]
     method: tuple[tuple[str, str], ...]
     digest: str
-    rounds_held: int
 
 
 def tongue(text: str, language: str) -> str:
@@ -235,16 +232,6 @@ def _has_own_script(base: str) -> bool:
         "uk",
         "bg",
     )
-
-
-def letters(count: int) -> Sequence[str]:
-    """A, B, ... Z, AA, AB, ...: what seats are called for short."""
-    return [_letter(number) for number in range(count)]
-
-
-def _letter(number: int) -> str:
-    head, last = divmod(number, 26)
-    return (_letter(head - 1) if head else "") + chr(ord("A") + last)
 
 
 def page_language(question_language: str, text: str) -> str:

@@ -61,7 +61,6 @@ def view(session: Session) -> View:
         ahead=ahead,
         count=_count(session, words),
         seated=len(session.seats),
-        voted=result.voted if result is not None else 0,
         rows=_rows(session, places),
         lanes=lanes,
         before=_bands(lanes, places, first=True),
@@ -78,7 +77,6 @@ def view(session: Session) -> View:
         chairs=chairs(session, places),
         method=_method(session, words, lang),
         digest=session.digest,
-        rounds_held=session.rounds_held,
     )
 
 
