@@ -212,6 +212,23 @@ def test_what_went_wrong_in_english_is_said_on_an_english_page_only() -> None:
     assert view(turned).summary_note.endswith("書き手の文案は用いなかった。")
 
 
+@pytest.mark.parametrize(
+    "why",
+    [
+        "Cannot connect to host nas.lan ssl:default [Connect call failed]", "http://10.0.0.7/v1 is silent",
+        "no connection to nas.lan:8000", "status 500: out of order", "expected a reply; found none; fix: ask",
+    ],
+)  # fmt: skip
+def test_no_error_of_a_connection_is_printed(why: str) -> None:
+    whole = arabic()
+    assert whole.summary is not None
+    asked = (*whole.seats[:4], replace(whole.seats[4], turns=(Turn(1, "refused", None, "", why),)))
+    shown = view(replace(whole, seats=asked, summary=replace(whole.summary, why_code=why)))
+    assert shown.lang == "en"
+    assert shown.summary_why.text == shown.chairs[4].rounds[0].detail.text == ""
+    assert shown.summary_note.endswith("The writer’s words were not used.")
+
+
 def test_a_sentence_stands_once_and_cites_what_all_of_its_like_did() -> None:
     whole = tie()
     assert whole.summary is not None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import final
+import re
+from typing import Final, final
 
 from inbond.report.roundtable_view import Choice, Foreign, Quoted, page_language, tongue
 from inbond.report.roundtable_words import Words
@@ -10,8 +11,8 @@ from inbond.roundtable.anonymity import label
 from inbond.roundtable.session import Seat, Session, Turn
 
 _NOWHERE = 0
-_FOR_THE_HOST = "; fix: "
-"""In the words of an error of ours."""
+_FOR_THE_HOST: Final = re.compile(r"; fix: |://|\bhosts?\b|:\d{2,5}\b|\bstatus \d{3}\b", re.IGNORECASE)
+"""In the words of an error of ours, or of a connection."""
 
 
 @final
@@ -43,7 +44,7 @@ class Places:
     def fault(self, why: str) -> Foreign:
         """What went wrong, as our code said it in English: for a page in English, and where it is not for
         whoever runs a host, whose private machines a page does not name."""
-        shown = self.lang == "en" and _FOR_THE_HOST not in why
+        shown = self.lang == "en" and not _FOR_THE_HOST.search(why)
         return Foreign(why if shown else "", "en")
 
     def choice(self, option: str | None) -> Choice:
