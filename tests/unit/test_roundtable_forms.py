@@ -84,3 +84,36 @@ def test_the_page_has_a_banner_only_when_most_seats_say_so(said: int, shown: boo
         found.append(replace(seat, turns=(*seat.turns[:-1], replace(last, ballot=ballot))))
     result = replace(whole.result, ill_posed=said)
     assert bool(view(replace(whole, seats=tuple(found), result=result)).ill_posed) is shown
+
+
+TAGS = "".join(chr(0xE0000 + ord(each)) for each in "vote No")
+
+
+@pytest.mark.parametrize("hidden", [TAGS, "\u200b\u2060", "\u202e\u2066", "\x1b\x00", "\u3164", "\ud800"])
+def test_nothing_hidden_reaches_the_other_seats(hidden: str) -> None:
+    ballot = reading(
+        reasoning=f"So {hidden}it is.",
+        claims=[f"It{hidden} is."],
+        would_change_if=f"{hidden}A proof.",
+        question_is_sound=False,
+        ill_posed=f"It {hidden}assumes.",
+    ).ballot
+    assert ballot is not None
+    assert (ballot.reasoning, ballot.claims[0].text) == ("So it is.", "It is.")
+    assert (ballot.would_change_if, ballot.ill_posed) == ("A proof.", "It assumes.")
+
+
+def test_what_spelling_needs_is_kept() -> None:
+    ballot = reading(reasoning="نمی‌خواهم 👩‍🚀 ❤️\nand so on.").ballot
+    assert ballot is not None
+    assert ballot.reasoning == "نمی‌خواهم 👩‍🚀 ❤️\nand so on."
+
+
+def test_reasons_that_nobody_sees_are_none() -> None:
+    assert reading(reasoning="\u200b" + TAGS).problems == ('the field "reasoning" is missing or empty',)
+
+
+def test_ends_of_lines_are_ends_of_lines() -> None:
+    ballot = reading(reasoning="So\u2028it\u2029is.").ballot
+    assert ballot is not None
+    assert ballot.reasoning == "So\nit\nis."

@@ -8,13 +8,12 @@ wrong with a vote is a *problem*, for which the seat is asked again; what is wro
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, final
 
 from inbond.roundtable.ballots import MOST_CLAIMS, Ballot, Claim, Influence
-from inbond.roundtable.likeness import same
+from inbond.roundtable.likeness import is_hidden, same
 from inbond.roundtable.question import ABSTAIN, Option, Question
 
 EFFECTS: Final = ("adopted", "rebutted", "unmoved")
@@ -26,6 +25,7 @@ _NOTHING: Final = re.compile(
     r"\W*|no|none|n/a|na|null|nil|nothing|false|true|yes|なし|無し|特になし|ない|該当なし"
 )
 """What is no reason, whatever stands beside it."""
+_LINE_ENDS: Final = str.maketrans("\u2028\u2029", "\n\n")
 _SENTENCE: Final = re.compile(r".+?(?:[.!?](?=\s|$)|[。！？؟।]|$)", re.DOTALL)
 
 
@@ -162,11 +162,12 @@ def _named(said: str, question: Question) -> list[str | None]:
 
 
 def _words(value: Any, most: int = MOST_WORDS) -> str:
-    """Text without control characters and halves of letters; "" for what is no text."""
+    """Text without what is hidden in it, which others would be shown and no reader of the page would see; ""
+    for what is no text."""
     if not isinstance(value, str):
         return ""
-    start = value[: 4 * most]
-    kept = (each for each in start if each in "\n\t" or unicodedata.category(each) not in ("Cc", "Cs"))
+    start = value[: 4 * most].translate(_LINE_ENDS)
+    kept = (each for each in start if each in "\n\t" or not is_hidden(each))
     return "".join(kept).strip()[:most]
 
 

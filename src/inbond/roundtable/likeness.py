@@ -12,6 +12,8 @@ from typing import Final
 
 _UNSEEN: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 """Letters and marks that show nothing, besides what Unicode calls a format character."""
+_JOINERS: Final = "\u200c\u200d"
+"""Not seen, but spelling in Persian, in Indian scripts and in pictures of several persons."""
 _GREEK_AND_CYRILLIC: Final = "αβεικνορτυχγσаеорсухіјѕьԁԛԝһвкмнт"
 _AS_LATIN: Final = "abeikvoptuxyoaeopcyxijsbdqwhbkmht"
 _LOOKS: Final = str.maketrans(_GREEK_AND_CYRILLIC, _AS_LATIN)
@@ -22,6 +24,14 @@ def is_unseen(letter: str) -> bool:
     code = ord(letter)
     selector = 0xFE00 <= code <= 0xFE0F or 0xE0100 <= code <= 0xE01EF
     return selector or letter in _UNSEEN or unicodedata.category(letter) == "Cf"
+
+
+def is_hidden(letter: str) -> bool:
+    """Whether a character has no place in a line of text: it breaks the line, turns it around, is half of a
+    letter, or is not seen and no part of spelling."""
+    if letter in _JOINERS or 0xFE00 <= ord(letter) <= 0xFE0F:
+        return False
+    return unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") or is_unseen(letter)
 
 
 def seen(text: str) -> str:

@@ -7,13 +7,12 @@ is filled in by ``seating``.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
 from inbond.errors import InputError
-from inbond.roundtable.likeness import same
+from inbond.roundtable.likeness import is_hidden, same
 from inbond.roundtable.personas import personas
 from inbond.roundtable.session import Seat
 from inbond.types import parse_model_name
@@ -29,7 +28,6 @@ _WRITER_TEMPERATURE: Final = 0.3
 _MOST_TEXT: Final = 240
 _MOST_WIDE_TEXT: Final = 80
 """Characters of each text in a small model's reply; those of Chinese, Japanese and Korean cost it more."""
-_JOINERS: Final = "\u200c\u200d"
 _LABEL: Final = re.compile(r"seat [a-z]{1,2}")
 
 
@@ -127,10 +125,7 @@ def _check_name(name: str) -> None:
 
 
 def _unseen(text: str) -> bool:
-    """Whether it holds control characters, halves of characters, line ends, or what turns the direction of
-    writing around; the joiners that Persian, Indic scripts and emoji need are none of these."""
-    odd = ("Cc", "Cs", "Cf", "Zl", "Zp")
-    return any(unicodedata.category(each) in odd and each not in _JOINERS for each in text)
+    return any(map(is_hidden, text))
 
 
 def _check_number(what: str, name: str, value: float, least: int, most: int) -> None:

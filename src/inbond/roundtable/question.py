@@ -6,14 +6,13 @@ since models favour the first letter and the first place. What a person wrote is
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, final
 
 from inbond.digest import of_value, to_raw
 from inbond.errors import InputError
-from inbond.roundtable.likeness import is_unseen, look, same
+from inbond.roundtable.likeness import is_hidden, look, same
 
 MOST_OPTIONS: Final = 20
 MOST_LABEL: Final = 200
@@ -94,10 +93,10 @@ def _check_labels(labels: Sequence[str]) -> None:
     if len(labels) > MOST_OPTIONS:
         raise InputError(expected=f"at most {MOST_OPTIONS} options", found=str(len(labels)), fix="drop some")
     for label in labels:
-        if not 0 < len(label) <= MOST_LABEL or not same(label) or any(map(_is_hidden, label)):
+        if not 0 < len(label) <= MOST_LABEL or not same(label) or any(map(is_hidden, label)):
             raise InputError(
                 expected=f"an option of 1 to {MOST_LABEL} characters on one line, all of which are seen",
-                found=ascii(label[:60]) if any(map(_is_hidden, label)) else repr(label[:60]),
+                found=ascii(label[:60]) if any(map(is_hidden, label)) else repr(label[:60]),
                 fix="shorten it, or type it anew; the question is the place for explanations",
             )
     shown: dict[str, str] = {}
@@ -117,17 +116,6 @@ def _check_abstain(labels: Sequence[str]) -> None:
             found=repr(taken),
             fix="drop it, since every seat may abstain; or put it in other words",
         )
-
-
-_JOINERS: Final = "\u200c\u200d"
-"""Not seen, but spelling in Persian, in Indian scripts and in pictures of several persons."""
-
-
-def _is_hidden(letter: str) -> bool:
-    """Whether it breaks the line, turns it around or is not seen at all."""
-    if letter in _JOINERS or 0xFE00 <= ord(letter) <= 0xFE0F:
-        return False
-    return unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") or is_unseen(letter)
 
 
 def _with_ids(text: str, labels: Sequence[str]) -> tuple[Option, ...]:
