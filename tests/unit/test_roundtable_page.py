@@ -243,12 +243,16 @@ def test_words_of_the_reasoning_are_not_printed_as_a_claim_again_in_round_two() 
     seat = whole.seats[0]
     ballot = seat.turns[1].ballot
     assert ballot is not None
-    own = (Claim("c1", ballot.reasoning[:12]), Claim("c2", "別の主張である。"))
+    before = seat.turns[0].ballot
+    assert before is not None
+    again = Claim("c3", before.claims[1].text)
+    own = (Claim("c1", ballot.reasoning[:12]), Claim("c2", "別の主張である。"), again)
     turns = (seat.turns[0], replace(seat.turns[1], ballot=replace(ballot, claims=own)))
     shown = replace(whole, seats=(replace(seat, turns=turns), *whole.seats[1:]))
     first, second = view(shown).chairs[0].rounds
-    assert first.standing == ()
-    assert second.standing == (("A1′", "seat-1-r2-c1"),)
+    assert (first.standing, first.anchors) == ((), ())
+    assert second.standing == ("A1′",)
+    assert second.anchors == ("seat-1-r2-c1", "seat-1-r2-c3"), "what it had claimed before is not said again"
     assert [mark for mark, _, _ in second.claims] == ["A2′"]
     page = render_roundtable_page(shown)
     assert page.count('id="seat-1-r2-c1"') == 1, "what cites it has where to lead"

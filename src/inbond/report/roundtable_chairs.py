@@ -58,7 +58,8 @@ def _held(seat: Seat, turn: Turn, places: Places) -> Held:
     confidence = ballot.confidence
     percent = None if confidence is None or turn.ballot is None else round(confidence * 100)
     abstains = turn.status == "abstained"
-    standing = _standing(turn, ballot)
+    said = _said_before(seat, turn)
+    standing = tuple(each for each in _standing(turn, ballot) if each not in said)
     choice = places.choice(ballot.vote if turn.status == "voted" else None)
     status = Foreign(words("abstains" if abstains else turn.status))
     return Held(
@@ -74,12 +75,12 @@ def _held(seat: Seat, turn: Turn, places: Places) -> Held:
         claims=tuple(
             (places.claim_mark(seat.name, turn.round, claim.id),
              places.claim_anchor(seat.name, turn.round, claim.id), places.foreign(claim.text))
-            for claim in ballot.claims if claim not in standing
+            for claim in ballot.claims if claim not in standing and claim not in said
         ),
-        standing=tuple(
-            (places.claim_mark(seat.name, turn.round, claim.id),
-             places.claim_anchor(seat.name, turn.round, claim.id))
-            for claim in standing
+        standing=tuple(places.claim_mark(seat.name, turn.round, claim.id) for claim in standing),
+        anchors=tuple(
+            places.claim_anchor(seat.name, turn.round, claim.id)
+            for claim in ballot.claims if claim in standing or claim in said
         ),
         reasoning=places.foreign(ballot.reasoning),
         would_change=places.foreign(ballot.would_change_if),
@@ -93,6 +94,13 @@ def _standing(turn: Turn, ballot: Ballot) -> tuple[Claim, ...]:
     """The claims of a later round, for which nobody asks, that stand in its reasoning word for word."""
     said = folded(ballot.reasoning)
     return tuple(claim for claim in ballot.claims if turn.round > 1 and folded(claim.text) in said)
+
+
+def _said_before(seat: Seat, turn: Turn) -> tuple[Claim, ...]:
+    """The claims of a turn that the seat made in an earlier one in the same words."""
+    earlier = [each.ballot for each in seat.turns if each.round < turn.round and each.ballot is not None]
+    known = {folded(claim.text) for ballot in earlier for claim in ballot.claims}
+    return tuple(claim for claim in (turn.ballot or _NOTHING).claims if folded(claim.text) in known)
 
 
 def _detail(turn: Turn, places: Places) -> Foreign:

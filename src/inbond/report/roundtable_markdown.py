@@ -132,5 +132,5 @@ def _held(held: Held, shown: View) -> Iterator[str]:
         if text.text:
             yield f"  - {_m(w(name))}: {_m(text.text)}"
     if held.reasoning.text:
-        marks = "".join(f" ({_m(mark)})" for mark, _ in held.standing)
+        marks = "".join(f" ({_m(mark)})" for mark in held.standing)
         yield f"  - {_m(w('reasoning_of', round=held.round))}{marks}: {_m(held.reasoning.text)}"

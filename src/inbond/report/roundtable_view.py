@@ -123,8 +123,8 @@ class Heard:
 @final
 @dataclass(frozen=True)
 class Held:
-    """One round of a seat. ``claims`` are (mark, anchor, text); ``standing`` (mark, anchor) of those that are
-    words of its reasoning, and are printed there."""
+    """One round of a seat. ``claims`` are (mark, anchor, text); ``standing`` the marks of those that are
+    words of its reasoning and are printed there; ``anchors`` of these, and of what it had claimed before."""
 
     round: int
     choice: Choice
@@ -136,7 +136,8 @@ class Held:
     path: str
     order: tuple[Foreign, ...]
     claims: tuple[tuple[str, str, Foreign], ...]
-    standing: tuple[tuple[str, str], ...]
+    standing: tuple[str, ...]
+    anchors: tuple[str, ...]
     reasoning: Foreign
     would_change: Foreign
     abstain_reason: Foreign
