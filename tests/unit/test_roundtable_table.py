@@ -156,7 +156,7 @@ async def test_a_verdict_that_the_votes_do_not_come_to_is_named(tmp_path: Path) 
     body = {"verdict": {**last.body["verdict"], "outcome": "tie"}}
     forged = make(last.n, last.at, "closed", body, last.prev)
     path.write_bytes(b"".join(map(encode, [*events, forged])))
-    with pytest.raises(TamperedError, match='line 27 .*: verdict.outcome: "unanimous"; found "tie"'):
+    with pytest.raises(TamperedError, match='line 27, .*: verdict.outcome: "unanimous"; found "tie"'):
         table.replay(tmp_path / "s")
 
 
@@ -165,6 +165,21 @@ async def test_a_session_that_is_closed_is_not_asked_again(tmp_path: Path) -> No
     before = (tmp_path / "s" / "transcript.jsonl").read_bytes()
     assert await table.resume(tmp_path / "s", {}) == held
     assert (tmp_path / "s" / "transcript.jsonl").read_bytes() == before
+
+
+async def test_another_version_reads_a_session_and_does_not_go_on_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table, "__version__", "9.9")
+    await table.run(QUESTION, scripted.seats(*NAMES), six(QUESTION), tmp_path / "s")
+    path = tmp_path / "s" / "transcript.jsonl"
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:5]))
+    monkeypatch.undo()
+    before = path.read_bytes()
+    assert table.replay(tmp_path / "s").version == "9.9"
+    with pytest.raises(InputError, match="began, to go on with; found one of Inbond 9.9"):
+        await table.resume(tmp_path / "s", six(QUESTION))
+    assert path.read_bytes() == before
 
 
 def test_a_session_is_named_by_its_day_and_its_question() -> None:

@@ -41,9 +41,9 @@ class Reading:
 
 def first_schema(question: Question, order: Sequence[Option]) -> dict[str, Any]:
     """JSON schema of a reply in round 1; ``order`` is how the seat sees the options."""
-    return _object(
+    return object_schema(
         reasoning=_text(),
-        claims={"type": "array", "maxItems": MOST_CLAIMS, "items": _object(id=_text(), text=_text())},
+        claims={"type": "array", "maxItems": MOST_CLAIMS, "items": object_schema(id=_text(), text=_text())},
         vote={"type": "string", "enum": _votes(question, order)},
         abstain_reason=_text(),
         confidence={"type": "number"},
@@ -57,11 +57,11 @@ def second_schema(question: Question, order: Sequence[Option], labels: Sequence[
     """JSON schema of a reply in round 2; ``labels`` are the seats whose answers it is shown."""
     seat = {"type": "string", "enum": list(labels)}
     effect = {"type": "string", "enum": list(EFFECTS)}
-    influence = _object(seat=seat, claim=_text(), quote=_text(), effect=effect)
-    return _object(
+    influence = object_schema(seat=seat, claim=_text(), quote=_text(), effect=effect)
+    return object_schema(
         reasoning=_text(),
         influenced_by={"type": "array", "maxItems": 2 * MOST_CLAIMS, "items": influence},
-        rebuttal=_object(seat=seat, claim=_text(), text=_text()),
+        rebuttal=object_schema(seat=seat, claim=_text(), text=_text()),
         vote={"type": "string", "enum": _votes(question, order)},
         abstain_reason=_text(),
         confidence={"type": "number"},
@@ -120,7 +120,8 @@ def first_sentence(text: str) -> str:
     return found.group().strip()[:MOST_CLAIM] if found else ""
 
 
-def _object(**fields: Any) -> dict[str, Any]:
+def object_schema(**fields: Any) -> dict[str, Any]:
+    """JSON schema of an object with just these fields, in this order, all of them."""
     return {
         "type": "object",
         "properties": fields,

@@ -16,7 +16,7 @@ from typing import Any, Final
 from inbond.roundtable.anonymity import label, masked
 from inbond.roundtable.ballots import Claim
 from inbond.roundtable.bearing import bears_on, speaks_of_count
-from inbond.roundtable.forms import label_of
+from inbond.roundtable.forms import label_of, object_schema
 from inbond.roundtable.prompts import shown
 from inbond.roundtable.question import Question
 from inbond.roundtable.session import Cite, Result, Seat, Sentence, Summary
@@ -29,13 +29,13 @@ MOST_SENTENCE: Final = 600
 def schema(seats: Sequence[Seat]) -> dict[str, Any]:
     """JSON schema of what the writer writes."""
     labels = [label(number) for number, seat in enumerate(seats) if _spoke(seat)]
-    cite = _object(
+    cite = object_schema(
         seat={"type": "string", "enum": labels},
         round={"type": "integer", "enum": [1, 2]},
         claim={"type": "string"},
     )
-    sentence = _object(text={"type": "string"}, cites={"type": "array", "items": cite})
-    return _object(sentences={"type": "array", "maxItems": MOST_SENTENCES, "items": sentence})
+    sentence = object_schema(text={"type": "string"}, cites={"type": "array", "items": cite})
+    return object_schema(sentences={"type": "array", "maxItems": MOST_SENTENCES, "items": sentence})
 
 
 def spoken(seats: Sequence[Seat], names: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -127,15 +127,6 @@ def from_json(value: Mapping[str, Any]) -> Summary:
 def sentence_from_json(value: Mapping[str, Any]) -> Sentence:
     """Reads a sentence as ``to_json`` writes it."""
     return Sentence(value["text"], tuple(Cite(**cite) for cite in value["cites"]))
-
-
-def _object(**fields: Any) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": fields,
-        "required": list(fields),
-        "additionalProperties": False,
-    }
 
 
 def _spoke(seat: Seat) -> bool:
