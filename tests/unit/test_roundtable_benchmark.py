@@ -163,8 +163,8 @@ def test_the_interval_of_a_share_is_wilsons(parts: Any) -> None:
 
 
 def test_effective_votes_see_errors_that_come_together(parts: Any) -> None:
-    alike = [trial(parts, str(n), "TTT" if n % 3 else "FFF") for n in range(12)]
-    apart = [trial(parts, str(n), f"{'TF'[n & 1]}{'TF'[n >> 1 & 1]}{'TF'[n >> 2 & 1]}") for n in range(8)]
+    alike = [trial(parts, str(n), "TTT" if n % 3 else "FFF") for n in range(36)]
+    apart = [trial(parts, str(n), f"{'TF'[n & 1]}{'TF'[n >> 1 & 1]}{'TF'[n >> 2 & 1]}") for n in range(32)]
     assert parts.figures.worth(alike, last=False)["votes"] == pytest.approx(1.0)
     assert parts.figures.worth(apart, last=False)["votes"] == pytest.approx(3.0)
     assert parts.figures.worth(apart[:1], last=False) == {"correlation": None, "votes": None}
