@@ -180,10 +180,11 @@ class Observer:
                 continue
             turn, kept = _Turn(kept, window, [*late, *found]), b""
             late = []
-            after, tiers, changes, pushed_out = await asyncio.to_thread(turn)
-            if not await self._state.fold(window, after, tiers):
+            tiers, changes, self.pushed_out = await asyncio.to_thread(turn)
+            kept = turn.taken()
+            if not await self._state.fold(window, kept, tiers):
                 return  # another replica was first, and tells of it
-            self._folded, kept, self.pushed_out = window, after, pushed_out
+            self._folded = window
             self._known.clear()
             self._untold += changes
 
@@ -207,10 +208,16 @@ class _Turn:
         self._kept = kept
         self._window = window
         self._found = found
+        self._after = b""
 
-    def __call__(self) -> tuple[bytes, dict[str, bytes], list[Change], int]:
-        """What is remembered after the window, the verdicts to keep, who came to another tier, and
-        ``pushed_out`` of the memory."""
+    def taken(self) -> bytes:
+        """What is remembered after the window. Once: what a thread returns stays with it until the next."""
+        after, self._after = self._after, b""
+        return after
+
+    def __call__(self) -> tuple[dict[str, bytes], list[Change], int]:
+        """The verdicts to keep, who came to another tier, and ``pushed_out`` of the memory, which is to be
+        ``taken`` then."""
         was, after = self._folded()
         judged, window = judge(after).accounts, self._window
         now = _past_none(after.accounts)
@@ -222,7 +229,8 @@ class _Turn:
         ]
         told = {change.account: to_bytes(change.judged, window) for change in changes}
         del judged, gone  # columns as long as what is written now
-        return after.to_bytes(), told, changes, after.pushed_out
+        self._after = after.to_bytes()
+        return told, changes, after.pushed_out
 
     def _folded(self) -> tuple[dict[str, Tier], Memory]:
         """Who stood past tier 0 before, and the memory after."""
