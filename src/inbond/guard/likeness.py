@@ -13,14 +13,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, final
 
-from inbond.guard.tags import Tags
+from inbond.guard.tags import SHORT, Tags
 
 _CONTENT: Final = re.compile(rb'"content"\s*:\s*"((?:[^"\\]|\\.)*)"')
 _OTHER: Final = b"~"
-_ESCAPES: Final = {
-    b'"': '"', b"\\": "\\", b"/": "/", b"b": "\b", b"f": "\f", b"n": "\n", b"r": "\r", b"t": "\t",
-}  # fmt: skip
-"""After a backslash, and what it stands for."""
 
 
 @final
@@ -67,6 +63,8 @@ def _plain(tags: Tags) -> re.Pattern[bytes]:
     letters = {begin[0].encode("utf-8", "surrogatepass")[:1] for begin, _ in tags.pairs}
     either = b"".join(re.escape(each) for each in sorted({*letters, *map(bytes.swapcase, letters)}))
     firsts = {begin[0] for begin, _ in tags.pairs}
-    escapes = b"".join(re.escape(each) for each, letter in _ESCAPES.items() if letter not in firsts)
+    escapes = b"".join(
+        re.escape(short[1:].encode()) for short, letter in SHORT.items() if letter not in firsts
+    )
     escaped = rb"|\\[" + escapes + rb"]" if escapes else b""
     return re.compile(rb'(?:[^"\\\x00-\x1f' + either + rb"]" + escaped + rb")*+")

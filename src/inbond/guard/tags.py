@@ -19,9 +19,10 @@ from typing import Final, final
 Pair = tuple[str, str]
 """An opening tag and its closing one, such as ("<think>", "</think>")."""
 
-_SHORT: Final = {
+SHORT: Final = {
     '\\"': '"', "\\\\": "\\", "\\/": "/", "\\b": "\b", "\\f": "\f", "\\n": "\n", "\\r": "\r", "\\t": "\t",
 }  # fmt: skip
+"""The short escapes of JSON (RFC 8259, 7), and what each stands for."""
 _ESCAPED: Final = re.compile(r'\\u[0-9a-fA-F]{4}|\\["\\/bfnrt]')
 _MOST_ESCAPED: Final = 12
 """Letters with which JSON may write one."""
@@ -73,7 +74,7 @@ class Tags:
         """The opening tag that was found, as ``ends`` knows it."""
         if not self.escaped:
             return found.lower()
-        plain = _ESCAPED.sub(lambda each: _SHORT.get(each[0]) or chr(int(each[0][2:], 16)), found)
+        plain = _ESCAPED.sub(lambda each: SHORT.get(each[0]) or chr(int(each[0][2:], 16)), found)
         return plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace").lower()
 
 
@@ -107,7 +108,7 @@ def _spellings(letter: str, *, escaped: bool) -> list[str]:
         return [letter]
     data = letter.encode("utf-16-be", "surrogatepass")
     code = "".join(f"\\u{data[n : n + 2].hex()}" for n in range(0, len(data), 2))
-    return [letter, code, *(short for short, each in _SHORT.items() if each == letter)]
+    return [letter, code, *(short for short, each in SHORT.items() if each == letter)]
 
 
 def _whole(tag: list[list[str]]) -> str:

@@ -222,8 +222,8 @@ class _Licences:
         self._told: dict[str, dict[str, list[str]]] = {"hasDeclaredLicense": {}, "hasConcludedLicense": {}}
         for element in elements:
             kind = element.get("relationshipType")
-            if kind in self._told:
-                self._told[str(kind)].setdefault(str(element.get("from")), []).extend(_targets(element))
+            if isinstance(kind, str) and kind in self._told:
+                self._told[kind].setdefault(str(element.get("from")), []).extend(_targets(element))
 
     def of(self, element: str, node: str, draft: Draft) -> str | None:
         """The expression; what cannot be read is an open question about ``node``."""
