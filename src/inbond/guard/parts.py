@@ -56,4 +56,4 @@ def tokens(part: Mapping[str, Any], media_tokens: int) -> int:
 
 def is_picture(part: Mapping[str, Any]) -> bool:
     """Whether its data is no text that counts by its length."""
-    return part.get("type") in _PICTURES
+    return str(part.get("type")) in _PICTURES

@@ -217,7 +217,7 @@ class Stamp:
                 self._begun.add(place)
                 if choice.get("finish_reason"):
                     self._finished.add(place)
-        if value.get("type") in _ENDS:
+        if str(value.get("type")) in _ENDS:
             self._ended = True
 
     def _stamp(self) -> bytes:
@@ -229,4 +229,4 @@ class Stamp:
 
 
 def _is_error(value: Any) -> bool:
-    return isinstance(value, dict) and (bool(value.get("error")) or value.get("type") in _FAILED)
+    return isinstance(value, dict) and (bool(value.get("error")) or str(value.get("type")) in _FAILED)
