@@ -63,6 +63,14 @@ def ask(
     language: Annotated[
         str | None, typer.Option(metavar="XX", help="Of the question, as ISO 639-1. Default: told from it.")
     ] = None,
+    abstain: Annotated[
+        bool | None,
+        typer.Option(
+            "--abstain/--no-abstain",
+            help="Whether a seat may vote for none. Default: it may, but for small local models.",
+            show_default=False,
+        ),
+    ] = None,
     writer: Annotated[
         str | None,
         typer.Option(
@@ -94,7 +102,16 @@ def ask(
     from inbond.cli.roundtable_running import Asked, hold, understood
 
     given = Asked(
-        question, tuple(option or ()), tuple(seat or ()), rounds, timeout, language, writer, file, name
+        question,
+        tuple(option or ()),
+        tuple(seat or ()),
+        rounds,
+        timeout,
+        language,
+        abstain,
+        writer,
+        file,
+        name,
     )
     output = Output(as_json, quiet)
     workspace = open_workspace(home)

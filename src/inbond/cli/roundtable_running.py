@@ -47,6 +47,7 @@ class Asked:
     rounds: int | None
     timeout_s: float | None
     language: str | None
+    allow_abstain: bool | None
     writer: str | None
     file: Path | None
     name: str | None
@@ -73,6 +74,7 @@ def understood(asked: Asked) -> Agenda:
         "rounds": asked.rounds,
         "timeout_s": asked.timeout_s,
         "language": asked.language,
+        "allow_abstain": asked.allow_abstain,
         "writer": asked.writer,
     }
     said = {field: value for field, value in given.items() if value is not None}

@@ -5,7 +5,7 @@ A session's file::
     question: AIに対する蒸留攻撃は許されるか
     options: [はい, いいえ]
     language: ja                # told from the question where it is left out
-    allow_abstain: true
+    allow_abstain: true         # left out: true, or false where seats are only counted
     rounds: 2                   # 1 or 2
     timeout_s: 120              # one seat's whole round, in seconds; left out: 120, or 600 for local models
     seats:                      # or a number: so many seats of local models; left out: three
@@ -103,14 +103,15 @@ def _count_or_list(value: Any) -> str:
 @final
 class AgendaText(BaseModel):
     """A session's file, or the options of the command line, before they are understood. ``seats`` may be the
-    number of seats of local models; ``timeout_s`` and ``writer`` that are left out depend on it."""
+    number of seats of local models; ``allow_abstain``, ``timeout_s`` and ``writer`` that are left out depend
+    on it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     question: str
     options: list[str]
     language: str = ""
-    allow_abstain: bool = True
+    allow_abstain: bool | None = None
     rounds: Literal[1, 2] = 2
     timeout_s: Annotated[float, Field(gt=0, le=MOST_TIMEOUT_S, allow_inf_nan=False)] | None = None
     seats: Annotated[
@@ -172,13 +173,15 @@ def make_agenda(text: AgendaText, models: Sequence[str]) -> Agenda:
     """Understands it. ``models`` are the names of small models on this machine, for seats that are only
     counted. Raises InputError."""
     language = text.language or language_in(text.question)
-    question = Question.make(text.question, text.options, language, allow_abstain=text.allow_abstain)
+    local = isinstance(text.seats, int)
+    # Where they may, models so small say that they abstain, and give no reason that is one.
+    allow_abstain = not local if text.allow_abstain is None else text.allow_abstain
+    question = Question.make(text.question, text.options, language, allow_abstain=allow_abstain)
     seats = (
         embedded_seats(text.seats, language, models)
         if isinstance(text.seats, int)
         else check_table([_seat(each, language) for each in text.seats])
     )
-    local = isinstance(text.seats, int)
     timeout_s = text.timeout_s or (LOCAL_TIMEOUT_S if local else TIMEOUT_S)
     # Models so small word no summary that could be kept, and take minutes to try.
     writer = _writer(text.writer or (BY_CODE if local else ""), seats)
