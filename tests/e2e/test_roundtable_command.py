@@ -93,6 +93,37 @@ def test_six_seats_one_failing(say: Any, host: str) -> None:
     assert "round 1 is over: ada: いいえ; bob: いいえ; cyd: はい" in told.err
 
 
+def test_what_no_price_is_known_of_is_not_called_free(say: Any, host: str) -> None:
+    told = say(*asking(host), "--name", "x")
+
+    assert "  cost         no price known, " in told.out
+    assert say("show", "x", "--json").value["unpriced"] == ["ada", "bob", "cyd", "dov", "fay"]
+
+
+def test_a_verb_alone_prints_its_help_and_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["roundtable"]) == 2
+    found = capsys.readouterr()
+    assert "Rebuild a session from its transcript" in found.out
+    assert found.err == ""
+
+
+def test_whether_a_seat_may_abstain(say: Any, tmp_path: Path) -> None:
+    file = tmp_path / "q.yaml"
+    file.write_text("question: Q?\noptions: [a, b]\nallow_abstain: false\n")
+    for number, (arguments, allowed) in enumerate(
+        [
+            (("--file", str(file)), False),
+            (("--file", str(file), "--abstain"), True),
+            (("--no-abstain",), False),
+        ]
+    ):
+        seats = [*SEAT, "--option", "a", "--option", "b", "--rounds", "1", "--name", f"n{number}", "--quiet"]
+        question = () if "--file" in arguments else ("Q?",)
+        say("ask", *question, *arguments, *seats)
+        opened = (tmp_path / "bond" / "sessions" / f"n{number}" / "transcript.jsonl").read_text().splitlines()
+        assert json.loads(opened[0])["body"]["question"]["allow_abstain"] is allowed
+
+
 def test_nothing_is_told_of_votes_before_their_round_is_over(say: Any, host: str) -> None:
     told = say(*asking(host), "--json")
     before, _, _ = told.err.partition("round 1 is over")
@@ -346,6 +377,14 @@ def test_mistakes_are_told_with_what_to_do(say: Any, arguments: list[str], words
     assert words in told.err
     assert "fix:" in told.err
     assert say(*arguments, "--json").value["error"]["fix"]
+
+
+def test_a_file_that_is_no_transcript_is_bad_input(say: Any, tmp_path: Path) -> None:
+    (tmp_path / "q.yaml").write_text("question: Q?\n")
+    told = say("replay", str(tmp_path / "q.yaml"))
+
+    assert told.code == 2
+    assert "expected a roundtable's transcript, which ask keeps as transcript.jsonl" in told.err
 
 
 def test_a_table_whose_seats_all_fail_is_no_quorum(say: Any) -> None:

@@ -69,10 +69,13 @@ class TestFile:
         assert len({(seat.persona, seat.name) for seat in made.seats}) == 3
         assert (made.rounds, made.timeout_s) == (2, 600.0)
         assert made.writer is None
+        assert not made.question.allow_abstain
+        assert agenda(ASK + "allow_abstain: true\n").question.allow_abstain
 
     def test_a_short_one_with_seats_has_their_time_and_the_first_writes(self) -> None:
         made = agenda(ASK + "seats: [Ada=api:localhost:8080/m, Bob=api:localhost:8080/n]\n")
         assert (made.rounds, made.timeout_s) == (2, 120.0)
+        assert made.question.allow_abstain
         assert made.writer is not None
         assert made.writer.uri == "api:localhost:8080/m"
 

@@ -252,7 +252,8 @@ def test_killed_again_and_again_it_still_ends_within_noise(tmp_path: Path) -> No
     done = subprocess.run(start, cwd=root, capture_output=True, text=True, check=True)
     lines = done.stdout.splitlines()
     began = [*first_steps, int(lines[0])]
-    assert began[0] == 1 and began == sorted(set(began)), "each attempt went on from a checkpoint"
+    assert began[0] == 1
+    assert began == sorted(set(began)), "each attempt went on from a checkpoint"
     losses = json.loads(lines[-1])
     _, curve = train(tmp_path / "whole", replace(PLAN, epochs=6))
     np.testing.assert_allclose(losses, [point.loss for point in curve], rtol=1e-3)

@@ -62,9 +62,9 @@ def run(arguments: list[str]) -> int:
         print_error(error, as_json=as_json)
         return error.exit_code
     except _UsageError as error:
-        if not arguments:  # Typer has printed the help
-            return 2
-        print_error(_usage(str(error.format_message())), as_json=as_json)  # type: ignore[attr-defined]
+        said = str(error.format_message())  # type: ignore[attr-defined]
+        if said:  # nothing is said where a verb alone was given, and Typer has printed its help
+            print_error(_usage(said), as_json=as_json)
         return 2
     except (KeyboardInterrupt, typer.Abort):
         typer.echo("interrupted: everything received so far is kept; run the same command to go on", err=True)

@@ -32,7 +32,7 @@ def lines(session: Session, page: str, transcript: str) -> Iterator[str]:
     if any(seat.last is not None and seat.last.status == "timeout" for seat in session.seats):
         yield "  (--timeout SECONDS gives every seat longer)"
     yield ""
-    yield f"  cost         ${session.cost_usd:,.4f}, {session.seconds:,.1f} s"
+    yield f"  cost         {cost_told(session)}, {session.seconds:,.1f} s"
     if page:
         yield f"  page         {page}"
     yield f"  transcript   {transcript}"
@@ -46,6 +46,15 @@ def how_far(session: Session) -> str:
     ]
     done = sum(any(turn.round == round_ for turn in seat.turns) for seat in there)
     return f"round {round_}: {done} of {len(there)} seats are done"
+
+
+def cost_told(session: Session) -> str:
+    """What is known of it: a host without a price in hosts.yaml may well ask one."""
+    if not session.unpriced:
+        return f"${session.cost_usd:,.4f}"
+    if not session.cost_usd:
+        return "no price known"
+    return f"${session.cost_usd:,.4f}, and no price known of {one_line(', '.join(session.unpriced))}"
 
 
 def _unfinished(session: Session) -> str:

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from inbond.cli.output import Output, printable
-from inbond.cli.roundtable_told import how_far
+from inbond.cli.roundtable_told import cost_told, how_far
 from inbond.report.text import one_line
 from inbond.roundtable.session import Seat, Session, Turn
 
@@ -54,7 +54,7 @@ def rounds_over(session: Session) -> int:
 
 def _title(session: Session) -> Text:
     told = "summing up" if session.result is not None else how_far(session)
-    return Text(f"{told}, ${session.cost_usd:,.4f}")
+    return Text(f"{told}, {one_line(cost_told(session))}")
 
 
 def _now(seat: Seat, session: Session) -> str:
@@ -99,7 +99,7 @@ class InPipe:
             self._rounds += 1
             told = ((seat.name, _vote(seat, self._rounds, session)) for seat in session.seats)
             votes = "; ".join(f"{name}: {vote}" for name, vote in told if vote)
-            self._say(f"round {self._rounds} is over: {votes} (${session.cost_usd:,.4f})")
+            self._say(f"round {self._rounds} is over: {votes} ({cost_told(session)})")
 
     def _say(self, text: str) -> None:
         self._console.print(printable([one_line(text)]), markup=False)

@@ -120,7 +120,7 @@ def _heard(influence: Influence, turn: Turn, places: Places) -> Heard:
 def _spent(seat: Seat, words: Words) -> str:
     turns = seat.turns
     return words(
-        "spending",
+        "spending_unpriced" if seat.unpriced else "spending",
         calls=sum(turn.calls for turn in turns),
         tokens=f"{sum(turn.prompt_tokens + turn.completion_tokens for turn in turns):,}",
         seconds=f"{sum(turn.seconds for turn in turns):,.1f}",

@@ -48,6 +48,7 @@ def session_json(session: Session, page: str = "", transcript: str = "") -> dict
         "calls": session.calls,
         "tokens": session.tokens,
         "cost_usd": session.cost_usd,
+        "unpriced": list(session.unpriced),
         "seconds": session.seconds,
         "version": session.version,
         "digest": session.digest,

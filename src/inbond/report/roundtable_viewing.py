@@ -279,12 +279,19 @@ def _spent(session: Session, words: Words) -> str:
     calls = session.calls - sum(turn.calls for turn in turns)
     tokens = session.tokens - sum(turn.prompt_tokens + turn.completion_tokens for turn in turns)
     cost = session.cost_usd - sum(turn.cost_usd for turn in turns)
+    known = session.cost_usd > 0 or not session.unpriced
     told = words(
-        "m_cost_is", cost=f"{session.cost_usd:,.4f}", tokens=f"{session.tokens:,}", calls=session.calls
+        "m_cost_is" if known else "m_cost_unpriced",
+        cost=f"{session.cost_usd:,.4f}",
+        tokens=f"{session.tokens:,}",
+        calls=session.calls,
     )
-    if session.result is None or not calls:  # before the count, a seat's turn may not be over
-        return told
-    return told + words("m_cost_writer", cost=f"{abs(cost):,.4f}", tokens=f"{tokens:,}", calls=calls)
+    if session.result is not None and calls:  # before the count, a seat's turn may not be over
+        key = "m_cost_writer" if known else "m_cost_writer_unpriced"
+        told += words(key, cost=f"{abs(cost):,.4f}", tokens=f"{tokens:,}", calls=calls)
+    if known and session.unpriced:
+        told += words("m_cost_partly", names=words("comma").join(session.unpriced))
+    return told
 
 
 def _method(session: Session, words: Words, lang: str) -> tuple[tuple[str, str], ...]:

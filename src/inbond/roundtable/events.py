@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, final
 
 from inbond.digest import Digest, canonical, of_value, parse
-from inbond.errors import TamperedError
+from inbond.errors import InputError, TamperedError
 
 FORMAT: Final = "inbond.roundtable/1"
 _FIELDS: Final = frozenset(("at", "body", "digest", "kind", "n", "prev"))
@@ -46,13 +46,20 @@ def encode(event: Event) -> bytes:
 
 def decode(line: bytes, n: int, prev: Digest | None) -> Event:
     """Reads the line that comes ``n``-th, after the event of digest ``prev``. Raises TamperedError, which
-    names the line, for anything that ``encode`` did not write there."""
+    names the line, for anything that ``encode`` did not write there; InputError for a first line that never
+    was an event."""
     try:
         value = parse(line)
         rest = {name: value[name] for name in _FIELDS - {"digest"}}
         event = Event(rest["n"], rest["at"], rest["kind"], rest["body"], rest["prev"], value["digest"])
         intact = set(value) == _FIELDS and of_value(rest) == event.digest
     except (ValueError, TypeError, KeyError) as error:
+        if n == 0 and not line.startswith(b'{"at":'):
+            raise InputError(
+                expected="a roundtable's transcript, which ask keeps as transcript.jsonl",
+                found="text whose first line is no event of one",
+                fix="name the transcript, its folder, or the session",
+            ) from error
         raise _tampered(n, "text that is no event of a transcript") from error
     if not intact or not isinstance(event.body, dict) or encode(event) != line.rstrip(b"\n") + b"\n":
         raise _tampered(n, "an event that is not as it was written")

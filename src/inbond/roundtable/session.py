@@ -58,6 +58,12 @@ class Seat:
         return self.turns[-1] if self.turns else None
 
     @property
+    def unpriced(self) -> bool:
+        """Whether a host answered there of which no price is known."""
+        answered = any(turn.completion_tokens and not turn.cost_usd for turn in self.turns)
+        return self.uri.startswith("api:") and answered
+
+    @property
     def lost(self) -> str | None:
         """The option that it voted for before a round in which it failed; that vote does not count. None
         where there is none such."""
@@ -166,6 +172,11 @@ class Session:
     """From its first event to its last, less the time in which it lay still before it was resumed."""
     digest: str = ""
     """Of the last event folded; it stands for the whole transcript, as each event is chained to the last."""
+
+    @property
+    def unpriced(self) -> tuple[str, ...]:
+        """Names of the seats whose hosts ask an unknown price, which ``cost_usd`` lacks."""
+        return tuple(seat.name for seat in self.seats if seat.unpriced)
 
     def seat(self, name: str) -> Seat:
         """By its name."""
