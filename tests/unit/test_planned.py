@@ -16,7 +16,7 @@ from inbond.recipes.models import TeacherSource
 from inbond.recipes.objective import text_alone
 from inbond.recipes.planned import Planned
 from inbond.recipes.reading import parse
-from inbond.recipes.recipe import Train
+from inbond.recipes.sections.train import Train
 from inbond.teachers.opening import Weights
 from inbond.types import DIVERGENCES, parse_model_name
 from tests.tiny import save_tiny

@@ -163,7 +163,7 @@ def test_every_field_is_read_by_something() -> None:
     """By its name as an attribute, or as a field of the frozen config that a whole part is poured into."""
     read: set[str] = set()
     for path in SOURCE.rglob("*.py"):
-        if path.name == "recipe.py":
+        if path.parent.name == "sections":
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):

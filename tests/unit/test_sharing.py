@@ -24,7 +24,7 @@ from inbond.ledger.tally import Chunk, Counted, Tracer
 from inbond.ledger.trace import Known, Trace, trace
 from inbond.ledger.weaving import build, join
 from inbond.policy import library
-from inbond.recipes.recipe import Train
+from inbond.recipes.sections.train import Train
 from inbond.types import DIVERGENCES
 from tests.unit.test_chains import CHAINS, GPT, OLMO, about
 from tests.unit.test_trace_workspace import MINE, Maker, command, maker, origin, rows, shares

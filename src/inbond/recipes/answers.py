@@ -21,7 +21,8 @@ from inbond.ledger.records import Row, read_rows, write_rows
 from inbond.recipes.objective import alternatives
 from inbond.recipes.planned import Planned
 from inbond.recipes.receipts import collected
-from inbond.recipes.recipe import OwnData, Recipe
+from inbond.recipes.recipe import Recipe
+from inbond.recipes.sections.data import OwnData
 from inbond.recipes.trail import Artifact, Made, Trail
 from inbond.recipes.watch import time_left
 from inbond.teachers.protocols import Completes, Price, Reply, Request, Sampling

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from inbond.recipes.recipe import Recipe, Train
+from inbond.recipes.recipe import Recipe
+from inbond.recipes.sections.train import Train
 from inbond.teachers.protocols import Keep
 from inbond.types import DIVERGENCES
 

@@ -11,7 +11,8 @@ from inbond.engine.filters import FilterConfig
 from inbond.errors import InputError, need_extra
 from inbond.recipes.models import TeacherSource
 from inbond.recipes.objective import alternatives, text_alone
-from inbond.recipes.recipe import Lora, Recipe
+from inbond.recipes.recipe import Recipe
+from inbond.recipes.sections.train import Lora
 from inbond.teachers.opening import Weights
 from inbond.teachers.probing import MOST
 from inbond.types import ModelName

@@ -1,0 +1,73 @@
+"""What a student learns from: the sections ``prompts``, ``own_data``, ``generate`` and ``filters``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from inbond.recipes.sections.base import Positive, Section, Share
+
+
+class Prompts(Section):
+    """Where prompts come from: exactly one of ``file`` (JSONL), ``items`` and ``dataset`` (on the Hub)."""
+
+    file: str | None = Field(None, description="JSONL file; relative to the recipe's own folder")
+    items: tuple[Any, ...] | None = Field(None, description="a list of texts, messages or objects")
+    dataset: str | None = Field(None, description="name of a dataset on the Hugging Face Hub")
+    split: str = Field("train", description="the dataset's split")
+    limit: Positive | None = Field(None, description="take only the first so many")
+    template: str | None = Field(None, description='text with fields of a row in braces: "Define {word}."')
+    system: str | None = Field(None, description="a system message before every prompt")
+    licence: str | None = Field(None, description="licence of the prompts; own: they are yours")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Prompts:
+        given = [name for name in ("file", "items", "dataset") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"exactly one of file, items and dataset is needed, not {given or 'none'}")
+        return self
+
+
+class OwnData(Section):
+    """Your own examples (JSONL with prompt or messages, and completion), learnt as text."""
+
+    file: str = Field(description="JSONL file; relative to the recipe's own folder")
+    weight: Annotated[float, Field(gt=0)] = Field(1.0, description="what a token weighs beside a teacher's")
+    licence: str = Field("own", description="its licence; own: it is yours")
+
+
+class Generate(Section):
+    """How the teacher answers. All of it but runtime, concurrency and limits is part of a request."""
+
+    runtime: Literal["auto", "embedded", "local", "served"] = Field(
+        "auto", description="auto: llama.cpp for a GGUF file, transformers for a folder, HTTP for api:"
+    )
+    samples: Positive = Field(1, description="answers to each prompt")
+    max_tokens: Positive = 256
+    temperature: Annotated[float, Field(ge=0, le=5)] = 0.7
+    top_p: Annotated[float, Field(gt=0, le=1)] = 0.95
+    seed: int = 0
+    attempts: Positive = Field(5, description="askings of one request before its failure is final")
+    timeout_s: Annotated[float, Field(gt=0)] = 300
+    spend_cap_usd: Annotated[float, Field(ge=0)] | None = Field(None, description="for the whole run")
+    retry_refused: bool = Field(False, description="ask again what was refused, empty or rejected")
+    max_failed: Share = Field(0.1, description="share of requests that may stay without an answer")
+    retain_days: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="erase the run's older journal text, each time it has all its answers"
+    )
+
+
+class Filters(Section):
+    """What may not be learnt from. Empty answers never are."""
+
+    truncated: bool = True
+    refused: bool = True
+    secrets: bool = True
+    personal_data: bool = True
+    phone_regions: tuple[str, ...] = Field(("US", "GB", "JP"), description="whose phone numbers are known")
+    languages: tuple[str, ...] = Field((), description="ISO 639-1 codes to keep; none: all are kept")
+    duplicates: bool = True
+    near_duplicates: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        0.85, description="similarity from which prompt and completion count as the same; null: off"
+    )
