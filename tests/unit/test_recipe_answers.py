@@ -18,6 +18,7 @@ from inbond.recipes import answers
 from inbond.recipes.planned import Planned
 from inbond.recipes.reading import parse
 from inbond.recipes.recipe import Recipe
+from inbond.recipes.sections.data import Prompts
 from inbond.recipes.trail import Trail
 from inbond.recipes.watch import Silent
 from inbond.teachers.protocols import Completes, Price, Reply, Request
@@ -166,3 +167,10 @@ def test_old_text_leaves_the_journal_also_when_everything_is_found(
     assert found.status == "found"
     with Journal.open(workspace.journal) as journal:
         assert journal.erasable() == 0
+
+
+def test_plain_text_prompts_stay_plain_text() -> None:
+    plain = Recipe(name="r", teacher="path:t", prompts=Prompts(items=("The river",), chat=False))
+    assert answers.read_prompts(plain, Path()) == ["The river"]
+    with pytest.raises(ValueError, match="a system message is for conversations"):
+        Prompts(items=("x",), chat=False, system="Be kind.")

@@ -72,5 +72,5 @@ def _describe(model: catalogue.Listed) -> dict[str, Any]:
         "about": model.about,
         "pulled": pulled,
         "path": str(catalogue.gguf_of(model, cache)) if pulled else None,
-        "licence_file": str(folder / "LICENSE") if pulled else None,
+        "licence_file": str(folder / model.licence_file) if pulled else None,
     }

@@ -35,7 +35,7 @@ _DAY_S = 86_400.0
 def read_prompts(recipe: Recipe, folder: Path) -> list[Prompt]:
     """The recipe's prompts. ``folder`` is where its relative paths start. Raises InputError."""
     source = recipe.prompts
-    wording = prompts.Wording(source.template, source.system, as_chat=True)
+    wording = prompts.Wording(source.template, source.system, as_chat=source.chat)
     if source.file is not None:
         found = prompts.read_prompts(folder / source.file, wording)
     elif source.items is not None:

@@ -29,7 +29,7 @@ def read_outside(recipe: Recipe, folder: Path) -> list[Outside]:
     from inbond.evaluate.generality import built_in_prompts
 
     file = recipe.gates.generality.file
-    wording = prompts.Wording(system=recipe.prompts.system, as_chat=True)
+    wording = prompts.Wording(system=recipe.prompts.system, as_chat=recipe.prompts.chat)
     if file is not None:
         return [Outside(prompt, "") for prompt in prompts.read_prompts(folder / file, wording)]
     ours = built_in_prompts()

