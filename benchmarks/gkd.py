@@ -23,7 +23,8 @@ from typing import Any
 from setting import Setting
 
 from inbond.teachers.protocols import TokenSequence
-from inbond.train.loop import GRADIENT_NORM, Plan, step_plan
+from inbond.train.lessons import step_plan
+from inbond.train.loop import GRADIENT_NORM, Plan
 
 
 def in_order(sequences: Sequence[TokenSequence], plan: Plan) -> list[TokenSequence]:

@@ -32,6 +32,7 @@ from inbond.evaluate import agreement
 from inbond.evaluate.agreement import HeldOut
 from inbond.teachers.protocols import Keep
 from inbond.train.examples import Aim, Objectives
+from inbond.train.lessons import Fixed
 from inbond.train.loop import Plan, train
 
 A_EPOCH = 8
@@ -115,7 +116,7 @@ def ours(setting: Setting, plan: Plan, held: HeldOut, target: float) -> Run:
     targets = capture(setting, Keep("sampled", min(64, setting.vocabulary), drawn="mean"))
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(_Reached):
         train(
-            student, examples(setting, targets), Objectives(Aim(), setting.vocabulary),
+            student, Fixed(examples(setting, targets), plan), Objectives(Aim(), setting.vocabulary),
             replace(plan, measurements=measurements), pad_id=setting.pad_id, run=of_value("benchmark"),
             folder=Path(folder), on_progress=lambda _: None, measure=measure,
         )  # fmt: skip

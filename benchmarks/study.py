@@ -36,6 +36,7 @@ from inbond.losses.batches import make_batch
 from inbond.losses.divergences import AdaptiveKL, Divergence, ForwardKL, ReverseKL, SkewKL, SkewReverseKL, jsd
 from inbond.teachers.protocols import Keep, Scores
 from inbond.train.examples import Aim, Example, Objectives
+from inbond.train.lessons import Fixed
 from inbond.train.loop import Plan, train
 from inbond.train.student import decoder_layers, layer_importance, most_important
 from inbond.workspace import write_bytes, write_json
@@ -199,7 +200,7 @@ class Study:
 
         with tempfile.TemporaryDirectory() as folder:
             state = train(
-                setting.student(self.layers(row.layers)), learnt,
+                setting.student(self.layers(row.layers)), Fixed(learnt, plan),
                 Objectives(aim, setting.vocabulary, teacher), plan, pad_id=setting.pad_id,
                 run=self.digest(asdict(row)), folder=Path(folder), on_progress=lambda _: None,
                 measure=measure,

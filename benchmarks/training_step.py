@@ -28,6 +28,7 @@ from setting import Ratio, Setting, capture, table, verdict
 from inbond.digest import of_value
 from inbond.teachers.protocols import Keep, Scores
 from inbond.train.examples import Aim, Example, Objectives
+from inbond.train.lessons import Fixed
 from inbond.train.loop import Plan, train
 
 PLAN = Plan(
@@ -103,8 +104,8 @@ def ours(setting: Setting, plan: Plan, targets: list[Scores]) -> Contestant:
     def loop(step: Callable[..., None]) -> None:
         with tempfile.TemporaryDirectory() as folder:
             train(
-                student, learnt, Objectives(Aim(), setting.vocabulary), plan, pad_id=setting.pad_id,
-                run=of_value("benchmark"), folder=Path(folder), on_progress=step,
+                student, Fixed(learnt, plan), Objectives(Aim(), setting.vocabulary), plan,
+                pad_id=setting.pad_id, run=of_value("benchmark"), folder=Path(folder), on_progress=step,
             )  # fmt: skip
 
     return Contestant(loop)

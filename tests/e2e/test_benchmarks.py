@@ -124,7 +124,7 @@ def test_trl_and_inbond_take_the_very_same_steps(benchmarks: Any, tmp_path: Path
     learnt = steps.examples(found, setting.capture(found, keep))
     objectives = steps.Objectives(steps.Aim(), found.vocabulary)
     steps.train(
-        mine, learnt, objectives, plan, pad_id=found.pad_id, run=steps.of_value("test"),
+        mine, steps.Fixed(learnt, plan), objectives, plan, pad_id=found.pad_id, run=steps.of_value("test"),
         folder=tmp_path / "checkpoints", on_progress=lambda _: None,
     )  # fmt: skip
     moved, apart = (

@@ -26,6 +26,7 @@ from inbond.teachers.protocols import Keep
 from inbond.teachers.tokens import encode_record
 from inbond.train import checkpoint, loop, student
 from inbond.train.examples import Aim, Example, Objectives
+from inbond.train.lessons import Fixed
 from inbond.train.loop import Plan
 from inbond.types import Message, Record
 from tests.tiny import make_model, make_tokenizer
@@ -70,7 +71,7 @@ def train(
     """(the trained model, its curve)"""
     model = model or fresh()
     state = loop.train(
-        model, data or examples(), objectives, plan, pad_id=0, run=RUN, folder=folder,
+        model, Fixed(data or examples(), plan), objectives, plan, pad_id=0, run=RUN, folder=folder,
         on_progress=watch or (lambda _: None), measure=measure,
     )  # fmt: skip
     return model, state.curve
@@ -108,13 +109,14 @@ def gradients(
     """The gradient of the first step, however it is cut into micro-batches."""
     model = fresh()
     grabbed: list[torch.Tensor] = []
-    monkeypatch.setattr(loop, "step_plan", lambda *_: steps)
+    lessons = Fixed(data, plan)
+    monkeypatch.setattr(lessons, "_steps", steps)
     monkeypatch.setattr(
         torch.optim.AdamW, "step",
         lambda self: grabbed.extend(p.grad.clone() for g in self.param_groups for p in g["params"]),
     )  # fmt: skip
     loop.train(
-        model, data, objectives, plan, pad_id=0, run=RUN, folder=Path("/nonexistent"),
+        model, lessons, objectives, plan, pad_id=0, run=RUN, folder=Path("/nonexistent"),
         on_progress=lambda _: None,
     )  # fmt: skip
     return grabbed

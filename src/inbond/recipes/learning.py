@@ -224,15 +224,17 @@ def train(bench: Bench, begun: Artifact, targets: Artifact | None) -> Artifact:
 
     def make(folder: Path) -> Made:
         from inbond.train import adapters, loop
+        from inbond.train.lessons import Fixed
 
         examples, model = _examples(bench, targets), fresh_student(bench, begun)
         _check_lengths(bench, model, examples)
         adapted = adapters.attach(model, _lora(recipe), recipe.train.seed) if recipe.train.lora else None
+        plan = _plan(recipe)
         state = loop.train(
             model,
-            examples,
+            Fixed(examples, plan),
             _objectives(bench),
-            _plan(recipe),
+            plan,
             pad_id=bench.tokens["pad_id"],
             run=identity.id,
             folder=bench.trail.work / "checkpoints",

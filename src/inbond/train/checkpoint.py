@@ -49,7 +49,8 @@ class Measured:
 @dataclass(frozen=True)
 class TrainState:
     """Where training stands: optimiser steps done, seconds spent, the curve and what was measured so far.
-    ``shared``: input tokens that were computed once instead of again for each row."""
+    ``shared``: input tokens that were computed once instead of again for each row; ``noted``: what lessons
+    noted while they were made (of the student's own samples); ``label_tokens``: how many were learnt from."""
 
     run: Digest
     step: int
@@ -57,6 +58,8 @@ class TrainState:
     curve: tuple[CurvePoint, ...]
     measured: tuple[Measured, ...]
     shared: int = 0
+    noted: tuple[Measured, ...] = ()
+    label_tokens: int = 0
 
 
 def save(folder: Path, model: Any, optimizer: torch.optim.Optimizer, state: TrainState) -> Path:
@@ -105,8 +108,11 @@ def latest(folder: Path, run: Digest) -> tuple[Path, TrainState] | None:
             if any(of_file(path / name) != digest for name, digest in value.pop("digests").items()):
                 continue
             curve = tuple(CurvePoint(**point) for point in value.pop("curve"))
-            measured = tuple(Measured(p["step"], p["found"]) for p in value.pop("measured"))
-            return path, TrainState(**value, curve=curve, measured=measured)
+            measured, noted = (
+                tuple(Measured(p["step"], p["found"]) for p in value.pop(name, ()))
+                for name in ("measured", "noted")
+            )
+            return path, TrainState(**value, curve=curve, measured=measured, noted=noted)
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return None

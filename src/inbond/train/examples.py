@@ -14,7 +14,7 @@ import torch
 from inbond.errors import InputError
 from inbond.losses.batches import Batch
 from inbond.losses.divergences import Divergence, ForwardKL
-from inbond.losses.heads import head_weight
+from inbond.losses.heads import chunked_loss, head_weight
 from inbond.losses.hidden import label_hidden
 from inbond.losses.objectives import Distil
 from inbond.losses.targets import Online, Sampled, Targets, TopK, widened
@@ -35,6 +35,11 @@ class Example:
     ce: float
 
     @property
+    def sequences(self) -> tuple[TokenSequence, ...]:
+        """See Lesson."""
+        return (self.sequence,)
+
+    @property
     def total(self) -> float:
         """Its part of a step's normaliser: its label tokens, each counted by its weights."""
         return self.sequence.labels * (self.weight + self.ce)
@@ -51,7 +56,8 @@ class Aim:
 
 @dataclass(frozen=True)
 class Objectives:
-    """Makes the objective of a batch. ``teacher`` is asked online; None: the examples have their targets."""
+    """Makes the objective of a batch. ``teacher`` is asked online; None: the examples have their targets.
+    Implements Criterion."""
 
     aim: Aim
     vocabulary: int
@@ -71,6 +77,17 @@ class Objectives:
         targets = self._targets(rows, batch)
         aim = self.aim
         return Distil(targets, aim.divergence, batch.labels_N, weight_N, ce_N, aim.temperature, aim.squared)
+
+    def loss(
+        self,
+        lessons: Sequence[Example],
+        batch: Batch,
+        step_weight: float,
+        student: tuple[torch.Tensor, torch.Tensor],
+        chunk: int,
+    ) -> torch.Tensor:
+        """See Criterion."""
+        return chunked_loss(*student, self.of(lessons, batch, step_weight), chunk)
 
     def _targets(self, rows: Sequence[Example], batch: Batch) -> Targets:
         if self.teacher is not None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from typing import Any, final
 
 from inbond.errors import InputError
 from inbond.losses.heads import broken_tensor
+from inbond.train.checkpoint import CurvePoint
 
 WINDOW = 8
 """Steps whose mean loss counts: single steps jump."""
@@ -25,7 +26,7 @@ class LossWatch:
     def __init__(self, losses: Iterable[float] = ()) -> None:
         self._recent: deque[float] = deque(maxlen=WINDOW)
         self._first: float | None = None
-        self._best = self._mean = float("inf")
+        self._best = self._mean = self.least = float("inf")
         self._steps = self._unsound = 0
         for loss in losses:
             self.note(loss)
@@ -33,6 +34,7 @@ class LossWatch:
     def note(self, loss: float) -> None:
         """The next step's loss."""
         self._first = loss if self._first is None else self._first
+        self.least = min(self.least, loss)
         self._recent.append(loss)
         self._steps += 1
         if len(self._recent) == WINDOW:
@@ -59,6 +61,16 @@ class LossWatch:
     def _told(self) -> bool:
         """Two windows are needed, so that warm-up is not mistaken for it."""
         return self._steps >= 2 * WINDOW
+
+
+def watches(curve: Iterable[CurvePoint], noted: Set[int]) -> dict[bool, LossWatch]:
+    """Two watches, of the steps in ``noted`` (True) and of all others: losses on the student's own samples
+    and on given text are different quantities."""
+    points = list(curve)
+    return {
+        own: LossWatch(point.loss for point in points if (point.step in noted) == own)
+        for own in (False, True)
+    }
 
 
 def check_weights(model: Any) -> None:

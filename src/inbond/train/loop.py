@@ -16,13 +16,12 @@ import torch
 from accelerate import Accelerator
 
 from inbond.digest import Digest
-from inbond.errors import InputError
-from inbond.losses.batches import epoch_batches, make_batch
-from inbond.losses.heads import chunked_loss, head_weight
+from inbond.losses.batches import make_batch
+from inbond.losses.heads import head_weight
 from inbond.losses.hidden import label_hidden, spared
 from inbond.train import checkpoint, health
 from inbond.train.checkpoint import CurvePoint, Measured, TrainState
-from inbond.train.examples import Example, Objectives
+from inbond.train.lessons import Criterion, L, Lessons
 
 GRADIENT_NORM = 1.0
 SPEED_WINDOW = 20
@@ -65,15 +64,6 @@ def learning_rate(step: int, steps: int, plan: Plan) -> float:
     return plan.lr * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * share)))
 
 
-def step_plan(lengths: Sequence[int], plan: Plan) -> list[list[list[int]]]:
-    """All optimiser steps of all epochs, each a list of micro-batches of example numbers."""
-    steps = []
-    for epoch in range(plan.epochs):
-        batches = epoch_batches(lengths, plan.batch, plan.seed, epoch)
-        steps += [batches[i : i + plan.accumulate] for i in range(0, len(batches), plan.accumulate)]
-    return steps
-
-
 def measured_at(steps: int, measurements: int) -> set[int]:
     """After how many steps the held-out part is measured: evenly, before the first and after the last."""
     return {round(i * steps / measurements) for i in range(measurements + 1)} if measurements else set()
@@ -81,8 +71,8 @@ def measured_at(steps: int, measurements: int) -> set[int]:
 
 def train(
     model: Any,
-    examples: Sequence[Example],
-    objectives: Objectives,
+    lessons: Lessons[L],
+    criterion: Criterion[L],
     plan: Plan,
     *,
     pad_id: int,
@@ -93,14 +83,14 @@ def train(
 ) -> TrainState:
     """Trains ``model`` in place, where its parameters want gradients; returns what happened.
 
-    Resumes from the newest checkpoint in ``folder`` that belongs to ``run``: the order of examples
-    depends on the seed alone, so a resumed run is the uninterrupted one, bit for bit where the backend
+    Resumes from the newest checkpoint in ``folder`` that belongs to ``run``: the lessons depend on the seed
+    and the student alone, so a resumed run is the uninterrupted one, bit for bit where the backend
     computes the same twice. Each step is normalised by the label weight of the whole step, over
     micro-batches and processes. ``measure`` is called ``plan.measurements`` + 1 times, on the model in
-    evaluation mode. Raises InputError when there is nothing to learn from, the student or the online
-    teacher is not finite, or the loss runs away; then the last good checkpoint stays.
+    evaluation mode. Raises InputError when the student or the online teacher is not finite, the lessons end
+    the training, or the loss runs away; then the last good checkpoint stays.
     """
-    _check(model, examples)
+    health.check_weights(model)
     accelerator = Accelerator(cpu=model.device.type != "cuda")
     model.to(accelerator.device).train()
     learnt = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -110,36 +100,37 @@ def train(
     if found is not None and checkpoint.restore(found[0], model, optimizer):
         state = found[1]
     curve, measured, kept, shared = list(state.curve), list(state.measured), state.step, state.shared
-    watch = health.LossWatch(point.loss for point in curve)
-
-    steps = step_plan([len(example.sequence.ids) for example in examples], plan)
-    stops = measured_at(len(steps), plan.measurements) if measure is not None else set()
+    noted, learnt_tokens, steps = list(state.noted), state.label_tokens, lessons.steps
+    watches = health.watches(curve, {note.step for note in noted})
+    lessons.recall([(note.step, note.found) for note in noted])
+    stops = measured_at(steps, plan.measurements) if measure is not None else set()
     started = saved = time.monotonic() - state.seconds
     saved += state.seconds
-    for number in range(state.step, len(steps) + 1):
+
+    def state_after(done: int) -> TrainState:
+        series = tuple(curve), tuple(measured)
+        seconds = time.monotonic() - started
+        return TrainState(run, done, seconds, *series, shared, tuple(noted), learnt_tokens)
+
+    for number in range(state.step, steps + 1):
         if measure is not None and number in stops and number not in {point.step for point in measured}:
             measured.append(Measured(number, measure(model.eval())))
             model.train()
-        if number == len(steps):
+        if number == steps:
             break
         begun = time.monotonic()
+        step = lessons.step(number, model)
         torch.manual_seed(plan.seed + number)  # dropout, where a model has it, resumes as it would have gone
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(number, len(steps), plan)
-        micro_batches = [
-            batch[accelerator.process_index :: accelerator.num_processes] for batch in steps[number]
-        ]
-        weight = sum(examples[row].total for batch in steps[number] for row in batch) or 1.0
+            group["lr"] = learning_rate(number, steps, plan)
+        mine = [batch[accelerator.process_index :: accelerator.num_processes] for batch in step.batches]
         total, tokens = 0.0, 0
-        for batch in filter(None, micro_batches):
-            rows = [examples[row] for row in batch]
-            inputs = make_batch(
-                [row.sequence for row in rows], pad_id, accelerator.device, share=plan.share_prefix
-            )
-            objective = objectives.of(rows, inputs, weight)
+        for batch in filter(None, mine):
+            sequences = [sequence for lesson in batch for sequence in lesson.sequences]
+            inputs = make_batch(sequences, pad_id, accelerator.device, share=plan.share_prefix)
             hidden_NH = label_hidden(model, inputs)
-            head_VH = head_weight(model, objectives.vocabulary)
-            loss = chunked_loss(hidden_NH, head_VH, objective, plan.chunk)
+            student = hidden_NH, head_weight(model, criterion.vocabulary)
+            loss = criterion.loss(batch, inputs, step.weight, student, plan.chunk)
             accelerator.backward(loss)
             total += loss.item()
             tokens += hidden_NH.shape[0]
@@ -152,32 +143,24 @@ def train(
         optimizer.zero_grad(set_to_none=True)
 
         now = time.monotonic()
+        learnt_tokens += tokens
+        if step.noted is not None:
+            noted.append(Measured(number + 1, step.noted))
+        watch = watches[step.noted is not None]
         lr = optimizer.param_groups[0]["lr"]
         curve.append(CurvePoint(number + 1, now - started, total, lr, tokens / (now - begun)))
-        on_progress(_progress(curve, len(steps)))
+        on_progress(_progress(curve, steps))
         watch.note(total)
         if watch.runs_away:
-            best = min(point.loss for point in curve)
+            best = watch.least
             rise = f"a loss of {total:.2f} at step {number + 1}, after {best:.2f} at its best,"
             raise health.diverged(rise, plan.lr, _kept(folder, kept))
         due = now - saved >= plan.checkpoint_seconds and accelerator.is_main_process
-        if due and watch.is_sound:
-            state = TrainState(run, number + 1, now - started, tuple(curve), tuple(measured), shared)
-            checkpoint.save(folder, model, optimizer, state)
+        if due and lessons.resumes(number + 1) and all(watch.is_sound for watch in watches.values()):
+            checkpoint.save(folder, model, optimizer, state_after(number + 1))
             saved, kept = time.monotonic(), number + 1
     model.eval()
-    return TrainState(run, len(steps), time.monotonic() - started, tuple(curve), tuple(measured), shared)
-
-
-def _check(model: Any, examples: Sequence[Example]) -> None:
-    """Raises InputError when no label token has a weight, or the student's weights are not finite."""
-    if not any(example.total > 0 for example in examples):
-        raise InputError(
-            expected="at least one label token to learn from",
-            found=f"none in {len(examples)} records: all are masked or weigh nothing",
-            fix="check that the records have completions and the objective a weight",
-        )
-    health.check_weights(model)
+    return state_after(steps)
 
 
 def _kept(folder: Path, step: int) -> str:
