@@ -30,6 +30,7 @@ ALSO: dict[str, tuple[str, ...]] = {
     "train": ("teachers.protocols",),
     "evaluate": ("teachers.tokens",),
     "report": ("roundtable",),
+    "recipes": ("roundtable.judge", "roundtable.ladder", "roundtable.seating"),  # ADR 15
 }
 ANYONE = ("__version__",)
 

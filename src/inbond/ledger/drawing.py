@@ -17,7 +17,7 @@ from inbond.ledger import manifest, receipt_file
 from inbond.ledger.events import Event
 from inbond.ledger.inventory import Inventory, gather
 from inbond.ledger.lineage import Edge, Evidence, Node, Relation, Unknown
-from inbond.ledger.recorded import LEARNT, Kept, Run, Workbook, data_id, parents_of, run_of
+from inbond.ledger.recorded import Kept, Run, Workbook, data_id, parents_of, run_of
 from inbond.policy import licences
 from inbond.policy.gate import DECIDED
 from inbond.types import DIVERGENCES, Origin
@@ -86,7 +86,7 @@ class _Drawing:
                 self._draw_run(run)
 
     def _draw_run(self, run: Run) -> None:
-        book, data = self._book, run.kept[LEARNT]
+        book, data = self._book, run.learnt
         book.nodes.append(
             Node(run.model, "model", _outgoing(run), run.digests, "recorded", _event(run.student), True)
         )

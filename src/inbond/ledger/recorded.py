@@ -73,7 +73,14 @@ class Run:
     @property
     def data(self) -> str:
         """The id of the data that it learnt from."""
-        return data_id(self.kept[LEARNT])
+        return data_id(self.learnt)
+
+    @cached_property
+    def learnt(self) -> Kept:
+        """The records that its training was given: pairs of preferences where it learnt from these."""
+        given = set(self.kept["train"].manifest.identity.inputs.values())
+        pairs = self.kept.get(PAIRS)
+        return pairs if pairs is not None and pairs.manifest.id in given else self.kept[LEARNT]
 
     @cached_property
     def student(self) -> Kept:
@@ -87,6 +94,8 @@ class Run:
 
 LEARNT = "filter-train"
 """The stage whose records a run learns from."""
+PAIRS = "pairs"
+"""The stage whose records it learns from instead, when it learns preferences."""
 
 
 def data_id(kept: Kept) -> str:

@@ -96,7 +96,7 @@ def generate(
         with Journal.open(trail.workspace.journal) as journal:
             done = asyncio.run(ask("generate", trail, recipe, completes, requests, journal))
             entries = journal.find({request.id for request in requests})
-        _enough(done, recipe)
+        enough(done, recipe)
         origin = Origin(recipe.teacher, teacher.channel, "author", sampling(recipe).to_json(), terms)
         rows = []
         for request, outcome in zip(requests, done.outcomes, strict=True):
@@ -218,7 +218,7 @@ def _counts(
     }
 
 
-def _enough(done: Completions, recipe: Recipe) -> None:
+def enough(done: Completions, recipe: Recipe) -> None:
     """Raises InputError when too many requests stayed without an answer; all answers are kept."""
     failed = [outcome for outcome in done.outcomes if isinstance(outcome, Failure)]
     if len(failed) <= recipe.generate.max_failed * len(done.outcomes) and len(failed) < len(done.outcomes):

@@ -17,6 +17,8 @@ from inbond.report.picture import Lineage, LineageEdge, LineageNode
 from inbond.teachers.opening import Weights
 from inbond.types import ModelName, parse_model_name
 
+_ASKED = ("generate", "criticise", "revise", "compare")
+
 
 @dataclass(frozen=True)
 class Finished:
@@ -46,6 +48,16 @@ class Finished:
     def probe(self) -> Artifact | None:
         """The probe of the teacher's host; None when the student does not learn from what a host reports."""
         return next((made for made in self.trail.artifacts if made.stage == "probe"), None)
+
+    @property
+    def pairs(self) -> Artifact | None:
+        """Chosen and rejected answers; None where the recipe has no preferences."""
+        return next((made for made in self.trail.artifacts if made.stage == "pairs"), None)
+
+    @property
+    def asked(self) -> tuple[Artifact, ...]:
+        """All artifacts that models were asked for, and may have been paid for."""
+        return tuple(made for made in self.trail.artifacts if made.stage in _ASKED)
 
 
 def label_of(name: ModelName) -> str:

@@ -44,7 +44,8 @@ PROBE_BATCH = 16
 @dataclass(frozen=True)
 class Bench:
     """What the learning stages work with. ``base`` is the model that init: model starts from, ``outside``
-    prompts that are none of the run's domain."""
+    prompts that are none of the run's domain, ``pairs`` the answers that are preferred to others: rows 2i and
+    2i + 1 are the chosen and the rejected one of pair i."""
 
     trail: Trail
     recipe: Recipe
@@ -52,6 +53,7 @@ class Bench:
     base: Weights | None
     data: Datasets
     outside: Sequence[Outside]
+    pairs: Artifact | None = None
 
     @cached_property
     def local(self) -> Local:

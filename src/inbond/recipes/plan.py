@@ -80,7 +80,7 @@ def plan_of(recipe: Recipe, folder: Path) -> Plan:
         from_teacher=recipe.student.init == "prune" or base == recipe.teacher,
         base=base if base != recipe.teacher else None,
         channel=recipe.channel,
-        data=(_prompts(recipe), *own),
+        data=(_prompts(recipe), *own, *_preferences(recipe)),
         use=purpose.use,
         release=purpose.release,
         kind=purpose.kind,
@@ -99,6 +99,14 @@ def _prompts(recipe: Recipe) -> DataLicence:
     source = recipe.prompts.file or recipe.prompts.dataset or "the recipe's own list of prompts"
     stated = recipe.prompts.licence or ("own" if recipe.prompts.items is not None else None)
     return DataLicence(source, of_data(stated) if stated else None)
+
+
+def _preferences(recipe: Recipe) -> tuple[DataLicence, ...]:
+    """The file of preferences, where there is one: its texts are learnt from."""
+    section = recipe.preferences
+    if section is None or section.file is None:
+        return ()
+    return (DataLicence(section.file, of_data(section.licence) if section.licence else None),)
 
 
 def facts_of(plan: Plan, workspace: Workspace, known: Library) -> Facts:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from inbond.recipes.sections.base import ModelText, Section
 from inbond.recipes.sections.capture import Capture
 from inbond.recipes.sections.data import Filters, Generate, OwnData, Prompts
 from inbond.recipes.sections.gates import Evaluate, Gates
+from inbond.recipes.sections.preferences import Preferences
 from inbond.recipes.sections.purpose import Purpose
 from inbond.recipes.sections.student import Student
 from inbond.recipes.sections.train import Train
@@ -36,8 +37,21 @@ class Recipe(Section):
     generate: Generate = Generate()
     filters: Filters = Filters()
     held_out: Annotated[float, Field(gt=0, lt=1)] = Field(0.1, description="share of prompts held out")
+    preferences: Preferences | None = Field(None, description="pairs of answers, one preferred; null: none")
     capture: Capture = Capture()
     student: Student = Student()
     train: Train = Train()
     evaluate: Evaluate = Evaluate()
     gates: Gates = Gates()
+
+    @model_validator(mode="after")
+    def _has_samples_to_compare(self) -> Recipe:
+        section = self.preferences
+        if section is None or section.source != "judges":
+            return self
+        if self.generate.samples < 2:
+            raise ValueError(
+                f"preferences.source: {section.source} compares samples: generate.samples must be 2 or more, "
+                f"not {self.generate.samples}"
+            )
+        return self

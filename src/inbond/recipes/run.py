@@ -12,18 +12,20 @@ from typing import Any
 from inbond.ledger.attest import KeyStore
 from inbond.ledger.ledger import Ledger
 from inbond.ledger.manifest import Identity, Manifest
-from inbond.recipes import answers, comparison, judging, learning, measuring, probing, summary
+from inbond.recipes import answers, comparison, judging, learning, measuring, preferring, probing, summary
 from inbond.recipes.attesting import attestation
 from inbond.recipes.compared import Compared
 from inbond.recipes.exported import notice_of
 from inbond.recipes.finished import Finished
 from inbond.recipes.gate import pass_gate
+from inbond.recipes.judges_gate import pass_judges
 from inbond.recipes.learning import Bench
 from inbond.recipes.models import find_teacher, find_weights, weight_files
 from inbond.recipes.objective import alternatives
 from inbond.recipes.outside import read_outside
 from inbond.recipes.plan import RESULT
 from inbond.recipes.planned import Planned
+from inbond.recipes.preferring import Setting
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.trail import Artifact, Made, Trail
 from inbond.recipes.watch import Watcher
@@ -59,6 +61,7 @@ def run_recipe(
     outside = read_outside(recipe, folder)
     with Ledger.open(workspace, KeyStore.default()) as ledger, alone(workspace, recipe.name):
         gate = pass_gate(recipe, folder, workspace, ledger, options.accept)
+        judges = pass_judges(recipe, folder, workspace, ledger, options.accept)
         watcher.say(f"gate: {gate.decision.verdict.outcome}")
         teacher = find_teacher(recipe, workspace)
         base, reference = (
@@ -74,7 +77,9 @@ def run_recipe(
         source = folder / recipe.prompts.file if recipe.prompts.file else None
         answered = answers.generate(trail, plan, asked, gate.decision.verdict.facts, source)
         data = answers.filter_and_split(trail, plan, answered, own)
-        bench = Bench(trail, recipe, teacher, base, data, outside)
+        terms = gate.decision.verdict.facts
+        pairs = preferring.prefer(Setting(trail, plan, data, terms, judges, folder))
+        bench = Bench(trail, recipe, teacher, base, data, outside, pairs)
         targets = learning.capture(bench)
         if alternatives(recipe):
             answers.retain(trail, recipe)

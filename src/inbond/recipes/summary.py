@@ -78,7 +78,7 @@ def metrics(finished: Finished) -> dict[str, Any]:
 
 def result(finished: Finished, student: Artifact | None) -> dict[str, Any]:
     """The object that ``run`` prints and keeps as result.json. No student: a gate kept it in."""
-    artifacts, answers = finished.trail.artifacts, finished.answers.facts
+    artifacts, asked = finished.trail.artifacts, [made.facts for made in finished.asked]
     return {
         "run": finished.recipe.name,
         "outcome": "stopped" if any(gate.stops for gate in finished.gates) else "done",
@@ -92,10 +92,24 @@ def result(finished: Finished, student: Artifact | None) -> dict[str, Any]:
         "student": str(student.folder) if student else None,
         "metrics": metrics(finished),
         "seconds": {artifact.stage: artifact.seconds for artifact in artifacts},
-        "tokens": answers["prompt_tokens"] + answers["completion_tokens"],
-        "cost": answers["cost_usd"],
+        "tokens": sum(facts["prompt_tokens"] + facts["completion_tokens"] for facts in asked),
+        "cost": sum(facts["cost_usd"] for facts in asked),
+        **({"preferences": preferred(finished.pairs)} if finished.pairs else {}),
         "artifacts": {artifact.stage: artifact.id for artifact in artifacts},
         "report": str(finished.trail.folder / "report.html"),
+    }
+
+
+def preferred(pairs: Artifact) -> dict[str, Any]:
+    """What came of the recipe's preferences: pairs, what was dropped and why, lengths in characters."""
+    facts = pairs.facts
+    return {
+        "source": pairs.manifest.identity.config["source"],
+        "pairs": facts["kept"],
+        "dropped": facts["dropped"],
+        "without": facts["without"],
+        "margin": facts["margin"],
+        "lengths": facts["lengths"],
     }
 
 

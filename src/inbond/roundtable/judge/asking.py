@@ -16,7 +16,7 @@ from inbond.errors import DecisionNeededError, InputError, TeacherError
 from inbond.roundtable.judge import judging
 from inbond.roundtable.judge.batch import Batch, Judge, own_family
 from inbond.roundtable.judge.hearing import Asking, Hearing, Key, Usage
-from inbond.roundtable.judge.judging import ORDERS, Heard, Judgement, Vote
+from inbond.roundtable.judge.judging import Heard, Judgement, Vote
 from inbond.roundtable.judge.pairs import Pair
 from inbond.roundtable.judge.progress import Standing, Watch
 
@@ -66,7 +66,7 @@ def _judged(
             if shared:
                 votes.append(judging.excluded(judge.name, principle.id, sorted(shared)))
                 continue
-            both = {order: heard[judge.name][pair.id, principle.id, order] for order in ORDERS}
+            both = {order: heard[judge.name][pair.id, principle.id, order] for order in batch.orders}
             votes.append(judging.vote(judge.name, principle.id, both))
     return judging.judged(pair, votes, batch.constitution)
 

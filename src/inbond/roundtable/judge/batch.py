@@ -12,7 +12,7 @@ from inbond.engine.erasure import JUDGING
 from inbond.roundtable.judge.canaries import Canary, plant
 from inbond.roundtable.judge.constitution import Constitution
 from inbond.roundtable.judge.families import families_of, writers
-from inbond.roundtable.judge.judging import ORDERS
+from inbond.roundtable.judge.judging import ORDERS, Order
 from inbond.roundtable.judge.pairs import Pair, Side
 from inbond.roundtable.judge.wording import Item
 from inbond.teachers.protocols import Completes
@@ -39,10 +39,12 @@ class Judge:
 @final
 @dataclass(frozen=True)
 class Batch:
-    """Pairs, and the constitution that they are judged by."""
+    """Pairs, and the constitution that they are judged by, in ``orders``: one alone saves half of the
+    questions, and does not show who goes by the place."""
 
     pairs: tuple[Pair, ...]
     constitution: Constitution
+    orders: tuple[Order, ...] = ORDERS
 
     @cached_property
     def digest(self) -> Digest:
@@ -72,7 +74,7 @@ class Batch:
             for pair, again in self.shown
             if not own_family(judge, pair)
             for principle in self.constitution.principles
-            for order in ORDERS
+            for order in self.orders
         )
 
 

@@ -8,12 +8,13 @@ themselves less, see docs/roundtable-judge.md.)
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Final, final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from inbond import strict_yaml
 from inbond.digest import Digest, of_value
@@ -31,11 +32,27 @@ class _Strict(BaseModel):
 
 @final
 class Principle(_Strict):
-    """One principle. ``text`` is what a judge reads; ``weight`` how much it counts beside the others."""
+    """One principle. ``text`` is what a judge reads; ``weight`` how much it counts beside the others.
+
+    For critique and revision (``recipes.revision``): ``critique`` and ``revision`` are what is asked in place
+    of the plain wording; ``pattern`` is a regular expression that an answer which keeps it matches.
+    """
 
     id: str = Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")
     text: str = Field(min_length=1, max_length=4000)
     weight: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False, strict=False)] = 1.0
+    critique: str | None = Field(None, min_length=1, max_length=4000)
+    revision: str | None = Field(None, min_length=1, max_length=4000)
+    pattern: str | None = Field(None, min_length=1, max_length=1000)
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, pattern: str | None) -> str | None:
+        try:
+            re.compile(pattern or "")
+        except re.error as error:
+            raise ValueError(f"no regular expression: {error}") from error
+        return pattern
 
 
 @final
@@ -56,7 +73,7 @@ class Constitution(_Strict):
     @cached_property
     def digest(self) -> Digest:
         """Of all that a judge may see of it, and of the weights."""
-        return of_value(self.model_dump(mode="json"))
+        return of_value(self.model_dump(mode="json", exclude_none=True))
 
 
 def read_constitution(source: str) -> Constitution:

@@ -135,13 +135,13 @@ def mirrored(value: Value) -> Value:
 
 
 def vote(judge: str, principle: str, heard: Mapping[Order, Heard]) -> Vote:
-    """A vote from the replies in both orders."""
-    first, second = heard["ab"], heard["ba"]
+    """A vote from the replies in both orders, or in the one that was asked."""
     for status in _WORST:
-        for order in ORDERS:
+        for order in heard:
             if heard[order].status == status:
                 why = f"{order}: {heard[order].why}"
                 return Vote(judge, principle, status, None, why, heard)  # type: ignore[arg-type]
+    first, second = heard[min(heard)], heard[max(heard)]
     if first.value != second.value:
         why = f"{_words(first.value)} when a came first, {_words(second.value)} when b came first"
         return Vote(judge, principle, "inconsistent", None, why, heard)
