@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inbond.engine import prompts
+from inbond.engine.interchange import lines
 from inbond.engine.prompts import (
     Wording,
     from_dataset,
@@ -101,7 +101,7 @@ OK = b'{"prompt": "a"}\n'
         (b'["b"]', "expected one JSON object; found {path}, line 2: list ['b']"),
         (b'"b"', "line 2: str 'b'"),
         (b"null", "line 2: NoneType None"),
-        (b'{"prompt": ""}', "line 2: {{'prompt': ''}}"),
+        (b'{"prompt": ""}', "line 2: ''"),
         (
             b'{"prompt": " \\u3000 "}',
             "a prompt that says something; found {path}, line 2: nothing but white space",
@@ -149,7 +149,7 @@ def test_a_file_in_utf_16_is_refused(tmp_path: Path) -> None:
 def test_a_line_too_long_is_refused_before_it_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prompts, "MAX_LINE_BYTES", 1 << 20)
+    monkeypatch.setattr(lines, "MAX_LINE_BYTES", 1 << 20)
     path = tmp_path / "p.jsonl"
     path.write_bytes(OK + b'{"prompt": "' + b"x" * (1 << 20) + b'"}\n')
     with pytest.raises(InputError) as caught:
@@ -181,7 +181,7 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         read_prompts(tmp_path / "no.jsonl")
     assert "No such file or directory; fix: correct the path" in str(caught.value)
-    with pytest.raises(InputError, match="Is a directory"):
+    with pytest.raises(InputError, match="a folder with rows"):
         read_prompts(tmp_path)
 
 

@@ -27,6 +27,10 @@ _MODELS: Final = ("gguf", "onnx")
 """Forms of the weights themselves: no form of a lineage, and not written here yet."""
 
 
+_RECORDS: Final = ("chat", "sharegpt", "alpaca", "trl", "datasets", "batch")
+"""Forms of records and of questions: no form of a lineage either."""
+
+
 def _form(typed: str) -> FormName:
     """Raises InputError for what is no form."""
     if typed in tuple(FormName):
@@ -39,7 +43,9 @@ def _form(typed: str) -> FormName:
             "optimum-cli export onnx take it as it is",
         )
     raise InputError(
-        expected=f"one of {', '.join(FormName)}", found=typed, fix="inbond export --help says what each is"
+        expected=f"one of {', '.join((*FormName, *_RECORDS))}",
+        found=typed,
+        fix="inbond export --help says what each is",
     )
 
 
@@ -63,12 +69,27 @@ def export(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="Write to this file. Default: print.", show_default=False
+            "--output",
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="Write to this file. Default: print.",
+            show_default=False,
         ),
     ] = None,
     spec_version: Annotated[
         SpecVersion | None,
         typer.Option("--spec-version", help="Of CycloneDX. Default: 1.6.", show_default=False),
+    ] = None,
+    lineage: Annotated[
+        bool, typer.Option("--lineage", help="Beside each record, where it is from (forms of records).")
+    ] = False,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change a field of the recipe (batch). May be repeated."),
+    ] = None,
+    accept: Annotated[
+        str | None, typer.Option(help="Take a review of the recipe upon yourself, with a reason (batch).")
     ] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
@@ -80,10 +101,25 @@ def export(
     card: a Hugging Face card. notice: the NOTICE text. intoto: a run's signed statements. eu-summary:
     section 2.5, synthetic data, as Markdown, or as JSON to a FILE that ends in .json.
 
+    chat, sharegpt, alpaca, trl, datasets: a run's records in the shapes that other tools train on, to a FILE
+    (.jsonl, .json, .parquet), or a folder for datasets. batch: the questions of a recipe as an OpenAI batch
+    file; inbond import FILE --batch RECIPE reads its results.
+
     The same workspace gives the same bytes. Examples: inbond export cyclonedx run:demo -o bom.json /
     inbond export card hf:org/name / inbond export croissant data:runs/demo/data/train
     """
+    if form in _RECORDS:
+        from inbond.cli import export_records  # here: what it needs is not light
+
+        asked = export_records.Asked(form, target, output, lineage, tuple(changes or ()), accept)
+        return export_records.export(asked, open_workspace(home), Output(as_json, quiet))
     name = _form(form)
+    if lineage or changes or accept:
+        raise InputError(
+            expected="--lineage, --set and --accept with forms of records or of questions",
+            found=f"inbond export {name.value} with one of them",
+            fix="leave it out",
+        )
     if spec_version is not None and name is not FormName.cyclonedx:
         raise InputError(
             expected="--spec-version with cyclonedx alone",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,6 +35,17 @@ def import_(
         bool,
         typer.Option("--forget", help="Take back what was imported from it, or about a model of that name."),
     ] = False,
+    batch: Annotated[
+        str | None,
+        typer.Option(
+            help="FILE holds the results, or the errors, of this recipe's batch (inbond export batch): keep "
+            "them as its teacher's answers.",
+            metavar="RECIPE",
+        ),
+    ] = None,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a field of the --batch recipe. May be repeated.")
+    ] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -47,6 +59,10 @@ def import_(
     README.md --forget
     """
     workspace, output = open_workspace(home), Output(as_json, quiet)
+    if batch is not None:
+        return _batch(workspace, path, batch, tuple(changes or ()), output)
+    if changes:
+        raise InputError(expected="--set with --batch alone", found="--set without it", fix="leave it out")
     if forget:
         return _forget(workspace, path, name, output)
     found = importing.read_path(path, name)
@@ -61,6 +77,22 @@ def import_(
     if passed:
         value["passed_over"] = [edge.to_json() for edges in passed.values() for edge in edges]
     output.result(value, "\n".join([*_describe(found, new, old), *_passed_over(passed)]))
+    return 0
+
+
+def _batch(workspace: Workspace, path: Path, recipe: str, changes: tuple[str, ...], output: Output) -> int:
+    """Answers out of a batch's results file go where answers go: into the journal."""
+    from inbond.recipes.batching import read_batch
+    from inbond.recipes.reading import load
+
+    loaded, folder = load(recipe, changes)
+    read = read_batch(loaded, folder, workspace, path)
+    words = f"{path.name}: {read.answers:,} answers and {read.failures:,} failures of {loaded.name}"
+    again = [f"{read.known:,} were known"] if read.known else []
+    again += [f"{read.repeated:,} lines said the same again"] if read.repeated else []
+    lines = [", ".join([words, *again]), f"  ${read.cost_usd:.4f}"]
+    lines += [f"  {read.missing:,} without an answer yet: inbond run {recipe}"] if read.missing else []
+    output.result({"run": loaded.name, "read": str(path), **asdict(read)}, "\n".join(lines))
     return 0
 
 

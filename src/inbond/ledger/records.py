@@ -13,9 +13,10 @@ A record set is committed to by the Merkle root over its ids in row order (RFC 9
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -28,6 +29,7 @@ from inbond.workspace import replacing, write_json
 
 TEXT, LINEAGE, ORIGINS = "records.jsonl", "lineage.parquet", "origins.json"
 _BATCH_ROWS = 65_536
+_STREAMED_ROWS = 1024
 SCHEMA = pa.schema(
     [
         ("id", pa.binary(32)),
@@ -160,6 +162,44 @@ def read_rows(folder: Path) -> list[Row]:
         )
         for i, line in enumerate(lines)
     ]
+
+
+def stream_rows(folder: Path) -> Iterator[Row]:
+    """As ``read_rows``, one after another: a set of any size in bounded memory."""
+    origins = read_origins(folder)
+    try:
+        with pq.ParquetFile(folder / LINEAGE) as table, (folder / TEXT).open("rb") as text:
+            for batch in table.iter_batches(_STREAMED_ROWS):
+                for values in batch.to_pylist():
+                    line = text.readline().removesuffix(b"\n")
+                    if digest.to_raw(digest.of_bytes(line)) != values["id"]:
+                        raise _changed(folder, "another text, or none (was it erased?)", values["id"])
+                    yield _row(line, origins, values)
+            if text.readline():
+                raise _changed(folder, "more lines than records", b"\0" * 32)
+    except FileNotFoundError as error:
+        raise _changed(folder, "no such file (was the text erased?)", b"\0" * 32) from error
+
+
+def _row(line: bytes, origins: Sequence[Origin], values: Mapping[str, Any]) -> Row:
+    return Row(
+        parse_record(line),
+        origins[values["origin"]],
+        tuple(values["parents"]),
+        values["prompt_tokens"],
+        values["completion_tokens"],
+        values["weight"],
+        values["finish"],
+    )
+
+
+def _changed(folder: Path, found: str, raw: bytes) -> TamperedError:
+    return TamperedError(
+        expected=f"the records of {folder / TEXT}"
+        + (f", among them {digest.from_raw(raw)}" if any(raw) else ""),
+        found=found,
+        fix="put back a copy, or run the recipe again with --fresh to make the data anew",
+    )
 
 
 def parse_record(line: bytes) -> Record:

@@ -41,10 +41,11 @@ _Usd = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=False)]
 
 
 class HostPrice(_Strict):
-    """US dollars per million tokens."""
+    """US dollars per million tokens; ``batch`` is the share of them that a request in a batch file costs."""
 
     prompt: _Usd
     completion: _Usd
+    batch: Annotated[float, Field(ge=0, le=1, strict=False)] = 1.0
 
 
 class Host(_Strict):
@@ -65,6 +66,11 @@ class Host(_Strict):
     @property
     def known_price(self) -> Price:
         return Price() if self.price is None else Price(self.price.prompt, self.price.completion)
+
+    @property
+    def batch_share(self) -> float:
+        """Of the price, what a request in a batch file costs."""
+        return 1.0 if self.price is None else self.price.batch
 
     def key(self, host: str, environment: Mapping[str, str]) -> str | None:
         """The key out of the environment. Raises InputError when the variable is not usable; the

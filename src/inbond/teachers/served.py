@@ -100,6 +100,21 @@ class Served:
     def price(self) -> Price:
         return self._host.known_price
 
+    @property
+    def model(self) -> str:
+        """What the host calls it."""
+        return self._model
+
+    @property
+    def host(self) -> Host:
+        """What is known of its host."""
+        return self._host
+
+    @property
+    def top_logprobs(self) -> int:
+        """Alternatives a token that are asked for."""
+        return self._top_logprobs
+
     async def complete(self, request: Request) -> Reply:
         """See Completes."""
         start = time.perf_counter()

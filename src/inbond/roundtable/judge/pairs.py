@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, final
 
 from inbond.digest import Digest, of_value
-from inbond.engine.prompts import read_objects
+from inbond.engine.interchange.lines import read_objects
 from inbond.errors import InputError
 from inbond.types import Prompt, prompt_from_json, prompt_to_json
 
