@@ -15,6 +15,7 @@ from inbond.errors import InputError, TeacherError
 from inbond.ledger.ledger import Ledger
 from inbond.ledger.records import read_rows
 from inbond.recipes import answers
+from inbond.recipes.own import read_own
 from inbond.recipes.planned import Planned
 from inbond.recipes.reading import parse
 from inbond.recipes.recipe import Recipe
@@ -80,9 +81,7 @@ class Run:
     def divide(self, plan: Recipe, folder: Path) -> answers.Datasets:
         teacher = Scripted(reply)
         trail, answered = self.generate(plan, teacher)
-        return answers.filter_and_split(
-            trail, planned(plan, teacher), answered, answers.read_own(plan, folder)
-        )
+        return answers.filter_and_split(trail, planned(plan, teacher), answered, read_own(plan, folder))
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ PLAIN = Wording()
 
 
 def read_prompts(path: Path, wording: Wording = PLAIN, *, split: str | None = None) -> list[Prompt]:
-    """Reads a file or folder; ``split`` chooses where it has several. Raises InputError naming file and line."""
+    """Reads a file, or a folder, of which ``split`` is taken. Raises InputError naming file and line."""
     return _prompts(read_file(path, split), wording, str(path))
 
 
@@ -72,6 +72,16 @@ def read_marked(path: Path) -> list[tuple[Record, Mark | None]]:
     """As ``read_records``, with what an exported row says of where it was."""
     rows = [(_record_of(row, place), mark_of(row)) for place, row in _unique(read_file(path), str(path))]
     return _not_empty(rows, str(path))
+
+
+def marked_sets(path: Path) -> list[str]:
+    """The record sets, as the lineage names them, that rows of a file say they are of; none of a file that
+    cannot be read, which is said by whoever needs it."""
+    try:
+        marks = [mark_of(row) for _, row in read_file(path)]
+    except InputError:
+        return []
+    return [f"data:{data}" for data in dict.fromkeys(mark.data for mark in marks if mark is not None)]
 
 
 # Rows to prompts ------------------------------------------------------------------------------------

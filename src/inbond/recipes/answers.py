@@ -19,14 +19,14 @@ from inbond.errors import InputError
 from inbond.ledger.manifest import Identity
 from inbond.ledger.records import Row, read_rows, write_rows
 from inbond.recipes.objective import alternatives
+from inbond.recipes.own import Own, mix_in
 from inbond.recipes.planned import Planned
 from inbond.recipes.receipts import collected
 from inbond.recipes.recipe import Recipe
-from inbond.recipes.sections.data import OwnData
 from inbond.recipes.trail import Artifact, Made, Trail
 from inbond.recipes.watch import time_left
 from inbond.teachers.protocols import Completes, Price, Reply, Request, Sampling
-from inbond.types import OWN, Origin, Prompt, Record, prompt_to_json
+from inbond.types import Origin, Prompt, Record, prompt_to_json
 
 GENERATE_VERSION = FILTER_VERSION = 1
 _DAY_S = 86_400.0
@@ -37,30 +37,13 @@ def read_prompts(recipe: Recipe, folder: Path) -> list[Prompt]:
     source = recipe.prompts
     wording = prompts.Wording(source.template, source.system, as_chat=source.chat)
     if source.file is not None:
-        found = prompts.read_prompts(folder / source.file, wording)
+        found = prompts.read_prompts(folder / source.file, wording, split=source.split)
     elif source.items is not None:
         found = prompts.from_list(source.items, wording)
     else:
         assert source.dataset is not None, "the recipe has one source"
         found = prompts.from_dataset(source.dataset, split=source.split, limit=source.limit, wording=wording)
     return found[: source.limit]
-
-
-@dataclass(frozen=True)
-class Own:
-    """One set of the user's own examples, read from ``path``."""
-
-    data: OwnData
-    path: Path
-    records: tuple[Record, ...]
-
-
-def read_own(recipe: Recipe, folder: Path) -> list[Own]:
-    """The user's own examples. Raises InputError naming file and line: early, before anything is asked."""
-    return [
-        Own(data, folder / data.file, tuple(prompts.read_records(folder / data.file)))
-        for data in recipe.own_data
-    ]
 
 
 def sampling(recipe: Recipe) -> Sampling:
@@ -247,21 +230,15 @@ def filter_and_split(trail: Trail, plan: Planned, answers: Artifact, own: Sequen
     values = {
         "filters": config.to_json(),
         "held_out": recipe.held_out,
-        "own": [{**one.data.model_dump(), "records": [record.id for record in one.records]} for one in own],
+        "own": [one.to_json() for one in own],
     }
     parts: dict[str, tuple[list[Row], dict[str, Any]]] = {}
 
     def divide() -> None:
         taught = [Candidate(row) for row in read_rows(answers.folder)]
-        sets, above = [answers.id], len(taught)
-        mine: list[Candidate] = []
-        for one in own:
-            earlier = trail.record_set(one.path)
-            rows = _own_rows(one, read_rows(one.path.parent) if earlier else [], above)
-            mine += [Candidate(row) for row in rows]
-            if earlier is not None and all(row.parents for row in rows):
-                sets.append(earlier.id)
-                above += len(rows)
+        mixed, earlier = mix_in(trail, own, len(taught))
+        sets = [answers.id, *earlier]
+        mine = [Candidate(row) for row in mixed]
         kept = filters.apply([*taught, *mine], config)
         if len(kept.rows) < 2:
             raise InputError(
@@ -298,25 +275,6 @@ def filter_and_split(trail: Trail, plan: Planned, answers: Artifact, own: Sequen
     ]
     train, held_out = artifacts
     return Datasets(train, held_out, answers)
-
-
-def _own_rows(one: Own, earlier: Sequence[Row], first: int) -> list[Row]:
-    """The user's own examples as rows. Where they are, record by record, those of an ``earlier`` run, they
-    descend from its rows, which are counted from ``first`` on: who wrote them and their tokens are known."""
-    origin = Origin(f"data:{one.data.file}", OWN, "author", {}, None)
-    rows = [Row(record, origin, weight=one.data.weight) for record in one.records]
-    if [row.record.id for row in earlier] != [record.id for record in one.records]:
-        return rows
-    return [
-        replace(
-            row,
-            origin=replace(was.origin, channel=OWN),
-            parents=(first + number,),
-            prompt_tokens=was.prompt_tokens,
-            completion_tokens=was.completion_tokens,
-        )
-        for number, (row, was) in enumerate(zip(rows, earlier, strict=True))
-    ]
 
 
 def _child(row: Row, number: int, taught: int) -> Row:

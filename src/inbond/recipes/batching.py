@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
 from inbond.digest import Digest
 from inbond.engine.interchange import batch
-from inbond.engine.journal import Journal
+from inbond.engine.journal import Entry, Journal, Outcome
 from inbond.engine.pacing import most_usd
 from inbond.errors import InputError
 from inbond.ledger.attest import KeyStore
@@ -92,8 +92,9 @@ def read_batch(recipe: Recipe, folder: Path, workspace: Workspace, path: Path) -
     )
     workspace.create()
     with Journal.open(workspace.journal) as journal, alone(workspace, recipe.name):
-        known = {id_ for id_, entry in journal.find(requests).items() if entry.reply is not None}
-        new = [outcome for outcome in read.outcomes if outcome.request.id not in known]
+        found = journal.find(requests)
+        known = {id_ for id_, entry in found.items() if entry.reply is not None}
+        new = [outcome for outcome in read.outcomes if not _is_known(outcome, found)]
         for first in range(0, len(new), _SHEET):
             journal.record(recipe.name, new[first : first + _SHEET])
     complaint = read.complain(len(new))
@@ -104,6 +105,14 @@ def read_batch(recipe: Recipe, folder: Path, workspace: Workspace, path: Path) -
     missing = len(requests) - len(known) - answered
     old = len(read.outcomes) - len(new)
     return Imported(answered, len(new) - answered, old, read.repeated, cost, missing)
+
+
+def _is_known(outcome: Outcome, found: Mapping[Digest, Entry]) -> bool:
+    """Whether it is answered, or this very failure is there: a file that is read twice counts once."""
+    entry = found.get(outcome.request.id)
+    return entry is not None and (
+        entry.reply is not None or (entry.reason, entry.message) == (outcome.reason, outcome.message)
+    )
 
 
 def _served(recipe: Recipe, workspace: Workspace) -> Served:

@@ -1,4 +1,4 @@
-"""Records of a run in the shapes that other tools train on, with their lineage beside them where asked for."""
+"""Records of a run in the shapes that other tools train on, with their lineage where asked for."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal, final
 
+from inbond.engine.prompts import marked_sets
 from inbond.errors import InputError
 from inbond.ledger import manifest
 from inbond.policy import library
@@ -74,7 +75,11 @@ class Plan:
 def plan_of(recipe: Recipe, folder: Path) -> Plan:
     """The plan that a recipe describes; its agreements' paths start at ``folder``."""
     base, purpose = recipe.student.base, recipe.purpose
-    own = tuple(DataLicence(data.file, of_data(data.licence)) for data in recipe.own_data)
+    own = tuple(
+        DataLicence(name, of_data(data.licence))
+        for data in recipe.own_data
+        for name in (data.file, *marked_sets(folder / data.file))
+    )
     return Plan(
         teacher=recipe.teacher,
         from_teacher=recipe.student.init == "prune" or base == recipe.teacher,

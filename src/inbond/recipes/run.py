@@ -23,6 +23,7 @@ from inbond.recipes.learning import Bench
 from inbond.recipes.models import find_teacher, find_weights, weight_files
 from inbond.recipes.objective import alternatives
 from inbond.recipes.outside import read_outside
+from inbond.recipes.own import read_own
 from inbond.recipes.plan import RESULT
 from inbond.recipes.planned import Planned
 from inbond.recipes.preferring import Setting
@@ -57,7 +58,7 @@ def run_recipe(
     What is complete is not made again; what is not is resumed. Raises any InbondError; whatever is
     raised, and when killed, complete artifacts and received answers are kept.
     """
-    asked, own = answers.read_prompts(recipe, folder), answers.read_own(recipe, folder)
+    asked, own = answers.read_prompts(recipe, folder), read_own(recipe, folder)
     outside = read_outside(recipe, folder)
     with Ledger.open(workspace, KeyStore.default()) as ledger, alone(workspace, recipe.name):
         gate = pass_gate(recipe, folder, workspace, ledger, options.accept)

@@ -1,4 +1,4 @@
-"""Batch files in the OpenAI format: requests as lines, results (and errors) as outcomes. Pure but for reading.
+"""Batch files in the OpenAI format: requests as lines, results (and errors) as outcomes.
 
 A line of requests is ``{"custom_id", "method", "url", "body"}``; ``custom_id`` is the request's digest in
 64 hexadecimal digits. A line of results is ``{"custom_id", "response": {"status_code", "request_id",
@@ -163,7 +163,7 @@ def _priced(outcome: Outcome, price: Price, share: float) -> Outcome:
 
 def _evidence(response: Mapping[str, Any]) -> dict[str, str]:
     name = response.get("request_id")
-    return {"x-request-id": name} if isinstance(name, str) and name else {}
+    return {"x-request-id": wire.excerpt(name)} if isinstance(name, str) and name else {}
 
 
 def _check_model(body: Any, place: str, model: str) -> None:

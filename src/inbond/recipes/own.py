@@ -1,0 +1,124 @@
+"""The user's own examples: read early, and mixed in with what is known of where they are from.
+
+Rows that are those of an earlier record set of this workspace descend from it: the set's own file, or rows
+that ``inbond export --lineage`` marked, in any order and any shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, final
+
+from inbond.digest import Digest, of_value
+from inbond.engine import prompts
+from inbond.engine.interchange.marks import Mark
+from inbond.ledger.records import TEXT, Row, read_rows
+from inbond.recipes.recipe import Recipe
+from inbond.recipes.sections.data import OwnData
+from inbond.recipes.trail import Trail
+from inbond.types import OWN, Origin, Record
+
+
+@final
+@dataclass(frozen=True)
+class Own:
+    """One set of the user's own examples, read from ``path``. ``marks`` says of each row where it was, as
+    the file has it; it is empty for a file that says nothing of it."""
+
+    data: OwnData
+    path: Path
+    records: tuple[Record, ...]
+    marks: tuple[Mark | None, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """What decides which rows it gives."""
+        found = {**self.data.model_dump(), "records": [record.id for record in self.records]}
+        marks = [asdict(mark) if mark else None for mark in self.marks]
+        return {**found, "marks": of_value(marks)} if marks else found
+
+    @cached_property
+    def origin(self) -> Origin:
+        """Of rows of which nothing else is known."""
+        return Origin(f"data:{self.data.file}", OWN, "author", {}, None)
+
+
+def read_own(recipe: Recipe, folder: Path) -> list[Own]:
+    """The user's own examples. Raises InputError naming file and line: early, before anything is asked."""
+    return [_read(data, folder / data.file) for data in recipe.own_data]
+
+
+def _read(data: OwnData, path: Path) -> Own:
+    rows = prompts.read_marked(path)
+    marks = tuple(mark for _, mark in rows)
+    return Own(data, path, tuple(record for record, _ in rows), marks if any(marks) else ())
+
+
+def mix_in(trail: Trail, own: Sequence[Own], above: int) -> tuple[list[Row], list[Digest]]:
+    """All own examples as rows, and the record sets that some of them descend from. Parents are counted
+    over those sets in their order, from ``above`` on. Raises TamperedError when such a set was changed."""
+    rows: list[Row] = []
+    sets: list[Digest] = []
+    for one in own:
+        earlier = _Earlier(trail)
+        marks = _own_file(trail, one) or one.marks or (None,) * len(one.records)
+        parents = [earlier.find(mark, record) for mark, record in zip(marks, one.records, strict=True)]
+        places = {}
+        for data in dict.fromkeys(mark.data for mark in marks if mark is not None):
+            if any(found is not None and found[0] == data for found in parents):
+                places[data] = above
+                sets.append(earlier.ids[data])
+                above += len(earlier.rows[data])
+        for record, found in zip(one.records, parents, strict=True):
+            row = Row(record, one.origin, weight=one.data.weight)
+            rows.append(row if found is None else _child(row, found[1], places[found[0]] + found[2]))
+    return rows, sets
+
+
+def _own_file(trail: Trail, one: Own) -> tuple[Mark, ...]:
+    """The marks of a record set's own text file, row by row; none for any other file."""
+    if trail.record_set(one.path) is None:
+        return ()
+    data = one.path.resolve().parent.relative_to(trail.workspace.home.resolve()).as_posix()
+    return tuple(Mark(data, number) for number in range(len(one.records)))
+
+
+def _child(row: Row, was: Row, number: int) -> Row:
+    """Who wrote it, and its tokens, are known."""
+    return replace(
+        row,
+        origin=replace(was.origin, channel=OWN),
+        parents=(number,),
+        prompt_tokens=was.prompt_tokens,
+        completion_tokens=was.completion_tokens,
+    )
+
+
+@final
+class _Earlier:
+    """The record sets that one file's marks name, each read once, where the ledger knows them."""
+
+    def __init__(self, trail: Trail) -> None:
+        self._trail = trail
+        self.ids: dict[str, Digest] = {}
+        self.rows: dict[str, list[Row]] = {}
+
+    def find(self, mark: Mark | None, record: Record) -> tuple[str, Row, int] | None:
+        """The set, the row and its number, where the very record stands that the mark speaks of."""
+        if mark is None:
+            return None
+        if mark.data not in self.rows:
+            self._read(mark.data)
+        rows = self.rows[mark.data]
+        if mark.row >= len(rows) or rows[mark.row].record.id != record.id:
+            return None
+        return mark.data, rows[mark.row], mark.row
+
+    def _read(self, data: str) -> None:
+        path = self._trail.workspace.home / data / TEXT
+        found = self._trail.record_set(path)
+        self.rows[data] = [] if found is None else read_rows(path.parent)
+        if found is not None:
+            self.ids[data] = found.id
