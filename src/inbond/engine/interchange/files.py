@@ -96,8 +96,9 @@ def _parquet(path: Path) -> Iterator[dict[str, Any]]:
     try:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(_ROWS):
+                batch.validate(full=True)
                 yield from batch.to_pylist()
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise _unreadable(path, "Parquet", error) from error
 
 
@@ -107,9 +108,10 @@ def _arrow(path: Path) -> Iterator[dict[str, Any]]:
     try:
         with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as stream:
             for batch in stream:
+                batch.validate(full=True)  # pyarrow reads beyond damaged offsets, and the process dies
                 for first in range(0, batch.num_rows, _ROWS):
                     yield from batch.slice(first, _ROWS).to_pylist()
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise _unreadable(path, "an Arrow stream, as datasets saves it", error) from error
 
 

@@ -12,7 +12,9 @@ from inbond.recipes.sections.base import Positive, Section, Share
 class Prompts(Section):
     """Where prompts come from: exactly one of ``file`` (JSONL), ``items`` and ``dataset`` (on the Hub)."""
 
-    file: str | None = Field(None, description="JSONL, JSON, Parquet or saved dataset; relative to the recipe's folder")
+    file: str | None = Field(
+        None, description="JSONL, Parquet, a saved dataset; relative to the recipe's folder"
+    )
     items: tuple[Any, ...] | None = Field(None, description="a list of texts, messages or objects")
     dataset: str | None = Field(None, description="name of a dataset on the Hugging Face Hub")
     split: str = Field("train", description="the dataset's split")
@@ -37,7 +39,7 @@ class Prompts(Section):
 class OwnData(Section):
     """Your own examples (JSONL with prompt or messages, and completion), learnt as text."""
 
-    file: str = Field(description="JSONL, JSON, Parquet or saved dataset; relative to the recipe's folder")
+    file: str = Field(description="JSONL, Parquet, a saved dataset; relative to the recipe's folder")
     weight: Annotated[float, Field(gt=0)] = Field(1.0, description="what a token weighs beside a teacher's")
     licence: str = Field("own", description="its licence; own: it is yours")
 
