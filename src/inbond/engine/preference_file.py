@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, final
 
+from inbond.engine.interchange.lines import read_objects
 from inbond.engine.preferences import Preferred
-from inbond.engine.prompts import read_objects
 from inbond.errors import InputError
 from inbond.types import prompt_from_json
 
