@@ -30,6 +30,7 @@ from inbond.evaluate.diversity import (
     normalised,
     rarefied,
 )
+from inbond.losses import decoding
 from inbond.types import Verdict
 from tests.tiny import make_model, make_tokenizer
 
@@ -239,7 +240,7 @@ def test_the_seed_decides_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> N
     whole = sampled(model, 4, seed=3, asked=9)
     assert sampled(model, 4, seed=3, asked=9) == whole
     assert sampled(model, 4, seed=4, asked=9).tokens != whole.tokens
-    monkeypatch.setattr(samples, "ROWS", 4)
+    monkeypatch.setattr(decoding, "ROWS", 4)
     apart = sampled(model, 4, seed=3, asked=9)
     assert apart.tokens == whole.tokens
     assert np.allclose(np.array(apart.entropy), np.array(whole.entropy), atol=1e-5)
@@ -248,7 +249,7 @@ def test_the_seed_decides_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> N
 def test_models_whose_cache_cannot_be_shared_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     model = make_model(V)
     cached = sampled(model, 3, seed=1, asked=6)
-    monkeypatch.setattr(samples, "can_share", lambda *_: False)
+    monkeypatch.setattr(decoding, "can_share", lambda *_: False)
     assert sampled(model, 3, seed=1, asked=6).tokens == cached.tokens
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from inbond.errors import InputError
 from inbond.ledger.manifest import Identity
 from inbond.ledger.records import Row, read_rows
-from inbond.recipes import remote
+from inbond.recipes import remote, teaching
 from inbond.recipes.answers import Datasets
 from inbond.recipes.models import TeacherSource
 from inbond.recipes.objective import alternatives, divergence, kept
@@ -111,13 +111,13 @@ def capture(bench: Bench) -> Artifact | None:
     if alternatives(recipe):
         assert bench.base is not None, "checked before the first stage"
         config |= {"scores": bench.data.answers.facts["scores"], "base": bench.base.digest}
-    identity = Identity("capture", CAPTURE_VERSION, config, {"train": bench.data.train.id})
+    identity = Identity("capture", CAPTURE_VERSION, config, teaching.source(bench))
 
     def make(folder: Path) -> Made:
         from inbond.train import capture as targets
 
         scorer, sequences, facts = _scorer(bench, folder)
-        show = _meter(bench.trail, "capture", "label tokens/s")
+        show = meter(bench.trail, "capture", "label tokens/s")
         shards = targets.capture(
             scorer, sequences, keep, folder, shard_size=recipe.capture.shard, on_progress=show
         )
@@ -131,9 +131,9 @@ def capture(bench: Bench) -> Artifact | None:
 def _scorer(bench: Bench, folder: Path) -> tuple[ScoresTokens, list[TokenSequence], dict[str, Any]]:
     """Who scores which sequences: the teacher's weights all of them, its host what it said itself."""
     if not alternatives(bench.recipe):
-        return bench.local, bench.encode(bench.train_rows), {}
+        return bench.local, bench.encode(teaching.rows(bench)), {}
     journal = bench.trail.workspace.journal
-    found = remote.gather(journal, bench.recipe, bench.data.answers, bench.train_rows, bench.tokenizer)
+    found = remote.gather(journal, bench.recipe, bench.data.answers, teaching.rows(bench), bench.tokenizer)
     found.write(folder)
     bench.trail.watcher.say(f"capture: {found.in_words()}")
     return found.scores, found.known, found.facts
@@ -177,7 +177,7 @@ def _choose_layers(bench: Bench) -> dict[str, Any]:
         make_batch([probe[row] for row in rows], bench.tokens["pad_id"], model.device)
         for rows in by_length([len(sequence.ids) for sequence in probe], PROBE_BATCH)
     ]
-    show = _meter(bench.trail, "start", "layers/s")
+    show = meter(bench.trail, "start", "layers/s")
     importance = student.layer_importance(model, batches, bench.local.vocabulary_size, show)
     keep = student.most_important(importance, count)
     return {"layers": layers, "keep": keep, "importance": [round(value, 4) for value in importance]}
@@ -216,26 +216,29 @@ def _parameters(model: Any) -> int:
 def train(bench: Bench, begun: Artifact, targets: Artifact | None) -> Artifact:
     """The trained weights with their curves. Resumes from the newest checkpoint of this very stage."""
     recipe = bench.recipe
-    settings = recipe.train.model_dump(exclude={"checkpoint_seconds"})
+    settings = recipe.train.model_dump(exclude={"checkpoint_seconds", *teaching.absent(recipe)})
     settings |= {"teacher": bench.teacher.pinned, "targets": recipe.capture.targets}
     settings |= _measurements(recipe)
-    inputs = {"train": bench.data.train.id, "held_out": bench.data.held_out.id, "start": begun.id}
+    reference = teaching.reference(bench, begun)
+    inputs = {**teaching.source(bench), "held_out": bench.data.held_out.id, "start": begun.id}
     if targets is not None:
         inputs["targets"] = targets.id
+    if reference is not None:
+        inputs["reference"] = reference.id
     identity = Identity("train", TRAIN_VERSION, settings, inputs)
 
     def make(folder: Path) -> Made:
         from inbond.train import adapters, loop
-        from inbond.train.lessons import Fixed
 
         examples, model = _examples(bench, targets), fresh_student(bench, begun)
-        _check_lengths(bench, model, examples)
-        adapted = adapters.attach(model, _lora(recipe), recipe.train.seed) if recipe.train.lora else None
         plan = _plan(recipe)
+        lessons = teaching.teach(bench, examples, _objectives(bench), plan, reference)
+        _check_lengths(bench, model, lessons.sequences)
+        adapted = adapters.attach(model, _lora(recipe), recipe.train.seed) if recipe.train.lora else None
         state = loop.train(
             model,
-            Fixed(examples, plan),
-            _objectives(bench),
+            lessons.lessons,
+            lessons.criterion,
             plan,
             pad_id=bench.tokens["pad_id"],
             run=identity.id,
@@ -248,10 +251,10 @@ def train(bench: Bench, begun: Artifact, targets: Artifact | None) -> Artifact:
         bench.tokenizer.save_pretrained(folder)
         write_json(folder / CURVE, [asdict(point) for point in state.curve])
         write_json(folder / MEASURED, [asdict(point) for point in state.measured])
-        tokens = sum(example.sequence.labels for example in examples) * recipe.train.epochs
-        facts = {"steps": state.step, "label_tokens": tokens, "parameters": _parameters(model)}
+        told = {"label_tokens": state.label_tokens, "parameters": _parameters(model)}
+        facts = {"steps": state.step, **told, **lessons.facts}
         training = {"training_seconds": state.seconds, "prefix_tokens_shared": state.shared}
-        left_out = {"left_out": left} if (left := len(bench.train_rows) - len(examples)) else {}
+        left_out = {"left_out": left} if (left := len(teaching.rows(bench)) - len(examples)) else {}
         return Made(facts | training | left_out)
 
     artifact = bench.trail.stage("train", "trained", identity, make)
@@ -274,12 +277,12 @@ def _held_out_kl(bench: Bench) -> Callable[[Any], Mapping[str, Any]] | None:
     return lambda model: agreement.measure(held, model).records.to_json()
 
 
-def _check_lengths(bench: Bench, student: Any, examples: Sequence[Example]) -> None:
+def _check_lengths(bench: Bench, student: Any, learnt: Sequence[TokenSequence]) -> None:
     """Raises InputError when a record is too long for a model that will read it, before hours of training
     and not after: beyond its context a model may go on without a word, and badly."""
     from inbond.teachers.local import check_lengths
 
-    sequences = [*(example.sequence for example in examples), *bench.encode(bench.held_out)]
+    sequences = [*learnt, *bench.encode(bench.held_out)]
     check_lengths(student, sequences)
     if bench.teacher.weights is not None:
         check_lengths(bench.local.model, sequences)
@@ -295,14 +298,14 @@ def _examples(bench: Bench, targets: Artifact | None) -> list[Example]:
 
     recipe, unscored = bench.recipe.train, bool(alternatives(bench.recipe))
     examples = []
-    for row, (sequence, target) in zip(bench.train_rows, _taught(bench, targets), strict=True):
+    for row, (sequence, target) in zip(teaching.rows(bench), _taught(bench, targets), strict=True):
         if row.origin.own:
             examples.append(Example(sequence, None, 0.0, (recipe.divergence + recipe.ce) * row.weight))
         elif target is not None or not unscored:
             examples.append(Example(sequence, target, recipe.divergence * row.weight, recipe.ce * row.weight))
         elif recipe.ce:
             examples.append(Example(sequence, None, 0.0, recipe.ce * row.weight))
-    if left := len(bench.train_rows) - len(examples):
+    if left := len(teaching.rows(bench)) - len(examples):
         bench.trail.watcher.say(f"train: {left} answers without log-probabilities are left out")
     return examples
 
@@ -311,14 +314,14 @@ def _taught(bench: Bench, targets: Artifact | None) -> list[tuple[TokenSequence,
     """Each training record's tokens, and the teacher's targets for them where they were captured."""
     from inbond.train.capture import Expected, load_targets
 
-    sequences, keep = bench.encode(bench.train_rows), kept(bench.recipe)
+    sequences, keep = bench.encode(teaching.rows(bench)), kept(bench.recipe)
     if targets is None:
         return [(sequence, None) for sequence in sequences]
     if not alternatives(bench.recipe):
         scores = load_targets(targets.folder, Expected.of(bench.local, keep, sequences))
         return list(zip(sequences, scores, strict=True))
     learns_text = bench.recipe.train.ce > 0
-    said = remote.taught(targets.folder, bench.train_rows, bench.tokenizer, keep, ends=learns_text)
+    said = remote.taught(targets.folder, teaching.rows(bench), bench.tokenizer, keep, ends=learns_text)
     return [one or (sequence, None) for one, sequence in zip(said, sequences, strict=True)]
 
 
@@ -358,7 +361,7 @@ def _measurements(recipe: Recipe) -> dict[str, int]:
     )
 
 
-def _meter(trail: Trail, stage: str, unit: str) -> Callable[[int, int], None]:
+def meter(trail: Trail, stage: str, unit: str) -> Callable[[int, int], None]:
     """Progress with rate and time left, for work that counts up."""
     started = time.monotonic()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from inbond.recipes.recipe import Recipe
-from inbond.recipes.sections.train import Train
+from inbond.recipes.sections.train import Dpo, Train
 from inbond.teachers.protocols import Keep
 from inbond.types import DIVERGENCES
 
@@ -70,6 +70,8 @@ def in_words(settings: Train) -> str:
         "ce": "cross-entropy on the text",
     }
     weights = {name: getattr(settings, name) for name in formulas}
+    if settings.dpo is not None:
+        formulas["dpo"], weights["dpo"] = _dpo_in_words(settings.dpo), settings.dpo.weight
     total = sum(weights.values())
     terms = [
         words if weights[name] == total else f"{weights[name] / total:.3g} × {words}"
@@ -81,6 +83,12 @@ def in_words(settings: Train) -> str:
         factor = "divergences × T²" if settings.temperature_scale == "squared" else "no factor T²"
         heat = f"; divergences at temperature {settings.temperature:g} ({factor})"
     return " + ".join(terms) + heat
+
+
+def _dpo_in_words(dpo: Dpo) -> str:
+    how = f"β={dpo.beta:g}" + (f", {dpo.smoothing:.0%} taken for wrong" if dpo.smoothing else "")
+    mean = ", answers by the average of their tokens" if dpo.normalise == "average" else ""
+    return f"DPO with {how}{mean}, on preference pairs (other terms on the chosen answers)"
 
 
 def targets_in_words(recipe: Recipe) -> str:

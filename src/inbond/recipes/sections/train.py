@@ -23,6 +23,22 @@ class Lora(Section):
 _Weight = Annotated[float, Field(ge=0)]
 
 
+class Dpo(Section):
+    """Learn from the run's preference pairs (direct preference optimisation). The other terms of the
+    objective, where they weigh anything, then take part on the chosen answers alone, each pair as one."""
+
+    weight: Annotated[float, Field(gt=0)] = Field(1.0, description="weight beside the other terms")
+    beta: Annotated[float, Field(gt=0)] = Field(
+        0.1, description="how much a log-ratio counts: the smaller, the further from the reference"
+    )
+    smoothing: Annotated[float, Field(ge=0, lt=0.5)] = Field(
+        0.0, description="share of pairs believed to be the wrong way round (cDPO)"
+    )
+    normalise: Literal["sum", "average"] = Field(
+        "sum", description="an answer counts by the sum (the paper) or the average over its tokens"
+    )
+
+
 class Train(Section):
     """How the student learns: the weighted sum of divergences from the teacher and cross-entropy on the
     text, over a step's label tokens, divided by the sum of their weights: only ratios of weights count."""
@@ -45,6 +61,7 @@ class Train(Section):
     temperature_scale: Literal["none", "squared"] = Field(
         "none", description="squared: divergences times temperature^2 (Hinton); none: as TRL and Liger do"
     )
+    dpo: Dpo | None = Field(None, description="learn from preference pairs; null: from answers")
     lora: Lora | None = Field(None, description="learn low-rank adapters; null: all weights")
     epochs: Positive = 2
     batch: Positive = Field(16, description="records a micro-batch")
@@ -64,6 +81,6 @@ class Train(Section):
 
     @model_validator(mode="after")
     def _some_objective(self) -> Train:
-        if self.divergence + self.ce == 0:
+        if self.divergence + self.ce == 0 and self.dpo is None:
             raise ValueError("every term of the objective weighs 0: nothing would be learnt")
         return self
