@@ -45,6 +45,14 @@ class Recipe(Section):
     gates: Gates = Gates()
 
     @model_validator(mode="after")
+    def _has_pairs(self) -> Recipe:
+        if self.train.dpo is not None and self.preferences is None:
+            raise ValueError("train.dpo learns from pairs: add the section preferences, which makes them")
+        if self.train.dpo is not None and self.capture.targets == "remote" and self.train.divergence:
+            raise ValueError("train.dpo with capture.targets: remote needs divergences of weight 0")
+        return self
+
+    @model_validator(mode="after")
     def _has_samples_to_compare(self) -> Recipe:
         section = self.preferences
         if section is None or section.source != "judges":
