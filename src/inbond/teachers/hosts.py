@@ -51,7 +51,8 @@ class HostPrice(_Strict):
 class Host(_Strict):
     """One host's settings. ``timeout_s`` is the longest silence within an answer, in seconds;
     ``top_logprobs`` the most alternatives a token that the host gives (20 with the OpenAI interface);
-    ``receipt_keys`` a file with the keys of its receipts, beside hosts.yaml: none other is then believed."""
+    ``receipt_keys`` a file with the keys of its receipts, beside hosts.yaml: none other is then believed;
+    ``replicas`` other hosts that serve the same models in the same way: its key goes to them as well."""
 
     base_path: str = Field(default="/v1", pattern=r"^(/[\w.~-]+)*/?$")
     key_env: str | None = None
@@ -62,6 +63,7 @@ class Host(_Strict):
     top_logprobs: int = Field(default=20, ge=0, le=1000)
     timeout_s: Annotated[float, Field(gt=0, le=86_400, strict=False)] = 120.0
     receipt_keys: str | None = None
+    replicas: Annotated[tuple[str, ...], Field(strict=False, max_length=256)] = ()
 
     @property
     def known_price(self) -> Price:
@@ -173,7 +175,19 @@ def _read_host(path: Path, name: Any, settings: Any) -> tuple[str, Host]:
             found="something else (not shown, as it may be a key)",
             fix="put the key into a variable and its name here, for example key_env: EXAMPLE_API_KEY",
         )
+    _check_replicas(path, name.lower(), host)
     return name.lower(), host
+
+
+def _check_replicas(path: Path, name: str, host: Host) -> None:
+    others = [other.lower() for other in host.replicas]
+    wrong = [other for other in others if not _HOST.fullmatch(other) or others.count(other) > 1]
+    if wrong or name in others:
+        raise InputError(
+            expected=f"{name}.replicas in {path}: other hosts such as gpu-2.lan:8000, each once",
+            found=repr((wrong or [name])[0]),
+            fix="write hosts alone, without https:// and without a path; all have the settings of this one",
+        )
 
 
 def _explain(path: Path, name: str, error: ValidationError) -> InputError:

@@ -11,27 +11,28 @@ import json
 import math
 import time
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, final
 
 import aiohttp
 
-from inbond.digest import canonical
 from inbond.errors import InputError, TeacherError
-from inbond.ledger.issuer_keys import Keys, read_issuer_keys, to_jwk
-from inbond.ledger.receipts import HEADER, KEY, may_be_token
+from inbond.ledger.issuer_keys import Keys, read_issuer_keys
+from inbond.ledger.receipts import HEADER, may_be_token
 from inbond.teachers import wire
-from inbond.teachers.hosts import Host, base_url, host_of, origin_of
-from inbond.teachers.issuer import IssuerKeys
+from inbond.teachers.connections import CONNECT_S, Place
+from inbond.teachers.hosts import Host, host_of
 from inbond.teachers.protocols import Price, Reply, Request
+from inbond.teachers.replicas import Replica, Replicas
 from inbond.types import ModelName
 from inbond.workspace import config_folder
 
 EVIDENCE = ("x-request-id", "request-id", HEADER)
-_CONNECT_S = 15.0
 _ERROR_BYTES = 16_384
+_NOTHING_CAME = ("unreachable", "rate-limited")
+_OF_THE_HOST = (*_NOTHING_CAME, "timeout", "truncated-stream", "malformed")
+"""Failures after which a replica rests; after the first two another one is asked at once."""
 
 
 @final
@@ -56,12 +57,11 @@ class Served:
         self._name = name
         self._model = model
         self._host = host
-        self._url = base_url(host_name, host)
-        self._key = key
         self._secrets = (key,) if key else ()
         self._top_logprobs = top_logprobs
-        self._session: aiohttp.ClientSession | None = None
-        self._issuer = IssuerKeys(origin_of(host_name, host), issuer)
+        names = (host_name, *host.replicas)
+        self._replicas = Replicas(names)
+        self._places = {name: Place(name, host, key, issuer) for name in names}
 
     @classmethod
     def open(
@@ -94,7 +94,8 @@ class Served:
 
     @property
     def concurrency(self) -> int:
-        return self._host.concurrency
+        """Of all replicas together."""
+        return self._host.concurrency * len(self._places)
 
     @property
     def price(self) -> Price:
@@ -116,60 +117,67 @@ class Served:
         return self._top_logprobs
 
     async def complete(self, request: Request) -> Reply:
-        """See Completes."""
+        """See Completes. A replica that gives nothing is passed over for another one; what it began and did
+        not end is the caller's to ask again. Raises InputError when replicas name different models."""
+        tried: list[str] = []
+        while (replica := self._replicas.next(time.monotonic(), tried)) is not None:
+            tried.append(replica.name)
+            replica.in_flight += 1
+            replica.asked += 1
+            try:
+                reply = await self._ask(request, self._places[replica.name])
+            except TeacherError as error:
+                if error.reason in _OF_THE_HOST:
+                    replica.failed(time.monotonic(), error.retry_after_s)
+                failure = error
+                if error.reason not in _NOTHING_CAME:
+                    break
+            else:
+                replica.answered()
+                self._check_model(replica, reply.model)
+                return reply
+            finally:
+                replica.in_flight -= 1
+        raise failure
+
+    def _check_model(self, replica: Replica, said: str) -> None:
+        other = self._replicas.other_model(replica, said)
+        if other is not None:
+            raise InputError(
+                expected=f"replicas of {self._name} that serve the same model",
+                found=f"{other.name} says {other.model!r:.80}, {replica.name} says {replica.model!r:.80}",
+                fix="correct replicas in hosts.yaml, or serve the same model under the same name",
+            )
+
+    async def _ask(self, request: Request, place: Place) -> Reply:
         start = time.perf_counter()
         gathering = wire.Gathering(request, self._name, self._secrets)
         headers: dict[str, str] = {}
         failure: TeacherError | None = None
         try:
-            await self._exchange(request, gathering, headers)
+            await self._exchange(request, place, gathering, headers)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            failure = self._meaning(error, gathering)
+            failure = self._meaning(error, place.url, gathering)
         # Raised out here, because an aiohttp error's repr holds our headers: it must not even be context.
         if failure is not None and not gathering.finished:
             raise failure
         reply = gathering.reply(time.perf_counter() - start, headers)
-        return reply if HEADER not in headers else await self._with_key(reply)
+        return reply if HEADER not in headers else await place.with_key(reply)
 
-    async def _with_key(self, reply: Reply) -> Reply:
-        key = await self._issuer.find(reply.headers[HEADER], self._open_session())
-        if key is None:
-            return reply
-        return replace(reply, headers={**reply.headers, KEY: canonical(to_jwk(key)).decode()})
-
-    async def _exchange(self, request: Request, gathering: wire.Gathering, headers: dict[str, str]) -> None:
+    async def _exchange(
+        self, request: Request, place: Place, gathering: wire.Gathering, headers: dict[str, str]
+    ) -> None:
         body = wire.body_of(request, model=self._model, top_logprobs=self._top_logprobs)
-        url = self._url + wire.path_of(request)
-        async with self._open_session().post(url, json=body, allow_redirects=False) as response:
+        url = place.url + wire.path_of(request)
+        async with place.session().post(url, json=body, allow_redirects=False) as response:
             if response.status != 200:
                 raise await self._refusal(response)
             headers.update((name, response.headers[name]) for name in EVIDENCE if name in response.headers)
             await self._gather(response, request, gathering, headers)
 
     async def close(self) -> None:
-        if self._session is not None:
-            session, self._session = self._session, None
-            await session.close()
-
-    def _open_session(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            headers = {"Accept": "text/event-stream", "Accept-Encoding": "identity", "User-Agent": "inbond"}
-            if self._key:
-                headers["Authorization"] = f"Bearer {self._key}"
-            self._session = aiohttp.ClientSession(
-                headers=headers,
-                # llama.cpp promises to keep connections and closes them all the same, and a POST on a
-                # closed one fails. Without TLS a fresh connection costs nothing.
-                connector=aiohttp.TCPConnector(
-                    limit=self.concurrency, force_close=self._url.startswith("http:")
-                ),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(
-                    total=None, connect=None, sock_connect=_CONNECT_S, sock_read=self._host.timeout_s
-                ),
-                trust_env=False,
-            )
-        return self._session
+        for place in self._places.values():
+            await place.close()
 
     async def _gather(
         self,
@@ -225,12 +233,12 @@ class Served:
             text = f"a redirect to {response.headers.get('Location', 'nowhere')}"
         return wire.from_status(response.status, wire.excerpt(text, self._secrets), self._name, retry_after_s)
 
-    def _meaning(self, error: Exception, gathering: wire.Gathering) -> TeacherError:
+    def _meaning(self, error: Exception, url: str, gathering: wire.Gathering) -> TeacherError:
         """What an error of the connection means. One that broke mid-answer is a truncated stream."""
         if isinstance(error, aiohttp.ConnectionTimeoutError):
-            return self._unreachable(f"no connection within {_CONNECT_S:g} s")
+            return self._unreachable(url, f"no connection within {CONNECT_S:g} s")
         if isinstance(error, TimeoutError):
-            return self._silent()
+            return self._silent(url)
         # An aiohttp response error says more in its repr than may be shown; its message is the host's.
         said = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
         said = wire.excerpt(said or type(error).__name__, self._secrets)
@@ -238,7 +246,7 @@ class Served:
             return self._truncated(said)
         if isinstance(error, aiohttp.ClientResponseError | ValueError):
             return gathering.malformed(f"no HTTP: {said}")
-        return self._unreachable(said)
+        return self._unreachable(url, said)
 
     def _truncated(self, said: str) -> TeacherError:
         return TeacherError(
@@ -249,9 +257,9 @@ class Served:
             retryable=True,
         )
 
-    def _unreachable(self, found: str) -> TeacherError:
+    def _unreachable(self, url: str, found: str) -> TeacherError:
         return TeacherError(
-            expected=f"a connection to {self._url}",
+            expected=f"a connection to {url}",
             found=found,
             fix="check that the host runs and its name and port are right; only insecure: true in hosts.yaml "
             "allows plain http to another machine",
@@ -259,9 +267,9 @@ class Served:
             retryable=True,
         )
 
-    def _silent(self) -> TeacherError:
+    def _silent(self, url: str) -> TeacherError:
         return TeacherError(
-            expected=f"a byte from {self._url} at least every {self._host.timeout_s:g} s",
+            expected=f"a byte from {url} at least every {self._host.timeout_s:g} s",
             found="silence",
             fix="ask again, or raise timeout_s for this host in hosts.yaml",
             reason="timeout",
