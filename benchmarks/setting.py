@@ -26,8 +26,9 @@ from inbond.engine.completions import FailurePolicy, complete_all
 from inbond.engine.filters import Candidate, FilterConfig
 from inbond.engine.journal import Journal
 from inbond.ledger.records import Row
-from inbond.recipes.answers import read_prompts, sampling
+from inbond.recipes.answers import sampling
 from inbond.recipes.reading import load
+from inbond.recipes.sources import read_prompts
 from inbond.teachers import catalogue
 from inbond.teachers.embedded import Embedded
 from inbond.teachers.local import Local
@@ -35,7 +36,7 @@ from inbond.teachers.opening import Weights, open_local
 from inbond.teachers.protocols import Keep, Reply, Request, Scores, TokenSequence
 from inbond.teachers.tokens import encode_record, pad_id
 from inbond.types import Origin, Record
-from inbond.workspace import cache_folder
+from inbond.workspace import Workspace, cache_folder
 
 LAYERS_16 = (0, 1, 2, 3, 4, 8, 10, 11, 13, 15, 20, 22, 23, 24, 28, 29)
 """Of the real teacher's 30, those whose loss hurts most when dropped alone."""
@@ -110,7 +111,7 @@ def _parts(sequences: Sequence[Any], records: int, held_out: int) -> tuple[tuple
 def _answers(path: Path, digest: Any, wanted: int) -> list[Row]:
     """The teacher's answers to the demo's prompts that pass its filters, in an order without pattern."""
     recipe, folder = load("demo")
-    prompts = read_prompts(recipe, folder)
+    prompts = read_prompts(recipe, folder, Workspace(cache()))
     random.Random(0).shuffle(prompts)
     name = str(recipe.teacher)
     teacher = Embedded.open(path, cache_folder(os.environ), name=name, digest=digest)

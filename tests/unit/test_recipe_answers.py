@@ -14,7 +14,7 @@ from inbond.engine.journal import Journal
 from inbond.errors import InputError, TeacherError
 from inbond.ledger.ledger import Ledger
 from inbond.ledger.records import read_rows
-from inbond.recipes import answers
+from inbond.recipes import answers, sources
 from inbond.recipes.own import read_own
 from inbond.recipes.planned import Planned
 from inbond.recipes.reading import parse
@@ -75,13 +75,15 @@ class Run:
         trail = Trail(self.workspace, self.ledger, plan.name, Silent())
         if fresh:
             trail.discard()
-        asked = answers.read_prompts(plan, Path())
+        asked = sources.read_prompts(plan, Path(), self.workspace)
         return trail, answers.generate(trail, planned(plan, teacher), asked, TERMS)
 
     def divide(self, plan: Recipe, folder: Path) -> answers.Datasets:
         teacher = Scripted(reply)
         trail, answered = self.generate(plan, teacher)
-        return answers.filter_and_split(trail, planned(plan, teacher), answered, read_own(plan, folder))
+        return answers.filter_and_split(
+            trail, planned(plan, teacher), answered, read_own(plan, folder, self.workspace)
+        )
 
 
 @pytest.fixture
@@ -170,6 +172,6 @@ def test_old_text_leaves_the_journal_also_when_everything_is_found(
 
 def test_plain_text_prompts_stay_plain_text() -> None:
     plain = Recipe(name="r", teacher="path:t", prompts=Prompts(items=("The river",), chat=False))
-    assert answers.read_prompts(plain, Path()) == ["The river"]
+    assert sources.read_prompts(plain, Path(), run.workspace) == ["The river"]
     with pytest.raises(ValueError, match="a system message is for conversations"):
         Prompts(items=("x",), chat=False, system="Be kind.")

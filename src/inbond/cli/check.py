@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from inbond.cli.advising import Advice, advice_lines, read_advice
+from inbond.cli.checking_stages import check_stages
 from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, open_workspace
 from inbond.cli.planning import PlanOptions, read_options
 from inbond.errors import InputError
@@ -104,12 +105,15 @@ def check(
 
     Examples: inbond check demo; inbond check --teacher hf:HuggingFaceTB/SmolLM2-135M-Instruct
     """
+    from inbond.recipes.pipeline import Pipeline, load
     from inbond.recipes.plan import facts_of, my_library, plan_of
-    from inbond.recipes.reading import load
 
     _check_alone(context, recipe, teacher)
     if recipe is not None:
-        plan = plan_of(*load(recipe, tuple(changes or ())))
+        loaded, folder = load(recipe, tuple(changes or ()))
+        if isinstance(loaded, Pipeline):
+            return _EXIT[check_stages(loaded, folder, open_workspace(home), Output(as_json, quiet), accept)]
+        plan = plan_of(loaded, folder)
     else:
         assert teacher is not None, "one of the two is given"
         options = PlanOptions(

@@ -11,7 +11,7 @@ from inbond.cli.watch import watching
 
 
 def run(
-    recipe: Annotated[str, typer.Argument(help="A recipe file, or the name of a built-in one: demo.")],
+    recipe: Annotated[str, typer.Argument(help="A recipe file, or the name of a built-in one: demo, ...")],
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Change a field: --set train.epochs=3. May be repeated.")
     ] = None,
@@ -35,28 +35,40 @@ def run(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> int:
-    """Distil: check the terms, generate, filter, capture, train, evaluate, export, report.
+    """Distil: check the terms, generate, filter, capture, train, evaluate, export, report. A file with
+    stages is a pipeline: they run in order, judged together before the first.
 
     Running again skips what is complete and resumes what is not; kill it whenever you like.
 
     Example: inbond run demo --set train.epochs=1
     """
-    from inbond.recipes.reading import load, rooted, schema, to_yaml
+    from inbond.recipes.pipeline import Pipeline, load
+    from inbond.recipes.reading import rooted, schema, to_yaml
     from inbond.recipes.run import Options, run_recipe
+    from inbond.recipes.staged import run_pipeline
 
     loaded, folder = load(recipe, tuple(changes or ()))
     if print_recipe or print_schema:
-        typer.echo((schema() if print_schema else to_yaml(rooted(loaded, folder))).rstrip())
+        stages = loaded.stages if isinstance(loaded, Pipeline) else (loaded,)
+        texts = [schema()] if print_schema else [to_yaml(rooted(stage, folder)) for stage in stages]
+        typer.echo("---\n".join(texts).rstrip())
         return 0
-    output = Output(as_json, quiet)
+    output, options = Output(as_json, quiet), Options(fresh, accept)
     with watching(output) as watcher:
-        result = run_recipe(loaded, folder, open_workspace(home), Options(fresh, accept), watcher)
+        if isinstance(loaded, Pipeline):
+            result = run_pipeline(loaded, folder, open_workspace(home), options, watcher)
+        else:
+            result = run_recipe(loaded, folder, open_workspace(home), options, watcher)
     output.result(result, describe(result))
     return 0
 
 
 def describe(result: dict[str, Any]) -> str:
     """What came out, for a person."""
+    if "stages" in result:
+        return "\n\n".join(describe(stage) for stage in result["stages"])
+    if "metrics" not in result:
+        return _describe_data(result)
     found = result["metrics"]
     lines = [f"{result['run']}: done, gate: {result['verdict']}", ""]
     for label, words in _figures(found):
@@ -66,6 +78,22 @@ def describe(result: dict[str, Any]) -> str:
     lines.append(f"  {'teacher':<12} {result['tokens']:,} tokens, ${result['cost']:.4f}")
     lines.append(f"  {'time':<12} {sum(result['seconds'].values()):.0f} s")
     lines += ["", f"  {'student':<12} {result['student']}", f"  {'report':<12} {result['report']}"]
+    return "\n".join(lines)
+
+
+def _describe_data(result: dict[str, Any]) -> str:
+    """A run that ended with records."""
+    dropped = ", ".join(f"{count} {reason}" for reason, count in result["dropped"].items())
+    lines = [
+        f"{result['run']}: done, gate: {result['verdict']}",
+        "",
+        f"  {'records':<12} {result['records']:,} kept" + (f"; dropped: {dropped}" if dropped else ""),
+        f"  {'teacher':<12} {result['tokens']:,} tokens, ${result['cost']:.4f}",
+        f"  {'time':<12} {sum(result['seconds'].values()):.0f} s",
+        "",
+        f"  {'data':<12} {result['data']}",
+        f"  {'report':<12} {result['report']}",
+    ]
     return "\n".join(lines)
 
 

@@ -17,7 +17,7 @@ from inbond.ledger import manifest, receipt_file
 from inbond.ledger.events import Event
 from inbond.ledger.inventory import Inventory, gather
 from inbond.ledger.lineage import Edge, Evidence, Node, Relation, Unknown
-from inbond.ledger.recorded import Kept, Run, Workbook, data_id, parents_of, run_of
+from inbond.ledger.recorded import LEARNT, Kept, Run, Workbook, data_id, parents_of, run_of
 from inbond.policy import licences
 from inbond.policy.gate import DECIDED
 from inbond.types import DIVERGENCES, Origin
@@ -84,6 +84,8 @@ class _Drawing:
         for run in self._book.runs.values():
             if run.trained:
                 self._draw_run(run)
+            elif LEARNT in run.kept:
+                self._draw_data(run, run.kept[LEARNT])
 
     def _draw_run(self, run: Run) -> None:
         book, data = self._book, run.learnt
@@ -153,6 +155,8 @@ class _Drawing:
 
     def _draw_prompts(self, run: Run, id_: str, data: Kept) -> None:
         answers = run.kept.get("generate")
+        if data.stage == "source" or (answers is not None and "source" in answers.manifest.identity.inputs):
+            return  # the text is worked on: what was made descends from it
         earlier = (
             self._book.artifacts.get(answers.manifest.facts.get("prompts_from", "")) if answers else None
         )
@@ -178,12 +182,24 @@ class _Drawing:
                 self._book.unknowns.append(parent)
             elif parent.stage == "generate" and run_of(parent) == run.name:
                 self._draw_makers(parent, self._makers(run, parent, {}), id_, {})
+                self._draw_worked_on(parent, id_, data)
             else:
-                self._draw_data(self._book.runs[run_of(parent)], parent)
-                self._edge(data_id(parent), id_, "derived", data)
+                self._draw_derived(parent, id_, data)
                 teachers = (origin.teacher for origin in parent.origins)
                 behind |= zip(teachers, self._book.makers[parent.manifest.id], strict=True)
         return behind
+
+    def _draw_worked_on(self, answers: Kept, id_: str, data: Kept) -> None:
+        """The text that a teacher rewrote, translated or the like, where it did not answer."""
+        for source in parents_of(answers, self._book.artifacts):
+            if isinstance(source, Unknown):
+                self._book.unknowns.append(source)
+            else:
+                self._draw_derived(source, id_, data)
+
+    def _draw_derived(self, parent: Kept, id_: str, data: Kept) -> None:
+        self._draw_data(self._book.runs[run_of(parent)], parent)
+        self._edge(data_id(parent), id_, "derived", data)
 
     def _draw_start(self, run: Run, pinned: str) -> None:
         start = run.kept.get("start")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from inbond.digest import Digest, of_bytes, of_value
-from inbond.engine import filters, prompts
+from inbond.engine import filters
 from inbond.engine.completions import Completions, Failure, FailurePolicy, Progress, complete_all
 from inbond.engine.filters import Candidate
 from inbond.engine.journal import Journal
@@ -32,20 +32,6 @@ GENERATE_VERSION = FILTER_VERSION = 1
 _DAY_S = 86_400.0
 
 
-def read_prompts(recipe: Recipe, folder: Path) -> list[Prompt]:
-    """The recipe's prompts. ``folder`` is where its relative paths start. Raises InputError."""
-    source = recipe.prompts
-    wording = prompts.Wording(source.template, source.system, as_chat=source.chat)
-    if source.file is not None:
-        found = prompts.read_prompts(folder / source.file, wording, split=source.split)
-    elif source.items is not None:
-        found = prompts.from_list(source.items, wording)
-    else:
-        assert source.dataset is not None, "the recipe has one source"
-        found = prompts.from_dataset(source.dataset, split=source.split, limit=source.limit, wording=wording)
-    return found[: source.limit]
-
-
 def sampling(recipe: Recipe) -> Sampling:
     """How answers are drawn. Repeated samples differ by their number, which moves the seed."""
     generate = recipe.generate
@@ -53,10 +39,16 @@ def sampling(recipe: Recipe) -> Sampling:
 
 
 def generate(
-    trail: Trail, plan: Planned, asked: Sequence[Prompt], terms: Digest, source: Path | None = None
+    trail: Trail,
+    plan: Planned,
+    asked: Sequence[Prompt],
+    terms: Digest,
+    source: Path | None = None,
+    existing: Artifact | None = None,
 ) -> Artifact:
     """The teacher's answers as a record set: everything that came, before any filter. ``source`` is the file
-    of the prompts; records of an earlier run are noted as such."""
+    of the prompts; records of an earlier run are noted as such. ``existing`` holds the text that the teacher
+    works on, a record for each prompt; None when it answers."""
     recipe, teacher, scored = plan.recipe, plan.teacher, alternatives(plan.recipe)
     config = {
         "teacher": teacher.pinned,
@@ -67,6 +59,8 @@ def generate(
     }
     config |= {"top_logprobs": scored} if scored else {}
     inputs = {"prompts": of_value([prompt_to_json(prompt) for prompt in asked])}
+    if existing is not None:
+        config, inputs = config | {"role": recipe.generate.role}, inputs | {"source": existing.id}
     identity = Identity("generate", GENERATE_VERSION, config, inputs)
 
     earlier = trail.record_set(source) if source is not None else None
@@ -80,15 +74,18 @@ def generate(
             done = asyncio.run(ask("generate", trail, recipe, completes, requests, journal))
             entries = journal.find({request.id for request in requests})
         enough(done, recipe)
-        origin = Origin(recipe.teacher, teacher.channel, "author", sampling(recipe).to_json(), terms)
+        role = recipe.generate.role
+        origin = Origin(recipe.teacher, teacher.channel, role, sampling(recipe).to_json(), terms)
         rows = []
-        for request, outcome in zip(requests, done.outcomes, strict=True):
+        for number, (request, outcome) in enumerate(zip(requests, done.outcomes, strict=True)):
             if isinstance(outcome, Reply):
-                rows.append(_row(request, outcome, origin))
+                parents = () if existing is None else (number // recipe.generate.samples,)
+                rows.append(_row(request, outcome, origin, parents))
         cost = sum(entry.cost_usd for entry in entries.values())
         facts = {**_counts(done, asked, rows, cost), "identity": completes.identity}
         facts |= {"scores": _scores_digest(done)} if scored else {}
         facts |= {"prompts_from": earlier.id} if earlier else {}
+        facts |= {"parents": [existing.id]} if existing is not None else {}
         proofs = collected(teacher.name, requests, done.outcomes, scored)
         proofs.write(folder)
         return Made({**facts, **proofs.facts()}, write_rows(folder, rows))
@@ -177,10 +174,11 @@ def _show(trail: Trail, stage: str) -> Callable[[Progress], None]:
     return show
 
 
-def _row(request: Request, reply: Reply, origin: Origin) -> Row:
+def _row(request: Request, reply: Reply, origin: Origin, parents: tuple[int, ...]) -> Row:
     return Row(
         Record(request.prompt, reply.text),
         origin,
+        parents,
         prompt_tokens=reply.prompt_tokens or 0,
         completion_tokens=reply.completion_tokens or 0,
         finish=reply.finish,
@@ -226,10 +224,24 @@ class Datasets:
 
 def filter_and_split(trail: Trail, plan: Planned, answers: Artifact, own: Sequence[Own]) -> Datasets:
     """Filters the answers, mixes in own data, and holds records out by the digest of their prompt."""
-    recipe, config = plan.recipe, plan.filters
+    train, held_out = _sets(trail, plan, answers, own, plan.recipe.held_out)
+    return Datasets(train, held_out, answers)
+
+
+def filter_alone(trail: Trail, plan: Planned, answers: Artifact, own: Sequence[Own]) -> Artifact:
+    """The same with nothing held out: there is no student to measure."""
+    (kept,) = _sets(trail, plan, answers, own, 0.0)
+    return kept
+
+
+def _sets(
+    trail: Trail, plan: Planned, answers: Artifact, own: Sequence[Own], held_out: float
+) -> list[Artifact]:
+    """The records to learn from, and unless ``held_out`` is 0 those to measure on."""
+    config = plan.filters
     values = {
         "filters": config.to_json(),
-        "held_out": recipe.held_out,
+        "held_out": held_out,
         "own": [one.to_json() for one in own],
     }
     parts: dict[str, tuple[list[Row], dict[str, Any]]] = {}
@@ -248,7 +260,7 @@ def filter_and_split(trail: Trail, plan: Planned, answers: Artifact, own: Sequen
             )
         own_rows = {place for place, number in enumerate(kept.rows) if number >= len(taught)}
         asked = [candidate.row.record.prompt for candidate in kept.kept]
-        sides = split(asked, recipe.held_out, own=own_rows)
+        sides = split(asked, held_out, own=own_rows)
         facts = {"filtered": kept.to_json(), "groups": sides.groups}
         facts |= {"parents": sets} if len(sets) > 1 else {}
         for side, numbers in (("train", sides.train), ("held_out", sides.held_out)):
@@ -264,17 +276,15 @@ def filter_and_split(trail: Trail, plan: Planned, answers: Artifact, own: Sequen
 
         return write
 
-    artifacts = [
+    return [
         trail.stage(
             "filter" if side == "train" else "hold out",
             f"data/{side}",
             Identity(f"filter-{side}", FILTER_VERSION, values, {"answers": answers.id}),
             make(side),
         )
-        for side in ("train", "held_out")
+        for side in ("train", "held_out")[: 2 if held_out else 1]
     ]
-    train, held_out = artifacts
-    return Datasets(train, held_out, answers)
 
 
 def _child(row: Row, number: int, taught: int) -> Row:

@@ -15,26 +15,30 @@ from inbond.ledger import asking, membership
 from inbond.ledger.descent import Source, descent
 from inbond.ledger.lineage import Graph, Relation
 from inbond.ledger.records import TEXT
+from inbond.ledger.texts import enrich
+from inbond.ledger.weaving import join
 from inbond.policy.facts import Facts, LicenceFinding, Topic
 from inbond.policy.library import Library
 from inbond.workspace import Workspace
 
 
-def with_descent(facts: Facts, workspace: Workspace, known: Library) -> Facts:
+def with_descent(facts: Facts, workspace: Workspace, known: Library, expected: Graph | None = None) -> Facts:
     """The plan with what is behind its sources. Reads the ledger, and where a source is of this workspace
-    the manifests too; makes nothing.
+    the manifests too; makes nothing. ``expected`` is what runs that are not there yet will descend from.
 
     Raises TamperedError when what is recorded was changed, InputError when the ledger cannot be read or
     what was declared cannot be joined with it.
     """
     events = membership.events_in(workspace, os.environ)
-    if not events:
+    if not events and expected is None:
         return facts
     named = [(_name_here(name, workspace), relation) for name, relation in _sources(facts)]
     if any(name.startswith(("run:", "data:runs/")) for name, _ in named):
         graph = asking.read(workspace, events, known).graph
     else:
         graph = asking.read_declared(events, known)
+    if expected is not None:
+        graph = enrich(join([graph, expected]), known)
     nodes = ((_node(name, graph), relation) for name, relation in named)
     sources = [Source(node, relation) for node, relation in nodes if node is not None]
     judged = _judged(facts)

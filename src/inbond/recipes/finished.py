@@ -93,12 +93,12 @@ def lineage(finished: Finished) -> Lineage:
     ]  # fmt: skip
     edges = [
         LineageEdge("prompts", "answers", "data", "asked"),
-        LineageEdge("teacher", "answers", "outputs", "author"),
+        LineageEdge("teacher", "answers", "outputs", recipe.generate.role),
         LineageEdge("answers", "train", "outputs", "filtered, split"),
         LineageEdge("train", "student", "outputs", "learnt from"),
     ]
     for number, own in enumerate(recipe.own_data):
-        nodes.append(LineageNode(f"own{number}", "data", own.file, f"weight {own.weight:g}", (own.licence,)))
+        nodes.append(LineageNode(f"own{number}", "data", own.named, f"weight {own.weight:g}", (own.licence,)))
         edges.append(LineageEdge(f"own{number}", "train", "data", "mixed in"))
     if finished.targets is not None:
         nodes.append(LineageNode("targets", "targets", "teacher targets", _kept_words(finished.targets)))

@@ -38,6 +38,19 @@ def pass_gate(
     facts = facts_of(plan_of(recipe, folder), workspace, known)
     decision = decide(facts, known.terms)
     body = {"run": recipe.name, **gate.decided(facts, decision)}
+    return let_through(recipe, facts, decision, body, ledger, accept)
+
+
+def let_through(
+    recipe: Recipe,
+    facts: Facts,
+    decision: Decision,
+    body: dict[str, Any],
+    ledger: Ledger,
+    accept: str | None,
+) -> Passed:
+    """Records a decision, ``body`` as ``gate.decided`` has it, and what follows from it. Raises as
+    ``pass_gate``."""
     if not _recorded(ledger, gate.DECIDED, body):
         ledger.record(gate.DECIDED, body)
     findings = "; ".join(reason.finding for reason in decision.verdict.reasons)

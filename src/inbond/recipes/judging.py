@@ -217,6 +217,7 @@ def _generality(models: Compared, evaluation: Artifact) -> dict[str, Any]:
     held = agreement.prepare(models.teacher, [sequence for _, sequence in outside], **bench.tokens)
     before, after = (agreement.measure(held, model).records for model in (models.before, models.after))
     inside = read_evaluation(evaluation)["agreement"]
+    assert bench.recipe.student.init != "none", "there is a student to judge"
     found = generality.Generality(
         before,
         after,

@@ -29,7 +29,8 @@ def kept(recipe: Recipe) -> Keep:
 
 def alternatives(recipe: Recipe) -> int:
     """How many alternatives a token a teacher's host is asked for; 0 unless they are learnt from."""
-    wanted = recipe.capture.targets == "remote" and recipe.train.divergence > 0
+    learns = recipe.train.divergence > 0 and recipe.student.init != "none"
+    wanted = recipe.capture.targets == "remote" and learns
     return recipe.capture.k if wanted else 0
 
 

@@ -18,8 +18,10 @@ from inbond.engine.interchange.marks import Mark
 from inbond.ledger.records import TEXT, Row, read_rows
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.sections.data import OwnData
+from inbond.recipes.sources import file_of
 from inbond.recipes.trail import Trail
 from inbond.types import OWN, Origin, Record
+from inbond.workspace import Workspace
 
 
 @final
@@ -35,19 +37,24 @@ class Own:
 
     def to_json(self) -> dict[str, Any]:
         """What decides which rows it gives."""
-        found = {**self.data.model_dump(), "records": [record.id for record in self.records]}
+        found = {**self.data.model_dump(exclude_none=True), "records": [record.id for record in self.records]}
         marks = [asdict(mark) if mark else None for mark in self.marks]
         return {**found, "marks": of_value(marks)} if marks else found
 
     @cached_property
     def origin(self) -> Origin:
         """Of rows of which nothing else is known."""
-        return Origin(f"data:{self.data.file}", OWN, "author", {}, None)
+        return Origin(f"data:{self.data.named}", OWN, "author", {}, None)
 
 
-def read_own(recipe: Recipe, folder: Path) -> list[Own]:
+def read_own(recipe: Recipe, folder: Path, workspace: Workspace) -> list[Own]:
     """The user's own examples. Raises InputError naming file and line: early, before anything is asked."""
-    return [_read(data, folder / data.file) for data in recipe.own_data]
+    found = []
+    for data in recipe.own_data:
+        path = file_of(data, folder, workspace)
+        assert path is not None, "own data has a file or a run"
+        found.append(_read(data, path))
+    return found
 
 
 def _read(data: OwnData, path: Path) -> Own:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Literal, final
+from typing import Literal, Protocol, final
 
 from inbond.engine.prompts import marked_sets
 from inbond.errors import InputError
 from inbond.ledger import manifest
+from inbond.ledger.lineage import Graph
 from inbond.policy import library
 from inbond.policy.agreements import read_agreement
 from inbond.policy.declared import find_licence
@@ -78,7 +79,7 @@ def plan_of(recipe: Recipe, folder: Path) -> Plan:
     own = tuple(
         DataLicence(name, of_data(data.licence))
         for data in recipe.own_data
-        for name in (data.file, *marked_sets(folder / data.file))
+        for name in (data.named, *(marked_sets(folder / data.file) if data.file is not None else ()))
     )
     return Plan(
         teacher=recipe.teacher,
@@ -100,9 +101,11 @@ def plan_of(recipe: Recipe, folder: Path) -> Plan:
 
 
 def _prompts(recipe: Recipe) -> DataLicence:
-    """Prompts shape what is learnt; those without a word on their licence are asked about by name."""
-    source = recipe.prompts.file or recipe.prompts.dataset or "the recipe's own list of prompts"
-    stated = recipe.prompts.licence or ("own" if recipe.prompts.items is not None else None)
+    """Prompts shape what is learnt; those without a word on their licence are asked about by name. What is
+    behind the records of an earlier run is judged as their descent."""
+    source = recipe.prompts.named or "the recipe's own list of prompts"
+    mine = recipe.prompts.items is not None or recipe.prompts.run is not None
+    stated = recipe.prompts.licence or ("own" if mine else None)
     return DataLicence(source, of_data(stated) if stated else None)
 
 
@@ -114,16 +117,33 @@ def _preferences(recipe: Recipe) -> tuple[DataLicence, ...]:
     return (DataLicence(section.file, of_data(section.licence) if section.licence else None),)
 
 
-def facts_of(plan: Plan, workspace: Workspace, known: Library) -> Facts:
-    """Looks up what a plan names; runs are those of ``workspace``. Raises InputError for what cannot be
-    found or read, TamperedError as ``with_descent``."""
+class Expected(Protocol):
+    """Runs that are planned and not there yet."""
+
+    @property
+    def findings(self) -> Mapping[str, LicenceFinding]:
+        """Their students' licences, by ``run:`` name."""
+
+    @property
+    def graph(self) -> Graph:
+        """What they will descend from."""
+
+
+def facts_of(plan: Plan, workspace: Workspace, known: Library, expected: Expected | None = None) -> Facts:
+    """Looks up what a plan names; runs are those that are ``expected``, then those of ``workspace``. Raises
+    InputError for what cannot be found or read, TamperedError as ``with_descent``."""
+
+    def licence(name: ModelName) -> LicenceFinding:
+        found = expected.findings.get(str(name)) if expected is not None else None
+        return found or licence_of(name, workspace, known.models)
+
     teacher = parse_model_name(plan.teacher)
     channel = channel_of(teacher, plan.channel, known)
     facts = Facts(
         teacher=plan.teacher,
-        weights=licence_of(teacher, workspace, known.models),
+        weights=licence(teacher),
         base_is_teacher=plan.from_teacher,
-        base=licence_of(parse_model_name(plan.base), workspace, known.models) if plan.base else None,
+        base=licence(parse_model_name(plan.base)) if plan.base else None,
         channel=channel.name,
         host_terms=channel.terms,
         host_models=channel.models,
@@ -141,7 +161,7 @@ def facts_of(plan: Plan, workspace: Workspace, known: Library) -> Facts:
         not_yet=None if plan.date is not None else known.terms.not_yet(datetime.now(UTC).date()),
         agreements=agreements_of(plan.agreements, plan.date),
     )
-    return with_descent(facts, workspace, known)
+    return with_descent(facts, workspace, known, expected.graph if expected is not None else None)
 
 
 def my_library() -> Library:

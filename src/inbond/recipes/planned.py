@@ -36,6 +36,8 @@ class Planned:
     def check(self) -> None:
         """Raises InputError for an objective or a start that needs weights which are not at hand. Cheap."""
         recipe, name = self.recipe, self.teacher.name
+        if recipe.student.init == "none":
+            return
         if alternatives(recipe):
             _check_remote(recipe, self.teacher)
         if self.teacher.weights is not None:
@@ -62,6 +64,8 @@ class Planned:
         Called once, before the first question; a GGUF file is converted for it, which capture needs anyway.
         """
         self.filters.check()
+        if self.recipe.student.init == "none":
+            return
         start = self.base or self.teacher.weights
         if self.recipe.train.lora is not None and start is not None:
             _check_adapter(self.recipe.train.lora, start)

@@ -6,15 +6,17 @@ import difflib
 import json
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
 
 from inbond.errors import InputError
 from inbond.recipes.recipe import Recipe
+from inbond.recipes.sections.base import Section
 
-BUILT_IN = ("demo",)
+SectionT = TypeVar("SectionT", bound=Section)
+BUILT_IN = ("demo", "cleaned")
 
 
 def parse(values: Any, where: str) -> Recipe:
@@ -25,8 +27,13 @@ def parse(values: Any, where: str) -> Recipe:
             found=f"{type(values).__name__}",
             fix="start from the built-in one: inbond run demo --print-recipe",
         )
+    return validated(Recipe, values, where)
+
+
+def validated(kind: type[SectionT], values: Any, where: str) -> SectionT:
+    """A section from plain values. Raises InputError that names the field, its value and the fix."""
     try:
-        return Recipe.model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as error:
         raise _explain(error, where) from error
 
@@ -79,11 +86,16 @@ def load(source: str, changes: tuple[str, ...] = ()) -> tuple[Recipe, Path]:
 
     Returns the recipe and the folder that its relative paths start from. Raises InputError.
     """
-    text, folder = _read(source)
-    values = _yaml(text, f"YAML in {source}", "correct the line it names")
+    values, folder = read_values(source)
     for change in changes:
-        _apply(values, change)
+        apply(values, change)
     return parse(values, source), folder
+
+
+def read_values(source: str) -> tuple[Any, Path]:
+    """What a recipe file says, as plain values, and its folder. Raises InputError."""
+    text, folder = _read(source)
+    return _yaml(text, f"YAML in {source}", "correct the line it names"), folder
 
 
 class _Loader(yaml.SafeLoader):
@@ -128,7 +140,7 @@ def _read(source: str) -> tuple[str, Path]:
         ) from error
 
 
-def _apply(values: Any, change: str) -> None:
+def apply(values: Any, change: str) -> None:
     """Sets one ``a.b=value``; the value is read as YAML, so numbers, lists and null work."""
     path, equals, text = change.partition("=")
     steps = path.strip().split(".")
@@ -163,7 +175,10 @@ def rooted(recipe: Recipe, folder: Path) -> Recipe:
     prompts = recipe.prompts
     if prompts.file is not None:
         prompts = prompts.model_copy(update={"file": str(folder / prompts.file)})
-    own = tuple(data.model_copy(update={"file": str(folder / data.file)}) for data in recipe.own_data)
+    own = tuple(
+        data if data.file is None else data.model_copy(update={"file": str(folder / data.file)})
+        for data in recipe.own_data
+    )
     gates = recipe.gates
     if gates.generality.file is not None:
         outside = {"file": str(folder / gates.generality.file)}

@@ -12,9 +12,21 @@ from typing import Any
 from inbond.ledger.attest import KeyStore
 from inbond.ledger.ledger import Ledger
 from inbond.ledger.manifest import Identity, Manifest
-from inbond.recipes import answers, comparison, judging, learning, measuring, preferring, probing, summary
+from inbond.recipes import (
+    answers,
+    comparison,
+    judging,
+    kept,
+    learning,
+    measuring,
+    preferring,
+    probing,
+    sources,
+    summary,
+)
 from inbond.recipes.attesting import attestation
 from inbond.recipes.compared import Compared
+from inbond.recipes.existing import source_records
 from inbond.recipes.exported import notice_of
 from inbond.recipes.finished import Finished
 from inbond.recipes.gate import pass_gate
@@ -58,7 +70,8 @@ def run_recipe(
     What is complete is not made again; what is not is resumed. Raises any InbondError; whatever is
     raised, and when killed, complete artifacts and received answers are kept.
     """
-    asked, own = answers.read_prompts(recipe, folder), read_own(recipe, folder)
+    asked = sources.read_prompts(recipe, folder, workspace)
+    own = read_own(recipe, folder, workspace)
     outside = read_outside(recipe, folder)
     with Ledger.open(workspace, KeyStore.default()) as ledger, alone(workspace, recipe.name):
         gate = pass_gate(recipe, folder, workspace, ledger, options.accept)
@@ -75,8 +88,12 @@ def run_recipe(
             trail.discard()
 
         probing.probe(trail, plan, asked, options.accept)
-        source = folder / recipe.prompts.file if recipe.prompts.file else None
-        answered = answers.generate(trail, plan, asked, gate.decision.verdict.facts, source)
+        file = sources.file_of(recipe.prompts, folder, workspace)
+        existing = source_records(trail, recipe, asked, file)
+        answered = answers.generate(trail, plan, asked, gate.decision.verdict.facts, file, existing)
+        if recipe.student.init == "none":
+            records = answers.filter_alone(trail, plan, answered, own)
+            return kept.finish(kept.Kept(trail, recipe, gate.decision, gate.accepted, answered, records))
         data = answers.filter_and_split(trail, plan, answered, own)
         terms = gate.decision.verdict.facts
         pairs = preferring.prefer(Setting(trail, plan, data, terms, judges, folder))

@@ -19,7 +19,7 @@ from inbond.recipes.learnt import curves, learning
 from inbond.recipes.measuring import read_evaluation
 from inbond.recipes.reading import to_yaml
 from inbond.recipes.recipe import Recipe
-from inbond.recipes.trail import Artifact
+from inbond.recipes.trail import Artifact, Trail
 from inbond.report.data import (
     CardFacts,
     DataFacts,
@@ -143,7 +143,7 @@ def report_data(finished: Finished) -> ReportData:
         student_init=init_words(finished),
         metrics=_metrics(finished, found),
         data=_data(finished),
-        ledger=_ledger(finished),
+        ledger=ledger_facts(finished.trail),
         verdicts=_verdicts(finished),
         curves=curves(finished.trained),
         samples=tuple(SamplePair(**sample) for sample in found["samples"]),
@@ -246,21 +246,18 @@ def _data(finished: Finished) -> DataFacts:
     source = recipe.prompts
     sources = [
         DataSource(
-            source.file or source.dataset or "the recipe's own list",
+            source.named or "the recipe's own list",
             finished.facts.data[0].licence,
             answers["prompts"],
             source.dataset,
         )
     ]
-    sources += [DataSource(data.file, data.licence) for data in recipe.own_data]
+    sources += [DataSource(data.named, data.licence) for data in recipe.own_data]
     return DataFacts(
         sources=tuple(sources),
         prompts=answers["prompts"],
         answers=answers["answers"],
-        dropped=tuple(
-            Dropped(reason, _WHY.get(reason.partition(":")[0], reason), count)
-            for reason, count in filtered["dropped"].items()
-        ),
+        dropped=dropped_rows(filtered),
         train_records=finished.data.train.facts["rows"],
         held_out_records=finished.data.held_out.facts["rows"],
         split=f"By the digest of the prompt, {recipe.held_out:.0%} held out; "
@@ -274,10 +271,19 @@ def _data(finished: Finished) -> DataFacts:
     )
 
 
-def _ledger(finished: Finished) -> LedgerFacts:
-    head = finished.trail.ledger.head()
+def dropped_rows(filtered: Mapping[str, Any]) -> tuple[Dropped, ...]:
+    """What the filters dropped, by reason."""
+    return tuple(
+        Dropped(reason, _WHY.get(reason.partition(":")[0], reason), count)
+        for reason, count in filtered["dropped"].items()
+    )
+
+
+def ledger_facts(trail: Trail) -> LedgerFacts:
+    """The ledger's head as it is now, and how to check the run."""
+    head = trail.ledger.head()
     key = KeyStore.default().signer().public.id
-    return LedgerFacts(head.size, head.root, key, f"inbond verify run:{finished.recipe.name}")
+    return LedgerFacts(head.size, head.root, key, f"inbond verify run:{trail.run}")
 
 
 def _verdicts(finished: Finished) -> tuple[VerdictView, ...]:

@@ -7,16 +7,28 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from inbond.recipes.sections.base import Positive, Section, Share
+from inbond.types import Role
+
+RunName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+
+
+def records_of(run: str) -> str:
+    """How lineage and gate name the records that a run kept."""
+    return f"data:runs/{run}/data/train"
 
 
 class Prompts(Section):
-    """Where prompts come from: exactly one of ``file`` (JSONL), ``items`` and ``dataset`` (on the Hub)."""
+    """Where prompts come from: exactly one of ``file`` (JSONL), ``items``, ``dataset`` (on the Hub) and
+    ``run`` (an earlier run's records)."""
 
     file: str | None = Field(
         None, description="JSONL, Parquet, a saved dataset; relative to the recipe's folder"
     )
     items: tuple[Any, ...] | None = Field(None, description="a list of texts, messages or objects")
     dataset: str | None = Field(None, description="name of a dataset on the Hugging Face Hub")
+    run: RunName | None = Field(
+        None, description="an earlier run: its kept records, whose fields a template may name ({completion})"
+    )
     split: str = Field("train", description="the dataset's split")
     limit: Positive | None = Field(None, description="take only the first so many")
     template: str | None = Field(None, description='text with fields of a row in braces: "Define {word}."')
@@ -28,20 +40,41 @@ class Prompts(Section):
 
     @model_validator(mode="after")
     def _one_source(self) -> Prompts:
-        given = [name for name in ("file", "items", "dataset") if getattr(self, name) is not None]
+        sources = ("file", "items", "dataset", "run")
+        given = [name for name in sources if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError(f"exactly one of file, items and dataset is needed, not {given or 'none'}")
+            raise ValueError(f"exactly one of file, items, dataset and run is needed, not {given or 'none'}")
         if self.system is not None and not self.chat:
             raise ValueError("a system message is for conversations: leave it out, or chat at true")
         return self
 
+    @property
+    def named(self) -> str | None:
+        """What the gate calls them; None for a list in the recipe."""
+        return records_of(self.run) if self.run is not None else self.file or self.dataset
+
 
 class OwnData(Section):
-    """Your own examples (JSONL with prompt or messages, and completion), learnt as text."""
+    """Your own examples (JSONL with prompt or messages, and completion), or the records that an earlier run
+    kept, learnt as text: exactly one of ``file`` and ``run``."""
 
-    file: str = Field(description="JSONL, Parquet, a saved dataset; relative to the recipe's folder")
+    file: str | None = Field(
+        None, description="JSONL, Parquet, a saved dataset; relative to the recipe's folder"
+    )
+    run: RunName | None = Field(None, description="an earlier run, whose kept records are learnt")
     weight: Annotated[float, Field(gt=0)] = Field(1.0, description="what a token weighs beside a teacher's")
     licence: str = Field("own", description="its licence; own: it is yours")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> OwnData:
+        if (self.file is None) == (self.run is None):
+            raise ValueError("exactly one of file and run is needed")
+        return self
+
+    @property
+    def named(self) -> str:
+        """What the gate calls it."""
+        return records_of(self.run) if self.run is not None else str(self.file)
 
 
 class Generate(Section):
@@ -49,6 +82,9 @@ class Generate(Section):
 
     runtime: Literal["auto", "embedded", "local", "served"] = Field(
         "auto", description="auto: llama.cpp for a GGUF file, transformers for a folder, HTTP for api:"
+    )
+    role: Role = Field(
+        "author", description="author: it answers; rewriter, transcriber, ...: it works on the prompts' text"
     )
     samples: Positive = Field(1, description="answers to each prompt")
     max_tokens: Positive = 256

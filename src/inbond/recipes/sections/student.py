@@ -12,7 +12,9 @@ from inbond.recipes.sections.base import ModelText, Positive, Section
 class Student(Section):
     """What the student starts from."""
 
-    init: Literal["prune", "model", "scratch"] = "prune"
+    init: Literal["prune", "model", "scratch", "none"] = Field(
+        "prune", description="none: no student; the run ends with the records that were kept"
+    )
     layers: Positive | None = Field(None, description="prune: layers kept; default: half of the teacher's")
     keep: tuple[int, ...] | None = Field(None, description="prune: exactly these layers, nothing measured")
     probe: Positive = Field(8, description="prune: records on which layers are measured")
