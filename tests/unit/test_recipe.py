@@ -118,7 +118,7 @@ def test_files_that_are_no_recipe_are_refused(tmp_path: Path, text: str, expecte
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"a recipe file, or the name of a built-in recipe \(demo\)"):
+    with pytest.raises(InputError, match=r"a recipe file, or the name of a built-in recipe \(demo"):
         load(str(tmp_path / "none.yaml"))
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="a recipe file"):

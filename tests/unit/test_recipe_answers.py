@@ -170,8 +170,8 @@ def test_old_text_leaves_the_journal_also_when_everything_is_found(
         assert journal.erasable() == 0
 
 
-def test_plain_text_prompts_stay_plain_text() -> None:
+def test_plain_text_prompts_stay_plain_text(workspace: Workspace) -> None:
     plain = Recipe(name="r", teacher="path:t", prompts=Prompts(items=("The river",), chat=False))
-    assert sources.read_prompts(plain, Path(), run.workspace) == ["The river"]
+    assert sources.read_prompts(plain, Path(), workspace) == ["The river"]
     with pytest.raises(ValueError, match="a system message is for conversations"):
         Prompts(items=("x",), chat=False, system="Be kind.")
