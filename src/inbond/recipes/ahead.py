@@ -57,8 +57,9 @@ class Drawing:
         self._model(facts.weights, facts.teacher)
         self._edge(facts.teacher, data, "generated", facts.channel, (recipe.generate.role,))
         for item in facts.data:
-            self._node(item.uri, "data", item.licence)
-            self._edge(item.uri, data, "derived")
+            id_ = item.uri if item.uri.startswith("data:") else f"data:{item.uri}"
+            self._node(id_, "data", item.licence)
+            self._edge(id_, data, "derived")
         if recipe.student.init == "none":
             return
         self.findings[model] = outgoing(judged)

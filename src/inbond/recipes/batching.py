@@ -19,6 +19,7 @@ from inbond.recipes.gate import pass_gate
 from inbond.recipes.models import find_teacher
 from inbond.recipes.objective import alternatives
 from inbond.recipes.recipe import Recipe
+from inbond.recipes.sources import read_prompts
 from inbond.teachers.protocols import Request
 from inbond.teachers.served import Served
 from inbond.workspace import Workspace, alone, replacing
@@ -63,7 +64,7 @@ def write_batch(
     recipe's cap.
     """
     served = _served(recipe, workspace)
-    requests = _requests(recipe, folder, served)
+    requests = _requests(recipe, folder, workspace, served)
     with Ledger.open(workspace, KeyStore.default()) as ledger, alone(workspace, recipe.name):
         pass_gate(recipe, folder, workspace, ledger, accept)
     answers.check_cap(recipe, served)
@@ -85,7 +86,7 @@ def read_batch(recipe: Recipe, folder: Path, workspace: Workspace, path: Path) -
     Raises InputError for what cannot be taken, after all that can was kept.
     """
     served = _served(recipe, workspace)
-    requests = _requests(recipe, folder, served)
+    requests = _requests(recipe, folder, workspace, served)
     by_name = {batch.custom_id(request): request for request in requests.values()}
     read = batch.read_results(
         path, by_name, model=served.model, price=served.price, share=served.host.batch_share
@@ -127,8 +128,8 @@ def _served(recipe: Recipe, workspace: Workspace) -> Served:
     return teacher
 
 
-def _requests(recipe: Recipe, folder: Path, served: Served) -> dict[Digest, Request]:
-    asked = answers.read_prompts(recipe, folder)
+def _requests(recipe: Recipe, folder: Path, workspace: Workspace, served: Served) -> dict[Digest, Request]:
+    asked = read_prompts(recipe, folder, workspace)
     every = (answers.requests_for(recipe, served.identity, prompt) for prompt in asked)
     return {request.id: request for requests in every for request in requests}
 

@@ -16,7 +16,7 @@ from inbond.ledger.descent import Source, descent
 from inbond.ledger.lineage import Graph, Relation
 from inbond.ledger.records import TEXT
 from inbond.ledger.texts import enrich
-from inbond.ledger.weaving import join
+from inbond.ledger.weaving import build
 from inbond.policy.facts import Facts, LicenceFinding, Topic
 from inbond.policy.library import Library
 from inbond.workspace import Workspace
@@ -38,7 +38,7 @@ def with_descent(facts: Facts, workspace: Workspace, known: Library, expected: G
     else:
         graph = asking.read_declared(events, known)
     if expected is not None:
-        graph = enrich(join([graph, expected]), known)
+        graph = enrich(_replaced(graph, expected), known)
     nodes = ((_node(name, graph), relation) for name, relation in named)
     sources = [Source(node, relation) for node, relation in nodes if node is not None]
     judged = _judged(facts)
@@ -46,6 +46,25 @@ def with_descent(facts: Facts, workspace: Workspace, known: Library, expected: G
     return replace(
         facts, descent=tuple(item for item in found if (item.found.subject, item.topic) not in judged)
     )
+
+
+def _replaced(graph: Graph, expected: Graph) -> Graph:
+    """What is known, with the runs that are expected as they will be and not as they were: a plan that has
+    been carried out is judged ahead as it was before."""
+    runs = [id_.removeprefix("run:") for id_ in expected.nodes if id_.startswith("run:")]
+    runs += [id_.split("/")[1] for id_ in expected.nodes if id_.startswith("data:runs/")]
+
+    def gone(id_: str) -> bool:
+        return any(id_ == f"run:{run}" or id_.startswith(f"data:runs/{run}/") for run in runs)
+
+    nodes = [
+        node
+        for id_, node in graph.nodes.items()
+        if not gone(id_) and (id_ not in expected.nodes or node.evidence == "declared")
+    ]
+    edges = (edge for edge in graph.edges if not gone(edge.source) and not gone(edge.target))
+    unknowns = [unknown for unknown in graph.unknowns if not gone(unknown.about)]
+    return build([*nodes, *expected.nodes.values()], [*edges, *expected.edges], unknowns, graph.names)
 
 
 def _judged(facts: Facts) -> set[tuple[str, Topic]]:
