@@ -51,8 +51,8 @@ def with_descent(facts: Facts, workspace: Workspace, known: Library, expected: G
 def _replaced(graph: Graph, expected: Graph) -> Graph:
     """What is known, with the runs that are expected as they will be and not as they were: a plan that has
     been carried out is judged ahead as it was before."""
-    runs = [id_.removeprefix("run:") for id_ in expected.nodes if id_.startswith("run:")]
-    runs += [id_.split("/")[1] for id_ in expected.nodes if id_.startswith("data:runs/")]
+    made = [id_ for id_, node in expected.nodes.items() if node.complete and id_.startswith("data:runs/")]
+    runs = [id_.split("/")[1] for id_ in made]
 
     def gone(id_: str) -> bool:
         return any(id_ == f"run:{run}" or id_.startswith(f"data:runs/{run}/") for run in runs)
@@ -60,7 +60,7 @@ def _replaced(graph: Graph, expected: Graph) -> Graph:
     nodes = [
         node
         for id_, node in graph.nodes.items()
-        if not gone(id_) and (id_ not in expected.nodes or node.evidence == "declared")
+        if not gone(id_) and (id_ not in expected.nodes or node.complete or node.evidence == "declared")
     ]
     edges = (edge for edge in graph.edges if not gone(edge.source) and not gone(edge.target))
     unknowns = [unknown for unknown in graph.unknowns if not gone(unknown.about)]
