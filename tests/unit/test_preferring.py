@@ -268,6 +268,9 @@ def test_a_file_knows_its_judges_where_the_ledger_does(scene: Scene) -> None:
         ("data:p.jsonl", ()), ("data:p.jsonl", ()),
     ]  # fmt: skip
     assert pairs.facts["margin"] == 0.75
+    assert [one.weight for one in rows] == [1.0] * 4
+    weighed = made(scene.setting({**section, "weigh": True}, answers))
+    assert [one.weight for one in read_rows(weighed.folder)] == [0.5, 0.5, 1.0, 1.0]
 
 
 def test_without_a_section_there_is_no_stage(scene: Scene) -> None:

@@ -138,6 +138,33 @@ def parts(share: dict[str, Any]) -> tuple[Any, ...]:
     return share["authored"], share["touched"], share["by_role"]
 
 
+def test_preferences_show_who_criticised_and_who_rewrote(maker: Maker, command: Command) -> None:
+    """Two answers, one of them criticised and revised; the run learns from the pair."""
+    made = first_run(maker)
+    train, run = made["filter-train"], "a"
+    critic, rewriter = origin("hf:lab/critic", "judge"), origin("hf:lab/writer", "rewriter")
+    said = rows((critic, (0,), 5))
+    above = [train.id]
+    critiques = maker.stage(run, "data/critiques", "criticise", {}, {"train": train.id}, said, parents=above)
+    revised = rows((rewriter, (0, 3), 30))
+    above = [train.id, critiques.id]
+    revisions = maker.stage(run, "data/revisions", "revise", {}, {"train": train.id}, revised, parents=above)
+    both = rows((rewriter, (4,), 30), (FIRST, (0,), 10))
+    above = [*above, revisions.id]
+    pairs = maker.stage(run, "data/pairs", "pairs", {}, {"train": train.id}, both, parents=above)
+    inputs = {"pairs": pairs.id, "start": made["start"].id}
+    maker.stage(run, "trained", "train", {"teacher": "hf:lab/first", "kl": 0.0}, inputs, b"w")
+
+    found = command("trace", "run:a")
+    by_tokens = {id_: parts(shares(found, id_, "run:a")["tokens"]) for id_ in (
+        "hf:lab/first", "hf:lab/critic", "hf:lab/writer",
+    )}  # fmt: skip
+    assert by_tokens["hf:lab/first"] == (0.25, 1.0, {"author": 1.0})
+    assert by_tokens["hf:lab/critic"] == (0.0, 0.75, {"judge": 0.75})
+    assert by_tokens["hf:lab/writer"] == (0.0, 0.75, {"rewriter": 0.75})
+    assert shares(found, "data:runs/a/data/revisions", "run:a")["records"]["touched"] == 0.5
+
+
 def test_a_recorded_runs_picture_has_its_counted_shares(maker: Maker, tmp_path: Path) -> None:
     first_run(maker)
     svg, page = tmp_path / "a.svg", tmp_path / "a.html"

@@ -8,7 +8,7 @@ answer and row 2i + 1 the rejected one. Their parents say who wrote, judged and 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, final
 
@@ -92,7 +92,8 @@ def prefer(setting: Setting) -> Artifact | None:
         return None
     source = _source(setting)
     rules = rules_of(setting.section)
-    config = {"source": setting.section.source, **source.config, "rules": rules.to_json()}
+    weigh = setting.section.weigh
+    config = {"source": setting.section.source, **source.config, "rules": rules.to_json(), "weigh": weigh}
     inputs = {name: artifact.id for name, artifact in source.sets.items()}
     identity = Identity("pairs", PAIRS_VERSION, config, inputs)
 
@@ -102,7 +103,11 @@ def prefer(setting: Setting) -> Artifact | None:
         if not kept.rows:
             raise _none_left(found, kept.dropped)
         pairs = [found.pairs[number] for number in kept.rows]
-        rows = [row for pair in pairs for row in (pair.chosen, pair.rejected)]
+        rows = [
+            replace(row, weight=pair.margin if weigh else 1.0)
+            for pair in pairs
+            for row in (pair.chosen, pair.rejected)
+        ]
         facts = {
             **kept.to_json(),
             "without": dict(found.without),

@@ -31,6 +31,7 @@ class Preferences(Section):
     most_length_ratio: Annotated[float, Field(ge=1)] | None = Field(
         2.0, description="most that the longer answer may be of the shorter, in characters; null: any"
     )
+    weigh: bool = Field(False, description="a pair counts by its margin; off: all the same")
     balance: bool = Field(
         False, description="drop pairs until the longer answer is chosen as often as the shorter"
     )
