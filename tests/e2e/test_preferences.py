@@ -68,3 +68,6 @@ def test_killed_while_it_criticises_and_revises_it_goes_on(tmp_path: Path) -> No
     assert [row.origin.role for row in rows] == ["rewriter", "author"] * learnt
     assert all(a.record.prompt == b.record.prompt for a, b in zip(rows[0::2], rows[1::2], strict=True))
     assert is_whole(place)
+    page = (place.run_folder / "report.html").read_text()
+    assert f"{learnt} pairs, answers and their revisions" in page
+    assert "the longer one is chosen in 0% of them" in page

@@ -12,7 +12,7 @@ from typing import Any
 from inbond import __version__
 from inbond.ledger.attest import KeyStore
 from inbond.policy import licences, weights
-from inbond.recipes import comparison, probing
+from inbond.recipes import comparison, paired, probing
 from inbond.recipes.finished import Finished, init_words, label_of, lineage
 from inbond.recipes.gate_views import gate_views
 from inbond.recipes.learnt import curves, learning
@@ -94,22 +94,9 @@ def result(finished: Finished, student: Artifact | None) -> dict[str, Any]:
         "seconds": {artifact.stage: artifact.seconds for artifact in artifacts},
         "tokens": sum(facts["prompt_tokens"] + facts["completion_tokens"] for facts in asked),
         "cost": sum(facts["cost_usd"] for facts in asked),
-        **({"preferences": preferred(finished.pairs)} if finished.pairs else {}),
+        **({"preferences": paired.told(finished.pairs)} if finished.pairs else {}),
         "artifacts": {artifact.stage: artifact.id for artifact in artifacts},
         "report": str(finished.trail.folder / "report.html"),
-    }
-
-
-def preferred(pairs: Artifact) -> dict[str, Any]:
-    """What came of the recipe's preferences: pairs, what was dropped and why, lengths in characters."""
-    facts = pairs.facts
-    return {
-        "source": pairs.manifest.identity.config["source"],
-        "pairs": facts["kept"],
-        "dropped": facts["dropped"],
-        "without": facts["without"],
-        "margin": facts["margin"],
-        "lengths": facts["lengths"],
     }
 
 
@@ -268,6 +255,7 @@ def _data(finished: Finished) -> DataFacts:
         completion_tokens=answers["completion_tokens"],
         cost_usd=answers["cost_usd"],
         failures=answers["failures"],
+        preferences=paired.facts(finished.pairs) if finished.pairs else None,
     )
 
 

@@ -252,6 +252,21 @@ class Dropped:
 
 
 @dataclass(frozen=True)
+class PreferenceFacts:
+    """Pairs of answers of which one is preferred. Lengths are characters, on average."""
+
+    source: str
+    """Where they come from, in words."""
+    pairs: int
+    chosen: float
+    rejected: float
+    longer: float | None
+    """Share of pairs of unequal length, 0..1, in which the longer answer is the chosen one."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """What made no pair, or was dropped, by its reason in plain words."""
+
+
+@dataclass(frozen=True)
 class DataFacts:
     """What the student learned from. Counts are records unless the name says tokens."""
 
@@ -274,6 +289,8 @@ class DataFacts:
     """Paid to the teacher's host; 0.0 for a teacher on one's own machine."""
     failures: Mapping[str, int] = field(default_factory=dict)
     """Requests that got no usable answer, by reason (``teachers.protocols.FAILURES``)."""
+    preferences: PreferenceFacts | None = None
+    """None where the recipe has none."""
 
 
 @dataclass(frozen=True)

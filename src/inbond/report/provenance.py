@@ -16,6 +16,7 @@ from inbond.report.data import (
     HostTargets,
     LearningFacts,
     LedgerFacts,
+    PreferenceFacts,
     ReportData,
     VerdictView,
 )
@@ -221,9 +222,20 @@ def data_facts(facts: DataFacts) -> list[tuple[str, str]]:
         ("Held out", _records(facts.held_out_records)),
         ("How held out", facts.split or "not recorded"),
         ("Own data mixed in", own),
+        *(_preferences(facts.preferences) if facts.preferences else ()),
         ("Prompt tokens", count(facts.prompt_tokens)),
         ("Answer tokens", count(facts.completion_tokens)),
         ("Cost", wording.dollars(facts.cost_usd)),
+    ]
+
+
+def _preferences(facts: PreferenceFacts) -> list[tuple[str, str]]:
+    longer = "" if facts.longer is None else f"; the longer one is chosen in {facts.longer:.0%} of them"
+    left_out = ", ".join(f"{number:,}: {reason}" for reason, number in facts.left_out.items())
+    return [
+        ("Preference pairs", f"{wording.plural(facts.pairs, 'pair')}, {facts.source}"),
+        ("Their length", f"chosen {facts.chosen:.0f}, rejected {facts.rejected:.0f} characters{longer}"),
+        ("Left out of the pairs", left_out or "nothing"),
     ]
 
 
