@@ -82,9 +82,7 @@ def ask(name: str, model: Any, teacher: Any, asked: Sequence[Record], samples: i
         for text in group
     ]
     sequences = [encode_record(tokenizer, record, ended=True) for record in records]
-    nll = agreement.text_loss(
-        teacher.model, sequences, vocabulary=len(tokenizer), pad_id=pad_id(tokenizer)
-    )
+    nll = agreement.text_loss(teacher.model, sequences, vocabulary=len(tokenizer), pad_id=pad_id(tokenizer))
     return Answered(name, found.texts, nll)
 
 

@@ -90,6 +90,8 @@ def prefer(setting: Setting) -> Artifact | None:
     """The run's pairs; None where its recipe has no preferences. Raises InputError when no pair is left."""
     if setting.plan.recipe.preferences is None:
         return None
+    if setting.plan.recipe.train.dpo is None:
+        setting.trail.watcher.say("pairs: kept; nothing is learnt from them without train.dpo")
     source = _source(setting)
     rules = rules_of(setting.section)
     weigh = setting.section.weigh
