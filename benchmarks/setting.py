@@ -63,7 +63,7 @@ class Setting:
         """The demo's teacher and data."""
         found = catalogue.resolve(catalogue.LISTED[0].uri, cache_folder(os.environ))
         assert found.digest is not None, "a listed model is pinned"
-        rows = _answers(found.path, found.digest, records + held_out)
+        rows = answers("demo", found.path, found.digest, records + held_out)
         teacher = open_local(Weights(str(found.name), "gguf", found.path, found.digest))
         sequences = [encode_record(teacher.tokenizer, row.record) for row in rows]
         return cls(teacher, *_parts(sequences, records, held_out), LAYERS_16)
@@ -108,9 +108,10 @@ def _parts(sequences: Sequence[Any], records: int, held_out: int) -> tuple[tuple
     return tuple(sequences[held_out : held_out + records]), tuple(sequences[:held_out])
 
 
-def _answers(path: Path, digest: Any, wanted: int) -> list[Row]:
-    """The teacher's answers to the demo's prompts that pass its filters, in an order without pattern."""
-    recipe, folder = load("demo")
+def answers(built_in: str, path: Path, digest: Any, wanted: int) -> list[Row]:
+    """The teacher's answers to a built-in recipe's prompts that pass its filters, in an order without
+    pattern."""
+    recipe, folder = load(built_in)
     prompts = read_prompts(recipe, folder, Workspace(cache()))
     random.Random(0).shuffle(prompts)
     name = str(recipe.teacher)

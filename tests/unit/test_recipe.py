@@ -29,6 +29,13 @@ def test_the_built_in_demo_is_whole() -> None:
     assert demo.student.layers == 14
 
 
+def test_the_built_in_recipe_across_names_two_vocabularies() -> None:
+    across, folder = load("across")
+    assert (across.capture.targets, across.student.init, across.prompts.chat) == ("aligned", "model", False)
+    assert "gemma-3-270m" in across.teacher
+    assert (folder / str(across.prompts.file)).exists()
+
+
 def test_name_and_teacher_are_all_that_has_no_default_but_the_prompts() -> None:
     assert [name for name, field in Recipe.model_fields.items() if field.is_required()] == [
         "name",

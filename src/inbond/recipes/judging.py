@@ -74,7 +74,7 @@ def judge(models: Compared, evaluation: Artifact) -> Artifact:
         verdicts = {}
         for done, name in enumerate(asked):
             bench.trail.watcher.advance("judge", done, len(asked), f"{name} is measured")
-            measure = _MEASURES[name] if bench.teacher.weights is not None else _without_teacher(name)
+            measure = _MEASURES[name] if bench.comparable else _without_teacher(name, across=bench.across)
             verdicts[name] = measure(models, evaluation)
         write_json(folder / GATES, verdicts)
         return Made({name: entry["verdict"]["outcome"] for name, entry in verdicts.items()})
@@ -137,9 +137,15 @@ def stopped(recipe: Recipe, judged: Sequence[Judged], report: Path) -> InbondErr
     )
 
 
-def _without_teacher(name: str) -> _Measure:
-    finding = "The teacher's weights are not on this machine: its student cannot be compared with it."
-    return lambda models, _: _not_measured(models, name, "no-teacher", finding)
+def _without_teacher(name: str, *, across: bool) -> _Measure:
+    rule, finding = (
+        "no-teacher",
+        "The teacher's weights are not on this machine: its student cannot be compared with it.",
+    )
+    if across:
+        rule = "another-vocabulary"
+        finding = "Teacher and student have different vocabularies: this gate compares them token by token."
+    return lambda models, _: _not_measured(models, name, rule, finding)
 
 
 def _not_measured(models: Compared, gate: str, rule: str, finding: str) -> dict[str, Any]:

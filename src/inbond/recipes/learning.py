@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 from inbond.errors import InputError
 from inbond.ledger.manifest import Identity
 from inbond.ledger.records import Row, read_rows
-from inbond.recipes import remote, teaching
+from inbond.recipes import across, remote, teaching
 from inbond.recipes.answers import Datasets
 from inbond.recipes.models import TeacherSource
-from inbond.recipes.objective import alternatives, divergence, kept
+from inbond.recipes.objective import alternatives, divergence, is_across, kept, lora
 from inbond.recipes.outside import Outside
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.trail import Artifact, Made, Trail
@@ -30,7 +30,6 @@ from inbond.workspace import write_json
 
 if TYPE_CHECKING:
     from inbond.teachers.local import Local
-    from inbond.train.adapters import Lora
     from inbond.train.examples import Example, Objectives
     from inbond.train.loop import Plan, TrainProgress
 
@@ -62,13 +61,24 @@ class Bench:
 
     @cached_property
     def tokenizer(self) -> Any:
-        """The teacher's tokenizer; the base's when the teacher is only an API."""
-        if self.teacher.weights is not None:
+        """The student's: the teacher's tokenizer, or the base's when the teacher is only an API or has
+        another vocabulary."""
+        if self.teacher.weights is not None and not self.across:
             return self.local.tokenizer
         assert self.base is not None, "checked before the first stage"
         from inbond.teachers.local import load_tokenizer
 
         return load_tokenizer(self.base.folder())
+
+    @property
+    def across(self) -> bool:
+        """Whether the student has a vocabulary of its own."""
+        return is_across(self.recipe)
+
+    @property
+    def comparable(self) -> bool:
+        """Whether the student can be compared with its teacher token by token."""
+        return self.teacher.weights is not None and not self.across
 
     @cached_property
     def train_rows(self) -> list[Row]:
@@ -94,17 +104,19 @@ class Bench:
         return {"vocabulary": len(self.tokenizer), "pad_id": pad_id(self.tokenizer)}
 
     def encode(self, rows: Sequence[Row]) -> list[TokenSequence]:
-        """Rows as the models see them."""
-        from inbond.teachers.tokens import encode_record
+        """Rows as the student sees them, and the teacher too unless its vocabulary is another."""
+        return across.encode(self.tokenizer, rows)
 
-        return [encode_record(self.tokenizer, row.record, ended=row.finish != "length") for row in rows]
+    def encode_for_teacher(self, rows: Sequence[Row]) -> list[TokenSequence]:
+        """Rows as the teacher's weights see them."""
+        return across.encode(self.local.tokenizer, rows)
 
 
 def capture(bench: Bench) -> Artifact | None:
     """The teacher's targets for the training records; None when the objective needs none, or the teacher is
     asked while training."""
     recipe = bench.recipe
-    if recipe.train.divergence == 0 or recipe.capture.targets == "online":
+    if recipe.train.taught == 0 or recipe.capture.targets == "online":
         return None
     keep = kept(recipe)
     config = {"teacher": bench.teacher.pinned, "shard": recipe.capture.shard, **keep.to_json()}
@@ -131,7 +143,7 @@ def capture(bench: Bench) -> Artifact | None:
 def _scorer(bench: Bench, folder: Path) -> tuple[ScoresTokens, list[TokenSequence], dict[str, Any]]:
     """Who scores which sequences: the teacher's weights all of them, its host what it said itself."""
     if not alternatives(bench.recipe):
-        return bench.local, bench.encode(teaching.rows(bench)), {}
+        return bench.local, bench.encode_for_teacher(teaching.rows(bench)), {}
     journal = bench.trail.workspace.journal
     found = remote.gather(journal, bench.recipe, bench.data.answers, teaching.rows(bench), bench.tokenizer)
     found.write(folder)
@@ -201,7 +213,7 @@ def _fresh(bench: Bench, begun: Artifact) -> Any:
     else:
         assert bench.base is not None, "init: model has a base"
         opened = open_local(bench.base)
-        if bench.teacher.weights is not None:
+        if bench.comparable:
             student.check_same_tokens(bench.local.vocabulary, opened.vocabulary)
         model = opened.model
     if bench.teacher.weights is not None:
@@ -230,11 +242,10 @@ def train(bench: Bench, begun: Artifact, targets: Artifact | None) -> Artifact:
     def make(folder: Path) -> Made:
         from inbond.train import adapters, loop
 
-        examples, model = _examples(bench, targets), fresh_student(bench, begun)
-        plan = _plan(recipe)
-        lessons = teaching.teach(bench, examples, _objectives(bench), plan, reference)
+        model, plan = fresh_student(bench, begun), _plan(recipe)
+        lessons = _teaching(bench, targets, plan, reference)
         _check_lengths(bench, model, lessons.sequences)
-        adapted = adapters.attach(model, _lora(recipe), recipe.train.seed) if recipe.train.lora else None
+        adapted = adapters.attach(model, lora(recipe), recipe.train.seed) if recipe.train.lora else None
         state = loop.train(
             model,
             lessons.lessons,
@@ -254,18 +265,29 @@ def train(bench: Bench, begun: Artifact, targets: Artifact | None) -> Artifact:
         told = {"label_tokens": state.label_tokens, "parameters": _parameters(model)}
         facts = {"steps": state.step, **told, **lessons.facts}
         training = {"training_seconds": state.seconds, "prefix_tokens_shared": state.shared}
-        left_out = {"left_out": left} if (left := len(teaching.rows(bench)) - len(examples)) else {}
-        return Made(facts | training | left_out)
+        return Made(facts | training)
 
     artifact = bench.trail.stage("train", "trained", identity, make)
     shutil.rmtree(bench.trail.work, ignore_errors=True)
     return artifact
 
 
+def _teaching(
+    bench: Bench, targets: Artifact | None, plan: Plan, reference: Artifact | None
+) -> teaching.Teaching:
+    """The lessons, what is minimised on them, and what is told of them afterwards."""
+    if bench.across:
+        return across.teach(bench, targets, _objectives(bench), plan)
+    examples = _examples(bench, targets)
+    taught = teaching.teach(bench, examples, _objectives(bench), plan, reference)
+    left = len(teaching.rows(bench)) - len(examples)
+    return replace(taught, facts={**taught.facts, **({"left_out": left} if left else {})})
+
+
 def _held_out_kl(bench: Bench) -> Callable[[Any], Mapping[str, Any]] | None:
     """Measures KL on some held-out records while training; None where there is no teacher to compare with."""
     settings = bench.recipe.gates.capacity
-    if bench.teacher.weights is None or settings.action == "off":
+    if not bench.comparable or settings.action == "off":
         return None
     from inbond.evaluate import agreement
 
@@ -285,7 +307,8 @@ def _check_lengths(bench: Bench, student: Any, learnt: Sequence[TokenSequence]) 
     sequences = [*learnt, *bench.encode(bench.held_out)]
     check_lengths(student, sequences)
     if bench.teacher.weights is not None:
-        check_lengths(bench.local.model, sequences)
+        rows = [*bench.train_rows, *bench.held_out]
+        check_lengths(bench.local.model, bench.encode_for_teacher(rows) if bench.across else sequences)
 
 
 def _examples(bench: Bench, targets: Artifact | None) -> list[Example]:
@@ -334,13 +357,6 @@ def _objectives(bench: Bench) -> Objectives:
     aim = Aim(divergence(settings), settings.temperature, squared)
     online = recipe.capture.targets == "online" and recipe.train.divergence > 0
     return Objectives(aim, len(bench.tokenizer), bench.local.model if online else None)
-
-
-def _lora(recipe: Recipe) -> Lora:
-    from inbond.train.adapters import Lora
-
-    assert recipe.train.lora is not None, "asked for"
-    return Lora(**recipe.train.lora.model_dump())
 
 
 def _plan(recipe: Recipe) -> Plan:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from inbond.digest import Digest
 from inbond.ledger.manifest import Identity
 from inbond.ledger.records import Row
+from inbond.recipes import across
 from inbond.recipes.compared import Compared
 from inbond.recipes.learning import Bench
 from inbond.recipes.models import weight_files
@@ -41,14 +42,14 @@ def evaluate(compared: Compared) -> Artifact:
 
     def make(folder: Path) -> Made:
         models = {
-            "teacher": compared.teacher if bench.teacher.weights is not None else None,
+            "teacher": compared.teacher if bench.comparable else None,
             "before": compared.before,
             "after": compared.after,
         }
         sequences = bench.encode(bench.held_out)
         found = {
-            "agreement": _agreement(bench, models, sequences),
-            "models": _savings(bench, models, sequences, trained),
+            "agreement": _agreement(bench, models, sequences) | _per_byte(compared),
+            "models": _savings(compared, sequences),
             "held_out_tokens": sum(sequence.labels for sequence in sequences),
         }
         write_json(folder / SAMPLES, _samples(bench, models, sequences))
@@ -79,6 +80,24 @@ def _agreement(bench: Bench, models: dict[str, Any], sequences: Sequence[TokenSe
     return found
 
 
+def _per_byte(compared: Compared) -> dict[str, Any]:
+    """Where vocabularies differ: bits a byte of the held-out text, by each model in its own tokens."""
+    bench = compared.bench
+    if not bench.across:
+        return {}
+    from inbond.evaluate import bytewise
+    from inbond.teachers.tokens import pad_id
+
+    texts, found = [row.record.completion for row in bench.held_out], {}
+    own, theirs = bench.tokenizer, bench.local.tokenizer
+    models = {"teacher": (compared.teacher, theirs), "before": (compared.before, own)}
+    for name, (model, tokenizer) in {**models, "after": (compared.after, own)}.items():
+        sequences = across.encode(tokenizer, bench.held_out, ended=False)
+        sizes = {"vocabulary": len(tokenizer), "pad_id": pad_id(tokenizer)}
+        found[name] = asdict(bytewise.measure(model, sequences, texts, **sizes))
+    return {"per_byte": found}
+
+
 def _samples(
     bench: Bench, models: dict[str, Any], sequences: Sequence[TokenSequence]
 ) -> list[dict[str, Any]]:
@@ -104,17 +123,18 @@ def _samples(
     ]
 
 
-def _savings(
-    bench: Bench, models: dict[str, Any], sequences: Sequence[TokenSequence], trained: Artifact
-) -> dict[str, Any]:
+def _savings(compared: Compared, sequences: Sequence[TokenSequence]) -> dict[str, Any]:
     from inbond.evaluate import speed
 
-    prompt = sequences[0].ids[: sequences[0].prompt_length]
+    bench, trained = compared.bench, compared.trained
+    prompt: Sequence[int] = sequences[0].ids[: sequences[0].prompt_length]
     folders = {"student": trained.folder}
-    measured = {"student": models["after"]}
+    measured = {"student": compared.after}
     if bench.teacher.weights is not None:
         folders["teacher"] = bench.teacher.weights.folder()
-        measured["teacher"] = models["teacher"]
+        measured["teacher"] = compared.teacher
+    if bench.across:  # speed does not depend on which tokens they are, but both must have them
+        prompt = [min(id_, len(bench.local.tokenizer) - 1) for id_ in prompt]
     speeds = speed.decode_speeds(list(measured.values()), prompt)
     bench.trail.watcher.advance("evaluate", 4, 4, "speed measured, memory next")
     memory = speed.peak_memory([folders[name] for name in measured], prompt)

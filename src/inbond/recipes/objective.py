@@ -14,6 +14,7 @@ from inbond.types import DIVERGENCES
 
 if TYPE_CHECKING:
     from inbond.losses.divergences import Divergence
+    from inbond.train.adapters import Lora
 
 
 def kept(recipe: Recipe) -> Keep:
@@ -24,7 +25,12 @@ def kept(recipe: Recipe) -> Keep:
         return Keep(
             "sampled", settings.draws, temperature, settings.seed, drawn="mean" if forward else "each"
         )
-    return Keep("top-k", settings.k, temperature)
+    return Keep("top-k", settings.k, temperature, own=settings.targets == "aligned")
+
+
+def is_across(recipe: Recipe) -> bool:
+    """Whether the student has a vocabulary of its own."""
+    return recipe.capture.targets == "aligned"
 
 
 def alternatives(recipe: Recipe) -> int:
@@ -36,7 +42,7 @@ def alternatives(recipe: Recipe) -> int:
 
 def text_alone(settings: Train) -> str:
     """What to set to learn from the teacher's text alone: the terms that need its probabilities to 0."""
-    off = [f"train.{name}=0" for name in DIVERGENCES if getattr(settings, name)]
+    off = [f"train.{name}=0" for name in (*DIVERGENCES, "likelihood") if getattr(settings, name)]
     return " ".join([*off, *([] if settings.ce else ["train.ce=1"])])
 
 
@@ -58,6 +64,14 @@ def divergence(settings: Train) -> Divergence:
     return known.Mixture(tuple((weights[name], part) for name, part in parts.items() if weights[name]))
 
 
+def lora(recipe: Recipe) -> Lora:
+    """The recipe's adapter, for training; asked only of a recipe that has one."""
+    from inbond.train.adapters import Lora
+
+    assert recipe.train.lora is not None, "asked for"
+    return Lora(**recipe.train.lora.model_dump())
+
+
 def in_words(settings: Train) -> str:
     """The objective with its formula, for the report."""
     formulas = {
@@ -68,6 +82,8 @@ def in_words(settings: Train) -> str:
         "skew_kl": f"KL(teacher ‖ {settings.alpha:g}·teacher + {1 - settings.alpha:g}·student)",
         "skew_reverse_kl": f"KL(student ‖ {settings.alpha:g}·student + {1 - settings.alpha:g}·teacher)",
         "adaptive_kl": f"KL in both directions, weighted by the gap in head (μ={settings.mu:g}) and tail",
+        "likelihood": "likelihood of each stretch of text that both vocabularies have borders around, "
+        f"matched as events at heat {settings.likelihood_heat:g}",
         "ce": "cross-entropy on the text",
     }
     weights = {name: getattr(settings, name) for name in formulas}
@@ -94,7 +110,7 @@ def _dpo_in_words(dpo: Dpo) -> str:
 
 def targets_in_words(recipe: Recipe) -> str:
     """Which targets the divergences are taken on."""
-    if recipe.train.divergence == 0:
+    if recipe.train.taught == 0:
         return "none: the teacher's text alone"
     return {
         "top-k": f"the teacher's {recipe.capture.k} likeliest tokens, and all others as one event",
@@ -102,6 +118,8 @@ def targets_in_words(recipe: Recipe) -> str:
         "online": "the teacher's whole distribution, asked while training",
         "remote": f"the {recipe.capture.k} likeliest tokens that the teacher's host reports, "
         "and all others as one event",
+        "aligned": f"the teacher's {recipe.capture.k} likeliest tokens where both vocabularies have a border "
+        "in the text, as the student begins to say them, and all others as one event",
     }[recipe.capture.targets]
 
 

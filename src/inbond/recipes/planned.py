@@ -10,7 +10,7 @@ from typing import Any
 from inbond.engine.filters import FilterConfig
 from inbond.errors import InputError, need_extra
 from inbond.recipes.models import TeacherSource
-from inbond.recipes.objective import alternatives, text_alone
+from inbond.recipes.objective import alternatives, is_across, text_alone
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.sections.train import Lora
 from inbond.teachers.opening import Weights
@@ -40,12 +40,13 @@ class Planned:
             return
         if alternatives(recipe):
             _check_remote(recipe, self.teacher)
+        _check_across(recipe)
         if self.teacher.weights is not None:
             return
-        if recipe.train.divergence > 0 and not alternatives(recipe):
+        if recipe.train.taught > 0 and not alternatives(recipe):
             raise InputError(
                 expected=f"targets that can be had with only the API of {name} at hand",
-                found=f"divergences weigh {recipe.train.divergence:g}, "
+                found=f"divergences weigh {recipe.train.taught:g}, "
                 f"capture.targets = {recipe.capture.targets}",
                 fix=f"set capture.targets=remote capture.k={MOST} to learn from what its host reports of "
                 f"its tokens, or {text_alone(recipe.train)} to learn from its text alone",
@@ -82,12 +83,16 @@ class Planned:
             check_layers(keep, layers)
         if self.base is not None:
             from inbond.teachers.local import load_tokenizer
+            from inbond.teachers.spelling import Speller
             from inbond.teachers.tokens import vocabulary_digest
             from inbond.train.student import check_same_tokens
 
-            check_same_tokens(
-                *(vocabulary_digest(load_tokenizer(w.folder())) for w in (self.teacher.weights, self.base))
-            )
+            both = [load_tokenizer(weights.folder()) for weights in (self.teacher.weights, self.base)]
+            if is_across(self.recipe):
+                for tokenizer in both:
+                    Speller(tokenizer)
+            else:
+                check_same_tokens(*map(vocabulary_digest, both))
 
 
 def _at_hand(recipe: Recipe, name: ModelName) -> str:
@@ -118,6 +123,37 @@ def _check_remote(recipe: Recipe, teacher: TeacherSource) -> None:
         )
 
 
+def _check_across(recipe: Recipe) -> None:
+    """What learning across vocabularies needs, and what nothing else can use."""
+    if not is_across(recipe):
+        if recipe.train.likelihood == 0:
+            return
+        raise InputError(
+            expected="capture.targets = aligned, since train.likelihood is learnt from stretches of text",
+            found=f"train.likelihood = {recipe.train.likelihood:g}, targets = {recipe.capture.targets}",
+            fix="set capture.targets=aligned, or train.likelihood=0",
+        )
+    if recipe.student.init != "model":
+        raise InputError(
+            expected="a student with weights of its own, as capture.targets = aligned carries targets over "
+            "to another vocabulary",
+            found=f"student.init = {recipe.student.init}, whose vocabulary is the teacher's",
+            fix="set student.init=model student.base=NAME, or capture.targets=top-k",
+        )
+    if recipe.train.dpo is not None:
+        raise InputError(
+            expected="records to learn from, as capture.targets = aligned does",
+            found="train.dpo, which learns from pairs",
+            fix="remove train.dpo, or set capture.targets=top-k",
+        )
+    if recipe.train.temperature != 1:
+        raise InputError(
+            expected="train.temperature = 1, as a stretch of several tokens has a likelihood at no other one",
+            found=f"train.temperature = {recipe.train.temperature:g} with capture.targets = aligned",
+            fix="set train.temperature=1",
+        )
+
+
 def _config(weights: Weights) -> dict[str, Any]:
     """config.json as it stands; what is wrong with it is said when the model is loaded."""
     try:
@@ -130,7 +166,7 @@ def _config(weights: Weights) -> dict[str, Any]:
 def _check_kept(recipe: Recipe, config: dict[str, Any]) -> None:
     """What is kept of a token cannot be more than there is; online targets keep nothing."""
     vocabulary, targets = config.get("vocab_size"), recipe.capture.targets
-    if recipe.train.divergence == 0 or targets == "online" or not isinstance(vocabulary, int):
+    if recipe.train.taught == 0 or targets == "online" or not isinstance(vocabulary, int):
         return
     name, size = ("draws", recipe.capture.draws) if targets == "sampled" else ("k", recipe.capture.k)
     if size > vocabulary:

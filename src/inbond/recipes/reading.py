@@ -16,7 +16,7 @@ from inbond.recipes.recipe import Recipe
 from inbond.recipes.sections.base import Section
 
 SectionT = TypeVar("SectionT", bound=Section)
-BUILT_IN = ("demo", "cleaned", "preferred")
+BUILT_IN = ("demo", "across", "cleaned", "preferred")
 
 
 def parse(values: Any, where: str) -> Recipe:

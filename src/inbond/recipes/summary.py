@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from inbond.recipes.finished import Finished, init_words, label_of, lineage
 from inbond.recipes.gate_views import gate_views
 from inbond.recipes.learnt import curves, learning
 from inbond.recipes.measuring import read_evaluation
+from inbond.recipes.objective import is_across
 from inbond.recipes.reading import to_yaml
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.trail import Artifact, Trail
@@ -54,6 +56,21 @@ _ONLY_PROBED = (
 )
 
 
+_OTHER_TOKENS = (
+    "teacher and student have different vocabularies, so that their tokens cannot be compared one by one"
+)
+
+
+def bits_per_byte(found: Mapping[str, Any]) -> dict[str, float]:
+    """Of the held-out text under the teacher and the student before and after training; empty where one
+    vocabulary allows a closer comparison."""
+    sums = found["agreement"].get("per_byte", {})
+    return {
+        f"bits_per_byte_{name}": sum(one["nats"]) / math.log(2) / max(1, sum(one["sizes"]))
+        for name, one in sums.items()
+    }
+
+
 def metrics(finished: Finished) -> dict[str, Any]:
     """The numbers of result.json; None for what was not measured."""
     found = read_evaluation(finished.evaluation)
@@ -67,6 +84,7 @@ def metrics(finished: Finished) -> dict[str, Any]:
         "agreement_after": after.get("agreement"),
         "text_loss_before": before.get("text_loss"),
         "text_loss_after": after.get("text_loss"),
+        **bits_per_byte(found),
         "diversity_ratio": next(
             (gate.found.get("ratio") for gate in finished.gates if gate.name == "diversity"), None
         ),
@@ -170,6 +188,8 @@ def _teacher(finished: Finished, found: Mapping[str, Any] | None) -> ModelFacts:
 
 def _why_not(finished: Finished) -> str:
     """Why nothing was measured against the teacher."""
+    if is_across(finished.recipe):
+        return _OTHER_TOKENS
     return _NO_WEIGHTS if finished.recipe.capture.reference is None else _ONLY_PROBED
 
 
@@ -211,6 +231,12 @@ def _metrics(finished: Finished, found: Mapping[str, Any]) -> Metrics:
     if "kl" not in before:
         loss = f"cross-entropy of its held-out text went from {before['text_loss']:.3f} to "
         loss += f"{after['text_loss']:.3f} nats a token"
+        if bits := bits_per_byte(found):
+            loss = (
+                f"its held-out text takes {bits['bits_per_byte_before']:.3f} bits a byte before training, "
+                f"{bits['bits_per_byte_after']:.3f} after, and {bits['bits_per_byte_teacher']:.3f} "
+                "under its teacher"
+            )
         return Metrics(
             held_out_tokens=found["held_out_tokens"],
             how=loss,

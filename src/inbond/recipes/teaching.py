@@ -36,9 +36,9 @@ class Teaching:
 
 
 def absent(recipe: Recipe) -> set[str]:
-    """Sections of ``train`` that a recipe does without: runs from before there were any keep their
-    identity."""
-    return {name for name in ("dpo",) if getattr(recipe.train, name) is None}
+    """Parts of ``train`` that a recipe does without: runs from before there were any keep their identity."""
+    without = {name for name in ("dpo",) if getattr(recipe.train, name) is None}
+    return without | ({"likelihood", "likelihood_heat"} if recipe.train.likelihood == 0 else set())
 
 
 def rows(bench: Bench) -> list[Row]:

@@ -131,9 +131,11 @@ def opener(
 
 
 def local_models(environment: Mapping[str, str] | None = None) -> tuple[str, ...]:
-    """Names of the models that were pulled to this machine, in the order of the catalogue."""
+    """Names of the models that were pulled to this machine and can answer, in the order of the catalogue."""
     cache = cache_folder(os.environ if environment is None else environment)
-    return tuple(model.uri for model in catalogue.LISTED if catalogue.is_pulled(model, cache))
+    return tuple(
+        model.uri for model in catalogue.LISTED if model.instructed and catalogue.is_pulled(model, cache)
+    )
 
 
 def settings_for(head: GgufHead, seats: int) -> Settings:

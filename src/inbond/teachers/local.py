@@ -231,11 +231,15 @@ def _kept(
 ) -> Iterator[Scores]:
     """What is kept of the batch's label tokens, a chunk at a time."""
     u_N = _uniforms(keep, batch) if keep.kind == "sampled" else None
+    labels = [label for row in batch for label in row.ids[row.prompt_length :]]
     for start, logits_NV in logit_chunks(hidden_NH, weight_VH, CHUNK):
         wide_NV = logits_NV.float() / keep.temperature
         if u_N is None:
             top = wide_NV.topk(keep.size, dim=1)
             ids_NK, logp_NK, sure_N = top.indices, top.values - wide_NV.logsumexp(1, keepdim=True), None
+            if keep.own:
+                labels_N1 = torch.tensor(labels[start : start + CHUNK], device=wide_NV.device).unsqueeze(1)
+                _with_own(ids_NK, logp_NK, labels_N1, wide_NV)
         else:
             chunk_u_N = u_N[start : start + CHUNK].to(wide_NV.device)
             ids_NK, logp_NK, sure_N = draw(wide_NV.log_softmax(1), keep.size, chunk_u_N)
@@ -245,6 +249,16 @@ def _kept(
             logp_NK.cpu().numpy(),
             None if sure_N is None else sure_N.cpu().numpy(),
         )
+
+
+def _with_own(
+    ids_NK: torch.Tensor, logp_NK: torch.Tensor, labels_N1: torch.Tensor, logits_NV: torch.Tensor
+) -> None:
+    """Puts each row's label into its last place, in place, where the row lacks it."""
+    lacks_N1 = (ids_NK != labels_N1).all(1, keepdim=True)
+    own_N1 = logits_NV.gather(1, labels_N1) - logits_NV.logsumexp(1, keepdim=True)
+    ids_NK[:, -1:] = torch.where(lacks_N1, labels_N1, ids_NK[:, -1:])
+    logp_NK[:, -1:] = torch.where(lacks_N1, own_N1, logp_NK[:, -1:])
 
 
 def _uniforms(keep: Keep, batch: Sequence[TokenSequence]) -> torch.Tensor:

@@ -65,6 +65,15 @@ class Pieces:
         """What the token adds to an answer's text: nothing when it is special, or no token."""
         return b"" if id_ in self.special else self._bytes.get(id_, b"")
 
+    def spelt(self, id_: int) -> bytes:
+        """What the token stands for where it came out of a text, special or not."""
+        return self._bytes.get(id_, b"")
+
+    def id_of(self, raw: bytes) -> int | None:
+        """The one token that has just these bytes and is not special; None when there is none, or several."""
+        id_ = self._ids.get(raw)
+        return None if id_ is None or id_ in self.special else id_
+
     def said(self, score: TokenScore) -> bytes | None:
         """The bytes that a host says the token has; None when it cannot be told."""
         if score.raw is not None:

@@ -252,7 +252,8 @@ class Keep:
     that stand for the whole distribution without bias (``losses.sampling``); ``seed`` decides the draw,
     together with the sequence and the place in it, so that batches and shards do not. ``drawn`` says what
     is kept of how likely those tokens are that do not stand for themselves: each's log-probability, or of
-    a row only its mean, which is all that forward KL depends on.
+    a row only its mean, which is all that forward KL depends on. ``own`` (top-k): the label itself is kept in
+    any case, in the place of the least likely one where it is none of the likeliest.
     """
 
     kind: Literal["top-k", "sampled"] = "top-k"
@@ -260,11 +261,13 @@ class Keep:
     temperature: float = 1.0
     seed: int = 0
     drawn: Literal["each", "mean"] = "each"
+    own: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """What concerns draws is no part of what is not drawn."""
         drawn = {"seed": self.seed, "drawn": self.drawn} if self.kind == "sampled" else {}
-        return {"kind": self.kind, "size": self.size, "temperature": self.temperature, **drawn}
+        own = {"own": True} if self.own else {}
+        return {"kind": self.kind, "size": self.size, "temperature": self.temperature, **drawn, **own}
 
 
 @dataclass(frozen=True)

@@ -222,7 +222,8 @@ def check_same_tokens(teacher: Digest, student: Digest) -> None:
         raise InputError(
             expected="a student whose tokenizer has the teacher's tokens, each with the same id",
             found="another vocabulary",
-            fix="use a student of the teacher's family, or student.init: prune",
+            fix="use a student of the teacher's family, or student.init: prune; or learn across vocabularies "
+            "with capture.targets=aligned",
         )
 
 

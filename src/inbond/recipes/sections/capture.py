@@ -12,10 +12,13 @@ from inbond.recipes.sections.base import ModelText, Positive, Section
 class Capture(Section):
     """The teacher's targets: its likeliest tokens with the rest as one event, a fair sample of its
     distribution, or all of it, asked while training (nothing is stored); or what the host of a teacher
-    behind an API says of its likeliest tokens (remote)."""
+    behind an API says of its likeliest tokens (remote). With aligned the student has another vocabulary: the
+    likeliest tokens are carried over where both models have a border in the text."""
 
-    targets: Literal["top-k", "sampled", "online", "remote"] = "top-k"
-    k: Positive = Field(64, description="top-k, remote: likeliest tokens kept at each label position")
+    targets: Literal["top-k", "sampled", "online", "remote", "aligned"] = "top-k"
+    k: Positive = Field(
+        64, description="top-k, remote, aligned: likeliest tokens kept at each label position"
+    )
     draws: Annotated[int, Field(ge=1, le=255)] = Field(16, description="sampled: tokens kept at each of them")
     seed: int = Field(0, description="sampled: what the draw depends on")
     shard: Positive = Field(256, description="records a shard")

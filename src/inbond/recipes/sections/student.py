@@ -18,7 +18,9 @@ class Student(Section):
     layers: Positive | None = Field(None, description="prune: layers kept; default: half of the teacher's")
     keep: tuple[int, ...] | None = Field(None, description="prune: exactly these layers, nothing measured")
     probe: Positive = Field(8, description="prune: records on which layers are measured")
-    base: ModelText | None = Field(None, description="model: its name; the tokenizer must be the teacher's")
+    base: ModelText | None = Field(
+        None, description="model: its name; of the teacher's vocabulary, unless capture.targets is aligned"
+    )
     config: dict[str, int | float | bool] = Field(
         {}, description="scratch: fields of the teacher's config to change, such as num_hidden_layers"
     )

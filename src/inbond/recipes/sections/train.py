@@ -52,6 +52,12 @@ class Train(Section):
     )
     adaptive_kl: _Weight = Field(0.0, description="weight of forward and reverse KL by where the gap is")
     ce: _Weight = Field(0.0, description="weight of cross-entropy on the text, always at temperature 1")
+    likelihood: _Weight = Field(
+        0.0, description="aligned: weight of agreeing how likely each stretch of text is"
+    )
+    likelihood_heat: Annotated[float, Field(ge=1, le=1e4)] = Field(
+        100.0, description="likelihood: probabilities of stretches are taken to the power of 1 / heat"
+    )
     beta: Share = Field(0.5, description="jsd: share of the teacher in the mixture; 0: kl, 1: reverse_kl")
     alpha: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="skew: see there")
     mu: Share = Field(0.5, description="adaptive_kl: teacher's mass that is the head")
@@ -79,8 +85,13 @@ class Train(Section):
         """Weight of all terms that need the teacher's probabilities."""
         return float(sum(getattr(self, name) for name in DIVERGENCES))
 
+    @property
+    def taught(self) -> float:
+        """Weight of all terms that need the teacher's word on the text, and not the text alone."""
+        return self.divergence + self.likelihood
+
     @model_validator(mode="after")
     def _some_objective(self) -> Train:
-        if self.divergence + self.ce == 0 and self.dpo is None:
+        if self.taught + self.ce == 0 and self.dpo is None:
             raise ValueError("every term of the objective weighs 0: nothing would be learnt")
         return self
