@@ -253,15 +253,15 @@ def test_a_file_knows_its_judges_where_the_ledger_does(scene: Scene) -> None:
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     section = {"source": "file", "file": "p.jsonl", "licence": "own", "most_length_ratio": None}
     unknown = made(scene.setting(section, answers))
-    assert read_rows(scene.data / "verdicts") == []
+    assert read_rows(scene.data / "votes") == []
     assert unknown.facts["without"] == {"pairs whose prompt is held out": 1}
 
     judges = [{"name": "ann", "identity": f"gguf:m.gguf {of_bytes(b'm')}"}]
     files = {"preferences.jsonl": of_file(path)}
     scene.ledger.record("roundtable.judged", {"judges": judges, "files": files})
     pairs = made(scene.setting(section, answers))
-    (verdict,) = read_rows(scene.data / "verdicts")
-    assert (verdict.origin.teacher, verdict.origin.role) == ("gguf:m.gguf", "judge")
+    (vote_row,) = read_rows(scene.data / "votes")
+    assert (vote_row.origin.teacher, vote_row.origin.role) == ("gguf:m.gguf", "judge")
     rows = read_rows(pairs.folder)
     assert [(one.origin.teacher, one.parents) for one in rows] == [
         ("data:p.jsonl", (1,)), (f"api:{scene.host}/teacher", (0, 1)),

@@ -2,7 +2,7 @@
 
 A pair whose prompt is held out is left out: nothing is learnt that the student is measured on. Texts that
 are the run's own answers keep their authors; others are the file's. Where this workspace's ledger knows who
-judged the file, the votes are kept in ``data/verdicts`` with their judges; else the judges stay unknown.
+judged the file, the votes are kept in ``data/votes`` with their judges; else the judges stay unknown.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from inbond.recipes.trail import Artifact, Made
 from inbond.roundtable.judge.holding import JUDGED, PREFERENCES
 from inbond.types import OWN, Origin, Record, parse_model_name
 
-VERDICTS_VERSION = 1
+VOTES_VERSION = 1
 HELD_OUT: Final = "pairs whose prompt is held out"
 
 
 def from_file(setting: Setting) -> Source:
     """The pairs of the recipe's file. Raises InputError with the line that cannot be read."""
     work = _File(setting)
-    verdicts = work.verdicts()
-    sets = {"train": setting.data.train, "verdicts": verdicts}
+    votes = work.votes()
+    sets = {"train": setting.data.train, "votes": votes}
     return Source(
-        {"file": work.digest, "held_out": setting.data.held_out.id}, sets, lambda: work.gather(verdicts)
+        {"file": work.digest, "held_out": setting.data.held_out.id}, sets, lambda: work.gather(votes)
     )
 
 
@@ -56,11 +56,11 @@ class _File:
                 return {str(each["name"]): _name(str(each["identity"])) for each in event.body["judges"]}
         return {}
 
-    def verdicts(self) -> Artifact:
+    def votes(self) -> Artifact:
         """What each judge said of each pair, where it is known who judged."""
         setting = self._setting
         config = {"file": self.digest, "judges": self._judges}
-        identity = Identity("verdicts", VERDICTS_VERSION, config, {"train": setting.data.train.id})
+        identity = Identity("votes", VOTES_VERSION, config, {"train": setting.data.train.id})
 
         def make(folder: Path) -> Made:
             rows = list(self._votes())
@@ -68,7 +68,7 @@ class _File:
             facts = {"parents": [], "judges": self._judges, "judges_unknown": unknown, "rows": len(rows)}
             return Made(facts, write_rows(folder, rows))
 
-        return setting.trail.stage("verdicts", "data/verdicts", identity, make)
+        return setting.trail.stage("votes", "data/votes", identity, make)
 
     def _votes(self) -> Iterator[Row]:
         origins = {
@@ -81,12 +81,12 @@ class _File:
                     said = {"pair": told.pair.id, "votes": dict(votes)}
                     yield Row(Record(told.pair.prompt, canonical(said).decode()), origins[judge])
 
-    def gather(self, verdicts: Artifact) -> Gathered:
+    def gather(self, votes: Artifact) -> Gathered:
         """The pairs but for those that are held out."""
         train = read_rows(self._setting.data.train.folder)
         mine = {row.record.id: number for number, row in enumerate(train)}
         held_out = {row.record.prompt_id for row in read_rows(self._setting.data.held_out.folder)}
-        above = self._above(len(train), int(verdicts.facts["rows"]))
+        above = self._above(len(train), int(votes.facts["rows"]))
         pairs, without = [], Counter[str]()
         for place, told in enumerate(self._told):
             if Record(told.pair.prompt, "").prompt_id in held_out:
@@ -100,7 +100,7 @@ class _File:
         return Gathered(tuple(pairs), dict(without))
 
     def _above(self, first: int, rows: int) -> Mapping[int, tuple[int, ...]]:
-        """The verdicts on each line: their row numbers among all parents."""
+        """The votes on each line: their row numbers among all parents."""
         above: defaultdict[int, list[int]] = defaultdict(list)
         number = first
         for place, told in enumerate(self._told):
@@ -108,7 +108,7 @@ class _File:
                 if judge in self._judges:
                     above[place].append(number)
                     number += 1
-        assert number == first + rows, "a verdict for each vote that was kept"
+        assert number == first + rows, "a row for each vote that was kept"
         return defaultdict(tuple, {place: tuple(numbers) for place, numbers in above.items()})
 
     def _side(
