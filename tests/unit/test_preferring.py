@@ -297,3 +297,14 @@ def test_sections_that_do_not_fit_are_named(section: dict[str, Any], found: str)
     with pytest.raises(InputError) as caught:
         parse({"name": "r", "teacher": "api:h/t", "prompts": {"items": ["a"]}, "preferences": section}, "t")
     assert found in f"{caught.value.expected} {caught.value.found}"
+
+
+def test_records_alone_have_no_pairs() -> None:
+    with pytest.raises(InputError, match="student.init: none ends with the records: it makes no pairs"):
+        parse(
+            {
+                "name": "r", "teacher": "api:h/t", "prompts": {"items": ["a"]}, "student": {"init": "none"},
+                "preferences": {"source": "revision"},
+            },
+            "t",
+        )  # fmt: skip

@@ -55,6 +55,8 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _has_samples_to_compare(self) -> Recipe:
         section = self.preferences
+        if section is not None and self.student.init == "none":
+            raise ValueError("student.init: none ends with the records: it makes no pairs, drop preferences")
         if section is None or section.source != "judges":
             return self
         if self.generate.samples < 2:
