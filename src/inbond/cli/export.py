@@ -99,7 +99,8 @@ def export(
 
     cyclonedx, spdx: bills of materials. prov: W3C PROV. croissant: for data (of a run: what it learnt from).
     card: a Hugging Face card. notice: the NOTICE text. intoto: a run's signed statements. eu-summary:
-    section 2.5, synthetic data, as Markdown, or as JSON to a FILE that ends in .json.
+    section 2.5, synthetic data, as Markdown, or as JSON to a FILE that ends in .json. rewards: of a run that
+    verified its answers, as JSONL for RL trainers, or to a FILE that ends in .parquet.
 
     chat, sharegpt, alpaca, trl, datasets: a run's records in the shapes that other tools train on, to a FILE
     (.jsonl, .json, .parquet), or a folder for datasets. batch: the questions of a recipe as an OpenAI batch
@@ -129,8 +130,11 @@ def export(
     workspace = open_workspace(home)
     if output is not None:
         check_place("--output", output, workspace)
-    values = output is not None and output.suffix.lower() == ".json"
-    made = _make(workspace, name, target, spec_version, values=values or as_json)
+    suffix = output.suffix.lower() if output is not None else ""
+    if name is FormName.rewards:
+        made = _rewards(workspace, target, parquet=suffix == ".parquet")
+    else:
+        made = _make(workspace, name, target, spec_version, values=suffix == ".json" or as_json)
     told = {"format": name.value, "target": target}
     says = Output(as_json, quiet)
     if output is None:
@@ -158,6 +162,15 @@ def _make(
     exported = gather(workspace, target, as_data=how.only == "data")
     check_kind(form, exported)
     return _written(how, exported, values=values)
+
+
+def _rewards(workspace: Workspace, target: str, *, parquet: bool) -> _Written:
+    from inbond.engine.verifying import rewards
+    from inbond.recipes import rewarding
+
+    found = rewarding.gather(workspace, target).groups
+    data = rewards.as_parquet(found) if parquet else rewards.as_jsonl(found)
+    return _Written(data, [group.to_json() for group in found])
 
 
 def _written(how: Form, exported: Exported, *, values: bool) -> _Written:

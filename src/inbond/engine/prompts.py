@@ -63,6 +63,17 @@ def from_dataset(
     return _prompts(rows, wording, f"the dataset {name} ({split})")
 
 
+def read_rows(
+    file: Path | None, items: Sequence[Any] | None, dataset: str | None, split: str, limit: int | None
+) -> list[tuple[str, dict[str, Any]]]:
+    """The rows that prompts are made of, with their places, in the order of the prompts: what else they hold
+    is for others. One of the three sources is given. Raises as the functions above."""
+    if file is not None:
+        return list(read_file(file, split))[:limit]
+    rows = items if items is not None else _dataset(dataset or "", split, limit)
+    return [(f"row {i}", _row_of(row, f"row {i}")) for i, row in enumerate(rows, 1)][:limit]
+
+
 def read_records(path: Path) -> list[Record]:
     """The user's own examples: rows with a prompt and its answer. Raises InputError naming file and line."""
     return [record for record, _ in read_marked(path)]

@@ -26,6 +26,9 @@ from inbond.workspace import Workspace
 TRAIN = "train"
 """The stage in which a run's student learns."""
 
+TOOL = "tool:"
+"""How names of programs begin, among the teachers of origins."""
+
 _LISTED = "the recipe's own list"
 """How a plan calls prompts that have no file."""
 _INITS: Mapping[str, Relation] = {"prune": "pruned", "model": "initialised"}
@@ -117,9 +120,11 @@ class _Drawing:
 
     def _draw_makers(self, by: Kept, makers: tuple[str, ...], id_: str, earlier: Mapping[str, str]) -> None:
         for origin, maker in zip(by.origins, makers, strict=True):
-            relation: Relation = "derived" if maker.startswith("data:") else "generated"
-            roles = (origin.role,) if relation == "generated" else ()
-            evidence: Evidence = "recorded" if origin.own or not self._has_receipts(by) else "receipt"
+            tool = maker.startswith(TOOL)
+            relation: Relation = "derived" if tool or maker.startswith("data:") else "generated"
+            roles = (origin.role,) if tool or relation == "generated" else ()
+            signed = not (origin.own or tool) and self._has_receipts(by)
+            evidence: Evidence = "receipt" if signed else "recorded"
             if not origin.own or origin.teacher not in earlier:  # else it came with the earlier set
                 self._book.edges.append(
                     Edge(maker, id_, relation, roles, "", (), origin.channel, evidence, _event(by))
@@ -146,6 +151,8 @@ class _Drawing:
                 return earlier[origin.teacher]
             if origin.teacher.startswith("data:"):
                 return self._own(origin.teacher, run, data)
+            if origin.teacher.startswith(TOOL):
+                return self._tool(origin.teacher, data)
             name = pinned if _named(pinned) == origin.teacher else origin.teacher
             return self._model(name, run, data)
 
@@ -175,14 +182,18 @@ class _Drawing:
 
     def _draw_earlier(self, run: Run, data: Kept, id_: str) -> dict[str, str]:
         """Record sets that this one took records from, and who is behind them: nodes by teachers' names. A
-        run's own answers are no node of their own."""
+        run's own answers are no node of their own, nor what it made of them on the way."""
         behind: dict[str, str] = {}
         for parent in parents_of(data, self._book.artifacts):
             if isinstance(parent, Unknown):
                 self._book.unknowns.append(parent)
-            elif parent.stage == "generate" and run_of(parent) == run.name:
+            elif run_of(parent) == run.name and parent.stage == "verify":
+                self._makers(run, parent, {})  # they are those of the answers
+                behind |= self._draw_earlier(run, parent, id_)
+            elif run_of(parent) == run.name and parent.stage in ("generate", "verdicts"):
                 self._draw_makers(parent, self._makers(run, parent, {}), id_, {})
-                self._draw_worked_on(parent, id_, data)
+                if parent.stage == "generate":
+                    self._draw_worked_on(parent, id_, data)
             else:
                 self._draw_derived(parent, id_, data)
                 teachers = (origin.teacher for origin in parent.origins)
@@ -225,6 +236,12 @@ class _Drawing:
         given = (item for item in run.plan.get("data", []) if f"data:{item.get('uri')}" == name)
         licence = next((item.get("licence") for item in given), None)
         self._book.nodes.append(Node(name, "data", licence, frozenset(), "recorded", _event(by)))
+        return name
+
+    def _tool(self, name: str, by: Kept) -> str:
+        """A program that had a hand in records. It has no terms that bind what it says, and nothing behind
+        it: it stands there as data that was made here does."""
+        self._book.nodes.append(Node(name, "data", None, frozenset(), "recorded", _event(by), True))
         return name
 
     def _model(self, pinned: str, run: Run, by: Kept) -> str:

@@ -222,9 +222,12 @@ class Datasets:
     answers: Artifact
 
 
-def filter_and_split(trail: Trail, plan: Planned, answers: Artifact, own: Sequence[Own]) -> Datasets:
-    """Filters the answers, mixes in own data, and holds records out by the digest of their prompt."""
-    train, held_out = _sets(trail, plan, answers, own, plan.recipe.held_out)
+def filter_and_split(
+    trail: Trail, plan: Planned, answers: Artifact, own: Sequence[Own], verified: Artifact | None = None
+) -> Datasets:
+    """Filters the answers, or those that were ``verified``, mixes in own data, and holds records out by the
+    digest of their prompt."""
+    train, held_out = _sets(trail, plan, verified or answers, own, plan.recipe.held_out)
     return Datasets(train, held_out, answers)
 
 
@@ -235,7 +238,7 @@ def filter_alone(trail: Trail, plan: Planned, answers: Artifact, own: Sequence[O
 
 
 def _sets(
-    trail: Trail, plan: Planned, answers: Artifact, own: Sequence[Own], held_out: float
+    trail: Trail, plan: Planned, source: Artifact, own: Sequence[Own], held_out: float
 ) -> list[Artifact]:
     """The records to learn from, and unless ``held_out`` is 0 those to measure on."""
     config = plan.filters
@@ -247,9 +250,9 @@ def _sets(
     parts: dict[str, tuple[list[Row], dict[str, Any]]] = {}
 
     def divide() -> None:
-        taught = [Candidate(row) for row in read_rows(answers.folder)]
+        taught = [Candidate(row) for row in read_rows(source.folder)]
         mixed, earlier = mix_in(trail, own, len(taught))
-        sets = [answers.id, *earlier]
+        sets = [source.id, *earlier]
         mine = [Candidate(row) for row in mixed]
         kept = filters.apply([*taught, *mine], config)
         if len(kept.rows) < 2:
@@ -280,7 +283,7 @@ def _sets(
         trail.stage(
             "filter" if side == "train" else "hold out",
             f"data/{side}",
-            Identity(f"filter-{side}", FILTER_VERSION, values, {"answers": answers.id}),
+            Identity(f"filter-{side}", FILTER_VERSION, values, {"answers": source.id}),
             make(side),
         )
         for side in ("train", "held_out")[: 2 if held_out else 1]

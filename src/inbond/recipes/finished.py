@@ -13,7 +13,9 @@ from inbond.recipes.judging import Judged, read_judged
 from inbond.recipes.models import TeacherSource
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.trail import Artifact, Trail
+from inbond.recipes.verifying import VERDICTS, VERIFY
 from inbond.report.picture import Lineage, LineageEdge, LineageNode
+from inbond.report.verified import VerifiedFacts
 from inbond.teachers.opening import Weights
 from inbond.types import ModelName, parse_model_name
 
@@ -59,6 +61,16 @@ class Finished:
         """All artifacts that models were asked for, and may have been paid for."""
         return tuple(made for made in self.trail.artifacts if made.stage in _ASKED)
 
+    @property
+    def verified(self) -> VerifiedFacts | None:
+        """What the verifier found of the answers, and how many were kept; None without one."""
+        made = {artifact.manifest.identity.stage: artifact for artifact in self.trail.artifacts}
+        if VERIFY not in made:
+            return None
+        ruled, kept = made[VERDICTS].facts, made[VERIFY]
+        told = {name: ruled[name] for name in ("tool", "prompts", "outcomes", "reasons", "pass_at")}
+        return VerifiedFacts(**told, keep=kept.manifest.identity.config["keep"], kept=kept.facts["rows"])
+
 
 def label_of(name: ModelName) -> str:
     """The short name that people say."""
@@ -97,6 +109,9 @@ def lineage(finished: Finished) -> Lineage:
         LineageEdge("answers", "train", "outputs", "filtered, split"),
         LineageEdge("train", "student", "outputs", "learnt from"),
     ]
+    if finished.verified is not None:
+        nodes.append(LineageNode("verifier", "data", finished.verified.tool, "a program, not a model"))
+        edges.append(LineageEdge("verifier", "train", "data", "verifier"))
     for number, own in enumerate(recipe.own_data):
         nodes.append(LineageNode(f"own{number}", "data", own.named, f"weight {own.weight:g}", (own.licence,)))
         edges.append(LineageEdge(f"own{number}", "train", "data", "mixed in"))

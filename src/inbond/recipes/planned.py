@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from inbond.engine.filters import FilterConfig
+from inbond.engine.verifying.opening import check_machine
 from inbond.errors import InputError, need_extra
 from inbond.recipes.models import TeacherSource
 from inbond.recipes.objective import alternatives, is_across, text_alone
@@ -65,6 +66,8 @@ class Planned:
         Called once, before the first question; a GGUF file is converted for it, which capture needs anyway.
         """
         self.filters.check()
+        if self.recipe.verify is not None:
+            check_machine(self.recipe.verify.kind)
         if self.recipe.student.init == "none":
             return
         start = self.base or self.teacher.weights

@@ -19,6 +19,7 @@ from inbond.recipes.sections.preferences import Preferences
 from inbond.recipes.sections.purpose import Purpose
 from inbond.recipes.sections.student import Student
 from inbond.recipes.sections.train import Train
+from inbond.recipes.sections.verify import Verify
 
 
 class Recipe(Section):
@@ -35,6 +36,7 @@ class Recipe(Section):
     purpose: Purpose = Purpose()
     own_data: tuple[OwnData, ...] = ()
     generate: Generate = Generate()
+    verify: Verify | None = Field(None, description="learn only from answers that a program finds right")
     filters: Filters = Filters()
     held_out: Annotated[float, Field(gt=0, lt=1)] = Field(0.1, description="share of prompts held out")
     preferences: Preferences | None = Field(None, description="pairs of answers, one preferred; null: none")

@@ -1,4 +1,4 @@
-"""One run, from top to bottom: gate, generate, filter, capture, train, evaluate, export, attest."""
+"""One run, from top to bottom: gate, generate, verify, filter, capture, train, evaluate, export, attest."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from inbond.recipes import (
     probing,
     sources,
     summary,
+    verifying,
 )
 from inbond.recipes.attesting import attestation
 from inbond.recipes.compared import Compared
@@ -73,6 +74,8 @@ def run_recipe(
     asked = sources.read_prompts(recipe, folder, workspace)
     own = read_own(recipe, folder, workspace)
     outside = read_outside(recipe, folder)
+    file = sources.file_of(recipe.prompts, folder, workspace)
+    checks = verifying.read_checks(recipe, folder, asked, file)
     with Ledger.open(workspace, KeyStore.default()) as ledger, alone(workspace, recipe.name):
         gate = pass_gate(recipe, folder, workspace, ledger, options.accept)
         judges = pass_judges(recipe, folder, workspace, ledger, options.accept)
@@ -88,13 +91,13 @@ def run_recipe(
             trail.discard()
 
         probing.probe(trail, plan, asked, options.accept)
-        file = sources.file_of(recipe.prompts, folder, workspace)
         existing = source_records(trail, recipe, asked, file)
         answered = answers.generate(trail, plan, asked, gate.decision.verdict.facts, file, existing)
+        verified = verifying.verify(trail, answered, checks)
         if recipe.student.init == "none":
-            records = answers.filter_alone(trail, plan, answered, own)
+            records = answers.filter_alone(trail, plan, verified, own)
             return kept.finish(kept.Kept(trail, recipe, gate.decision, gate.accepted, answered, records))
-        data = answers.filter_and_split(trail, plan, answered, own)
+        data = answers.filter_and_split(trail, plan, answered, own, verified)
         terms = gate.decision.verdict.facts
         pairs = preferring.prefer(Setting(trail, plan, data, terms, judges, folder))
         bench = Bench(trail, recipe, teacher, base, data, outside, pairs)

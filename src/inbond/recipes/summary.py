@@ -113,6 +113,7 @@ def result(finished: Finished, student: Artifact | None) -> dict[str, Any]:
         "tokens": sum(facts["prompt_tokens"] + facts["completion_tokens"] for facts in asked),
         "cost": sum(facts["cost_usd"] for facts in asked),
         **({"preferences": paired.told(finished.pairs)} if finished.pairs else {}),
+        **({"verified": finished.verified.to_json()} if finished.verified else {}),
         "artifacts": {artifact.stage: artifact.id for artifact in artifacts},
         "report": str(finished.trail.folder / "report.html"),
     }
@@ -271,6 +272,7 @@ def _data(finished: Finished) -> DataFacts:
         prompts=answers["prompts"],
         answers=answers["answers"],
         dropped=dropped_rows(filtered),
+        verified=finished.verified,
         train_records=finished.data.train.facts["rows"],
         held_out_records=finished.data.held_out.facts["rows"],
         split=f"By the digest of the prompt, {recipe.held_out:.0%} held out; "

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from inbond.report.picture import Lineage
+from inbond.report.verified import VerifiedFacts
 
 StageStatus = Literal["made", "found"]
 """``found``: the artifact was complete already and was not made again."""
@@ -274,6 +275,8 @@ class DataFacts:
     prompts: int | None = None
     answers: int | None = None
     """Answers received from the teacher."""
+    verified: VerifiedFacts | None = None
+    """None when every answer could be learnt."""
     dropped: tuple[Dropped, ...] = ()
     train_records: int | None = None
     held_out_records: int | None = None

@@ -22,7 +22,8 @@ from inbond.report.data import (
 )
 from inbond.report.picture import Lineage
 from inbond.report.text import clip, one_line, visible
-from inbond.report.wording import count
+from inbond.report.verified import VerifiedFacts
+from inbond.report.wording import count, percent
 
 _EVIDENCE = {
     "F": "the text itself was read",
@@ -217,6 +218,7 @@ def data_facts(facts: DataFacts) -> list[tuple[str, str]]:
     return [
         ("Prompts", count(facts.prompts)),
         ("Answers received", count(facts.answers)),
+        *(_verified(facts.verified) if facts.verified else ()),
         ("Dropped by filters", count(sum(each.records for each in facts.dropped))),
         ("Trained on", _records(facts.train_records)),
         ("Held out", _records(facts.held_out_records)),
@@ -236,6 +238,20 @@ def _preferences(facts: PreferenceFacts) -> list[tuple[str, str]]:
         ("Preference pairs", f"{wording.plural(facts.pairs, 'pair')}, {facts.source}"),
         ("Their length", f"chosen {facts.chosen:.0f}, rejected {facts.rejected:.0f} characters{longer}"),
         ("Left out of the pairs", left_out or "nothing"),
+    ]
+
+
+def _verified(found: VerifiedFacts) -> list[tuple[str, str]]:
+    """(label, words) of each finding."""
+    reasons = sorted(found.reasons.items(), key=lambda item: -item[1])
+    rates = ", ".join(f"pass@{k} {percent(rate)}" for k, rate in found.pass_at.items())
+    outcomes = ", ".join(f"{count(number)} {outcome}" for outcome, number in found.outcomes.items())
+    return [
+        ("Verified by", found.tool.removeprefix("tool:")),
+        ("Rulings", outcomes),
+        ("Teacher's pass rate", rates or "none"),
+        ("Not passed because", ", ".join(f"{count(number)} {reason}" for reason, number in reasons) or "–"),
+        ("Kept of what passed", f"{count(found.kept)} ({found.keep})"),
     ]
 
 

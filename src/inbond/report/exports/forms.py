@@ -21,7 +21,8 @@ from inbond.report.exports.spdx import spdx
 
 @final
 class FormName(StrEnum):
-    """The forms, as they are typed. ``intoto`` is not made from a lineage: it is there, or it is not."""
+    """The forms, as they are typed. ``intoto`` and ``rewards`` are not made from a lineage: they
+    are there, or they are not."""
 
     cyclonedx = "cyclonedx"
     spdx = "spdx"
@@ -31,6 +32,7 @@ class FormName(StrEnum):
     notice = "notice"
     intoto = "intoto"
     eu_summary = "eu-summary"
+    rewards = "rewards"
 
 
 @final

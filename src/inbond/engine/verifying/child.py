@@ -1,0 +1,82 @@
+"""A worker's own side: reads answers from standard input and rules on them, one JSON line each.
+
+``python -m inbond.engine.verifying.child``. The first line says the kind of verifier; what comes back is
+``{"ready": true}``, or ``{"error": text}`` for a function that cannot be loaded. Whatever else prints, prints
+nowhere.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from inbond.engine.verifying.ruling import Ruling, cannot_tell
+
+MEMORY = 4 << 30
+"""Bytes of address space for what is not the user's own code."""
+
+Rules = Callable[[str, Any], Ruling]
+
+
+def rules_of(told: Mapping[str, Any]) -> Rules:
+    """The verifier that a worker is told to be. Raises what loading a user's function raises."""
+    kind = told["kind"]
+    if kind == "function":
+        from inbond.engine.verifying import functions
+
+        function = functions.load(told["function"], told["folder"])
+        return lambda completion, expected: functions.rule(function, completion, expected)
+    _limit_memory()
+    if kind in ("number", "expression"):
+        from inbond.engine.verifying import mathematics
+
+        mathematics.rule(kind, "1", "1")  # loads sympy before the clock runs
+        return lambda completion, expected: mathematics.rule(kind, completion, expected)
+    from inbond.engine.verifying import texts
+
+    if kind == "json":
+        texts.rule_json("1", True)
+    return {"json": texts.rule_json, "regex": texts.rule_regex}[kind]
+
+
+def _limit_memory() -> None:
+    try:
+        import resource
+    except ImportError:
+        return  # no such thing on this system: the clock still holds
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+
+
+def ruled(rules: Rules, asked: Mapping[str, Any]) -> Ruling:
+    """One ruling, whatever the answer does to the rules."""
+    try:
+        return rules(asked["completion"], asked["expected"])
+    except (Exception, SystemExit) as error:
+        return cannot_tell("raised", f"the verifier raised {type(error).__name__}: {error}")
+
+
+def main() -> None:
+    """Serves until standard input ends."""
+    out = os.fdopen(os.dup(1), "w", encoding="ascii")
+    os.dup2(2, 1)
+
+    def tell(value: Mapping[str, Any]) -> None:
+        out.write(json.dumps(value) + "\n")
+        out.flush()
+
+    told = json.loads(sys.stdin.readline())
+    try:
+        rules = rules_of(told)
+    except (Exception, SystemExit) as error:
+        tell({"error": f"{type(error).__name__}: {error}"})
+        return
+    tell({"ready": True})
+    for line in sys.stdin:
+        tell(ruled(rules, json.loads(line)).to_json())
+
+
+if __name__ == "__main__":
+    main()

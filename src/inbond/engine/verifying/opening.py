@@ -1,0 +1,75 @@
+"""Verifiers by their kind."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal, final
+
+from inbond.digest import Digest
+from inbond.engine.verifying import functions
+from inbond.engine.verifying.programs import CodeVerifier
+from inbond.engine.verifying.ruling import Verifies
+from inbond.engine.verifying.sandbox import Limits, Sandbox
+from inbond.engine.verifying.worker import WorkerVerifier
+from inbond.errors import need_extra
+
+Kind = Literal["number", "expression", "code", "json", "regex", "function"]
+_PACKAGES: dict[str, str] = {"number": "math-verify", "expression": "math-verify", "json": "jsonschema"}
+
+
+@final
+@dataclass(frozen=True)
+class Chosen:
+    """A verifier before it is opened. ``function`` is module:name, looked for in ``folder`` first."""
+
+    kind: Kind
+    limits: Limits
+    function: str | None = None
+    folder: Path = Path()
+
+    @property
+    def tool(self) -> str:
+        """Its name in a lineage. Raises MissingExtraError, InputError for a function's module."""
+        if self.kind == "function":
+            assert self.function is not None, "the recipe names one"
+            return f"tool:{self.function}@{self._source().removeprefix('sha256:')[:12]}"
+        if self.kind in _PACKAGES:
+            package = _PACKAGES[self.kind]
+            try:
+                return f"tool:{package}@{metadata.version(package)}"
+            except metadata.PackageNotFoundError as error:
+                raise need_extra("train", package) from error
+        return f"tool:{'python' if self.kind == 'code' else 're'}@{platform.python_version()}"
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it that decides rulings. Raises as ``tool``."""
+        value: dict[str, Any] = {"kind": self.kind, "tool": self.tool, "seconds": self.limits.seconds}
+        if self.kind == "code":
+            value |= {"memory_mb": self.limits.memory_mb, "output_bytes": self.limits.output_bytes}
+        return value | ({"function": self.function, "source": self._source()} if self.function else {})
+
+    def open(self) -> Verifies:
+        """The verifier; nothing runs before its first answer. Raises as ``tool``."""
+        if self.kind == "code":
+            return CodeVerifier(self.limits)
+        told: dict[str, str] = {"kind": self.kind}
+        if self.function is not None:
+            told |= {"function": self.function, "folder": str(self.folder.resolve())}
+        return WorkerVerifier(self.tool, told, self.limits.seconds)
+
+    def _source(self) -> Digest:
+        assert self.function is not None, "asked of functions alone"
+        return functions.digest_of(self.function, self.folder)
+
+
+def check_machine(kind: Kind) -> None:
+    """Raises InputError when this machine cannot run what a verifier runs: before anybody is paid."""
+    if kind == "code":
+        sandbox = Sandbox(Limits())
+        try:
+            sandbox.check()
+        finally:
+            sandbox.close()
