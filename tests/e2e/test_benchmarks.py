@@ -142,3 +142,12 @@ def test_a_decision() -> None:
     text = run("decide.py")
     assert len(goals(text)) == 1
     assert "a decision: median" in text
+
+
+def test_across_vocabularies() -> None:
+    text = run(
+        "across.py", "--records", 16, "--seeds", 1, "--epochs", 1, "--ways", "text", "tokens", "chunks"
+    )
+    assert len(goals(text)) == 2
+    assert "label tokens of the student" in text
+    assert "| the teacher |" in text

@@ -154,6 +154,8 @@ def _export(finished: Finished) -> Artifact:
         came_with = _came_with(finished)
         for licence in (path for path in came_with if path.name != NOTICE):
             shutil.copyfile(licence, folder / licence.name)
+        for licence in _teachers_terms(finished):
+            shutil.copyfile(licence, folder / f"TEACHER-{licence.name}")
         notices = [
             notice_of(finished.trail.workspace, finished.recipe.name),
             *(path.read_text("utf-8") for path in came_with if path.name == NOTICE),
@@ -180,9 +182,22 @@ def _link(source: Path, target: Path) -> None:
 def _came_with(finished: Finished) -> list[Path]:
     """Licence texts and the notice that came with the weights the student starts from."""
     start = finished.teacher.weights if finished.facts.base_is_teacher else finished.base
-    if start is None:
+    return _papers(start) if start is not None else []
+
+
+def _teachers_terms(finished: Finished) -> list[Path]:
+    """The texts that came with a teacher whose terms ask for a copy of them, though the student starts from
+    other weights."""
+    teacher, name = finished.teacher.weights, str(finished.teacher.name)
+    due = (due.to_json() for due in finished.decision.obligations)
+    asked = any(one["kind"] == "licence-copy" and one["because"] == name for one in due)
+    if teacher is None or finished.facts.base_is_teacher or not asked:
         return []
-    folder = start.path if start.kind == "folder" else start.path.parent
+    return [path for path in _papers(teacher) if path.stem != NOTICE]
+
+
+def _papers(weights: Weights) -> list[Path]:
+    folder = weights.path if weights.kind == "folder" else weights.path.parent
     return sorted(path for path in folder.iterdir() if path.stem in ("LICENSE", "LICENCE", NOTICE))
 
 
