@@ -6,7 +6,8 @@ learning rate schedule. Each way and seed is trained once and kept, so that a se
 first was stopped. Measured is the held-out text in nats a byte: the teacher's own is the least that can be
 had on average.
 
-    python benchmarks/across.py [--small] [--records 160] [--epochs 2] [--seeds 3] [--lr 5e-4] [--ways ...]
+    python benchmarks/across.py [--small] [--records 160] [--held-out 48] [--epochs 2] [--seeds 3] [--lr 5e-4]
+                                [--ways text both ...]
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ class Pair:
         ]
 
 
-def real(records: int, held_out: int = 48) -> Pair:
+def real(records: int, held_out: int) -> Pair:
     """Gemma, and SmolLM2 with 16 of its 30 layers."""
     gemma, smollm = (
         catalogue.resolve(catalogue.find(name).uri, cache_folder(os.environ))
@@ -111,7 +112,7 @@ def real(records: int, held_out: int = 48) -> Pair:
     )  # fmt: skip
 
 
-def small(records: int, held_out: int = 8) -> Pair:
+def small(records: int, held_out: int) -> Pair:
     """Two tiny random models whose tokens differ, on a few sentences: its figures mean nothing."""
     import random
     import sys
@@ -149,12 +150,13 @@ def main() -> None:
     )
     options.add_argument("--small", action="store_true")
     options.add_argument("--records", type=int, default=160)
+    options.add_argument("--held-out", type=int, default=48)
     options.add_argument("--epochs", type=int, default=2)
     options.add_argument("--seeds", type=int, default=3)
     options.add_argument("--lr", type=float, default=5e-4)
     options.add_argument("--ways", nargs="+", choices=WAYS, default=["text", "tokens", "both"])
     given = options.parse_args()
-    pair = (small if given.small else real)(given.records)
+    pair = (small if given.small else real)(given.records, given.held_out)
     kept = Path(tempfile.mkdtemp()) if given.small else cache()
     table_of: dict[str, list[float]] = {}
     ends = {
@@ -164,7 +166,7 @@ def main() -> None:
     for seed in range(given.seeds):
         for way in given.ways:
             plan = Plan(given.epochs, 16, 1, given.lr, 4, 0.0, 256, seed, 1e9)
-            sizes = f"{given.records}-{given.epochs}-{given.lr:g}"
+            sizes = f"{given.records}-{given.held_out}-{given.epochs}-{given.lr:g}"
             file = kept / f"across-{pair.name}-{sizes}-{way.replace(' ', '-')}-{seed}.json"
             if not file.exists():
                 file.write_text(json.dumps(run(pair, way, plan)))

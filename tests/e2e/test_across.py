@@ -37,8 +37,12 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
 def test_a_student_of_another_vocabulary_learns_and_says_how_it_was_measured(
     place: Place, command: Command
 ) -> None:
+    (place.folder / "teacher" / "README.md").write_text("---\nlicense: gemma\n---\n")
+    (place.folder / "teacher" / "LICENSE.html").write_text("terms")
     place.write(**ACROSS)
     done = command("run", "recipe.yaml")
+    assert done["verdict"] == "permit-with-obligations"
+    assert (place.run_folder / "student" / "TEACHER-LICENSE.html").read_text() == "terms"
     metrics = done["metrics"]
     assert metrics["bits_per_byte_after"] < 0.98 * metrics["bits_per_byte_before"]
     assert metrics["bits_per_byte_teacher"] < metrics["bits_per_byte_before"]

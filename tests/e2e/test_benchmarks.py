@@ -146,7 +146,19 @@ def test_a_decision() -> None:
 
 def test_across_vocabularies() -> None:
     text = run(
-        "across.py", "--records", 16, "--seeds", 1, "--epochs", 1, "--ways", "text", "tokens", "chunks"
+        "across.py",
+        "--records",
+        16,
+        "--held-out",
+        8,
+        "--seeds",
+        1,
+        "--epochs",
+        1,
+        "--ways",
+        "text",
+        "tokens",
+        "chunks",
     )
     assert len(goals(text)) == 2
     assert "label tokens of the student" in text
