@@ -53,12 +53,18 @@ class Scene:
     host: str
     asked: list[dict[str, Any]]
 
-    def setting(self, section: Mapping[str, Any], answers: Sequence[Row], **changes: Any) -> Setting:
+    def setting(
+        self,
+        section: Mapping[str, Any],
+        answers: Sequence[Row],
+        more: Mapping[str, Any] | None = None,
+        **changes: Any,
+    ) -> Setting:
         teacher = f"api:{self.host}/teacher"
         recipe = parse(
             {
                 "name": "r", "teacher": teacher, "prompts": {"items": ["a"]}, "preferences": dict(section),
-                "generate": {"max_tokens": 16, **changes},
+                "generate": {"max_tokens": 16, **changes}, **(more or {}),
             },
             "test",
         )  # fmt: skip
@@ -273,6 +279,29 @@ def test_a_file_knows_its_judges_where_the_ledger_does(scene: Scene) -> None:
     assert [one.weight for one in read_rows(weighed.folder)] == [0.5, 0.5, 1.0, 1.0]
 
 
+def test_of_verified_samples_the_passed_are_preferred_to_the_failed(scene: Scene) -> None:
+    said = [("one?", "1, and right"), ("one?", "2"), ("one?", "3 and wrong"), ("one?", "who knows"),
+            ("two?", "right"), ("held?", "wrong")]  # fmt: skip
+    answers = [scene.answer(*each) for each in said]
+    outcomes = ("passed", "failed", "failed", "cannot-tell", "passed", "failed")
+    origin = Origin("tool:regex", "self-hosted", "verifier", {}, None)
+    rulings = [
+        Row(Record(f"{number}", json.dumps({"outcome": one, "kind": "k", "reason": "r"})), origin, (number,))
+        for number, one in enumerate(outcomes)
+    ]
+    section = {"source": "verified", "most_length_ratio": None}
+    setting = scene.setting(
+        section, [answers[0], answers[4]], more={"verify": {"kind": "regex", "expect": "right"}}, samples=3
+    )
+    scene._set(setting.trail, "data/answers", "generate", answers)
+    scene._set(setting.trail, "data/verdicts", "verify", rulings)
+    pairs = made(setting)
+    rows = read_rows(pairs.folder)
+    assert [one.record.completion for one in rows] == ["1, and right", "3 and wrong"]
+    assert [one.parents for one in rows] == [(0,), (2 + 2, 2 + 6 + 2)]
+    assert pairs.facts["without"] == {"prompts of which no answer failed": 1}
+
+
 def test_without_a_section_there_is_no_stage(scene: Scene) -> None:
     setting = scene.setting(RULED, [scene.answer("one?", LONG)])
     plain = setting.plan.recipe.model_copy(update={"preferences": None})
@@ -289,6 +318,7 @@ def test_without_a_section_there_is_no_stage(scene: Scene) -> None:
         ({"source": "file"}, "source: file needs file"),
         ({"source": "revision", "file": "x"}, "file and licence are for source: file"),
         ({"source": "judges", "judges": {"ann": "api:h/m"}}, "generate.samples must be 2 or more, not 1"),
+        ({"source": "verified"}, "source: verified needs the section verify"),
         ({"source": "judges", "judges": {"a b": "api:h/m"}}, "should match pattern"),
         ({"source": "revision", "most_length_ratio": 0.5}, "greater than or equal to 1"),
     ],

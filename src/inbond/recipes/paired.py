@@ -11,6 +11,7 @@ from inbond.report.data import PreferenceFacts
 _SOURCES = {
     "judges": "samples that judges compared",
     "revision": "answers and their revisions",
+    "verified": "answers that a verifier passed before those that it failed",
     "file": "out of a file",
 }
 

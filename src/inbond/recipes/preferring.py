@@ -142,6 +142,10 @@ def _source(setting: Setting) -> Source:
             from inbond.recipes.preference_source import from_file
 
             return from_file(setting)
+        case "verified":
+            from inbond.recipes.verified_pairs import from_verdicts
+
+            return from_verdicts(setting)
 
 
 def _none_left(found: Gathered, dropped: Mapping[str, int]) -> InputError:

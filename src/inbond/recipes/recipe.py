@@ -59,8 +59,10 @@ class Recipe(Section):
         section = self.preferences
         if section is not None and self.student.init == "none":
             raise ValueError("student.init: none ends with the records: it makes no pairs, drop preferences")
-        if section is None or section.source != "judges":
+        if section is None or section.source not in ("judges", "verified"):
             return self
+        if section.source == "verified" and self.verify is None:
+            raise ValueError("preferences.source: verified needs the section verify")
         if self.generate.samples < 2:
             raise ValueError(
                 f"preferences.source: {section.source} compares samples: generate.samples must be 2 or more, "

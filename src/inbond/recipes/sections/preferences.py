@@ -13,9 +13,10 @@ _JudgeName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]{0,39}$")]
 
 class Preferences(Section):
     """Pairs of a chosen and a rejected answer to one prompt, in ``data/pairs``: from judges that compare the
-    teacher's samples, from its own critique and revision of its answers, or from a file."""
+    teacher's samples, from its own critique and revision of its answers, from answers that a verifier passed
+    and that it failed, or from a file."""
 
-    source: Literal["judges", "revision", "file"]
+    source: Literal["judges", "revision", "verified", "file"]
     constitution: str = Field(
         "default", description="judges, revision: YAML file of principles; default: helpful, honest, harmless"
     )
@@ -23,7 +24,7 @@ class Preferences(Section):
     judges: dict[_JudgeName, ModelText] = Field({}, description="judges: each one's name and model")
     both_orders: bool = Field(True, description="judges: ask in both orders, drop who goes by the place")
     judge_tokens: Positive = Field(1024, description="judges: most tokens of a judge's reply")
-    pairs_a_prompt: Positive = Field(1, description="judges: most pairs of one prompt's samples")
+    pairs_a_prompt: Positive = Field(1, description="judges, verified: most pairs of one prompt's samples")
     file: str | None = Field(None, description="file: JSONL of preferences; relative to the recipe's folder")
     licence: str | None = Field(None, description="file: its licence; own: it is yours")
     seed: int = Field(0, description="revision: what the draw of principles depends on")
