@@ -190,6 +190,8 @@ def _used(run: Run, kept: Kept, lineage: Lineage) -> list[str]:
         makers = [node for node in lineage.book.makers.get(kept.manifest.id, ()) if _is_model(node)]
         found = makers + [edge.source for edge in into if edge.relation == "prompted"]
     elif kept.stage == LEARNT:
+        mine = data_id(kept)  # not what was learnt, where that is pairs of it
+        into = graph.into.get(graph.names.get(mine, mine), ())
         found = [edge.source for edge in into if edge.relation == "derived"]
     elif kept.stage == _CAPTURE:
         found = scored
