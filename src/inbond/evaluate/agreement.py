@@ -60,13 +60,21 @@ def prepare(
     vocabulary: int,
     pad_id: int,
     units: Sequence[Hashable] | None = None,
+    seen: Sequence[Labelled] | None = None,
 ) -> HeldOut:
     """Runs the teacher over the held-out sequences, of which there is at least one. ``units`` names what each
-    belongs to (its prompt); those with the same name count as one. None: each is a unit."""
+    belongs to (its prompt); those with the same name count as one. None: each is a unit. ``seen`` are the
+    sequences as the teacher reads them, where that is not as students do: with the same labels."""
     assert sequences, "something to measure on"
+    read = sequences if seen is None else seen
+    lengths = [[len(each.ids) - each.prompt_length for each in part] for part in (sequences, read)]
+    assert lengths[0] == lengths[1], "the same labels on both sides"
     groups = by_length([len(sequence.ids) for sequence in sequences], BATCH)
     batches = tuple(make_batch([sequences[row] for row in rows], pad_id, teacher.device) for rows in groups)
-    hidden = tuple(label_hidden(teacher, batch) for batch in batches)
+    hidden = tuple(
+        label_hidden(teacher, make_batch([read[row] for row in rows], pad_id, teacher.device))
+        for rows in groups
+    )
     rows = tuple(row for group in groups for row in group)
     return HeldOut(batches, hidden, head_weight(teacher, vocabulary), vocabulary, rows, tuple(units or rows))
 

@@ -162,6 +162,12 @@ class _Drawing:
 
     def _draw_prompts(self, run: Run, id_: str, data: Kept) -> None:
         answers = run.kept.get("generate")
+        if answers is not None and "context" in answers.config and data.stage != "source":
+            seen = f"data:context of {run.model}"
+            known = frozenset({Digest(answers.config["context"])})
+            licence = next((each.get("licence") for each in run.plan.get("data", [])[1:2]), None)
+            self._book.nodes.append(Node(seen, "data", licence, known, "recorded", _event(answers)))
+            self._edge(seen, id_, "prompted", data)
         if data.stage == "source" or (answers is not None and "source" in answers.manifest.identity.inputs):
             return  # the text is worked on: what was made descends from it
         earlier = (

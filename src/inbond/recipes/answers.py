@@ -18,6 +18,7 @@ from inbond.engine.split import split
 from inbond.errors import InputError
 from inbond.ledger.manifest import Identity
 from inbond.ledger.records import Row, read_rows, write_rows
+from inbond.recipes.context import seen
 from inbond.recipes.objective import alternatives
 from inbond.recipes.own import Own, mix_in
 from inbond.recipes.planned import Planned
@@ -58,6 +59,8 @@ def generate(
         "terms": terms,
     }
     config |= {"top_logprobs": scored} if scored else {}
+    context = recipe.prompts.context
+    config |= {"context": of_bytes(context.encode())} if context is not None else {}
     inputs = {"prompts": of_value([prompt_to_json(prompt) for prompt in asked])}
     if existing is not None:
         config, inputs = config | {"role": recipe.generate.role}, inputs | {"source": existing.id}
@@ -77,16 +80,18 @@ def generate(
         role = recipe.generate.role
         origin = Origin(recipe.teacher, teacher.channel, role, sampling(recipe).to_json(), terms)
         rows = []
-        for number, (request, outcome) in enumerate(zip(requests, done.outcomes, strict=True)):
+        for number, outcome in enumerate(done.outcomes):
             if isinstance(outcome, Reply):
                 parents = () if existing is None else (number // recipe.generate.samples,)
-                rows.append(_row(request, outcome, origin, parents))
+                rows.append(_row(asked[number // recipe.generate.samples], outcome, origin, parents))
         cost = sum(entry.cost_usd for entry in entries.values())
         facts = {**_counts(done, asked, rows, cost), "identity": completes.identity}
         facts |= {"scores": _scores_digest(done)} if scored else {}
         facts |= {"prompts_from": earlier.id} if earlier else {}
         facts |= {"parents": [existing.id]} if existing is not None else {}
-        proofs = collected(teacher.name, requests, done.outcomes, scored)
+        # A receipt is for the prompt that was sent; the record's lacks the context.
+        sent = requests if context is None else []
+        proofs = collected(teacher.name, sent, done.outcomes[: len(sent)], scored)
         proofs.write(folder)
         return Made({**facts, **proofs.facts()}, write_rows(folder, rows))
 
@@ -117,9 +122,9 @@ def retain(trail: Trail, recipe: Recipe) -> None:
 
 
 def requests_for(recipe: Recipe, teacher: str, prompt: Prompt) -> list[Request]:
-    """All that is asked with one prompt. ``teacher`` is an identity."""
+    """All that is asked with one prompt, in its context. ``teacher`` is an identity."""
     how = sampling(recipe)
-    return [Request(teacher, prompt, how, sample) for sample in range(recipe.generate.samples)]
+    return [Request(teacher, seen(recipe, prompt), how, sample) for sample in range(recipe.generate.samples)]
 
 
 def check_cap(recipe: Recipe, teacher: Completes) -> None:
@@ -174,9 +179,9 @@ def _show(trail: Trail, stage: str) -> Callable[[Progress], None]:
     return show
 
 
-def _row(request: Request, reply: Reply, origin: Origin, parents: tuple[int, ...]) -> Row:
+def _row(prompt: Prompt, reply: Reply, origin: Origin, parents: tuple[int, ...]) -> Row:
     return Row(
-        Record(request.prompt, reply.text),
+        Record(prompt, reply.text),
         origin,
         parents,
         prompt_tokens=reply.prompt_tokens or 0,

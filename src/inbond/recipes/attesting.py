@@ -32,7 +32,7 @@ _BUILDER: Final = "urn:inbond:builder:local:1"
 _URI_MARKS: Final = ":/?#[]@!$&'()*+,;=%"
 _WITHHELD: Final = {
     "purpose": ("mau", "revenue_usd", "agreements"),
-    "prompts": ("system", "template"),
+    "prompts": ("system", "template", "context"),
 }
 _PASSES: Final = {
     "permit": "PERMITTED",

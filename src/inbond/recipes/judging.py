@@ -184,9 +184,14 @@ def _diversity(models: Compared, _evaluation: Artifact) -> dict[str, Any]:
     from inbond.evaluate import advice, diversity
 
     bench, settings = models.bench, models.bench.recipe.gates.diversity
-    held_out = bench.encode(distinct(bench.held_out)[: settings.prompts])
-    prompts = [sequence.ids[: sequence.prompt_length] for sequence in held_out]
-    teacher, student = (_sampled(bench, model, prompts) for model in (models.teacher, models.after))
+    asked = distinct(bench.held_out)[: settings.prompts]
+    teacher, student = (
+        _sampled(bench, model, [sequence.ids[: sequence.prompt_length] for sequence in sequences])
+        for model, sequences in (
+            (models.teacher, bench.encode_for_teacher(asked)),
+            (models.after, bench.encode(asked)),
+        )
+    )
     sampling = {**_sampling(bench.recipe), "max_new_tokens": settings.tokens}
     found = diversity.measure(teacher, student, sampling)
     verdict = diversity.decide(found, diversity.Limits(min_ratio=settings.min_ratio))
@@ -264,7 +269,7 @@ def _capacity(models: Compared, evaluation: Artifact) -> dict[str, Any]:
     if not learnt:
         finding = "Too few records: no answer of the teacher was learnt, only own data."
         return _not_measured(models, "capacity", "too-few", finding)
-    held = agreement.prepare(models.teacher, bench.encode(learnt), **bench.tokens, units=prompts_of(learnt))
+    held = bench.prepared(learnt, prompts_of(learnt))
     units = prompts_of(bench.held_out[: settings.records])
     curve = json.loads((models.trained.folder / CURVE).read_bytes())
     measured = json.loads((models.trained.folder / MEASURED).read_bytes())

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 from inbond.errors import InputError
 from inbond.ledger.manifest import Identity
 from inbond.ledger.records import Row, read_rows
-from inbond.recipes import across, remote, teaching
+from inbond.recipes import across, context, remote, teaching
 from inbond.recipes.answers import Datasets
+from inbond.recipes.lengths import check_lengths
 from inbond.recipes.models import TeacherSource
 from inbond.recipes.objective import alternatives, divergence, is_across, kept, lora
 from inbond.recipes.outside import Outside
@@ -29,6 +30,7 @@ from inbond.teachers.protocols import Scores, ScoresTokens, TokenSequence
 from inbond.workspace import write_json
 
 if TYPE_CHECKING:
+    from inbond.evaluate.agreement import HeldOut
     from inbond.teachers.local import Local
     from inbond.train.examples import Example, Objectives
     from inbond.train.loop import Plan, TrainProgress
@@ -108,8 +110,17 @@ class Bench:
         return across.encode(self.tokenizer, rows)
 
     def encode_for_teacher(self, rows: Sequence[Row]) -> list[TokenSequence]:
-        """Rows as the teacher's weights see them."""
-        return across.encode(self.local.tokenizer, rows)
+        """Rows as the teacher sees them: with its own vocabulary, or its context, where it has one."""
+        if self.across:
+            return across.encode(self.local.tokenizer, rows)
+        return context.encode_seen(self.tokenizer, self.recipe, rows, self.encode(rows))
+
+    def prepared(self, rows: Sequence[Row], units: Sequence[Hashable] | None = None) -> HeldOut:
+        """The teacher over these rows, for students to be compared with."""
+        from inbond.evaluate import agreement
+
+        both = self.encode(rows), self.encode_for_teacher(rows)
+        return agreement.prepare(self.local.model, both[0], seen=both[1], units=units, **self.tokens)
 
 
 def capture(bench: Bench) -> Artifact | None:
@@ -244,7 +255,7 @@ def train(bench: Bench, begun: Artifact, targets: Artifact | None) -> Artifact:
 
         model, plan = fresh_student(bench, begun), _plan(recipe)
         lessons = _teaching(bench, targets, plan, reference)
-        _check_lengths(bench, model, lessons.sequences)
+        check_lengths(bench, model, lessons.sequences)
         adapted = adapters.attach(model, lora(recipe), recipe.train.seed) if recipe.train.lora else None
         state = loop.train(
             model,
@@ -291,24 +302,8 @@ def _held_out_kl(bench: Bench) -> Callable[[Any], Mapping[str, Any]] | None:
         return None
     from inbond.evaluate import agreement
 
-    held = agreement.prepare(
-        bench.local.model,
-        bench.encode(bench.held_out[: settings.records]),
-        **bench.tokens,
-    )
+    held = bench.prepared(bench.held_out[: settings.records])
     return lambda model: agreement.measure(held, model).records.to_json()
-
-
-def _check_lengths(bench: Bench, student: Any, learnt: Sequence[TokenSequence]) -> None:
-    """Raises InputError when a record is too long for a model that will read it, before hours of training
-    and not after: beyond its context a model may go on without a word, and badly."""
-    from inbond.teachers.local import check_lengths
-
-    sequences = [*learnt, *bench.encode(bench.held_out)]
-    check_lengths(student, sequences)
-    if bench.teacher.weights is not None:
-        rows = [*bench.train_rows, *bench.held_out]
-        check_lengths(bench.local.model, bench.encode_for_teacher(rows) if bench.across else sequences)
 
 
 def _examples(bench: Bench, targets: Artifact | None) -> list[Example]:
@@ -341,7 +336,8 @@ def _taught(bench: Bench, targets: Artifact | None) -> list[tuple[TokenSequence,
     if targets is None:
         return [(sequence, None) for sequence in sequences]
     if not alternatives(bench.recipe):
-        scores = load_targets(targets.folder, Expected.of(bench.local, keep, sequences))
+        seen = bench.encode_for_teacher(teaching.rows(bench))
+        scores = load_targets(targets.folder, Expected.of(bench.local, keep, seen))
         return list(zip(sequences, scores, strict=True))
     learns_text = bench.recipe.train.ce > 0
     said = remote.taught(targets.folder, teaching.rows(bench), bench.tokenizer, keep, ends=learns_text)

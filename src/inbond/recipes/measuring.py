@@ -74,7 +74,7 @@ def _agreement(bench: Bench, models: dict[str, Any], sequences: Sequence[TokenSe
             found[name] = {"text_loss": agreement.text_loss(models[name], sequences, **bench.tokens)}
         else:
             units = prompts_of(bench.held_out)
-            held = held or agreement.prepare(models["teacher"], sequences, **bench.tokens, units=units)
+            held = held or bench.prepared(bench.held_out, units)
             found[name] = asdict(agreement.measure(held, models[name]))
         bench.trail.watcher.advance("evaluate", len(found), 4, f"{name} training compared with the teacher")
     return found
@@ -98,6 +98,11 @@ def _per_byte(compared: Compared) -> dict[str, Any]:
     return {"per_byte": found}
 
 
+def _prompts(bench: Bench, rows: Sequence[Row]) -> list[tuple[int, ...]]:
+    """Prompts as the teacher sees them."""
+    return [sequence.ids[: sequence.prompt_length] for sequence in bench.encode_for_teacher(rows)]
+
+
 def _samples(
     bench: Bench, models: dict[str, Any], sequences: Sequence[TokenSequence]
 ) -> list[dict[str, Any]]:
@@ -107,8 +112,10 @@ def _samples(
     if not chosen:
         return []
     prompts = [sequences[i].ids[: sequences[i].prompt_length] for i in chosen]
+    shown = {} if bench.across else {"teacher": _prompts(bench, [bench.held_out[i] for i in chosen])}
+    most = bench.recipe.evaluate.sample_tokens
     answers = {
-        name: greedy(model, bench.tokenizer, prompts, bench.recipe.evaluate.sample_tokens)
+        name: greedy(model, bench.tokenizer, shown.get(name, prompts), most)
         for name, model in models.items()
         if model is not None
     }

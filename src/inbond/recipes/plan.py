@@ -86,7 +86,7 @@ def plan_of(recipe: Recipe, folder: Path) -> Plan:
         from_teacher=recipe.student.init == "prune" or base == recipe.teacher,
         base=base if base != recipe.teacher else None,
         channel=recipe.channel,
-        data=(_prompts(recipe), *own, *_preferences(recipe)),
+        data=(_prompts(recipe), *_context(recipe), *own, *_preferences(recipe)),
         use=purpose.use,
         release=purpose.release,
         kind=purpose.kind,
@@ -115,6 +115,14 @@ def _preferences(recipe: Recipe) -> tuple[DataLicence, ...]:
     if section is None or section.file is None:
         return ()
     return (DataLicence(section.file, of_data(section.licence) if section.licence else None),)
+
+
+def _context(recipe: Recipe) -> tuple[DataLicence, ...]:
+    """What the teacher alone sees, of whoever the prompts are."""
+    if not recipe.prompts.contextual:
+        return ()
+    name = recipe.prompts.context_file or "the recipe's own context"
+    return (DataLicence(name, of_data(recipe.prompts.licence or "own")),)
 
 
 class Expected(Protocol):

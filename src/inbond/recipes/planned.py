@@ -10,6 +10,7 @@ from typing import Any
 from inbond.engine.filters import FilterConfig
 from inbond.engine.verifying.opening import check_machine
 from inbond.errors import InputError, need_extra
+from inbond.recipes import context
 from inbond.recipes.models import TeacherSource
 from inbond.recipes.objective import alternatives, is_across, text_alone
 from inbond.recipes.recipe import Recipe
@@ -37,6 +38,7 @@ class Planned:
     def check(self) -> None:
         """Raises InputError for an objective or a start that needs weights which are not at hand. Cheap."""
         recipe, name = self.recipe, self.teacher.name
+        context.check(recipe)
         if recipe.student.init == "none":
             return
         if alternatives(recipe):

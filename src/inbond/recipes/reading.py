@@ -16,7 +16,7 @@ from inbond.recipes.recipe import Recipe
 from inbond.recipes.sections.base import Section
 
 SectionT = TypeVar("SectionT", bound=Section)
-BUILT_IN = ("demo", "across", "cleaned", "preferred")
+BUILT_IN = ("demo", "across", "cleaned", "context", "preferred")
 
 
 def parse(values: Any, where: str) -> Recipe:
@@ -175,6 +175,8 @@ def rooted(recipe: Recipe, folder: Path) -> Recipe:
     prompts = recipe.prompts
     if prompts.file is not None:
         prompts = prompts.model_copy(update={"file": str(folder / prompts.file)})
+    if prompts.context_file is not None:
+        prompts = prompts.model_copy(update={"context_file": str(folder / prompts.context_file)})
     own = tuple(
         data if data.file is None else data.model_copy(update={"file": str(folder / data.file)})
         for data in recipe.own_data

@@ -27,6 +27,7 @@ from inbond.recipes import (
 )
 from inbond.recipes.attesting import attestation
 from inbond.recipes.compared import Compared
+from inbond.recipes.context import with_context
 from inbond.recipes.existing import source_records
 from inbond.recipes.exported import notice_of
 from inbond.recipes.finished import Finished
@@ -71,6 +72,7 @@ def run_recipe(
     What is complete is not made again; what is not is resumed. Raises any InbondError; whatever is
     raised, and when killed, complete artifacts and received answers are kept.
     """
+    recipe = with_context(recipe, folder)
     asked = sources.read_prompts(recipe, folder, workspace)
     own = read_own(recipe, folder, workspace)
     outside = read_outside(recipe, folder)

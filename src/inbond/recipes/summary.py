@@ -169,10 +169,10 @@ def report_data(finished: Finished) -> ReportData:
 
 def without_items(recipe: Recipe) -> Recipe:
     """The recipe as others are shown it: prompts are data, and data can be erased."""
-    if recipe.prompts.items is None:
-        return recipe
-    told = f"({len(recipe.prompts.items)} prompts, not shown)"
-    return recipe.model_copy(update={"prompts": recipe.prompts.model_copy(update={"items": (told,)})})
+    items, seen = recipe.prompts.items, recipe.prompts.context
+    told: dict[str, Any] = {} if items is None else {"items": (f"({len(items)} prompts, not shown)",)}
+    told |= {} if seen is None else {"context": f"({len(seen):,} characters, not shown)"}
+    return recipe.model_copy(update={"prompts": recipe.prompts.model_copy(update=told)})
 
 
 def _teacher(finished: Finished, found: Mapping[str, Any] | None) -> ModelFacts:
@@ -266,6 +266,12 @@ def _data(finished: Finished) -> DataFacts:
             source.dataset,
         )
     ]
+    if recipe.prompts.contextual:
+        sources.append(
+            DataSource(
+                recipe.prompts.context_file or "the context that the teacher saw", recipe.prompts.licence
+            )
+        )
     sources += [DataSource(data.named, data.licence) for data in recipe.own_data]
     return DataFacts(
         sources=tuple(sources),
@@ -348,6 +354,11 @@ def _limits(finished: Finished) -> tuple[str, ...]:
         size = finished.teacher.weights.path.stat().st_size / 1e6
         limits.append(
             f"Sizes compare float32 safetensors of both; the teacher's own file is a GGUF of {size:.0f} MB."
+        )
+    if finished.recipe.prompts.context is not None:
+        limits.append(
+            f"The teacher answered with a context of {len(finished.recipe.prompts.context):,} characters "
+            "that the student never saw; agreement is with the teacher in that context."
         )
     if finished.recipe.filters.personal_data:
         limits.append("Personal data and secrets were filtered by patterns, which miss some.")

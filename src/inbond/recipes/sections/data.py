@@ -36,6 +36,10 @@ class Prompts(Section):
     chat: bool = Field(
         True, description="ask in a conversation; false: plain text to go on from, as pretrained models do"
     )
+    context: str | None = Field(
+        None, description="what the teacher sees before every prompt and the student does not"
+    )
+    context_file: str | None = Field(None, description="the same out of a text file, relative to the recipe")
     licence: str | None = Field(None, description="licence of the prompts; own: they are yours")
 
     @model_validator(mode="after")
@@ -46,12 +50,23 @@ class Prompts(Section):
             raise ValueError(f"exactly one of file, items, dataset and run is needed, not {given or 'none'}")
         if self.system is not None and not self.chat:
             raise ValueError("a system message is for conversations: leave it out, or chat at true")
+        if self.context is not None and self.context_file is not None:
+            raise ValueError("context and context_file exclude each other")
+        if self.contextual and not self.chat:
+            raise ValueError("a context is for conversations: leave it out, or chat at true")
+        if self.context is not None and not self.context.strip():
+            raise ValueError("a context says something: leave it out, or fill it in")
         return self
 
     @property
     def named(self) -> str | None:
         """What the gate calls them; None for a list in the recipe."""
         return records_of(self.run) if self.run is not None else self.file or self.dataset
+
+    @property
+    def contextual(self) -> bool:
+        """Whether the teacher sees more than the student."""
+        return self.context is not None or self.context_file is not None
 
 
 class OwnData(Section):
