@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from inbond.digest import of_bytes, of_file
+from inbond.engine import erasure
 from inbond.errors import InputError
 from inbond.ledger.ledger import Ledger
 from inbond.ledger.manifest import Identity
@@ -227,6 +228,19 @@ def test_judges_decide_and_their_replies_are_parents(scene: Scene) -> None:
     assert (rejected.record.completion, rejected.parents) == ("A long answer here", (0, 5, 6))
     assert (chosen.origin.role, pairs.facts["margin"]) == ("author", 1.0)
     assert "Brief" not in (scene.data / "comparisons" / "votes.json").read_text()
+
+
+def test_what_judges_were_asked_is_erased_with_the_run(scene: Scene) -> None:
+    answers = [scene.answer("one?", "A very long answer"), scene.answer("one?", "Brief")]
+    section = {**JUDGED, "judges": {"ann": f"api:{scene.host}/brief"}}
+    made(scene.setting(section, answers, samples=2))
+    home = scene.workspace.home
+    assert b"A very long answer" in scene.workspace.journal.read_bytes()
+    planned = erasure.plan(scene.workspace, name="r", older_than=None)
+    assert planned.entries == 2 * (1 + 3)  # both orders, the canaries too
+    erasure.erase(scene.workspace, planned, scene.ledger)
+    holders = [path for path in home.rglob("*") if path.is_file() and b"very long" in path.read_bytes()]
+    assert holders == []
 
 
 def test_a_judge_that_always_says_first_decides_nothing(scene: Scene) -> None:

@@ -90,6 +90,12 @@ def whose(relative: Path) -> tuple[Kind, str]:
     return kind, relative.parts[1]
 
 
+def part_of(run: str) -> str:
+    """How the journal's names begin of what a run has asked beside its teacher's answers, of judges: that is
+    erased with the run."""
+    return f"runs/{run}/"
+
+
 def _asked(workspace: Workspace) -> tuple[str, ...]:
     """The names under which the journal keeps what was asked."""
     if not workspace.journal.exists():
@@ -109,7 +115,7 @@ def _folders(workspace: Workspace) -> list[tuple[Kind, str]]:
 
 def _named(workspace: Workspace, name: str, asked: Iterable[str]) -> tuple[Kind, str]:
     """The one run, session or judging of this name."""
-    runs: list[tuple[Kind, str]] = [("runs", each) for each in asked]
+    runs: list[tuple[Kind, str]] = [("runs", each) for each in asked if "/" not in each]
     known = list(dict.fromkeys([*runs, *_folders(workspace)]))
     found = [(kind, each) for kind, each in known if name in (each, f"{kind}/{each}")]
     if len(found) == 1:
@@ -132,7 +138,7 @@ def _named(workspace: Workspace, name: str, asked: Iterable[str]) -> tuple[Kind,
 def _journal_names(kind: Kind, name: str, asked: Iterable[str]) -> tuple[str, ...]:
     """A judging's requests hold its batch's pairs, whoever judged: those of all its judges go."""
     if kind == "runs":
-        return (name,)
+        return (name, *(each for each in asked if each.startswith(part_of(name))))
     batch = name.rpartition("-")[0]
     return tuple(each for each in asked if kind == "judgings" and each.startswith(f"{JUDGING}{batch}-"))
 

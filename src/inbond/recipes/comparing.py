@@ -110,6 +110,7 @@ class _Comparison:
                 tuple(self._pair(number, a, b) for number, (a, b) in enumerate(rows, 1)),
                 self._constitution,
                 ("ab", "ba") if section.both_orders else ("ab",),
+                setting.plan.recipe.name,
             )
             judgements, usage = asyncio.run(self._ask(batch)) if rows else ((), {})
             of_pairs = list(zip(rows, judgements, strict=False))  # the canaries' come after them

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Final, final
 
 from inbond.digest import Digest, of_value
-from inbond.engine.erasure import JUDGING
+from inbond.engine.erasure import JUDGING, part_of
 from inbond.roundtable.judge.canaries import Canary, plant
 from inbond.roundtable.judge.constitution import Constitution
 from inbond.roundtable.judge.families import families_of, writers
@@ -40,11 +40,12 @@ class Judge:
 @dataclass(frozen=True)
 class Batch:
     """Pairs, and the constitution that they are judged by, in ``orders``: one alone saves half of the
-    questions, and does not show who goes by the place."""
+    questions, and does not show who goes by the place. ``run`` is the run that has it judged, if one has."""
 
     pairs: tuple[Pair, ...]
     constitution: Constitution
     orders: tuple[Order, ...] = ORDERS
+    run: str = ""
 
     @cached_property
     def digest(self) -> Digest:
@@ -90,4 +91,5 @@ def own_family(judge: Judge, pair: Pair) -> frozenset[str]:
 
 def run_of(batch: Batch, judge: Judge) -> str:
     """The name under which the journal keeps what this judge was asked and what it cost."""
-    return f"{JUDGING}{batch.id}-{judge.name}"
+    name = f"{JUDGING}{batch.id}-{judge.name}"
+    return f"{part_of(batch.run)}{name}" if batch.run else name
