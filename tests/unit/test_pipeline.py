@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from inbond.errors import InputError
 from inbond.recipes.pipeline import Pipeline, check_references, load, parse, references
+from inbond.recipes.reading import BUILT_IN
 from inbond.recipes.reading import parse as parse_recipe
 from inbond.workspace import Workspace
 
@@ -121,3 +122,10 @@ def test_a_file_is_read_as_what_it_is(tmp_path: Path) -> None:
     assert isinstance(found, Pipeline)
     assert found.stages[0].train.lr == 0.25
     assert folder == tmp_path
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_every_built_in_recipe_can_be_read(name: str) -> None:
+    found, folder = load(name)
+    for stage in found.stages if isinstance(found, Pipeline) else (found,):
+        assert stage.prompts.file is None or (folder / stage.prompts.file).exists()
