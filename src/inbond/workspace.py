@@ -96,6 +96,7 @@ def config_folder(environment: Mapping[str, str]) -> Path:
 _ADVICE: Mapping[int | None, tuple[str, str]] = {
     errno.ENOSPC: ("free space on the disk", "free some space, or choose another folder with --home"),
     errno.EDQUOT: ("free space in your quota", "free some space, or choose another folder with --home"),
+    errno.EFBIG: ("files as large as this may become", "raise the limit on file sizes (ulimit -f)"),
     errno.EACCES: ("permission to write", "change the folder's permissions, or choose another with --home"),
     errno.EPERM: ("permission to write", "change the folder's permissions, or choose another with --home"),
     errno.ENOENT: ("a place where folders can be made", "choose another folder with --home"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -190,6 +191,34 @@ def test_what_was_cut_off_is_gone_on_with(say: Any, host: str, tmp_path: Path) -
     assert told.value["tally"] == whole["tally"]
     kinds = [json.loads(line)["kind"] for line in transcript.read_bytes().splitlines()]
     assert kinds.count("resumed") == 1
+
+
+def test_what_was_cut_off_before_midnight_is_gone_on_with_after_it(
+    say: Any, host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day = time.time()
+    first = say(*asking(host), "--json").value["session"]
+    kept = tmp_path / "bond" / "sessions" / first / "transcript.jsonl"
+    without_ledger(tmp_path / "bond")
+    kept.write_bytes(b"".join(kept.read_bytes().splitlines(keepends=True)[:-3]))
+    monkeypatch.setattr("inbond.cli.roundtable_running.time.time", lambda: day + 86_400.0)
+
+    assert say(*asking(host), "--json").value["session"] == first
+    assert say(*asking(host), "--json").value["session"] != first
+
+
+def test_a_transcript_without_its_end_is_not_finished(say: Any, host: str, tmp_path: Path) -> None:
+    found = say(*asking(host), "--json").value
+    cut = tmp_path / "cut" / "transcript.jsonl"
+    cut.parent.mkdir()
+    lines = Path(found["transcript"]).read_bytes().splitlines(keepends=True)
+    cut.write_bytes(b"".join(lines[:-1]))
+    without_ledger(tmp_path / "bond")
+
+    told = say("show", str(cut.parent))
+
+    assert told.code == 3
+    assert "Not finished, summing up; the same ask goes on with it." in told.out
 
 
 def test_a_changed_transcript_is_refused_with_its_line(say: Any, host: str) -> None:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inbond.errors import InputError
+from inbond.engine import languages
+from inbond.errors import InputError, need_extra
 from inbond.roundtable import table
 from inbond.roundtable.agenda import Agenda, check_agenda, make_agenda, parse_agenda, read_agenda
 from inbond.roundtable.personas import persona_text, personas
@@ -85,6 +86,16 @@ class TestFile:
         assert made.writer is not None
         assert made.writer.uri == SMALL
 
+    def test_a_script_tells_the_language_where_the_library_is_missing(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def missing(_: str) -> str:
+            raise need_extra("filters", "py3langid")
+
+        monkeypatch.setattr(languages, "tell", missing)
+        for text, code in (("AIに対する蒸留攻撃は許されるか", "ja"), ("오늘은 맑음?", "ko"), ("Is it?", "")):
+            assert agenda(f"question: {text}\noptions: [a, b]\n").question.language == code
+
     def test_yes_and_no_are_options(self) -> None:
         assert [option.label for option in agenda(ASK).question.options] == ["Yes", "No"]
 
@@ -125,6 +136,8 @@ class TestFile:
             (ASK + "seats: [{name: A, uri: 'api:h/m', temprature: 1}]", "did you mean 'temperature'?"),
             (ASK + "seats: [{name: A, uri: 'api:h/m', temperature: 3}]", "less than or equal to 2"),
             (ASK + "seats: [A=api:h/m, ａ=api:h/n]", "'A' and 'ａ', which read the same"),
+            (ASK + "seats: [Ada=api:h/m, Аda=api:h/n]", "'Ada' and 'Аda', which read the same"),
+            ("question: q\nopions: [a, b]", "did you mean 'options'?"),
             (ASK + "rounds: 3", "rounds in s.yaml: 1 or 2; found rounds = 3"),
             (ASK + "timeout_s: .inf", "timeout_s in s.yaml: a finite number"),
             (ASK + "timeout_s: 0", "greater than 0"),

@@ -288,6 +288,12 @@ def test_what_passes_is_tried_again_after_a_while() -> None:
     assert (turn.status, turn.calls) == ("voted", 3)
 
 
+def test_a_rest_longer_than_its_time_is_not_slept_out() -> None:
+    turn, asked = turn_of(simulated.failed("rate-limited", 3600.0))
+    assert (turn.status, len(asked)) == ("error", 1)
+    assert turn.why.endswith("; 3600 s of rest before it is asked again are more than its time allows")
+
+
 @pytest.mark.parametrize(
     ("reason", "times", "status"),
     [

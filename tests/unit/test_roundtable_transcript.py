@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import stat
 from pathlib import Path
 
@@ -130,3 +132,24 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory,
 def test_lines_are_json_that_others_can_read(path: Path) -> None:
     for line in path.read_text(encoding="utf-8").split("\n")[:-1]:
         assert set(json.loads(line)) == {"at", "body", "digest", "kind", "n", "prev"}
+
+
+def test_what_was_written_by_half_is_taken_back(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = os.write
+
+    def by_half(handle: int, data: bytes) -> int:
+        monkeypatch.setattr(os, "write", no_more)
+        return whole(handle, data[: len(data) // 2])
+
+    def no_more(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    other = path.parent.parent / "t" / path.name
+    with create(other) as kept:
+        kept.append([("opened", {"x": 1})], 1.0)
+        monkeypatch.setattr(os, "write", by_half)
+        with pytest.raises(UnwritableError, match="free space on the disk"):
+            kept.append([("asked", {"y": "z" * 50})], 2.0)
+        monkeypatch.setattr(os, "write", whole)
+        kept.append([("asked", {"y": "w"})], 3.0)
+    assert [event.body for event in read(other)] == [{"x": 1}, {"y": "w"}]

@@ -212,4 +212,5 @@ def _tell(session: Session, place: Path, output: Output, page: Path | None = Non
     shown = str(kept) if kept.exists() else ""
     told = "\n".join(lines(session, shown, str(transcript)))
     output.result(session_json(session, shown, str(transcript)), told)
-    return 0 if session.result is not None and session.result.winner is not None else _NO_WINNER
+    won = session.closed_at is not None and session.result is not None and session.result.winner is not None
+    return 0 if won else _NO_WINNER

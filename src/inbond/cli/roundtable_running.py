@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import time
 from dataclasses import dataclass
@@ -114,7 +115,7 @@ def _record(session: Session, folder: Path, workspace: Workspace, ledger: Ledger
 def _folder(agenda: Agenda, name: str | None, workspace: Workspace, ledger: Ledger, output: Output) -> Path:
     """Where the session lies: a folder that is new, or that of the same session, cut off. What was damaged
     is left as it is: without a ``name``, the session gets another folder."""
-    wanted = name or table.session_id(agenda.question, time.time())
+    wanted = name or _cut_off(agenda, workspace, ledger) or table.session_id(agenda.question, time.time())
     for number in range(1, _MOST_AGAIN):
         folder = workspace.session(wanted if number == 1 else f"{wanted}-{number}")
         try:
@@ -131,6 +132,16 @@ def _folder(agenda: Agenda, name: str | None, workspace: Workspace, ledger: Ledg
                 fix=f"inbond roundtable show {name} shows it; give this one another --name",
             )
     raise InputError(expected="a name that is free", found=wanted, fix="name the session with --name")
+
+
+def _cut_off(agenda: Agenda, workspace: Workspace, ledger: Ledger) -> str | None:
+    """The name of the newest session of any day that is this one, and not finished."""
+    _, _, digest = table.session_id(agenda.question, 0.0).rpartition("-")
+    for folder in sorted(workspace.sessions.glob(f"????-??-??-{digest}*"), reverse=True):
+        with contextlib.suppress(TamperedError):
+            if _goes_on(agenda, folder, ledger):
+                return folder.name
+    return None
 
 
 def _is_free(folder: Path, ledger: Ledger) -> bool:

@@ -17,6 +17,8 @@ def lines(session: Session, page: str, transcript: str) -> Iterator[str]:
     labels = {option.id: option.label for option in session.question.options}
     yield one_line(session.question.text)
     yield ""
+    if session.result is not None and session.closed_at is None:
+        yield _unfinished(session)
     yield one_line(session.result.sentence) if session.result is not None else _unfinished(session)
     if session.result is not None and session.rounds_held > 1:
         for word, tally in (("first vote", session.result.round1), ("final vote", session.result.tally)):

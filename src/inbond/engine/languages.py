@@ -5,10 +5,13 @@ Short texts, code and lists of names are guesses at best, so they are left alone
 
 from __future__ import annotations
 
+import tempfile
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from inbond.errors import need_extra
+from inbond.workspace import writing
 
 MIN_LETTERS = 30
 MIN_WIDE_LETTERS = 8
@@ -41,5 +44,7 @@ def _identifier() -> Any:
         from py3langid.langid import MODEL_FILE, LanguageIdentifier
     except ImportError as error:
         raise need_extra("filters", "py3langid") from error
-    # An identifier of our own: the package's functions share one, which anyone may narrow.
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    # An identifier of our own: the package's functions share one, which anyone may narrow. It is unpacked
+    # among temporary files.
+    with writing(Path(tempfile.gettempdir())):
+        return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

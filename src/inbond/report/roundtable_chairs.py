@@ -78,6 +78,9 @@ def _held(seat: Seat, turn: Turn, places: Places) -> Held:
             for claim in ballot.claims if claim not in standing and claim not in said
         ),
         standing=tuple(places.claim_mark(seat.name, turn.round, claim.id) for claim in standing),
+        repeated=tuple(
+            places.claim_mark(seat.name, turn.round, claim.id) for claim in ballot.claims if claim in said
+        ),
         anchors=tuple(
             places.claim_anchor(seat.name, turn.round, claim.id)
             for claim in ballot.claims if claim in standing or claim in said

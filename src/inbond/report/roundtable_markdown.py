@@ -121,6 +121,8 @@ def _held(held: Held, shown: View) -> Iterator[str]:
         yield f"  - {_m(held.why)} {_m(held.detail.text)}".rstrip()
     for mark, _, claim in held.claims:
         yield f"  - {_m(mark)}: {_m(claim.text)}"
+    if held.repeated:
+        yield f"  - {_m(', '.join(held.repeated))}: {_m(w('as_before'))}"
     for each in held.heard:
         yield f"  - {_m(each.claim.mark)} ({_m(each.effect)}): “{_m(each.quote.text)}”"
     further = (

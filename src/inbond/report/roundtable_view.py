@@ -124,7 +124,8 @@ class Heard:
 @dataclass(frozen=True)
 class Held:
     """One round of a seat. ``claims`` are (mark, anchor, text); ``standing`` the marks of those that are
-    words of its reasoning and are printed there; ``anchors`` of these, and of what it had claimed before."""
+    words of its reasoning and are printed there, ``repeated`` those of what it had claimed before;
+    ``anchors`` of both."""
 
     round: int
     choice: Choice
@@ -137,6 +138,7 @@ class Held:
     order: tuple[Foreign, ...]
     claims: tuple[tuple[str, str, Foreign], ...]
     standing: tuple[str, ...]
+    repeated: tuple[str, ...]
     anchors: tuple[str, ...]
     reasoning: Foreign
     would_change: Foreign

@@ -22,6 +22,7 @@ Pure but for ``read_agenda``, which reads the file.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
 from collections.abc import Mapping, Sequence
@@ -43,6 +44,7 @@ from pydantic import (
 from inbond import strict_yaml
 from inbond.engine import languages
 from inbond.errors import InputError, MissingExtraError
+from inbond.roundtable.language import written_in
 from inbond.roundtable.personas import persona_text, personas
 from inbond.roundtable.places import EMBEDDED, check_table, embedded_seats, make_seat, split_seat, writer_seat
 from inbond.roundtable.question import Question
@@ -190,10 +192,10 @@ def make_agenda(text: AgendaText, models: Sequence[str]) -> Agenda:
 
 def language_in(text: str) -> str:
     """The ISO 639-1 code of a text's language; "" where it cannot be told."""
-    try:
-        return languages.tell(text) or ""
-    except MissingExtraError:
-        return ""
+    with contextlib.suppress(MissingExtraError):
+        if found := languages.tell(text):
+            return found
+    return written_in(text)
 
 
 def _seat(given: SeatText, language: str) -> Seat:
@@ -224,7 +226,9 @@ def _writer(given: str, seats: Sequence[Seat]) -> Seat | None:
 
 
 def _explained(error: ValidationError, where: str) -> InputError:
-    first = error.errors(include_url=False)[0]
+    found = error.errors(include_url=False)
+    # A misspelt field is missing too: that it is misspelt says more.
+    first = next((each for each in found if each["type"] == "extra_forbidden"), found[0])
     steps = [step for step in first["loc"] if step not in ("count", "list")]
     # Seats and options are counted from one, as people do.
     place = ".".join(str(step + 1) if isinstance(step, int) else step for step in steps)

@@ -98,8 +98,9 @@ class Waiting:
     """A call is in flight."""
 
 
-def following(calls: Sequence[Call]) -> Again | ToRead | Over | Waiting:
-    """What follows from all calls of one seat in one round, in their order."""
+def following(calls: Sequence[Call], timeout_s: float) -> Again | ToRead | Over | Waiting:
+    """What follows from all calls of one seat in one round, in their order, which together may take
+    ``timeout_s``."""
     known = [call for call in calls if call.state != "lost"]
     if not known:
         return Again(RUNGS[0], len(calls))
@@ -108,14 +109,14 @@ def following(calls: Sequence[Call]) -> Again | ToRead | Over | Waiting:
         return Waiting()
     if last.state == "answered" and last.read is None:
         return ToRead(last)
-    step = _after_failure(known) if last.state == "failed" else _after_reading(known)
+    step = _after_failure(known, timeout_s) if last.state == "failed" else _after_reading(known)
     if isinstance(step, Over):
         return step
     return Again(step.rung, len(calls), step.wait_s, step.last)
 
 
 def _after_reading(known: Sequence[Call]) -> Again | Over:
-    last, valid = known[-1], _valid(known)
+    last, valid = known[-1], valid_of(known)
     read = last.read
     assert read is not None, "it was read"
     if read.value is not None:
@@ -132,8 +133,8 @@ def _after_reading(known: Sequence[Call]) -> Again | Over:
     return Again(rung or last.rung, 0, 0.0, last)
 
 
-def _after_failure(known: Sequence[Call]) -> Again | Over:
-    last, valid = known[-1], _valid(known)
+def _after_failure(known: Sequence[Call], timeout_s: float) -> Again | Over:
+    last, valid = known[-1], valid_of(known)
     if valid is not None:
         return Over(valid)
     answered = [call for call in known if call.read is not None]
@@ -141,12 +142,17 @@ def _after_failure(known: Sequence[Call]) -> Again | Over:
     if cannot_form(last.reason) and (rung := below(last.rung)) is not None:
         return Again(rung, 0, 0.0, said)
     retries = sum(1 for call in known if can_pass(call.reason, retryable=call.retryable))
+    status, why = _OF_REASON.get(last.reason, "error"), last.message
     if can_pass(last.reason, retryable=last.retryable) and retries <= MOST_RETRIES:
-        return Again(last.rung, 0, wait_s(retries - 1, last.retry_after_s), said)
-    return Over(None, _OF_REASON.get(last.reason, "error"), last.message)
+        rest_s = wait_s(retries - 1, last.retry_after_s)
+        if rest_s < timeout_s - sum(call.seconds for call in known):
+            return Again(last.rung, 0, rest_s, said)
+        why = f"{why}; {rest_s:.0f} s of rest before it is asked again are more than its time allows"
+    return Over(None, status, why)
 
 
-def _valid(known: Sequence[Call]) -> Call | None:
-    """The last call with a reply that counts: one that was given is not lost because a later call failed."""
+def valid_of(known: Sequence[Call]) -> Call | None:
+    """Of a seat's calls in one round, the last with a reply that counts: one that was given is not lost
+    because a later call failed."""
     good = [call for call in known if call.read is not None and call.read.value is not None]
     return good[-1] if good else None

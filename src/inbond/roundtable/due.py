@@ -118,7 +118,7 @@ def _round(state: State, round_: int, busy: Container[tuple[int, str]]) -> tuple
 
 def _turn(state: State, round_: int, seat: Seat) -> list[Ask | Note]:
     calls = state.of(round_, seat.name)
-    follows = following(calls)
+    follows = following(calls, state.opened.timeout_s)
     if isinstance(follows, Over):
         return [_seated(seat, round_, follows)]
     if isinstance(follows, Again):
@@ -251,7 +251,7 @@ def _summing(state: State) -> tuple[Ask | Note, ...]:
     if not any(turn.ballot is not None for seat in seats for turn in seat.turns):
         return (_summarised(state, None, "no seat gave an answer"),)
     calls = state.of(SUMMARY, WRITER)
-    follows = following(calls)
+    follows = following(calls, state.opened.timeout_s)
     if isinstance(follows, Over):
         return (_summarised(state, follows.valid, follows.why),)
     if isinstance(follows, Again):

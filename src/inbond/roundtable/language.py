@@ -42,11 +42,22 @@ _LEAST_LATIN: Final = 80
 _SHARE: Final = 0.4
 
 
+def written_in(text: str) -> str:
+    """The language of a text that a script gives away by itself: Japanese by its kana, Korean by Hangul; ""
+    for any other."""
+    scripts = _scripts(text)
+    if scripts["HIRAGANA"] + scripts["KATAKANA"]:
+        return "ja"
+    return "ko" if scripts["HANGUL"] else ""
+
+
+def _scripts(text: str) -> Counter[str]:
+    return Counter(unicodedata.name(each, "?").split(" ")[0].split("-")[0] for each in text if each.isalpha())
+
+
 def is_wrong(text: str, language: str) -> bool:
     """Whether ``text`` is surely not in this language (ISO 639-1). False for what is short, or not known."""
-    scripts = Counter(
-        unicodedata.name(each, "?").split(" ")[0].split("-")[0] for each in text if each.isalpha()
-    )
+    scripts = _scripts(text)
     letters = scripts.total()
     if language in _SCRIPTS:
         own = sum(scripts[script] for script in _SCRIPTS[language])

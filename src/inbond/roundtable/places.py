@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from inbond.errors import InputError
-from inbond.roundtable.likeness import is_hidden, same
+from inbond.roundtable.likeness import is_hidden, look, same
 from inbond.roundtable.personas import personas
 from inbond.roundtable.session import Seat
 from inbond.types import parse_model_name
@@ -69,7 +69,7 @@ def check_table(seats: Sequence[Seat]) -> tuple[Seat, ...]:
         )
     seen: dict[str, Seat] = {}
     for seat in seats:
-        other = seen.setdefault(same(seat.name), seat)
+        other = seen.setdefault(look(seat.name), seat)
         if other is not seat:
             raise InputError(
                 expected="seats whose names differ",

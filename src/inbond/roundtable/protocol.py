@@ -20,7 +20,7 @@ from inbond.errors import TamperedError
 from inbond.roundtable import summary as summaries
 from inbond.roundtable.anonymity import names_of
 from inbond.roundtable.ballots import Ballot
-from inbond.roundtable.calls import Call, Over, ReadBack, following
+from inbond.roundtable.calls import Call, ReadBack, valid_of
 from inbond.roundtable.events import FORMAT, Event
 from inbond.roundtable.question import Question
 from inbond.roundtable.session import Seat, Session, Status, Summary, Turn
@@ -312,8 +312,7 @@ def _model(calls: Iterable[Call], seat: str) -> str:
 
 
 def _turn(round_: int, calls: tuple[Call, ...], status: Status, why: str) -> Turn:
-    over = following(calls)
-    valid = over.valid if isinstance(over, Over) else None
+    valid = valid_of(calls)
     said = valid or next((call for call in reversed(calls) if call.text), None)
     read = valid.read if valid is not None else None
     return Turn(

@@ -155,8 +155,9 @@ class _Table:
             while self._go_on():
                 done, _ = await asyncio.wait(self._busy.values(), return_when=asyncio.FIRST_COMPLETED)
                 self._busy = {key: task for key, task in self._busy.items() if task not in done}
-                for task in done:
-                    task.result()
+                failed = [error for task in done if (error := task.exception()) is not None]
+                if failed:
+                    raise failed[0]
         finally:
             for task in self._busy.values():
                 task.cancel()

@@ -37,15 +37,20 @@ class Transcript:
 
     def append(self, entries: Sequence[tuple[str, Mapping[str, Any]]], at: float) -> Sequence[Event]:
         """Keeps events of (kind, body), in one write. When this returns they survive kill -9, after ``sync``
-        a power cut as well. Raises UnwritableError."""
+        a power cut as well. Raises UnwritableError; then none of them is kept."""
         made: list[Event] = []
         for kind, body in entries:
             last = made[-1] if made else self.events[-1] if self.events else None
             made.append(make(last.n + 1 if last else 0, at, kind, body, last.digest if last else None))
         data = b"".join(map(encode, made))
         with writing(self._path):
-            while data:
-                data = data[os.write(self._handle, data) :]
+            whole = os.fstat(self._handle).st_size
+            try:
+                while data:
+                    data = data[os.write(self._handle, data) :]
+            except OSError:
+                os.ftruncate(self._handle, whole)
+                raise
         self._synced = False
         self.events += made
         return made
