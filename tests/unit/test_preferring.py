@@ -21,7 +21,7 @@ from inbond.recipes.answers import Datasets
 from inbond.recipes.models import TeacherSource
 from inbond.recipes.planned import Planned
 from inbond.recipes.preferring import Setting, prefer
-from inbond.recipes.reading import parse
+from inbond.recipes.reading import load, parse, rooted
 from inbond.recipes.trail import Artifact, Made, Trail
 from inbond.recipes.watch import Silent
 from inbond.types import OWN, Message, Origin, Record, parse_model_name
@@ -352,3 +352,18 @@ def test_records_alone_have_no_pairs() -> None:
             },
             "t",
         )  # fmt: skip
+
+
+def test_a_recipe_that_is_printed_finds_its_files_from_anywhere() -> None:
+    found = rooted(*load("preferred"))
+    assert found.preferences is not None
+    assert Path(found.preferences.constitution).is_file()
+    judged = {"source": "judges", "judges": {"ann": "api:h/m"}}
+    values = {"name": "r", "teacher": "api:h/t", "prompts": {"items": ["a"]}, "generate": {"samples": 2}}
+    plain = rooted(parse({**values, "preferences": judged}, "t"), Path("/else"))
+    assert plain.preferences is not None
+    assert plain.preferences.constitution == "default"
+    file = {"source": "file", "file": "p.jsonl", "licence": "own"}
+    given = rooted(parse({**values, "preferences": file}, "t"), Path("/else"))
+    assert given.preferences is not None
+    assert given.preferences.file == "/else/p.jsonl"

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from inbond.errors import InputError
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.sections.base import Section
+from inbond.recipes.sections.preferences import DEFAULT, Preferences
 
 SectionT = TypeVar("SectionT", bound=Section)
 BUILT_IN = ("demo", "across", "cleaned", "context", "preferred")
@@ -187,7 +188,19 @@ def rooted(recipe: Recipe, folder: Path) -> Recipe:
         gates = gates.model_copy(update={"generality": gates.generality.model_copy(update=outside)})
     agreements = tuple(str(folder / path) for path in recipe.purpose.agreements)
     purpose = recipe.purpose.model_copy(update={"agreements": agreements})
-    return recipe.model_copy(update={"purpose": purpose, "prompts": prompts, "own_data": own, "gates": gates})
+    whole = {"purpose": purpose, "prompts": prompts, "own_data": own, "gates": gates}
+    return recipe.model_copy(update={**whole, "preferences": _rooted(recipe.preferences, folder)})
+
+
+def _rooted(section: Preferences | None, folder: Path) -> Preferences | None:
+    if section is None:
+        return None
+    update = {}
+    if section.file is not None:
+        update["file"] = str(folder / section.file)
+    if section.source in ("judges", "revision") and section.constitution != DEFAULT:
+        update["constitution"] = str(folder / section.constitution)
+    return section.model_copy(update=update)
 
 
 def schema() -> str:

@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 
 from inbond.recipes.sections.base import ModelText, Positive, Section, Share
 
+DEFAULT = "default"
+"""The constitution that comes with Inbond."""
 _JudgeName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]{0,39}$")]
 
 
@@ -18,7 +20,7 @@ class Preferences(Section):
 
     source: Literal["judges", "revision", "verified", "file"]
     constitution: str = Field(
-        "default", description="judges, revision: YAML file of principles; default: helpful, honest, harmless"
+        DEFAULT, description="judges, revision: YAML file of principles; default: helpful, honest, harmless"
     )
     principles: Positive = Field(1, description="revision: principles drawn for each answer")
     judges: dict[_JudgeName, ModelText] = Field({}, description="judges: each one's name and model")
