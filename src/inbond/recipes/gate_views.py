@@ -165,6 +165,8 @@ def _loss_is_kl(recipe: Recipe) -> bool:
     """Whether what was minimised is KL(teacher || student) at temperature 1 and nothing else: anything else
     has no place on an axis of KL. Own data is learnt as text."""
     train = recipe.train
+    if train.dpo is not None or recipe.on_policy is not None:
+        return False
     return train.kl == train.divergence and not train.ce and train.temperature == 1 and not recipe.own_data
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from inbond.errors import InputError
 from inbond.ledger.manifest import Identity
 from inbond.ledger.records import Row, read_rows
-from inbond.recipes import across, context, remote, teaching
+from inbond.recipes import across, context, own_answers, remote, teaching
 from inbond.recipes.answers import Datasets
 from inbond.recipes.lengths import check_lengths
 from inbond.recipes.models import TeacherSource
@@ -239,7 +239,7 @@ def _parameters(model: Any) -> int:
 def train(bench: Bench, begun: Artifact, targets: Artifact | None) -> Artifact:
     """The trained weights with their curves. Resumes from the newest checkpoint of this very stage."""
     recipe = bench.recipe
-    settings = recipe.train.model_dump(exclude={"checkpoint_seconds", *teaching.absent(recipe)})
+    settings = teaching.settings(recipe)
     settings |= {"teacher": bench.teacher.pinned, "targets": recipe.capture.targets}
     settings |= _measurements(recipe)
     reference = teaching.reference(bench, begun)
@@ -273,6 +273,8 @@ def train(bench: Bench, begun: Artifact, targets: Artifact | None) -> Artifact:
         bench.tokenizer.save_pretrained(folder)
         write_json(folder / CURVE, [asdict(point) for point in state.curve])
         write_json(folder / MEASURED, [asdict(point) for point in state.measured])
+        if state.noted:
+            write_json(folder / own_answers.NOTED, [asdict(point) for point in state.noted])
         told = {"label_tokens": state.label_tokens, "parameters": _parameters(model)}
         facts = {"steps": state.step, **told, **lessons.facts}
         training = {"training_seconds": state.seconds, "prefix_tokens_shared": state.shared}

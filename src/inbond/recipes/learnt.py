@@ -8,6 +8,7 @@ from statistics import median
 from typing import Any
 
 from inbond.evaluate.intervals import RecordSums
+from inbond.recipes import own_answers
 from inbond.recipes.finished import Finished
 from inbond.recipes.learning import CURVE, MEASURED
 from inbond.recipes.objective import adapter_in_words, in_words, targets_in_words
@@ -27,8 +28,27 @@ def learning(finished: Finished) -> LearningFacts:
         trained["label_tokens"],
         pace(finished.trained),
         adapter_in_words(recipe.train),
+        lessons(finished),
         _host(targets) if targets is not None else None,
     )
+
+
+def lessons(finished: Finished) -> str | None:
+    """What was learnt from that is no training record: own answers, or preference pairs."""
+    recipe = finished.recipe
+    if recipe.on_policy is not None:
+        found = own_answers.told(recipe, own_answers.noted(finished.trained))
+        fell = f"; it fell: {found['collapse']}" if found["collapse"] else ""
+        steps = f"{found['steps']} of {finished.trained.facts['steps']} steps"
+        return f"{own_answers.in_words(recipe.on_policy)} ({steps}{fell})"
+    if recipe.train.dpo is not None:
+        pairs = finished.trained.facts["pairs"]
+        return (
+            f"{pairs['pairs']} preference pairs; mean label tokens: {pairs['chosen_tokens']:g} chosen, "
+            f"{pairs['rejected_tokens']:g} rejected; the chosen answer is the longer one in "
+            f"{pairs['chosen_longer']:.0%}"
+        )
+    return None
 
 
 def _host(targets: Artifact) -> HostTargets | None:
@@ -54,7 +74,16 @@ def curves(trained: Artifact) -> tuple[CurvePoint, ...]:
     measured: list[dict[str, Any]] = json.loads((trained.folder / MEASURED).read_bytes())
     held_out = {one["step"]: RecordSums.from_json(one["found"]).mean_kl for one in measured}
     start = [CurvePoint(0, 0.0, points[0].loss)] if 0 in held_out else []
-    return tuple(replace(point, held_out_kl=held_out.get(point.step)) for point in [*start, *points])
+    notes = own_answers.noted(trained)
+    return tuple(
+        replace(
+            point,
+            held_out_kl=held_out.get(point.step),
+            own_entropy=notes.get(point.step, {}).get("entropy"),
+            own_distinct=notes.get(point.step, {}).get("distinct"),
+        )
+        for point in [*start, *points]
+    )
 
 
 def _steps(trained: Artifact) -> list[CurvePoint]:

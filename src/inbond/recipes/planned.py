@@ -44,6 +44,12 @@ class Planned:
         if alternatives(recipe):
             _check_remote(recipe, self.teacher)
         _check_across(recipe)
+        if recipe.on_policy is not None and self.teacher.weights is None:
+            raise InputError(
+                expected="a teacher whose weights are here, to say what it thinks of the student's answers",
+                found=f"on_policy with only the API of {name} at hand",
+                fix="remove on_policy, or name a teacher by its weights",
+            )
         if self.teacher.weights is not None:
             return
         if recipe.train.taught > 0 and not alternatives(recipe):

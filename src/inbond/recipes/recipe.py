@@ -15,6 +15,7 @@ from inbond.recipes.sections.base import ModelText, Section
 from inbond.recipes.sections.capture import Capture
 from inbond.recipes.sections.data import Filters, Generate, OwnData, Prompts
 from inbond.recipes.sections.gates import Evaluate, Gates
+from inbond.recipes.sections.on_policy import OnPolicy
 from inbond.recipes.sections.preferences import Preferences
 from inbond.recipes.sections.purpose import Purpose
 from inbond.recipes.sections.student import Student
@@ -43,8 +44,23 @@ class Recipe(Section):
     capture: Capture = Capture()
     student: Student = Student()
     train: Train = Train()
+    on_policy: OnPolicy | None = Field(None, description="learn from the student's own answers; null: never")
     evaluate: Evaluate = Evaluate()
     gates: Gates = Gates()
+
+    @model_validator(mode="after")
+    def _has_one_kind_of_lessons(self) -> Recipe:
+        if self.capture.targets == "aligned" and (self.on_policy or self.train.dpo):
+            raise ValueError("capture.targets: aligned is for records alone, not for on_policy or train.dpo")
+        if self.on_policy is None:
+            return self
+        if self.prompts.contextual:
+            raise ValueError("on_policy and a context of prompts exclude each other: own answers have none")
+        if self.train.dpo is not None:
+            raise ValueError("on_policy and train.dpo exclude each other: make two runs, one from the other")
+        if self.on_policy.objective == "divergence" and self.train.divergence == 0:
+            raise ValueError("on_policy.objective: divergence needs a divergence in train")
+        return self
 
     @model_validator(mode="after")
     def _has_pairs(self) -> Recipe:

@@ -38,6 +38,7 @@ from inbond.recipes.models import find_teacher, find_weights, weight_files
 from inbond.recipes.objective import alternatives
 from inbond.recipes.outside import read_outside
 from inbond.recipes.own import read_own
+from inbond.recipes.own_answers import NOTED
 from inbond.recipes.plan import RESULT
 from inbond.recipes.planned import Planned
 from inbond.recipes.preferring import Setting
@@ -149,7 +150,7 @@ def _export(finished: Finished) -> Artifact:
 
     def make(folder: Path) -> Made:
         for name in sorted(finished.trained.manifest.files):
-            if name not in (learning.CURVE, learning.MEASURED):
+            if name not in (learning.CURVE, learning.MEASURED, NOTED):
                 _link(finished.trained.folder / name, folder / name)
         data = summary.report_data(finished)
         write_bytes(folder / "README.md", render_card(data).encode())

@@ -13,7 +13,7 @@ from typing import Any
 from inbond import __version__
 from inbond.ledger.attest import KeyStore
 from inbond.policy import licences, weights
-from inbond.recipes import comparison, paired, probing
+from inbond.recipes import comparison, own_answers, paired, probing
 from inbond.recipes.finished import Finished, init_words, label_of, lineage
 from inbond.recipes.gate_views import gate_views
 from inbond.recipes.learnt import curves, learning
@@ -112,11 +112,18 @@ def result(finished: Finished, student: Artifact | None) -> dict[str, Any]:
         "seconds": {artifact.stage: artifact.seconds for artifact in artifacts},
         "tokens": sum(facts["prompt_tokens"] + facts["completion_tokens"] for facts in asked),
         "cost": sum(facts["cost_usd"] for facts in asked),
+        **_own_answers(finished),
         **({"preferences": paired.told(finished.pairs)} if finished.pairs else {}),
         **({"verified": finished.verified.to_json()} if finished.verified else {}),
         "artifacts": {artifact.stage: artifact.id for artifact in artifacts},
         "report": str(finished.trail.folder / "report.html"),
     }
+
+
+def _own_answers(finished: Finished) -> dict[str, Any]:
+    if finished.recipe.on_policy is None:
+        return {}
+    return {"own_answers": own_answers.told(finished.recipe, own_answers.noted(finished.trained))}
 
 
 def completed(finished: Finished, student: Artifact | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a run's student is taught, and how: its records, or its preference pairs."""
+"""What a run's student is taught, and how: its records, its preference pairs, or its own answers as well."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from inbond.digest import Digest
 from inbond.errors import InputError
 from inbond.ledger.manifest import Identity
 from inbond.ledger.records import Row, read_rows
+from inbond.recipes import own_answers
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.trail import Artifact, Made
 from inbond.teachers.protocols import TokenSequence
@@ -35,7 +36,15 @@ class Teaching:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def absent(recipe: Recipe) -> set[str]:
+def settings(recipe: Recipe) -> dict[str, Any]:
+    """What of the recipe decides how its lessons are taught, for the identity of what was trained."""
+    found = recipe.train.model_dump(exclude={"checkpoint_seconds", *_absent(recipe)})
+    if recipe.on_policy is not None:
+        found["on_policy"] = {**recipe.on_policy.model_dump(), "k": recipe.capture.k}
+    return found
+
+
+def _absent(recipe: Recipe) -> set[str]:
     """Parts of ``train`` that a recipe does without: runs from before there were any keep their identity."""
     without = {name for name in ("dpo",) if getattr(recipe.train, name) is None}
     return without | ({"likelihood", "likelihood_heat"} if recipe.train.likelihood == 0 else set())
@@ -74,14 +83,16 @@ def teach(
     """The lessons of the run's training. Raises InputError when there is nothing to learn from."""
     from inbond.train.lessons import Fixed
 
+    if bench.recipe.on_policy is not None:
+        return own_answers.teach(bench, examples, objectives, plan)
     if reference is None:
         return Teaching(Fixed(examples, plan), objectives, [example.sequence for example in examples])
     from inbond.train import pairs as preferred
 
-    settings = bench.recipe.train.dpo
-    assert settings is not None, "the reference is measured for it"
+    dpo = bench.recipe.train.dpo
+    assert dpo is not None, "the reference is measured for it"
     lessons = _pairs(bench, examples, reference)
-    how = preferred.Preference(settings.beta, settings.smoothing, settings.normalise)
+    how = preferred.Preference(dpo.beta, dpo.smoothing, dpo.normalise)
     return Teaching(
         Fixed(lessons, plan),
         preferred.Preferring(how, objectives),
@@ -135,8 +146,8 @@ def _pairs(bench: Bench, chosen: Sequence[Example], reference: Artifact) -> list
     from inbond.train.likelihoods import load_logp
     from inbond.train.pairs import Pair
 
-    settings, both = bench.recipe.train.dpo, _pair_rows(bench)
-    assert settings is not None, "the reference is measured for it"
+    dpo, both = bench.recipe.train.dpo, _pair_rows(bench)
+    assert dpo is not None, "the reference is measured for it"
     sequences = bench.encode(both)
     found = load_logp(
         reference.manifest.identity.inputs["start"],
@@ -147,7 +158,7 @@ def _pairs(bench: Bench, chosen: Sequence[Example], reference: Artifact) -> list
     )
     sums = [float(logp.sum(dtype="float64")) for logp in found]
     return [
-        Pair(one, other, (p, q), settings.weight * row.weight)
+        Pair(one, other, (p, q), dpo.weight * row.weight)
         for one, other, p, q, row in zip(
             chosen, sequences[1::2], sums[0::2], sums[1::2], both[0::2], strict=True
         )

@@ -71,6 +71,10 @@ class CurvePoint:
     label_tokens_per_s: float | None = None
     held_out_kl: float | None = None
     """Nats a token; None at steps without an evaluation."""
+    own_entropy: float | None = None
+    """Nats a token of the student's next token in its own answers; None at steps without any."""
+    own_distinct: float | None = None
+    """Share of these answers' pairs of neighbouring tokens that are different ones."""
 
 
 @dataclass(frozen=True)
@@ -228,6 +232,8 @@ class LearningFacts:
     """Of the median step, measuring and saving left out."""
     adapter: str | None = None
     """The adapter in words; None when all weights were learnt."""
+    lessons: str | None = None
+    """In words, what was learnt from beside or instead of the training records; None: nothing."""
     host: HostTargets | None = None
     """None when the targets are not those that a host reported."""
 

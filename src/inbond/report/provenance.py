@@ -309,6 +309,7 @@ def learning_facts(facts: LearningFacts) -> list[tuple[str, str]]:
     return [
         ("Objective", facts.objective or "not recorded"),
         ("Teacher’s targets", targets),
+        *((("Lessons", facts.lessons),) if facts.lessons else ()),
         ("Temperature", wording.figure(facts.temperature).rstrip("0").rstrip(".")),
         ("Shared prefix", prefix),
         ("Label tokens learnt", count(facts.label_tokens)),

@@ -171,12 +171,18 @@ def _curves(curves: Sequence[CurvePoint]) -> dict[str, Any]:
         drawing = lines.line_chart(f"curve-{ident}", f"{title} over steps", line, "step")
         return {"title": title, "unit": unit, "drawing": drawing, "missing": "Not logged in this run."}
 
+    entropies, distinct = [p.own_entropy for p in curves], [p.own_distinct for p in curves]
+    own = [
+        figure("entropy", "Entropy in own answers", "nats a token", entropies),
+        figure("distinct", "Distinct pairs in own answers", "share", distinct),
+    ]
     return {
         "figures": [
             figure("loss", "Training loss", "nats a token", [point.loss for point in curves]),
             figure("kl", "Held-out KL", "nats a token", [point.held_out_kl for point in curves]),
             figure("lr", "Learning rate", "", [point.lr for point in curves]),
             figure("rate", "Speed", "label tokens a second", [point.label_tokens_per_s for point in curves]),
+            *(own if any(point.own_entropy is not None for point in curves) else ()),
         ],
         "note": f"{wording.plural(len(curves), 'logged point')}, up to step {curves[-1].step:,} "
         f"after {wording.duration(curves[-1].seconds)}.",

@@ -57,7 +57,8 @@ def capture_logp(
         path = folder / f"likelihoods-{number:05d}.safetensors"
         flat_N = _read(path, about)
         if flat_N is None:
-            flat_N = _measure(model, vocabulary[0], part, pad_id)
+            measured = measure_logp(model, vocabulary[0], part, pad_id)
+            flat_N = np.concatenate([np.empty(0, np.float32), *measured])
             write_bytes(path, _encode(flat_N, about))
         found += np.split(flat_N, np.cumsum([sequence.labels for sequence in part])[:-1])
         done += len(flat_N)
@@ -107,8 +108,9 @@ def _read(path: Path, about: dict[str, Any]) -> LogP | None:
 
 
 @torch.inference_mode()
-def _measure(model: Any, vocabulary: int, sequences: Sequence[TokenSequence], pad_id: int) -> LogP:
-    """In batches of like length, put back in order."""
+def measure_logp(model: Any, vocabulary: int, sequences: Sequence[TokenSequence], pad_id: int) -> list[LogP]:
+    """Label log-probabilities of each sequence, float32 [its labels], now and without a file. Raises
+    InputError when they are not finite."""
     rows: list[LogP] = [np.empty(0, np.float32)] * len(sequences)
     head_VH = head_weight(model, vocabulary)
     for places in by_length([len(sequence.ids) for sequence in sequences], ROWS):
@@ -116,11 +118,11 @@ def _measure(model: Any, vocabulary: int, sequences: Sequence[TokenSequence], pa
         logp_N = label_logp(label_hidden(model, batch), head_VH, batch.labels_N, CHUNK)
         if not bool(torch.isfinite(logp_N).all()):
             raise InputError(
-                expected="finite log-probabilities from the reference",
+                expected="finite log-probabilities of the label tokens",
                 found="NaN or infinity",
-                fix="its weights are broken: check their file, or load it in another precision",
+                fix="the model's weights are broken: check their file, or load it in another precision",
             )
         parts = np.split(logp_N.float().cpu().numpy(), np.cumsum(batch.lengths)[:-1])
         for place, part in zip(places, parts, strict=True):
             rows[place] = part
-    return np.concatenate([np.empty(0, np.float32), *rows])
+    return rows

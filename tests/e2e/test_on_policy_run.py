@@ -1,0 +1,111 @@
+"""``inbond run`` with a student that learns from its own answers: result, report, resume, refusals."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Command
+from tests.e2e.test_run import Place
+from tests.tiny import save_tiny
+
+OFF = {name: {"action": "off"} for name in ("diversity", "generality", "capacity")}
+TRAIN = {"epochs": 12, "lr": 0.003, "warmup_steps": 2, "batch": 8, "checkpoint_seconds": 0.001}
+OWN = {"share": 0.8, "cold_start": 0.25, "max_tokens": 6, "samples": 2}
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    save_tiny(tmp_path / "teacher", padding=5)
+    monkeypatch.chdir(tmp_path)
+    return Place(tmp_path)
+
+
+def page_of(place: Place) -> str:
+    return html.unescape((place.run_folder / "report.html").read_text(encoding="utf-8"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("own", "capture"), [
+    ({"objective": "reverse-kl"}, {"k": 16, "shard": 8}),
+    ({"objective": "divergence"}, {"targets": "online"}),
+    ({"objective": "policy-gradient", "reuse": 2}, {"k": 16, "shard": 8}),
+], ids=["reverse-kl", "divergence-online", "policy-gradient"])  # fmt: skip
+def test_a_student_learns_from_its_own_answers(
+    place: Place, command: Command, own: dict[str, Any], capture: dict[str, Any]
+) -> None:
+    place.write(train=TRAIN, gates=OFF, capture=capture, on_policy={**OWN, **own})
+    result = command("run", "recipe.yaml")
+    told = result["own_answers"]
+    assert told["collapse"] is None
+    notes = json.loads((place.run_folder / "trained" / "own-answers.json").read_bytes())
+    curve = json.loads((place.run_folder / "trained" / "curve.json").read_bytes())
+    assert told["steps"] == len(notes) > len(curve) / 2
+    assert min(note["step"] for note in notes) > len(curve) / 4, "the cold start comes first"
+    page = page_of(place)
+    for words in ("the student’s own answers", "Entropy in own answers", "Distinct pairs in own answers"):
+        assert words in page
+    assert "own-answers.json" not in {path.name for path in (place.run_folder / "student").iterdir()}
+    assert command("run", "recipe.yaml")["artifacts"] == result["artifacts"]
+    assert command("verify", "run:tiny")["ok"]
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_learns_the_same(place: Place) -> None:
+    place.write(train={**TRAIN, "epochs": 30}, gates=OFF, on_policy=OWN)
+    child = place.start("run", "recipe.yaml")
+    checkpoints = place.run_folder / "work" / "checkpoints"
+    deadline = time.monotonic() + 120
+    while not list(checkpoints.glob("step-*")) and child.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(child.pid, signal.SIGKILL)
+    child.communicate()
+    place.inbond("run", "recipe.yaml")
+    curve = json.loads((place.run_folder / "trained" / "curve.json").read_bytes())
+    place.inbond("run", "recipe.yaml", "--fresh")
+    whole = json.loads((place.run_folder / "trained" / "curve.json").read_bytes())
+    assert [point["loss"] for point in curve] == pytest.approx([point["loss"] for point in whole], rel=1e-4)
+
+
+@pytest.mark.slow
+def test_a_student_that_collapses_stops_the_run(place: Place, command: Command) -> None:
+    """At this learning rate the tiny student soon says one thing only."""
+    stop = {"action": "stop", "entropy_floor": 1.0, "distinct_floor": 1.0}
+    place.write(train={**TRAIN, "lr": 0.02}, gates=OFF, on_policy={**OWN, "share": 1.0, "collapse": stop})
+    error = command("run", "recipe.yaml", code=2)["error"]
+    assert error["expected"] == "a student whose own answers stay various"
+    assert "in its own samples, after" in error["found"]
+    assert "on_policy.collapse.action=warn" in error["fix"]
+
+
+@pytest.mark.parametrize(("changes", "expected"), [
+    ({"on_policy": {"objective": "reverse-kl", "reuse": 2}}, "reuse is for objective: policy-gradient"),
+    (
+        {"on_policy": {"objective": "divergence"}, "train": {"kl": 0, "ce": 1}},
+        "on_policy.objective: divergence needs a divergence in train",
+    ),
+    ({"on_policy": {}, "train": {"dpo": {}}}, "on_policy and train.dpo exclude each other"),
+    ({"on_policy": {}, "prompts": {"items": ["a"], "context": "b"}}, "on_policy and a context of prompts"),
+])  # fmt: skip
+def test_what_cannot_be_is_refused(
+    place: Place, command: Command, changes: dict[str, Any], expected: str
+) -> None:
+    place.write(**changes)
+    assert expected in command("run", "recipe.yaml", code=2)["error"]["expected"]
+
+
+def test_a_teacher_behind_an_api_cannot_be_asked_about_every_token(place: Place, command: Command) -> None:
+    place.write(
+        teacher="api:localhost:9/m", on_policy={}, train={"kl": 0, "ce": 1},
+        student={"init": "model", "base": "path:teacher"}, purpose={"use": "research", "release": "none"},
+    )  # fmt: skip
+    error = command("run", "recipe.yaml", "--accept", "a test", code=2)["error"]
+    assert error["found"] == "on_policy with only the API of api:localhost:9/m at hand"
+    assert error["fix"] == "remove on_policy, or name a teacher by its weights"
