@@ -49,6 +49,19 @@ def test_the_loss_kernel() -> None:
         assert all(float(cell) < 1e-5 for cell in line.split("|")[2:5]), line
 
 
+def test_verified_answers(tmp_path: Path) -> None:
+    options = "--folder", tmp_path, "--sums", 6, "--held-out", 10, "--samples", 2, "--epochs", 1
+    text = run("verified.py", *options)
+    assert len(goals(text)) == 1
+    assert "the teacher's answers that pass: 0 of 12 (0%)" in text
+    assert [line.split("|")[1].strip() for line in text.splitlines()[-4:-1]] == [
+        "teacher",
+        "verified",
+        "unverified",
+    ]
+    assert run("verified.py", *options) == text, "nothing is made again"
+
+
 def test_the_training_step() -> None:
     text = run("training_step.py", "--rounds", 2, "--batch", 4)
     assert len(goals(text)) == 4

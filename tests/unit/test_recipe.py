@@ -36,6 +36,18 @@ def test_the_built_in_recipe_across_names_two_vocabularies() -> None:
     assert (folder / str(across.prompts.file)).exists()
 
 
+def test_the_built_in_verified_asks_what_it_can_check() -> None:
+    recipe, folder = load("verified")
+    assert recipe.verify is not None
+    assert recipe.prompts.file is not None
+    rows = [json.loads(line) for line in (folder / recipe.prompts.file).read_text().splitlines()]
+    for row in rows:
+        first, _, second = row["messages"][-1]["content"].split()
+        assert row[recipe.verify.answers] == int(first) + int(second)
+    asked = [row["messages"][-1]["content"] for row in rows]
+    assert len(set(asked)) == len(asked) > (recipe.prompts.limit or 0)
+
+
 def test_name_and_teacher_are_all_that_has_no_default_but_the_prompts() -> None:
     assert [name for name, field in Recipe.model_fields.items() if field.is_required()] == [
         "name",
