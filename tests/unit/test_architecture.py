@@ -16,7 +16,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "inbond"
 TIERS: tuple[tuple[str, ...], ...] = (
     ("types", "errors", "digest", "strict_json", "strict_yaml", "workspace"),
     ("policy", "ledger", "losses"),
-    ("teachers", "engine", "train", "evaluate", "forensics", "report"),
+    ("teachers", "engine", "train", "evaluate", "edge", "forensics", "report"),
     ("recipes", "guard", "roundtable", "briefing"),
     ("cli",),
 )
@@ -50,7 +50,17 @@ LIGHT = (
 )
 NOT_THE_GUARDS = ("pyarrow", "jinja2", "stix2", "license_expression")
 """What a server must not keep in memory."""
-HEAVY = ("torch", "transformers", "accelerate", "safetensors", "gguf", "xllamacpp", "datasets")
+HEAVY = (
+    "torch",
+    "transformers",
+    "accelerate",
+    "safetensors",
+    "gguf",
+    "xllamacpp",
+    "datasets",
+    "onnx",
+    "onnxruntime",
+)
 
 LONGEST_FUNCTION = 100
 LONGEST_FILE = 400

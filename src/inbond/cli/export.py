@@ -24,7 +24,7 @@ _PUBLIC: Final = 0o644
 
 
 _MODELS: Final = ("gguf", "onnx")
-"""Forms of the weights themselves: no form of a lineage, and not written here yet."""
+"""Forms of the weights themselves: no form of a lineage."""
 
 
 _RECORDS: Final = ("chat", "sharegpt", "alpaca", "trl", "datasets", "batch")
@@ -35,15 +35,8 @@ def _form(typed: str) -> FormName:
     """Raises InputError for what is no form."""
     if typed in tuple(FormName):
         return FormName(typed)
-    if typed in _MODELS:
-        raise InputError(
-            expected="a form of the lineage: Inbond does not write weights in other formats yet",
-            found=typed,
-            fix="the student's folder is what transformers reads; llama.cpp's convert_hf_to_gguf.py and "
-            "optimum-cli export onnx take it as it is",
-        )
     raise InputError(
-        expected=f"one of {', '.join((*FormName, *_RECORDS))}",
+        expected=f"one of {', '.join((*FormName, *_RECORDS, *_MODELS))}",
         found=typed,
         fix="inbond export --help says what each is",
     )
@@ -91,6 +84,7 @@ def export(
     accept: Annotated[
         str | None, typer.Option(help="Take a review of the recipe upon yourself, with a reason (batch).")
     ] = None,
+    kind: Annotated[str | None, typer.Option("--type", help="Of gguf: q8_0, q4_0, q4_1, f16.")] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -106,9 +100,15 @@ def export(
     (.jsonl, .json, .parquet), or a folder for datasets. batch: the questions of a recipe as an OpenAI batch
     file; inbond import FILE --batch RECIPE reads its results.
 
+    gguf, onnx: a run's student for llama.cpp or onnxruntime, checked, in its folder and, with -o, copied.
+
     The same workspace gives the same bytes. Examples: inbond export cyclonedx run:demo -o bom.json /
     inbond export card hf:org/name / inbond export croissant data:runs/demo/data/train
     """
+    if form in _MODELS or kind is not None:
+        from inbond.cli.export_model import export_model  # here: it is not light
+
+        return export_model(form, target, kind, output, open_workspace(home), Output(as_json, quiet))
     if form in _RECORDS:
         from inbond.cli import export_records  # here: what it needs is not light
 

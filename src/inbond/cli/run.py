@@ -75,6 +75,8 @@ def describe(result: dict[str, Any]) -> str:
         lines.append(f"  {label:<12} {words}")
     for name, gate in result["gates"].items():
         lines.append(f"  {name:<12} {gate['outcome']}: {gate['line']}")
+    for made in result.get("files", ()):
+        lines.append(f"  {made['type']:<12} {_file_words(made)}")
     lines.append(f"  {'teacher':<12} {result['tokens']:,} tokens, ${result['cost']:.4f}")
     lines.append(f"  {'time':<12} {sum(result['seconds'].values()):.0f} s")
     lines += ["", f"  {'student':<12} {result['student']}", f"  {'report':<12} {result['report']}"]
@@ -95,6 +97,15 @@ def _describe_data(result: dict[str, Any]) -> str:
         f"  {'report':<12} {result['report']}",
     ]
     return "\n".join(lines)
+
+
+def _file_words(made: dict[str, Any]) -> str:
+    """A file for small machines: what it weighs, how true it is, what it saves."""
+    said = made["faithful"]
+    words = f"{made['bytes'] / 1e6:.1f} MB, {said['agreement']:.0%} of tokens as the student"
+    if made["speedup"] is not None:
+        words += f", {made['speedup']:.2f} times its teacher's tokens/s under {made['runtime']}"
+    return words
 
 
 def _figures(found: dict[str, Any]) -> list[tuple[str, str]]:

@@ -83,10 +83,24 @@ def init_words(finished: Finished) -> str:
     facts = finished.begun.facts
     if facts["init"] == "prune":
         how = "chosen by measured importance" if facts["importance"] else "named in the recipe"
-        return f"{len(facts['keep'])} of the teacher's {facts['layers']} layers, {how}"
+        return f"{len(facts['keep'])} of the teacher's {facts['layers']} layers, {how}" + _narrowed(finished)
     if facts["init"] == "model":
         return str(finished.recipe.student.base)
     return "fresh weights of the teacher's architecture"
+
+
+def _narrowed(finished: Finished) -> str:
+    """What else was pruned."""
+    settings = finished.recipe.student
+    told = [
+        f"{value} {name}" if value >= 1 else f"{value:.0%} of the {name}"
+        for name, value in (("heads", settings.heads), ("neurons", settings.neurons))
+        if value is not None
+    ]
+    chosen = next((made for made in finished.trail.artifacts if made.stage == "vocabulary"), None)
+    if chosen is not None:
+        told.append(f"{chosen.facts['kept']} of {chosen.facts['of']} tokens")
+    return "".join(f"; {words}" for words in told)
 
 
 def lineage(finished: Finished) -> Lineage:

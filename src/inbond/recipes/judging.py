@@ -288,7 +288,7 @@ def _capacity(models: Compared, evaluation: Artifact) -> dict[str, Any]:
         epochs=bench.recipe.train.epochs,
         examples=len(bench.train_rows),
         student_parameters=models.after.num_parameters(),
-        teacher_parameters=models.teacher.num_parameters(),
+        teacher_parameters=models.bench.whole.model.num_parameters(),
     )
     diagnosis = capacity.diagnose(found, capacity.Limits(max_kl=settings.max_kl))
     return {**diagnosis.to_json(), "found": found.to_json()}

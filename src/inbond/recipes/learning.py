@@ -13,10 +13,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from inbond.digest import Digest
 from inbond.errors import InputError
 from inbond.ledger.manifest import Identity
 from inbond.ledger.records import Row, read_rows
-from inbond.recipes import across, context, own_answers, remote, teaching
+from inbond.recipes import across, beginning, context, narrowing, own_answers, remote, teaching
 from inbond.recipes.answers import Datasets
 from inbond.recipes.lengths import check_lengths
 from inbond.recipes.models import TeacherSource
@@ -25,7 +26,7 @@ from inbond.recipes.outside import Outside
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.trail import Artifact, Made, Trail
 from inbond.recipes.watch import time_left
-from inbond.teachers.opening import Weights, open_local
+from inbond.teachers.opening import Weights
 from inbond.teachers.protocols import Scores, ScoresTokens, TokenSequence
 from inbond.workspace import write_json
 
@@ -37,16 +38,15 @@ if TYPE_CHECKING:
 
 START_VERSION = 1
 CAPTURE_VERSION = TRAIN_VERSION = 3
-START, CURVE, MEASURED = "start.json", "curve.json", "held-out-curve.json"
-PROBE_BATCH = 16
-"""Records that are probed at once; what is measured does not depend on it."""
+CURVE, MEASURED = "curve.json", "held-out-curve.json"
 
 
 @dataclass(frozen=True)
 class Bench:
     """What the learning stages work with. ``base`` is the model that init: model starts from, ``outside``
     prompts that are none of the run's domain, ``pairs`` the answers that are preferred to others: rows 2i and
-    2i + 1 are the chosen and the rejected one of pair i."""
+    2i + 1 are the chosen and the rejected one of pair i, ``vocabulary`` the tokens that the student has of
+    its teacher's (None: all)."""
 
     trail: Trail
     recipe: Recipe
@@ -55,16 +55,25 @@ class Bench:
     data: Datasets
     outside: Sequence[Outside]
     pairs: Artifact | None = None
+    vocabulary: Artifact | None = None
 
     @cached_property
-    def local(self) -> Local:
+    def whole(self) -> Local:
         """The teacher's weights."""
         return self.teacher.open_local()
 
     @cached_property
+    def local(self) -> Local:
+        """The teacher as the student learns from it: its weights, with the student's tokens alone where those
+        are fewer."""
+        if self.vocabulary is None:
+            return self.whole
+        return narrowing.smaller(self.whole, self.teacher, self.vocabulary)
+
+    @cached_property
     def tokenizer(self) -> Any:
-        """The student's: the teacher's tokenizer, or the base's when the teacher is only an API or has
-        another vocabulary."""
+        """The student's: the teacher's tokenizer, whole or pruned, or the base's when the teacher is only an
+        API or has another vocabulary."""
         if self.teacher.weights is not None and not self.across:
             return self.local.tokenizer
         assert self.base is not None, "checked before the first stage"
@@ -123,6 +132,11 @@ class Bench:
         return agreement.prepare(self.local.model, both[0], seen=both[1], units=units, **self.tokens)
 
 
+def _vocabulary(bench: Bench) -> dict[str, Digest]:
+    """The student's tokens as an input of a stage, where they are not all of its teacher's."""
+    return {} if bench.vocabulary is None else {"vocabulary": bench.vocabulary.id}
+
+
 def capture(bench: Bench) -> Artifact | None:
     """The teacher's targets for the training records; None when the objective needs none, or the teacher is
     asked while training."""
@@ -134,7 +148,7 @@ def capture(bench: Bench) -> Artifact | None:
     if alternatives(recipe):
         assert bench.base is not None, "checked before the first stage"
         config |= {"scores": bench.data.answers.facts["scores"], "base": bench.base.digest}
-    identity = Identity("capture", CAPTURE_VERSION, config, teaching.source(bench))
+    identity = Identity("capture", CAPTURE_VERSION, config, teaching.source(bench) | _vocabulary(bench))
 
     def make(folder: Path) -> Made:
         from inbond.train import capture as targets
@@ -168,72 +182,29 @@ def start(bench: Bench) -> Artifact:
     config = {
         "teacher": bench.teacher.pinned,
         "seed": bench.recipe.train.seed,
-        **settings.model_dump(mode="json"),
+        **settings.model_dump(mode="json", exclude={"heads", "neurons", "vocabulary"}),
+        **settings.model_dump(mode="json", include={"heads", "neurons"}, exclude_none=True),
     }
     if bench.base is not None:
         config["base_weights"] = bench.base.digest
-    identity = Identity("start", START_VERSION, config, {"train": bench.data.train.id})
+    inputs = {"train": bench.data.train.id, **_vocabulary(bench)}
+    identity = Identity("start", START_VERSION, config, inputs)
 
     def make(folder: Path) -> Made:
         facts: dict[str, Any] = {"init": settings.init}
         if settings.init == "prune":
-            facts |= _choose_layers(bench)
-        write_json(folder / START, facts)
-        return Made(facts)
+            facts |= beginning.choose(bench, meter(bench.trail, "start", "layers/s"))
+        write_json(folder / beginning.START, facts)
+        return Made({name: fact for name, fact in facts.items() if name != "width"})
 
     return bench.trail.stage("start", "start", identity, make)
-
-
-def _choose_layers(bench: Bench) -> dict[str, Any]:
-    from inbond.losses.batches import by_length, make_batch
-    from inbond.train import student
-
-    settings, model = bench.recipe.student, bench.local.model
-    layers = len(student.decoder_layers(model))
-    if settings.keep is not None:
-        student.check_layers(settings.keep, layers)
-        return {"layers": layers, "keep": list(settings.keep), "importance": None}
-    count = settings.layers or layers // 2
-    student.check_layers(range(count), layers)
-    probe = bench.encode(bench.train_rows[: settings.probe])
-    batches = [
-        make_batch([probe[row] for row in rows], bench.tokens["pad_id"], model.device)
-        for rows in by_length([len(sequence.ids) for sequence in probe], PROBE_BATCH)
-    ]
-    show = meter(bench.trail, "start", "layers/s")
-    importance = student.layer_importance(model, batches, bench.local.vocabulary_size, show)
-    keep = student.most_important(importance, count)
-    return {"layers": layers, "keep": keep, "importance": [round(value, 4) for value in importance]}
 
 
 def fresh_student(bench: Bench, begun: Artifact) -> Any:
     """The student as it begins, where models run. The same every time it is made. Raises InputError."""
     from inbond.teachers.local import device
 
-    return _fresh(bench, begun).to(device())
-
-
-def _fresh(bench: Bench, begun: Artifact) -> Any:
-    from inbond.train import student
-
-    settings = bench.recipe.student
-    if settings.init == "prune":
-        return student.prune_layers(bench.local.model, begun.facts["keep"])
-    if settings.init == "scratch":
-        model = student.from_scratch(bench.local.model.config, dict(settings.config), bench.recipe.train.seed)
-    else:
-        assert bench.base is not None, "init: model has a base"
-        opened = open_local(bench.base)
-        if bench.comparable:
-            student.check_same_tokens(bench.local.vocabulary, opened.vocabulary)
-        model = opened.model
-    if bench.teacher.weights is not None:
-        student.check_smaller(_parameters(bench.local.model), _parameters(model))
-    return model
-
-
-def _parameters(model: Any) -> int:
-    return sum(parameter.numel() for parameter in model.parameters())
+    return beginning.fresh(bench, begun).to(device())
 
 
 def train(bench: Bench, begun: Artifact, targets: Artifact | None) -> Artifact:
@@ -275,7 +246,7 @@ def train(bench: Bench, begun: Artifact, targets: Artifact | None) -> Artifact:
         write_json(folder / MEASURED, [asdict(point) for point in state.measured])
         if state.noted:
             write_json(folder / own_answers.NOTED, [asdict(point) for point in state.noted])
-        told = {"label_tokens": state.label_tokens, "parameters": _parameters(model)}
+        told = {"label_tokens": state.label_tokens, "parameters": beginning.parameters(model)}
         facts = {"steps": state.step, **told, **lessons.facts}
         training = {"training_seconds": state.seconds, "prefix_tokens_shared": state.shared}
         return Made(facts | training)

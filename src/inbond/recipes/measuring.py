@@ -51,12 +51,25 @@ def evaluate(compared: Compared) -> Artifact:
             "agreement": _agreement(bench, models, sequences) | _per_byte(compared),
             "models": _savings(compared, sequences),
             "held_out_tokens": sum(sequence.labels for sequence in sequences),
+            **_left_out(bench, models["after"], sequences),
         }
         write_json(folder / SAMPLES, _samples(bench, models, sequences))
         write_json(folder / EVALUATION, found)
         return Made()
 
     return bench.trail.stage("evaluate", "evaluation", identity, make)
+
+
+def _left_out(bench: Bench, student: Any, sequences: Sequence[TokenSequence]) -> dict[str, Any]:
+    """What is lost with the tokens that the student does not have."""
+    if bench.vocabulary is None:
+        return {}
+    from inbond.evaluate import vocabulary
+    from inbond.recipes.narrowing import kept_tokens
+
+    models = (bench.whole.model, student)
+    found = vocabulary.measure(models, kept_tokens(bench.vocabulary), sequences, bench.tokens["pad_id"])
+    return {"vocabulary": {**bench.vocabulary.facts, **asdict(found)}}
 
 
 def prompts_of(rows: Sequence[Row]) -> list[Digest]:
@@ -139,7 +152,7 @@ def _savings(compared: Compared, sequences: Sequence[TokenSequence]) -> dict[str
     measured = {"student": compared.after}
     if bench.teacher.weights is not None:
         folders["teacher"] = bench.teacher.weights.folder()
-        measured["teacher"] = compared.teacher
+        measured["teacher"] = bench.whole.model
     if bench.across:  # speed does not depend on which tokens they are, but both must have them
         prompt = [min(id_, len(bench.local.tokenizer) - 1) for id_ in prompt]
     speeds = speed.decode_speeds(list(measured.values()), prompt)

@@ -79,6 +79,8 @@ class Planned:
         if self.recipe.student.init == "none":
             return
         start = self.base or self.teacher.weights
+        if (self.recipe.export.gguf or self.recipe.export.onnx) and start is not None:
+            _check_exports(self.recipe, start)
         if self.recipe.train.lora is not None and start is not None:
             _check_adapter(self.recipe.train.lora, start)
         if self.teacher.weights is None:
@@ -91,7 +93,7 @@ class Planned:
             layers = config["num_hidden_layers"]
             settings = self.recipe.student
             keep = settings.keep if settings.keep is not None else range(settings.layers or layers // 2)
-            check_layers(keep, layers)
+            check_layers(keep, layers, narrower=settings.narrows)
         if self.base is not None:
             from inbond.teachers.local import load_tokenizer
             from inbond.teachers.spelling import Speller
@@ -186,6 +188,22 @@ def _check_kept(recipe: Recipe, config: dict[str, Any]) -> None:
             found=f"{name} = {size}",
             fix=f"set capture.{name} lower",
         )
+
+
+def _check_exports(recipe: Recipe, start: Weights) -> None:
+    """Families and tokenizers that cannot be exported, and packages that are not there."""
+    from inbond.edge import gguf_tokens
+    from inbond.edge.source import Source
+
+    source = Source(start.folder())
+    shape = source.architecture
+    if recipe.export.gguf:
+        gguf_tokens.read(source.tokenizer, shape.vocabulary)
+    needed = [("local", "xllamacpp")] if recipe.export.gguf else []
+    needed += [("onnx", "onnx"), ("onnx", "onnxruntime")] if recipe.export.onnx else []
+    for extra, package in needed:
+        if find_spec(package) is None:
+            raise need_extra(extra, package)
 
 
 def _check_adapter(lora: Lora, start: Weights) -> None:

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from inbond.recipes.sections.base import ModelText, Section
 from inbond.recipes.sections.capture import Capture
 from inbond.recipes.sections.data import Filters, Generate, OwnData, Prompts
+from inbond.recipes.sections.export import Export
 from inbond.recipes.sections.gates import Evaluate, Gates
 from inbond.recipes.sections.on_policy import OnPolicy
 from inbond.recipes.sections.preferences import Preferences
@@ -47,6 +48,7 @@ class Recipe(Section):
     on_policy: OnPolicy | None = Field(None, description="learn from the student's own answers; null: never")
     evaluate: Evaluate = Evaluate()
     gates: Gates = Gates()
+    export: Export = Export()
 
     @model_validator(mode="after")
     def _has_one_kind_of_lessons(self) -> Recipe:

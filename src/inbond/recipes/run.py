@@ -15,10 +15,12 @@ from inbond.ledger.manifest import Identity, Manifest
 from inbond.recipes import (
     answers,
     comparison,
+    formats,
     judging,
     kept,
     learning,
     measuring,
+    narrowing,
     preferring,
     probing,
     sources,
@@ -103,7 +105,8 @@ def run_recipe(
         data = answers.filter_and_split(trail, plan, answered, own, verified)
         terms = gate.decision.verdict.facts
         pairs = preferring.prefer(Setting(trail, plan, data, terms, judges, folder))
-        bench = Bench(trail, recipe, teacher, base, data, outside, pairs)
+        tokens = narrowing.choose(trail, recipe, teacher, data)
+        bench = Bench(trail, recipe, teacher, base, data, outside, pairs, tokens)
         targets = learning.capture(bench)
         if alternatives(recipe):
             answers.retain(trail, recipe)
@@ -120,10 +123,13 @@ def run_recipe(
         )  # fmt: skip
         stopped = judging.stopped(recipe, finished.gates, trail.folder / REPORT)
         if stopped is not None:
+            formats.withdraw_all(trail)
             trail.withdraw(STUDENT)
             _attest(finished, None)
             raise stopped
-        return _attest(finished, _export(finished))
+        student = _export(finished)
+        formats.make_all(formats.of_run(trail, recipe.export))
+        return _attest(finished, student)
 
 
 def _named(name: str | None, workspace: Workspace) -> Weights | None:

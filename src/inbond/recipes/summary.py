@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-import os
-import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib import metadata
 from typing import Any
 
 from inbond import __version__
 from inbond.ledger.attest import KeyStore
 from inbond.policy import licences, weights
-from inbond.recipes import comparison, own_answers, paired, probing
+from inbond.recipes import comparison, handed, own_answers, paired, probing
+from inbond.recipes.environment import environment
 from inbond.recipes.finished import Finished, init_words, label_of, lineage
 from inbond.recipes.gate_views import gate_views
 from inbond.recipes.learnt import curves, learning
@@ -38,7 +36,6 @@ from inbond.report.data import (
 from inbond.report.gates import headline
 from inbond.types import ModelName, parse_model_name
 
-_PACKAGES = ("torch", "transformers", "accelerate", "xllamacpp", "numpy", "pyarrow")
 _WHY = {
     "empty": "the answer had no text",
     "truncated": "the answer was cut off at generate.max_tokens",
@@ -116,6 +113,7 @@ def result(finished: Finished, student: Artifact | None) -> dict[str, Any]:
         **({"preferences": paired.told(finished.pairs)} if finished.pairs else {}),
         **({"verified": finished.verified.to_json()} if finished.verified else {}),
         "artifacts": {artifact.stage: artifact.id for artifact in artifacts},
+        **({"files": told} if (told := handed.files(finished)) else {}),
         "report": str(finished.trail.folder / "report.html"),
     }
 
@@ -165,12 +163,13 @@ def report_data(finished: Finished) -> ReportData:
         speed_how=f"Greedy decoding of 24 tokens, batch 1, float32 under transformers, {_whom(finished)}, "
         "median of 3; memory is what loading and answering once adds to a fresh process.",
         recipe_yaml=to_yaml(without_items(recipe)),
-        environment=_environment(),
+        environment=environment(),
         limits=_limits(finished),
         card=_card(finished),
         gates=gate_views(recipe, finished.gates, finished.trained),
         runs=comparison.rows(_ended(finished, None), now, finished.trail.ledger),
         learning=learning(finished),
+        files=handed.shown(finished),
     )
 
 
@@ -257,7 +256,8 @@ def _metrics(finished: Finished, found: Mapping[str, Any]) -> Metrics:
         after["agreement"],
         after["tokens"],
         "Forward KL over the whole vocabulary at T=1 and top-1 agreement, mean over the label tokens of the "
-        f"teacher's held-out answers (standard error of the KL after training: {after['kl_stderr']:.3f}).",
+        f"teacher's held-out answers (standard error of the KL after training: {after['kl_stderr']:.3f})."
+        + handed.left_out(found.get("vocabulary")),
     )
 
 
@@ -338,16 +338,6 @@ def _host_verdict(finished: Finished, probe: Artifact) -> VerdictView:
         accepted=probing.accepted(finished.trail, verdict),
         about="host",
     )
-
-
-def _environment() -> dict[str, str]:
-    found = {"inbond": __version__, "python": platform.python_version(), "platform": platform.platform()}
-    for package in _PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found | {"processor": platform.machine(), "cores": str(os.cpu_count())}
 
 
 def _limits(finished: Finished) -> tuple[str, ...]:

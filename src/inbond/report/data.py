@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from inbond.report.picture import Lineage
+from inbond.report.small_file import SmallFile
 from inbond.report.verified import VerifiedFacts
 
 StageStatus = Literal["made", "found"]
@@ -375,3 +376,5 @@ class ReportData:
     runs: tuple[RunRow, ...] = ()
     """This run and the others of its recipe, in any order."""
     learning: LearningFacts | None = None
+    files: tuple[SmallFile, ...] = ()
+    """The student in other formats."""

@@ -120,15 +120,16 @@ def most_important(importance: Sequence[float], count: int) -> list[int]:
     return sorted(ranked[:count])
 
 
-def check_layers(keep: Sequence[int], layers: int) -> None:
-    """Raises InputError unless ``keep`` are some, not all, of the teacher's layers, each once."""
+def check_layers(keep: Sequence[int], layers: int, *, narrower: bool = False) -> None:
+    """Raises InputError unless ``keep`` are some of the teacher's layers, each once; all of them only where
+    the student is ``narrower`` than its teacher in another way."""
     if not keep or sorted(set(keep)) != list(keep) or keep[0] < 0 or keep[-1] >= layers:
         raise InputError(
             expected=f"layer numbers from 0 to {layers - 1}, each once, rising",
             found=str(list(keep)),
             fix="correct student.keep",
         )
-    if len(keep) >= layers:
+    if len(keep) >= layers and not narrower:
         raise InputError(
             expected=f"a student smaller than its teacher of {layers} layers",
             found=f"{len(keep)} layers",
@@ -136,13 +137,13 @@ def check_layers(keep: Sequence[int], layers: int) -> None:
         )
 
 
-def prune_layers(model: Any, keep: Sequence[int]) -> Any:
+def prune_layers(model: Any, keep: Sequence[int], *, narrower: bool = False) -> Any:
     """A copy of ``model`` that has only the layers ``keep``; the model itself is not touched.
 
     Raises InputError as ``check_layers`` does, and for an architecture that cannot be built so.
     """
     layers = decoder_layers(model)
-    check_layers(keep, len(layers))
+    check_layers(keep, len(layers), narrower=narrower)
     config = copy.deepcopy(model.config)
     config.num_hidden_layers = len(keep)
     for name in _PER_LAYER:

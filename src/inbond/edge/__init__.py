@@ -1,0 +1,1 @@
+"""Students for small machines: other formats of their weights, checked and timed."""

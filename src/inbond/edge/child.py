@@ -1,0 +1,235 @@
+"""The process that runs one exported file: a question a line in, an answer a line out. See ``runner``."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+from inbond.edge.runner import ANSWER_S
+
+CONTEXT = 1024
+"""Tokens of prompt and answer that llama.cpp has room for."""
+
+
+@final
+class _LlamaCpp:
+    """A GGUF file under llama.cpp."""
+
+    def __init__(self, path: Path, threads: int) -> None:
+        import xllamacpp
+
+        params = xllamacpp.CommonParams()
+        params.model.path = str(path)
+        params.n_parallel = 1
+        params.n_ctx = CONTEXT
+        params.cpuparams.n_threads = threads
+        params.cpuparams_batch.n_threads = threads
+        params.verbosity = 0
+        params.warmup = False
+        params.fit_params = False
+        params.cache_ram_mib = 0
+        self._key = secrets.token_hex(32)  # the wheel opens a port on loopback
+        params.api_keys = [self._key]
+        params.ui = False
+        params.endpoint_slots = False
+        self._server = xllamacpp.Server(params)
+
+    def steps(self, prompt: Sequence[int], tokens: int, k: int) -> dict[str, Any]:
+        said = self._post(
+            "/completion",
+            {
+                "prompt": list(prompt), "n_predict": tokens, "temperature": 0, "n_probs": k,
+                "cache_prompt": False, "return_tokens": True, "ignore_eos": not k,
+            },
+        )  # fmt: skip
+        ids: list[int] = said["tokens"]
+        seconds = said["timings"]["predicted_ms"] / 1000
+        return {
+            "ids": ids,
+            "top": _aligned(ids, said.get("completion_probabilities", ())),
+            "seconds": seconds,
+        }
+
+    def tokenize(self, text: str) -> list[int] | None:
+        body = {"content": text, "add_special": False, "parse_special": False}
+        ids: list[int] = self._post("/tokenize", body)["tokens"]
+        return ids
+
+    def _post(self, place: str, body: dict[str, Any]) -> Any:
+        """Asks llama.cpp's own server on loopback: its answers tell more than the wheel's calls do."""
+        request = urllib.request.Request(
+            f"{self._server.listening_address}{place}",
+            json.dumps(body).encode(),
+            {"content-type": "application/json", "authorization": f"Bearer {self._key}"},
+        )
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=ANSWER_S) as answer:
+                return json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            raise ValueError(error.read().decode(errors="replace")) from error
+
+
+def _aligned(ids: Sequence[int], told: Sequence[dict[str, Any]]) -> list[list[tuple[int, float]]]:
+    """What is told of each token. llama.cpp tells nothing of one that ends within a character, nor which
+    it left out: what may belong to either of two places belongs to none."""
+    wanted = [one["id"] for one in told]
+    first = _places(ids, wanted)
+    last = [len(ids) - 1 - place for place in reversed(_places(ids[::-1], wanted[::-1]))]
+    rows: list[list[tuple[int, float]]] = [[] for _ in ids]
+    for one, early, late in zip(told, first, last, strict=False):
+        if early == late:
+            rows[early] = [(other["id"], other["logprob"]) for other in one["top_logprobs"]]
+    return rows
+
+
+def _places(ids: Sequence[int], wanted: Sequence[int]) -> list[int]:
+    """The first places at which ``wanted`` stand among ``ids`` in their order."""
+    places, at = [], 0
+    for id_ in wanted:
+        while at < len(ids) and ids[at] != id_:
+            at += 1
+        places.append(at)
+        at += 1
+    return places
+
+
+@final
+class _OnnxRuntime:
+    """An ONNX file with its keys and values kept between steps."""
+
+    def __init__(self, path: Path, threads: int) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        meta = self._session.get_modelmeta().custom_metadata_map
+        self._ends = set(json.loads(meta.get("ends", "[]")))
+        self._past = {
+            given.name: np.zeros((1, given.shape[1], 0, given.shape[3]), np.float32)
+            for given in self._session.get_inputs()
+            if given.name.startswith("past_key_values.")
+        }
+
+    def steps(self, prompt: Sequence[int], tokens: int, k: int) -> dict[str, Any]:
+        past, ids_BT, read = dict(self._past), np.array([list(prompt)], np.int64), 0
+        ids: list[int] = []
+        top: list[list[tuple[int, float]]] = []
+        started = time.perf_counter()
+        while len(ids) < tokens:
+            read += ids_BT.shape[1]
+            logits_V, past = self._step(ids_BT, read, past)
+            if not ids:
+                started = time.perf_counter()
+            ids.append(int(logits_V.argmax()))
+            top.append(_likeliest(logits_V, k) if k else [])
+            ids_BT = np.array([[ids[-1]]], np.int64)
+            if k and ids[-1] in self._ends:
+                break
+        return {"ids": ids, "top": top, "seconds": time.perf_counter() - started}
+
+    def _step(self, ids_BT: Any, read: int, past: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        new = ids_BT.shape[1]
+        feeds = {
+            "input_ids": ids_BT,
+            "attention_mask": np.ones((1, read), np.int64),
+            "position_ids": np.arange(read - new, read, dtype=np.int64)[None],
+        }
+        logits_BTV, *present = self._session.run(None, {**feeds, **past})
+        return logits_BTV[0, -1], dict(zip(past, present, strict=True))
+
+    def tokenize(self, _: str) -> list[int] | None:
+        return None
+
+
+def _likeliest(logits_V: Any, k: int) -> list[tuple[int, float]]:
+    wide_V = logits_V.astype(np.float64)
+    logp_V = wide_V - wide_V.max() - np.log(np.exp(wide_V - wide_V.max()).sum())
+    order = np.argsort(-logp_V)[:k]
+    return [(int(id_), float(logp_V[id_])) for id_ in order]
+
+
+def _kib(field: str) -> int | None:
+    try:
+        with open("/proc/self/status") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith(field))
+    except (OSError, StopIteration):
+        return None
+
+
+def _from_here() -> int | None:
+    """Resident memory now, from which peaks count: importing may have peaked higher."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return None
+    return _kib("VmRSS")
+
+
+def _open(runtime: str, path: Path, threads: int) -> Any:
+    return _LlamaCpp(path, threads) if runtime == "llama.cpp" else _OnnxRuntime(path, threads)
+
+
+def main(runtime: str, path: Path, threads: int, say: Callable[[dict[str, Any]], None]) -> None:
+    """Answers until its input ends."""
+    extra, package = ("local", "xllamacpp") if runtime == "llama.cpp" else ("onnx", "onnxruntime")
+    model = None
+    try:
+        __import__(package)
+        empty = _from_here()
+        model = _open(runtime, path, threads)
+    except ImportError as error:
+        failed = {"missing": error.name or package, "extra": extra}
+    except Exception as error:  # whatever a reader of files may raise
+        failed = {"error": f"{type(error).__name__}: {error!s:.300}"}
+    for line in sys.stdin:
+        signal.alarm(ANSWER_S)  # ends a loop inside the runtime, also when nobody waits any more
+        if model is None:
+            say(failed)
+            continue
+        question = json.loads(line)
+        try:
+            say(_answer(model, question, empty))
+        except Exception as error:  # whatever a runtime may raise
+            say({"error": f"{type(error).__name__}: {error!s:.300}"})
+        signal.alarm(0)
+
+
+def _answer(model: Any, question: dict[str, Any], empty: int | None) -> dict[str, Any]:
+    if question["do"] == "steps":
+        answer: dict[str, Any] = model.steps(question["prompt"], question["tokens"], question["k"])
+        return answer
+    if question["do"] == "tokenize":
+        return {"ids": model.tokenize(question["text"])}
+    peak = _kib("VmHWM")
+    return {"bytes": None if peak is None or empty is None else (peak - empty) * 1024}
+
+
+def _started() -> None:
+    """Keeps our answers apart from what a runtime prints: that goes to the error output."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+
+    def say(value: dict[str, Any]) -> None:
+        answers.write(json.dumps(value) + "\n")
+        answers.flush()
+
+    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), say)
+    os._exit(0)  # a runtime's threads may hold a normal exit up
+
+
+if __name__ == "__main__":
+    _started()

@@ -1,0 +1,128 @@
+"""``inbond run`` with a student narrower than its teacher in every way, and its files for small machines."""
+
+from __future__ import annotations
+
+import html
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from inbond.edge import faithful
+from inbond.edge.faithful import Limit
+from inbond.recipes.reading import load
+from tests.e2e.conftest import Command
+from tests.e2e.test_run import Place
+from tests.tiny import save_tiny
+
+OFF = {
+    "diversity": {"action": "off"},
+    "generality": {"action": "warn", "tokens": 6},
+    "capacity": {"points": 3},
+}
+NARROW = {
+    "student": {"layers": 3, "probe": 4, "heads": 2, "neurons": 0.67, "vocabulary": "occurring"},
+    "train": {"epochs": 4, "lr": 0.005, "warmup_steps": 2},
+    "gates": OFF,
+}
+FILES = {"export": {"gguf": ["q8_0"], "onnx": True, "prompts": 2, "tokens": 6}}
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    save_tiny(tmp_path / "teacher", padding=5)
+    monkeypatch.chdir(tmp_path)
+    return Place(tmp_path)
+
+
+@pytest.mark.slow
+def test_a_narrow_student_with_its_files_is_made_told_and_found_again(place: Place, command: Command) -> None:
+    place.write(**NARROW, **FILES)
+    done = command("run", "recipe.yaml")
+    assert done["metrics"]["kl_after"] < done["metrics"]["kl_before"]
+    assert done["metrics"]["student_params"] < 0.7 * done["metrics"]["teacher_params"]
+    _loads(place)
+    _tells(place, done)
+    before = command("verify")
+    assert command("run", "recipe.yaml") == done
+    after = command("verify")
+    assert after["ok"]
+    assert after["checked"] == before["checked"], "the second run made nothing"
+    for folder in ("gguf-q8_0", "onnx"):  # without the workspace, by what lies beside the file
+        shutil.copytree(place.run_folder / folder, place.folder / "given" / folder)
+        assert command("verify", str(place.folder / "given" / folder))["ok"]
+
+
+def _loads(place: Place) -> None:
+    """By plain transformers: tokenizer, config and weights fit together."""
+    folder = place.run_folder / "student"
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    config = model.config
+    assert (config.num_attention_heads, config.num_key_value_heads, config.intermediate_size) == (2, 1, 32)
+    assert config.vocab_size == len(tokenizer) < 300
+    assert tokenizer.decode(tokenizer.encode("🙂 川 any text\n")) == "🙂 川 any text\n"
+    assert model.generate(**tokenizer("a river", return_tensors="pt"), max_new_tokens=3).shape[0] == 1
+
+
+def _tells(place: Place, done: dict[str, Any]) -> None:
+    small, onnx = done["files"]
+    assert (small["file"], onnx["file"]) == ("gguf-q8_0/tiny-q8_0.gguf", "onnx/tiny.onnx")
+    assert all((place.run_folder / one["file"]).stat().st_size == one["bytes"] for one in (small, onnx))
+    assert small["bytes"] < small["teacher"]["bytes"]
+    assert small["faithful"]["texts_tokenised"] == 2
+    assert small["speedup"] > 0
+    page = html.unescape((place.run_folder / "report.html").read_text(encoding="utf-8"))
+    evaluation = json.loads((place.run_folder / "evaluation" / "evaluation.json").read_text())
+    kept, of = (evaluation["vocabulary"][name] for name in ("kept", "of"))
+    for said in (
+        f"{kept} of {of} tokens",
+        "Files for small machines",
+        "tiny-q8_0.gguf",
+        "tiny.onnx",
+        "llama.cpp",
+    ):
+        assert said in page, said
+
+
+@pytest.mark.slow
+def test_a_finished_run_is_exported_afterwards(place: Place, command: Command) -> None:
+    place.write(**{**NARROW, "student": {"layers": 2}})
+    command("run", "recipe.yaml")
+    found = command("export", "gguf", "run:tiny", "--type", "f16", "-o", "out.gguf")
+    assert (place.folder / "out.gguf").read_bytes()[:4] == b"GGUF"
+    assert found["faithful"]["alike"] == 1
+    assert command("export", "onnx", "tiny")["faithful"]["kl"] < 0.001
+    assert command("verify")["ok"]
+
+
+@pytest.mark.slow
+def test_a_file_that_is_not_the_student_is_refused_and_removed(
+    place: Place, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(faithful.LIMITS, "q8_0", Limit(1.1, 0.0))  # type: ignore[index]
+    place.write(**NARROW, **FILES)
+    error = command("run", "recipe.yaml", code=4)["error"]
+    assert error["expected"].startswith("a q8_0 file that chooses the student's token")
+    assert not list((place.run_folder / "gguf-q8_0").glob("*"))
+    assert (place.run_folder / "student" / "config.json").exists()
+    assert command("verify")["ok"]
+
+
+@pytest.mark.slow
+def test_what_cannot_be_exported_is_refused_before_a_question(place: Place, command: Command) -> None:
+    config = place.folder / "teacher" / "config.json"
+    config.write_text(config.read_text().replace("LlamaForCausalLM", "GemmaForCausalLM"))
+    place.write(**FILES)
+    error = command("run", "recipe.yaml", code=2)["error"]
+    assert error["found"] == "the architecture GemmaForCausalLM"
+    assert not (place.run_folder / "data" / "answers" / "manifest.json").exists()
+
+
+def test_the_built_in_recipe_asks_for_both_runtimes() -> None:
+    recipe, _ = load("edge", ())
+    assert recipe.export.onnx
+    assert recipe.export.gguf == ("q8_0", "q4_0")
+    assert recipe.student.vocabulary == 8192
