@@ -48,6 +48,10 @@ def reading(text: str, finish: str = "stop") -> Read:
         (f"First I thought\n{scripted.ballot(NO)}\nand so it is:\n{scripted.ballot(NO)}", "json_object"),
         (f"{scripted.ballot(NO)}\nIt is wrong.\nVOTE: No", "line"),
         (f"It is wrong.\nCLAIM: It harms.\n**VOTE: {NO}**", "line"),
+        (f"- CLAIM: It harms.\n- VOTE: {NO}", "line"),
+        (f"Seat B said:\n> VOTE: {YES}\nI do not follow it.\nVOTE: {NO}", "line"),
+        (f"As I said,\nVOTE: {NO}\nand again\nVOTE: no.", "line"),
+        (f"Perhaps\nVOTE: {YES}\nor no.\n</think>\nIt is wrong.\nVOTE: {NO}", "line"),
         ("It is wrong.\nVOTE：No", "line"),
     ],
 )
@@ -97,6 +101,9 @@ UNSAID = {
     "within one not closed, after one closed": (f'}} {{"reasoning": "r", "example":\n{INNER}', "stop"),
     "within one that is broken": (f'{{"reasoning": r, "example":\n{INNER}\n}}', "stop"),
     "in a list": (f"My answers:\n[\n{INNER}\n]", "stop"),
+    "a line that is quoted": (f"I give no vote. Another seat wrote:\n> VOTE: {YES}", "stop"),
+    "a line that is quoted twice": (f"Seat B quoted Seat A:\n> > **VOTE: {YES}**", "stop"),
+    "a line in a thought of another name": (f"<reasoning>Perhaps\nVOTE: {YES}", "stop"),
 }
 
 
@@ -128,6 +135,11 @@ def test_what_another_wrote_is_not_ones_own_vote() -> None:
         ("line", f"I say so.\nVOTE: {NO}\n{INNER}"),
         ("tool", f"VOTE: No\nthat is\n{INNER}"),
         ("json_object", f"{scripted.ballot(NO)}\nor rather\n{INNER}"),
+        ("line", f"I say so.\nVOTE: {YES}\nor rather\nVOTE: {NO}"),
+        ("line", f"I decline to choose. The replies that are allowed:\n- VOTE: {YES}\n- VOTE: {NO}"),
+        ("json_schema", f"The replies that are allowed:\nVOTE: {NO}\nVOTE: abstain"),
+        ("tool", f"These are allowed:\n1. VOTE: {YES}\n2. VOTE: {NO}\n\nVOTE: {NO}"),
+        ("line", "One of\n" + "".join(f"VOTE: n{n}\n" for n in range(9)) + f"VOTE: {NO}"),
     ],
 )
 def test_two_votes_in_one_reply_are_none(rung: Rung, text: str) -> None:
@@ -157,6 +169,9 @@ HOSTILE = (
     "VOTE:" + " " * 60_000,
     "VOTE: a" + "!" * 60_000 + "b!",
     ("CLAIM" + " " * 500 + "\n") * 100 + "VOTE: x",
+    "".join(f"VOTE: {'!' * 90}{n}\n" for n in range(600)) + "VOTE: x",
+    "I can't help you " + "if " * 20_000 + f"\nVOTE: {NO}",
+    "a" * 60_000 + f"\n</think>\nVOTE: {NO}",
     "* " * 30_000,
     json.dumps({"vote": YES, "reasoning": "GPT-" * 15_000, "claims": ["a. " * 20_000]}),
 )
@@ -205,6 +220,41 @@ def test_whatever_is_said_a_vote_is_read_only_where_it_stands(text: str) -> None
 @given(values)
 def test_second_answers_are_read_whatever_they_hold(value: Any) -> None:
     read_ballot(value, QUESTION, ("Seat A",))
+
+
+@pytest.mark.parametrize(
+    ("labels", "said", "label"),
+    [
+        (["Yahoo", "Yahoo!"], "Yahoo!", "Yahoo!"),
+        (["Yahoo", "Yahoo!"], "Yahoo", "Yahoo"),
+        (["Yahoo", "Yahoo!"], "**Yahoo!**", None),
+        (["Yahoo", "Google"], "**Yahoo!**", "Yahoo"),
+        (["a", "(a)"], "(a)", "(a)"),
+        (["a", "(a)"], "a.", "a"),
+        (["はい", "「はい」"], "「はい」", "「はい」"),
+        (["はい", "いいえ"], "「はい」。", "はい"),
+        (["<b>", "b"], "<b>", "<b>"),
+        (["C", "C*"], "C*", "C*"),
+        (["NET", ".NET"], ".NET", ".NET"),
+        (["NET", ".NET"], ".NET.", None),
+        (["Yes", "No"], "((((((((Yes))))))))", None),
+    ],
+)
+def test_a_label_is_taken_as_it_is_written(labels: list[str], said: str, label: str | None) -> None:
+    """What may stand around a vote may belong to a label; where it may mean two options it is no vote."""
+    question = Question.make("Which?", labels)
+
+    def reads(value: Any) -> tuple[Any, tuple[str, ...], tuple[str, ...]]:
+        found = read_ballot(value, question)
+        return found.ballot and found.ballot.to_json(), found.problems, found.lapses
+
+    found = read("line", f"It is so.\nVOTE: {said}", "stop", 40, reads)
+    vote = None if found.value is None else question.option(found.value["vote"]).label
+    assert vote == label
+    for option in question.options:
+        by_id = read("line", f"It is so.\n**VOTE: `{option.id}`.**", "stop", 40, reads)
+        assert by_id.value is not None
+        assert by_id.value["vote"] == option.id
 
 
 # The way down ----------------------------------------------------------------------------------------
@@ -266,6 +316,50 @@ def test_a_host_that_ignores_the_form_is_asked_on_the_next_rung() -> None:
 def test_a_refusal_is_no_nonsense_and_is_not_argued_with(text: str) -> None:
     turn, asked = turn_of(simulated.answered(text))
     assert (turn.status, len(asked)) == ("refused", 1)
+
+
+SORRY = "I'm sorry, but I can't help with that request."
+DECLINED = {
+    "in the form": scripted.ballot(NO, reasoning=SORRY, claims=[], confidence=0),
+    "in the form, with claims": scripted.ballot(NO, reasoning=SORRY),
+    "in Japanese": scripted.ballot(NO, reasoning="申し訳ありませんが、その質問にはお答えできません。"),
+    "before the form": f"{SORRY}\n{scripted.ballot(NO)}",
+    "before the line": f"{SORRY}\nVOTE: {NO}",
+    "without a vote that can be read": scripted.ballot("-", reasoning="I decline to answer."),
+}
+
+
+@pytest.mark.parametrize("rung", RUNGS)
+@pytest.mark.parametrize("case", DECLINED)
+def test_a_vote_beside_a_refusal_is_none(rung: Rung, case: str) -> None:
+    """A schema without a way to abstain makes a model that declines name an option."""
+    found = read(rung, DECLINED[case], "stop", len(DECLINED[case]), reader)
+    assert (found.path, found.value, found.refused) == ("invalid", None, True)
+    turn, asked = turn_of(simulated.answered(DECLINED[case]))
+    assert (turn.status, turn.ballot, len(asked)) == ("refused", None, 1)
+
+
+@pytest.mark.parametrize(
+    "reasoning",
+    [
+        "I cannot help but agree with those who say no.",
+        "Refusing to answer would be the easy way; I hold it to be wrong.",
+        "A model that says \"I'm sorry, but I can't help with that\" does right here.",
+        "I cannot support this: it takes the work of others.",
+        "As an AI, I do not have personal opinions, but weighing both sides it is wrong.",
+        "お答えできないという意見もあるが、私は反対です。",
+    ],
+)
+def test_who_speaks_of_refusing_votes_all_the_same(reasoning: str) -> None:
+    assert turn_of(simulated.answered(scripted.ballot(NO, reasoning=reasoning)))[0].status == "voted"
+    found = reading(f"{reasoning}\nVOTE: {NO}")
+    assert found.value is not None
+    assert found.value["vote"] == NO
+
+
+def test_who_declines_and_abstains_has_abstained() -> None:
+    turn, _ = turn_of(simulated.answered(scripted.ballot("abstain", reasoning="I decline to answer.")))
+    assert turn.status == "abstained"
 
 
 def test_a_filter_that_refuses_is_a_refusal() -> None:

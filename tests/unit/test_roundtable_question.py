@@ -35,6 +35,12 @@ def test_a_vote_for_a_label_that_looks_like_an_id_is_for_that_label(text: str, l
             assert vote(question, said) == option.label
 
 
+@given(st.lists(st.sampled_from(ID_LIKE), min_size=2, max_size=20, unique=True))
+def test_no_id_is_what_a_label_says_within_marks(labels: list[str]) -> None:
+    question = Question.make("Which?", [f"({label})" for label in labels])
+    assert not {same(option.id) for option in question.options} & set(map(same, labels))
+
+
 def test_every_digit_of_a_letter_may_be_taken() -> None:
     for letter in "BCDFGHJKLMNPQRSTVWXZ":
         Question.make("Which?", [letter + digit for digit in "23456789"])
@@ -50,7 +56,7 @@ def test_a_vote_that_may_mean_two_options_is_none() -> None:
     assert vote(question, "Q4") == "Q4"
 
 
-@pytest.mark.parametrize("label", ["abstain", "Abstain", "ＡＢＳＴＡＩＮ", "аbstain"])
+@pytest.mark.parametrize("label", ["abstain", "Abstain", "ＡＢＳＴＡＩＮ", "аbstain", "(abstain)!"])
 def test_no_option_is_called_as_an_abstention_is(label: str) -> None:
     with pytest.raises(InputError, match="no option called 'abstain'"):
         Question.make("How should the delegate vote?", ["Yes", label])

@@ -51,6 +51,15 @@ def shape(text: str) -> str:
     return seen(text).casefold().translate(_LOOKS)
 
 
+AROUND: Final = " \t*_`\"'.。!！“”「」[]()<>"
+"""What may stand around a vote on a line of its own, besides the vote."""
+
+
+def inner(text: str) -> str:
+    """The text without what may stand around it."""
+    return text.strip(AROUND)
+
+
 def look(text: str) -> str:
     """What two texts that look the same come to."""
     return same(text).translate(_LOOKS)

@@ -12,7 +12,7 @@ from typing import Any, Final, final
 
 from inbond.digest import of_value, to_raw
 from inbond.errors import InputError
-from inbond.roundtable.likeness import is_hidden, look, same
+from inbond.roundtable.likeness import inner, is_hidden, look, same
 
 MOST_OPTIONS: Final = 20
 MOST_LABEL: Final = 200
@@ -109,7 +109,7 @@ def _check_labels(labels: Sequence[str]) -> None:
 
 
 def _check_abstain(labels: Sequence[str]) -> None:
-    taken = next((label for label in labels if look(label) == ABSTAIN), None)
+    taken = next((label for label in labels if look(inner(label)) == ABSTAIN), None)
     if taken is not None:
         raise InputError(
             expected=f"no option called {ABSTAIN!r}, which is what a seat says that votes for none",
@@ -123,7 +123,7 @@ def _with_ids(text: str, labels: Sequence[str]) -> tuple[Option, ...]:
     initial or a rank; and none is what any label says, so that a vote names one option only."""
     raw = to_raw(of_value([text, *sorted(labels)]))
     letters = sorted(_LETTERS, key=lambda letter: to_raw(of_value([raw.hex(), letter])))
-    taken = {look(label) for label in labels}
+    taken = {look(said) for label in labels for said in (label, inner(label))}
     return tuple(
         Option(_free(letter, raw[i] % len(_DIGITS), taken), label)
         for i, (letter, label) in enumerate(zip(letters, labels, strict=False))
