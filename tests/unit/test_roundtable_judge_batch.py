@@ -7,6 +7,7 @@ import json
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import final
 
 import pytest
 
@@ -20,13 +21,15 @@ from inbond.roundtable.judge.batch import Batch, Judge
 from inbond.roundtable.judge.constitution import parse
 from inbond.roundtable.judge.findings import Findings
 from inbond.roundtable.judge.hearing import Asking, Usage
-from inbond.roundtable.judge.holding import JUDGED, hold
+from inbond.roundtable.judge.holding import JUDGED, hold, seated
 from inbond.roundtable.judge.judging import Judgement, Value, Vote, judged
 from inbond.roundtable.judge.pairs import Pair
 from inbond.roundtable.judge.progress import Standing
 from inbond.roundtable.judge.statistics import effective_votes
-from inbond.teachers.protocols import Price, Request
+from inbond.roundtable.seating import Opened
+from inbond.teachers.protocols import Price, Reply, Request
 from inbond.teachers.scripted import Answer, Scripted, failure
+from inbond.types import ModelName
 from inbond.workspace import Workspace
 
 ONE = parse(b"title: t\nprinciples: [{id: good, text: Be good.}]", "x")
@@ -192,6 +195,84 @@ def test_no_judge_judges_its_own_family(tmp_path: Path) -> None:
     assert found.unknown_families == []
     unknown, _ = put(batch(3), [judge("mine", shorter)], tmp_path)
     assert unknown.unknown_families == ["judge mine", "candidates (in 3 of 3 pairs)"]
+
+
+def test_a_judge_out_of_two_families_judges_neither(tmp_path: Path) -> None:
+    given = batch(4, models={"a": "gpt-4o", "b": "hf:Qwen/Qwen3-8B"})
+    for family in ("Qwen3", "deepseek, qwen"):
+        teacher = Scripted(shorter, identity=family)
+        found, _ = put(given, [Judge("ann", "api:h/house-model", teacher, family=family)], tmp_path)
+        assert found.statuses("ann")["own-family"] == 4
+    own = Judge("ann", "hf:Qwen/Qwen3-8B", Scripted(shorter, identity="o"), family="deepseek")
+    assert own.families == {"qwen", "deepseek"}, "what is given adds to what the name tells"
+    house = batch(4, families={"a": "other:acme", "b": "llama"})
+    teacher = Scripted(shorter, identity="acme")
+    found, _ = put(house, [Judge("ann", "api:h/m", teacher, family="other:Acme")], tmp_path)
+    assert found.statuses("ann")["own-family"] == 4
+    assert found.unknown_families == []
+
+
+def test_a_family_that_is_misspelt_seats_nobody() -> None:
+    def never(*_: object) -> Opened:
+        raise AssertionError("no model is opened")
+
+    async def seat() -> None:
+        async with seated([("ann", "api:h/m")], {"ann": "opneai"}, never):
+            pass
+
+    with pytest.raises(InputError, match=r"did you mean openai\?"):
+        asyncio.run(seat())
+
+
+def test_a_local_judge_is_asked_one_question_at_a_time(tmp_path: Path) -> None:
+    """What shares a batch in llama.cpp changes replies, and which questions do hangs on the clock."""
+    most = {"gguf:m.gguf": 0, "api:h/m": 0}
+    asked_for: dict[str, int] = {}
+
+    @final
+    class Counting:
+        concurrency = 5
+        price = Price()
+
+        def __init__(self, uri: str) -> None:
+            self.identity, self.flying = uri, 0
+
+        async def complete(self, request: Request) -> Reply:
+            self.flying += 1
+            most[self.identity] = max(most[self.identity], self.flying)
+            await asyncio.sleep(0.001)
+            self.flying -= 1
+            return Reply(str(shorter(request)), "stop", 1, 1, "m", 0.0)
+
+        async def close(self) -> None:
+            pass
+
+    def opens(name: ModelName, seats: int) -> Opened:
+        asked_for[str(name)] = seats
+        return Opened(Counting(str(name)))
+
+    async def judge_all() -> None:
+        async with seated([("loc", "gguf:m.gguf"), ("far", "api:h/m")], {}, opens) as judges:
+            with Journal.open(tmp_path / "journal.db") as journal:
+                await ask(batch(6), judges, journal, Asking(FAST))
+
+    asyncio.run(judge_all())
+    assert most["gguf:m.gguf"] == 1
+    assert most["api:h/m"] > 1
+    assert asked_for["gguf:m.gguf"] == 1, "one slot"
+
+
+def test_a_budget_is_refused_where_no_price_is_known(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "bond")
+    free, priced = judge("free", shorter), judge("priced", shorter, price=Price(1.0, 1.0))
+    local = judge("local", shorter, "gguf:m.gguf")
+    with Ledger.open(workspace, KeyStore.default()) as ledger:
+        for budget in (0.0, 5.0):
+            with pytest.raises(InputError, match="a price for api:h/free, since --budget is set"):
+                asyncio.run(hold(batch(2), [priced, free], workspace, ledger, Asking(FAST, budget)))
+        assert asked(free) == asked(priced) == []
+        kept = asyncio.run(hold(batch(2), [priced, local], workspace, ledger, Asking(FAST, 5.0)))
+    assert kept.preferences == 2
 
 
 def test_an_injection_in_a_candidate_is_quoted_and_a_judge_that_follows_it_abstains(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from inbond.digest import of_value
 from inbond.errors import InputError
 from inbond.roundtable.judge import canaries, export, lengths
 from inbond.roundtable.judge.constitution import Constitution, parse, read_constitution
-from inbond.roundtable.judge.families import families_of, first_party, table
+from inbond.roundtable.judge.families import families_of, families_told, first_party, table, writers
 from inbond.roundtable.judge.judging import Heard, Judgement, Value, Vote, judged, mirrored, vote
 from inbond.roundtable.judge.pairs import Pair, collect, read_pairs
 from inbond.roundtable.judge.wording import Asked, Item, after_failure, next_step
@@ -76,6 +76,15 @@ GOOD = {"prompt": "q", "a": "x", "b": "y"}
         ([{**GOOD, "families": {"a": 1}}], 'families as {"a"', "line 1: {'a': 1}"),
         ([{**GOOD, "id": "i"}, {**GOOD, "id": "i", "a": "z"}], "an id of its own", "line 2: 'i'"),
         ([GOOD, GOOD], "each pair once", "line 2: the same two answers as in"),
+        ([GOOD, {**GOOD, "a": "x "}], "each pair once", "line 2: the same two answers as in"),
+        ([GOOD, {"prompt": " q \n", "a": "y\n", "b": "x"}], "each pair once", "line 2: the same two answers"),
+        (
+            [GOOD, {"messages": [{"role": "user", "content": "q"}], "a": "x", "b": "y"}],
+            "each pair once",
+            "line 2: the same two answers as in",
+        ),
+        ([{**GOOD, "b": "x \n"}], "two answers that differ", "line 1: the same text as a and as b"),
+        ([{**GOOD, "families": {"a": "gtp"}}], "a family that is in families.yaml", "line 1: 'gtp'"),
         ([GOOD, {"prompt": "q", "a": "y", "b": "x"}], "each pair once", "line 2: the same two answers as in"),
     ],
 )  # fmt: skip
@@ -87,6 +96,13 @@ def test_what_cannot_be_judged_is_refused_with_its_line(
     assert expected in error.value.expected
     assert found in error.value.found
     assert error.value.fix
+
+
+def test_space_before_a_line_may_be_code_and_a_system_message_is_no_prompt(tmp_path: Path) -> None:
+    code = {"prompt": "q", "a": "if x:\n  y", "b": "z"}
+    talk = [{"role": "system", "content": "q"}]
+    rows = [code, {**code, "a": "if x:\n    y"}, {"messages": talk, "a": code["a"], "b": "z"}]
+    assert len(read_pairs(pairs_file(tmp_path, *rows))) == 3
 
 
 JSON = st.recursive(
@@ -123,6 +139,7 @@ def test_the_constitution_that_comes_with_it() -> None:
         ("title: t", "principles = nothing: field required"),
         ("title: t\nprinciples: []", "principles = []"),
         ("title: t\nprinciples: [{id: a, text: x}, {id: a, text: y}]", "the principle 'a' stands twice"),
+        ("title: t\nprinciples: [{id: a, text: x}, {id: b, text: ' X '}]", "'a' and 'b' say the same"),
         ("title: t\nprinciples: [{id: A b, text: x}]", "principles.0.id = 'A b'"),
         ("title: t\nprinciples: [{id: a, text: x, wieght: 2}]", "principles.0.wieght = 2"),
         ("title: t\nprinciples: [{id: a, text: x, weight: 0}]", "principles.0.weight = 0"),
@@ -179,6 +196,47 @@ def test_every_word_of_the_table_tells_its_own_family() -> None:
     assert len({word for word, _ in words}) == len(words)
     for word, family in words:
         assert family in families_of(f"{word}-7b"), word
+
+
+@pytest.mark.parametrize(
+    ("text", "families"),
+    [
+        ("openai", {"openai"}),
+        ("OpenAI", {"openai"}),
+        ("gpt", {"openai"}),
+        ("GPT", {"openai"}),
+        ("Qwen3", {"qwen"}),
+        ("gpt-4o", {"openai"}),
+        ("hf:deepseek-ai/DeepSeek-R1-Distill-Qwen-7B", {"deepseek", "qwen"}),
+        ("deepseek, Qwen", {"deepseek", "qwen"}),
+        ("other:Acme", {"other:acme"}),
+    ],
+)
+def test_a_family_is_told_by_its_name_or_a_models(text: str, families: set[str]) -> None:
+    assert families_told(text) == families
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "fix"),
+    [
+        ("opneai", "'opneai'", "did you mean openai? The families are: ai21, ai2, "),
+        ("gptt", "'gptt'", "did you mean openai?"),
+        ("house-model", "'house-model'", "The families are: ai21, "),
+        ("qwen, deepsek", "'deepsek'", "did you mean deepseek?"),
+        ("qwen,", "''", "The families are: "),
+        ("other:", "'other:'", "write other:NAME, of judges and candidates alike"),
+    ],
+)
+def test_a_family_that_is_not_known_is_refused(text: str, found: str, fix: str) -> None:
+    with pytest.raises(InputError, match=r"a family that is in families\.yaml") as error:
+        families_told(text)
+    assert error.value.found == found
+    assert fix in error.value.fix
+
+
+def test_what_is_given_adds_to_what_the_name_tells() -> None:
+    pair = Pair("i", "q", "x", "y", {"a": "DeepSeek-R1-Distill-Qwen-7B"}, {"a": "deepseek", "b": "GPT"})
+    assert writers(pair) == {"a": {"deepseek", "qwen"}, "b": {"openai"}}
 
 
 # Votes ------------------------------------------------------------------------------------------------
@@ -273,7 +331,7 @@ def test_margin_and_soft_never_favour_different_sides(
 ) -> None:
     """Judges that abstain by one principle and not by another once made them contradict each other."""
     ids = ("p", "q", "r")
-    told = ", ".join(f"{{id: {id_}, text: X, weight: {w}}}" for id_, w in zip(ids, weights, strict=True))
+    told = ", ".join(f"{{id: {id_}, text: {id_}, weight: {w}}}" for id_, w in zip(ids, weights, strict=True))
     constitution = parse(f"title: t\nprinciples: [{told}]".encode(), "x")
     votes = [
         Vote(f"j{n}", id_, "voted" if value else "inconsistent", value, "", {})

@@ -7,7 +7,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from inbond.roundtable.judge.dawid_skene import estimate
@@ -245,6 +245,11 @@ def test_a_contrary_judge_is_used_the_other_way_round() -> None:
     assert sum(map(str.__eq__, told, truth)) > 370
 
 
+@example(
+    [{"p": "a"}, {"q": "a"}, {"s": "a"}, {"s": "c", "q": "c"}, {"p": "b", "s": "b", "r": "c"}]
+    + [{"p": "a", "q": "a", "r": "a", "s": "b"}] * 2
+    + [{"p": "c", "q": "b", "r": "b"}, {"p": "b", "q": "c", "r": "a", "s": "c"}]
+)
 @given(VOTES)
 def test_it_never_fails_and_never_invents_a_class(items: list[dict[str, str]]) -> None:
     voted = [{judge: (vote,) for judge, vote in item.items()} for item in items if item]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,7 +37,7 @@ def judge(
         typer.Option(
             "--family",
             metavar="NAME=FAMILY",
-            help="A judge's family, where its model's name does not tell it.",
+            help="A judge's family, besides what its model's name tells; again for each.",
             show_default=False,
         ),
     ] = None,
@@ -73,7 +73,7 @@ def judge(
     if file is not None:
         check_place("--out", file, workspace, pairs)
     named = [split_judge(text) for text in judges or ()]
-    families = dict(_split_family(text) for text in family or ())
+    families = _families(family or ())
     kept = asyncio.run(
         _held(
             pairs, constitution, (named, families), (budget, timeout, max_tokens), each_principle, home, out
@@ -136,13 +136,24 @@ async def _held(
             )
 
 
+def _families(given: Iterable[str]) -> dict[str, str]:
+    """What was said of each judge's families, several of one judge with commas between."""
+    found: dict[str, str] = {}
+    for text in given:
+        name, family = _split_family(text)
+        found[name] = f"{found[name]}, {family}" if name in found else family
+    return found
+
+
 def _split_family(text: str) -> tuple[str, str]:
+    from inbond.roundtable.judge.families import FILE
+
     name, equals, family = (part.strip() for part in text.partition("="))
     if not equals or not name or not family:
         raise InputError(
             expected="a judge's family as NAME=FAMILY",
             found=repr(text[:120]),
-            fix="for example --family ann=qwen; the families are in docs/roundtable-judge.md",
+            fix=f"for example --family ann=qwen; the families are in {FILE} (docs/roundtable-judge.md)",
         )
     return name, family
 

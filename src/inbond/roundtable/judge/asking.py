@@ -19,6 +19,7 @@ from inbond.roundtable.judge.hearing import Asking, Hearing, Key, Usage
 from inbond.roundtable.judge.judging import Heard, Judgement, Vote
 from inbond.roundtable.judge.pairs import Pair
 from inbond.roundtable.judge.progress import Standing, Watch
+from inbond.teachers.protocols import Price
 
 _ENOUGH: Final = 1e-9
 
@@ -88,6 +89,17 @@ _NAME_THEM: Final = "name each judge once, with a model of its own: --judge NAME
 
 
 # The budget --------------------------------------------------------------------------------------------
+
+
+def check_budget(budget_usd: float | None, judges: Sequence[Judge]) -> None:
+    """Raises InputError for a budget that nothing could hold: a served judge without a price."""
+    unpriced = [judge for judge in judges if judge.uri.startswith("api:") and judge.teacher.price == Price()]
+    if budget_usd is not None and unpriced:
+        raise InputError(
+            expected=f"a price for {unpriced[0].uri}, since --budget is set",
+            found="none, or 0, so nothing could be counted against the budget",
+            fix="name the host's price in hosts.yaml (USD per million tokens), or leave --budget out",
+        )
 
 
 def _caps(budget_usd: float | None, hearings: Sequence[Hearing], journal: Journal) -> list[float | None]:

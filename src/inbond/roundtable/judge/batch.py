@@ -11,7 +11,7 @@ from inbond.digest import Digest, of_value
 from inbond.engine.erasure import JUDGING, part_of
 from inbond.roundtable.judge.canaries import Canary, plant
 from inbond.roundtable.judge.constitution import Constitution
-from inbond.roundtable.judge.families import families_of, writers
+from inbond.roundtable.judge.families import families_of, families_told, writers
 from inbond.roundtable.judge.judging import ORDERS, Order
 from inbond.roundtable.judge.pairs import Pair, Side
 from inbond.roundtable.judge.wording import Item
@@ -23,17 +23,17 @@ FORMAT: Final = "inbond.judging/1"
 @final
 @dataclass(frozen=True)
 class Judge:
-    """One judge. ``family`` is given where its name does not tell it."""
+    """One judge. ``family`` is what is said of its family besides what its name tells."""
 
     name: str
     uri: str
     teacher: Completes
     family: str = ""
 
-    @property
+    @cached_property
     def families(self) -> frozenset[str]:
-        """Known families; none where nothing tells."""
-        return frozenset({self.family.casefold()}) if self.family else families_of(self.uri)
+        """Known families; none where nothing tells. Raises as ``families_told``."""
+        return families_of(self.uri) | (families_told(self.family) if self.family else frozenset())
 
 
 @final

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from inbond import strict_yaml
 from inbond.digest import Digest, of_value
 from inbond.errors import InputError
+from inbond.roundtable.likeness import same
 
 DEFAULT: Final = "default"
 MOST_PRINCIPLES: Final = 20
@@ -57,7 +58,7 @@ class Principle(_Strict):
 
 @final
 class Constitution(_Strict):
-    """Principles in the order of the file, each id once."""
+    """Principles in the order of the file, each id and each text once: the same twice would count double."""
 
     title: str = Field(min_length=1, max_length=200)
     principles: tuple[Principle, ...] = Field(min_length=1, max_length=MOST_PRINCIPLES, strict=False)
@@ -68,6 +69,11 @@ class Constitution(_Strict):
         for id_ in ids:
             if ids.count(id_) > 1:
                 raise ValueError(f"the principle {id_!r} stands twice")
+        texts: dict[str, str] = {}
+        for principle in self.principles:
+            first = texts.setdefault(same(principle.text), principle.id)
+            if first != principle.id:
+                raise ValueError(f"the principles {first!r} and {principle.id!r} say the same")
         return self
 
     @cached_property

@@ -86,7 +86,8 @@ def _maximise(counts_IJK: Floats, posterior_IK: Floats) -> tuple[Floats, Floats]
 def _expect(counts_IJK: Floats, prior_K: Floats, confusion_JKK: Floats) -> tuple[Floats, float]:
     """Posteriors [I, K] of the classes (2.5), and the log-likelihood of all reports."""
     log_JKK = np.log(np.maximum(confusion_JKK, _SMALLEST))
-    log_IK = np.log(np.maximum(prior_K, _SMALLEST)) + np.einsum("ijl,jkl->ik", counts_IJK, log_JKK)
+    with np.errstate(divide="ignore"):  # a class that no item is of stays so, however badly others fit
+        log_IK = np.log(prior_K) + np.einsum("ijl,jkl->ik", counts_IJK, log_JKK)
     most_I1 = log_IK.max(axis=1, keepdims=True)
     shares_IK = np.exp(log_IK - most_I1)
     whole_I1 = shares_IK.sum(axis=1, keepdims=True)

@@ -19,8 +19,10 @@ from inbond.engine.journal import Journal
 from inbond.errors import InputError
 from inbond.ledger.ledger import Ledger
 from inbond.roundtable.judge import export
-from inbond.roundtable.judge.asking import ask
+from inbond.roundtable.judge.alone import Alone
+from inbond.roundtable.judge.asking import ask, check_budget
 from inbond.roundtable.judge.batch import Batch, Judge
+from inbond.roundtable.judge.families import families_told
 from inbond.roundtable.judge.findings import Findings
 from inbond.roundtable.judge.hearing import Asking
 from inbond.roundtable.judge.progress import Standing
@@ -32,8 +34,6 @@ JUDGED: Final = "roundtable.judged"
 JUDGEMENTS: Final = "judgements.jsonl"
 PREFERENCES: Final = "preferences.jsonl"
 RESULT: Final = "result.json"
-AT_ONCE: Final = 4
-"""Questions that a local model is asked at once."""
 _NAME: Final = re.compile(r"[A-Za-z0-9][\w.-]{0,39}")
 
 
@@ -64,8 +64,9 @@ def split_judge(text: str) -> tuple[str, str]:
 async def seated(
     judges: Sequence[tuple[str, str]], families: Mapping[str, str], open_: Open
 ) -> AsyncIterator[tuple[Judge, ...]]:
-    """Judges from (name, model's name), their models open until the end. Raises InputError for one that
-    cannot be opened, or a family of somebody who does not judge."""
+    """Judges from (name, model's name), their models open until the end; local ones answer one question at a
+    time. Raises InputError for one that cannot be opened, a family that is not known, or one of somebody who
+    does not judge."""
     strangers = sorted(set(families) - {name for name, _ in judges})
     if strangers:
         raise InputError(
@@ -73,10 +74,14 @@ async def seated(
             found=f"{strangers[0]!r}, who is none",
             fix="name the judge as in --judge",
         )
+    for text in families.values():
+        families_told(text)
     opened: list[Judge] = []
     try:
         for name, uri in judges:
-            teacher = (await asyncio.to_thread(open_, parse_model_name(uri), AT_ONCE)).teacher
+            model = parse_model_name(uri)
+            teacher = (await asyncio.to_thread(open_, model, 1)).teacher
+            teacher = teacher if model.scheme == "api" else Alone(teacher)
             opened.append(Judge(name, uri, teacher, families.get(name, "")))
         yield tuple(opened)
     finally:
@@ -94,8 +99,9 @@ async def hold(
     each_principle: bool = False,
     on_progress: Callable[[Standing], None] | None = None,
 ) -> Kept:
-    """Judges the batch and keeps it. Raises as ``asking.ask``, and UnwritableError; the journal then has
-    every reply, and holding it again goes on from there."""
+    """Judges the batch and keeps it. Raises as ``asking.ask`` and ``check_budget``, and UnwritableError; the
+    journal then has every reply, and holding it again goes on from there."""
+    check_budget(how.budget_usd, judges)
     workspace.create()
     with Journal.open(workspace.journal) as journal:
         judgements, usage = await ask(batch, judges, journal, how, on_progress)

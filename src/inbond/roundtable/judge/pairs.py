@@ -4,8 +4,8 @@
     {"id": "q7", "messages": [{"role": "user", "content": "..."}], "a": "...", "b": "...",
      "models": {"a": "gpt-4o", "b": "hf:Qwen/Qwen3-8B"}, "families": {"b": "qwen"}}
 
-``models`` name who wrote the answers, so that no judge judges its own family; ``families`` says the family
-where its name does not. Nothing is skipped: what cannot be judged is refused with its line.
+``models`` name who wrote the answers, so that no judge judges its own family; ``families`` says what families
+they are of besides. Nothing is skipped: what cannot be judged is refused with its line.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from typing import Any, Final, Literal, final
 from inbond.digest import Digest, of_value
 from inbond.engine.interchange.lines import read_objects
 from inbond.errors import InputError
-from inbond.types import Prompt, prompt_from_json, prompt_to_json
+from inbond.roundtable.judge.families import families_told
+from inbond.types import Message, Prompt, prompt_from_json, prompt_to_json
 
 Side = Literal["a", "b"]
 SIDES: Final[tuple[Side, Side]] = ("a", "b")
@@ -59,6 +60,19 @@ class Pair:
         """Of what a judge sees; not of the id, nor of who wrote it."""
         return of_value({**prompt_to_json(self.prompt), "a": self.a, "b": self.b})
 
+    @cached_property
+    def gist(self) -> Digest:
+        """The same of two pairs that differ by space at the ends of lines, or by a prompt that is written as
+        a text here and as a conversation of one message there."""
+        messages = (Message("user", self.prompt),) if isinstance(self.prompt, str) else self.prompt
+        said = [[each.role, _trimmed(each.content)] for each in messages]
+        return of_value([said, _trimmed(self.a), _trimmed(self.b)])
+
+
+def _trimmed(text: str) -> str:
+    """Without space at the ends of lines and empty lines around it; what stands before a line may be code."""
+    return "\n".join(line.rstrip() for line in text.splitlines()).strip()
+
 
 _OTHER: Final[Mapping[Side, Side]] = {"a": "b", "b": "a"}
 
@@ -70,7 +84,8 @@ def other(side: Side) -> Side:
 
 def read_pairs(path: Path) -> tuple[Pair, ...]:
     """Reads a file of pairs. Raises InputError with the line: unknown or missing fields, an id that stands
-    twice, the same pair twice (also with its sides exchanged), two answers that are one."""
+    twice, the same pair twice (also with its sides exchanged, or other space at the ends of lines), two
+    answers that are one, a family that is not known."""
     return collect(read_objects(path), str(path))
 
 
@@ -84,10 +99,10 @@ def collect(rows: Iterable[tuple[str, Mapping[str, Any]]], source: str) -> tuple
         if pair.id in ids:
             raise _wrong(place, "an id of its own for each pair", f"{pair.id!r}, as in {ids[pair.id]}", "id")
         mirror = pair.swapped(pair.id)
-        for digest in (pair.digest, mirror.digest):
-            if digest in contents:
-                raise _wrong(place, "each pair once", f"the same two answers as in {contents[digest]}", "")
-        ids[pair.id] = contents[pair.digest] = place
+        for gist in (pair.gist, mirror.gist):
+            if gist in contents:
+                raise _wrong(place, "each pair once", f"the same two answers as in {contents[gist]}", "")
+        ids[pair.id] = contents[pair.gist] = place
         pairs.append(pair)
     if not pairs:
         raise InputError(
@@ -112,10 +127,21 @@ def _pair(row: Mapping[str, Any], place: str, default_id: str) -> Pair:
     except InputError as error:
         raise InputError(expected=error.expected, found=f"{place}: {error.found}", fix=error.fix) from error
     answers = {side: _answer(row, side, place) for side in SIDES}
-    if answers["a"] == answers["b"]:
+    if _trimmed(answers["a"]) == _trimmed(answers["b"]):
         raise _wrong(place, "two answers that differ", "the same text as a and as b", "")
-    writers = [_by_side(row, name, place) for name in ("models", "families")]
-    return Pair(id_, prompt, answers["a"], answers["b"], *writers)
+    models, families = (_by_side(row, name, place) for name in ("models", "families"))
+    _check_families(families.values(), place)
+    return Pair(id_, prompt, answers["a"], answers["b"], models, families)
+
+
+def _check_families(families: Iterable[str], place: str) -> None:
+    for text in families:
+        try:
+            families_told(text)
+        except InputError as error:
+            raise InputError(
+                expected=error.expected, found=f"{place}: {error.found}", fix=error.fix
+            ) from error
 
 
 def _answer(row: Mapping[str, Any], side: Side, place: str) -> str:
