@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import html
 import json
+import os
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +153,34 @@ def test_two_rows_with_one_prompt_and_two_answers_are_refused(place: Place, comm
     error = command("run", "recipe.yaml", code=2)["error"]
     assert error["expected"] == "one answer to a prompt"
     assert error["found"].endswith("prompts.jsonl, line 7: 1 to a prompt that expects 0 elsewhere")
+
+
+SLOW = """
+import time
+
+def even(completion, expected):
+    open("begun", "w").close()
+    time.sleep(2)
+    return True
+"""
+
+
+def test_killed_while_it_verifies_a_run_loses_no_answer(place: Place, command: Command) -> None:
+    Path("checks.py").write_text(SLOW)
+    write(place, timeout_s=500)
+    child = place.start("run", "recipe.yaml", "--json")
+    end = time.monotonic() + 120
+    while not Path("begun").exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    os.kill(child.pid, signal.SIGKILL)
+    child.communicate()
+    answers = place.run_folder / "data" / "answers" / "manifest.json"
+    asked = answers.stat().st_mtime_ns
+    assert not (place.run_folder / "data" / "verdicts" / "manifest.json").exists()
+    Path("checks.py").write_text(CHECKS)
+    assert command("run", "recipe.yaml")["outcome"] == "done"
+    assert answers.stat().st_mtime_ns == asked
+    assert command("verify")["ok"]
 
 
 def test_a_function_that_cannot_be_loaded_loses_no_answer(place: Place, command: Command) -> None:

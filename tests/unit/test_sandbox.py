@@ -172,6 +172,24 @@ def test_what_does_not_end_is_ended_with_all_that_it_started(body: str, how: str
     assert alive(mark) == []
 
 
+def test_when_whoever_started_it_is_killed_nothing_stays_behind() -> None:
+    mark = f"mark_{time.time_ns()}"
+    started = subprocess.Popen(
+        [sys.executable, "-c",
+         "import sys\nfrom inbond.engine.verifying.sandbox import Limits, Sandbox\n"
+         "Sandbox(Limits(seconds=500.0)).run('print(1)\\nimport time\\ntime.sleep(500) #' + sys.argv[1])", mark],
+    )  # fmt: skip
+    end = time.monotonic() + 60
+    while len(alive(mark)) < 4 and time.monotonic() < end:
+        time.sleep(0.05)
+    assert len(alive(mark)) >= 4, "what was started, and what it started"
+    started.kill()
+    started.wait()
+    while alive(mark) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert alive(mark) == []
+
+
 def test_input_that_is_not_read_holds_nothing_up(sandbox: Sandbox) -> None:
     assert sandbox.run("print('done')", stdin=b"x" * (1 << 20)).output == b"done\n"
 

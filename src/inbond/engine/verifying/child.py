@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,6 +18,9 @@ from inbond.engine.verifying.ruling import Ruling, cannot_tell
 
 MEMORY = 4 << 30
 """Bytes of address space for what is not the user's own code."""
+
+PATIENCE_S = 30.0
+"""Beyond an answer's own time, until a worker that nobody ends any more ends itself."""
 
 Rules = Callable[[str, Any], Ruling]
 
@@ -68,6 +72,7 @@ def main() -> None:
         out.flush()
 
     told = json.loads(sys.stdin.readline())
+    patience_s = told["seconds"] + PATIENCE_S
     try:
         rules = rules_of(told)
     except (Exception, SystemExit) as error:
@@ -75,7 +80,11 @@ def main() -> None:
         return
     tell({"ready": True})
     for line in sys.stdin:
-        tell(ruled(rules, json.loads(line)).to_json())
+        # Whoever asked ends what takes too long; the kernel does when that one was killed itself.
+        signal.setitimer(signal.ITIMER_REAL, patience_s)
+        ruling = ruled(rules, json.loads(line))
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        tell(ruling.to_json())
 
 
 if __name__ == "__main__":

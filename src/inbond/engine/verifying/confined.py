@@ -78,6 +78,7 @@ def main() -> NoReturn:
     """Waits for the program and ends as it did: its exit code, or 128 and the signal."""
     spec = json.loads(sys.argv[1])
     try:
+        _call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # whoever called may be killed
         if platform.machine() not in MACHINES:
             raise OSError(ENOSYS, f"no list of system calls for {platform.machine()}")
         os._exit(_outside(spec))

@@ -55,7 +55,7 @@ class Chosen:
         """The verifier; nothing runs before its first answer. Raises as ``tool``."""
         if self.kind == "code":
             return CodeVerifier(self.limits)
-        told: dict[str, str] = {"kind": self.kind}
+        told: dict[str, Any] = {"kind": self.kind, "seconds": self.limits.seconds}
         if self.function is not None:
             told |= {"function": self.function, "folder": str(self.folder.resolve())}
         return WorkerVerifier(self.tool, told, self.limits.seconds)
