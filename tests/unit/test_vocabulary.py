@@ -100,7 +100,7 @@ def test_a_size_that_cannot_be_had_is_refused(size: int) -> None:
 def test_a_tokenizer_of_another_kind_is_refused() -> None:
     with pytest.raises(InputError, match="a tokenizer of the type Unigram"):
         vocabulary.choose({"model": {"type": "Unigram", "vocab": []}}, {}, None)
-    with pytest.raises(InputError, match="one that has no token for every byte"):
+    with pytest.raises(InputError, match="one that has no tokens for bytes"):
         vocabulary.choose({"model": {"type": "BPE", "vocab": {"a": 0}, "merges": []}}, {}, None)
 
 
@@ -140,3 +140,14 @@ def test_what_is_left_out_is_measured_on_the_whole_teacher() -> None:
     logp = model(input_ids=torch.tensor([[5, 9, 12]])).logits[0, 1:].detach().double().softmax(1)
     assert found.mass == pytest.approx(float(1 - logp[:, keep].sum(1).mean()), abs=1e-5)
     assert found.agreement == pytest.approx(float((logp.argmax(1) < 150).double().mean()))
+
+
+def test_a_tokenizer_without_some_bytes_loses_no_more() -> None:
+    """Bytes that are in no UTF-8, or that nobody had in training, have no token in some tokenizers."""
+    told = json.loads(WHOLE.to_str())
+    missing = vocabulary.byte_letters()[0xF5]
+    del told["model"]["vocab"][missing]
+    keep = vocabulary.choose(told, {}, None)
+    assert len(keep) == 3 + 255
+    small = Tokenizer.from_str(json.dumps(vocabulary.prune(told, keep)))
+    assert small.decode(small.encode("川 🙂 é\n").ids) == "川 🙂 é\n"
