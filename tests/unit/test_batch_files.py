@@ -16,6 +16,7 @@ from inbond.engine.interchange import batch
 from inbond.engine.journal import Journal
 from inbond.recipes import answers
 from inbond.recipes.reading import load
+from inbond.recipes.sources import read_prompts
 from inbond.teachers.protocols import Price, Request, Sampling
 from inbond.types import Message
 from inbond.workspace import Workspace, config_folder
@@ -79,7 +80,7 @@ def kept(folder: Path) -> dict[str, str | None]:
     recipe, at = load("recipe.yaml")
     requests = [
         one
-        for prompt in answers.read_prompts(recipe, at)
+        for prompt in read_prompts(recipe, at, Workspace(folder / "bond"))
         for one in answers.requests_for(recipe, "api:127.0.0.1:9/big top_logprobs 2", prompt)
     ]
     with Journal.open(Workspace(folder / "bond").journal) as journal:

@@ -25,6 +25,14 @@ def run(
             'run: "diversity: REASON". It is recorded.'
         ),
     ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            help="Spread capture and filters over a Ray cluster: its address, or local:N workers here. The "
+            "results are the same.",
+            metavar="ADDRESS",
+        ),
+    ] = None,
     print_recipe: Annotated[
         bool, typer.Option("--print-recipe", help="Print the recipe with every field, and stop.")
     ] = False,
@@ -53,7 +61,7 @@ def run(
         texts = [schema()] if print_schema else [to_yaml(rooted(stage, folder)) for stage in stages]
         typer.echo("---\n".join(texts).rstrip())
         return 0
-    output, options = Output(as_json, quiet), Options(fresh, accept)
+    output, options = Output(as_json, quiet), Options(fresh, accept, ray)
     with watching(output) as watcher:
         if isinstance(loaded, Pipeline):
             result = run_pipeline(loaded, folder, open_workspace(home), options, watcher)

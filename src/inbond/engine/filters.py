@@ -9,18 +9,24 @@ personal data are prompt and completion; language and refusals are the completio
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import islice
 from typing import Any, final
 
 from inbond.engine import credentials, languages, personal, refusals
 from inbond.engine.similar import Index, grams, sketch
 from inbond.errors import InputError
 from inbond.ledger.records import Row
+from inbond.spread import HERE, Spread
 from inbond.types import Prompt
 
 EXAMPLES = 3
 NEAR = 0.85
+PART = 256
+"""Rows that are tested in one go, elsewhere."""
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
 
@@ -94,16 +100,17 @@ class Filtered:
         }
 
 
-def apply(candidates: Iterable[Candidate], config: FilterConfig) -> Filtered:
-    """Runs the tests over all rows in order. Deterministic. Raises as ``FilterConfig.check``."""
+def apply(candidates: Iterable[Candidate], config: FilterConfig, spread: Spread = HERE) -> Filtered:
+    """Runs the tests over all rows in order. Deterministic, wherever the tests of single rows are run.
+    Raises as ``FilterConfig.check``, and what ``spread`` raises."""
     config.check()
-    tests = _tests(config)
+    remembering = _remembering(config)
     kept: list[Candidate] = []
     rows: list[int] = []
     dropped: dict[str, int] = {}
     examples: dict[str, list[int]] = {}
-    for number, candidate in enumerate(candidates):
-        reason = _first(tests, candidate)
+    for number, (candidate, found) in enumerate(_alone(candidates, config, spread)):
+        reason = found or _first(remembering, candidate)
         if reason is None:
             kept.append(candidate)
             rows.append(number)
@@ -116,6 +123,39 @@ def apply(candidates: Iterable[Candidate], config: FilterConfig) -> Filtered:
     return Filtered(tuple(kept), tuple(rows), dropped, shown_rows)
 
 
+def _alone(
+    candidates: Iterable[Candidate], config: FilterConfig, spread: Spread
+) -> Iterator[tuple[Candidate, Reason | None]]:
+    """Each candidate with what its tests say that look at no other."""
+    parts = batched(candidates, PART)
+    if spread.here:
+        for part in parts:
+            yield from zip(part, _reasons(config, part), strict=True)
+        return
+    sent: deque[list[Candidate]] = deque()
+
+    def noted() -> Iterator[list[Candidate]]:
+        for part in parts:
+            sent.append(part)
+            yield part
+
+    for reasons in spread.map(partial(_reasons, config), noted()):
+        yield from zip(sent.popleft(), reasons, strict=True)
+
+
+def batched(candidates: Iterable[Candidate], size: int) -> Iterator[list[Candidate]]:
+    """Parts of ``size`` candidates, the last with what is left."""
+    waiting = iter(candidates)
+    while part := list(islice(waiting, size)):
+        yield part
+
+
+def _reasons(config: FilterConfig, part: Sequence[Candidate]) -> list[Reason | None]:
+    """What is said of each row by itself. Runs anywhere."""
+    tests = _tests(config)
+    return [_first(tests, candidate) for candidate in part]
+
+
 def _first(tests: Sequence[Test], candidate: Candidate) -> Reason | None:
     for test in tests:
         reason = test(candidate)
@@ -125,7 +165,8 @@ def _first(tests: Sequence[Test], candidate: Candidate) -> Reason | None:
 
 
 def _tests(config: FilterConfig) -> list[Test]:
-    """Cheap tests first; duplicates last, so that only rows that stay are remembered."""
+    """Of single rows, cheap ones first. Duplicates come after them, so that only rows that stay are
+    remembered."""
     tests: list[Test] = []
     if config.empty:
         tests.append(is_empty)
@@ -139,6 +180,12 @@ def _tests(config: FilterConfig) -> list[Test]:
         tests.append(lambda candidate: has_personal_data(candidate, config.phone_regions))
     if config.languages:
         tests.append(lambda candidate: is_other_language(candidate, config.languages))
+    return tests
+
+
+def _remembering(config: FilterConfig) -> list[Test]:
+    """Tests that need to know what was kept."""
+    tests: list[Test] = []
     if config.duplicates:
         tests.append(_Duplicates())
     if config.near_duplicates is not None:

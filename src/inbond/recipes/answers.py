@@ -259,7 +259,7 @@ def _sets(
         mixed, earlier = mix_in(trail, own, len(taught))
         sets = [source.id, *earlier]
         mine = [Candidate(row) for row in mixed]
-        kept = filters.apply([*taught, *mine], config)
+        kept = filters.apply([*taught, *mine], config, trail.spread)
         if len(kept.rows) < 2:
             raise InputError(
                 expected="at least two records that pass the filters, to learn from and to hold out",

@@ -17,7 +17,7 @@ from inbond.digest import Digest
 from inbond.errors import InputError
 from inbond.ledger.manifest import Identity
 from inbond.ledger.records import Row, read_rows
-from inbond.recipes import across, beginning, context, narrowing, own_answers, remote, teaching
+from inbond.recipes import across, beginning, context, narrowing, own_answers, remote, scoring, teaching
 from inbond.recipes.answers import Datasets
 from inbond.recipes.lengths import check_lengths
 from inbond.recipes.models import TeacherSource
@@ -151,13 +151,9 @@ def capture(bench: Bench) -> Artifact | None:
     identity = Identity("capture", CAPTURE_VERSION, config, teaching.source(bench) | _vocabulary(bench))
 
     def make(folder: Path) -> Made:
-        from inbond.train import capture as targets
-
         scorer, sequences, facts = _scorer(bench, folder)
         show = meter(bench.trail, "capture", "label tokens/s")
-        shards = targets.capture(
-            scorer, sequences, keep, folder, shard_size=recipe.capture.shard, on_progress=show
-        )
+        shards = scoring.capture(bench, scorer, sequences, folder, show)
         tokens = sum(sequence.labels for sequence in sequences)
         size = sum(path.stat().st_size for path in folder.glob("targets-*"))
         return Made({"label_tokens": tokens, "shards": shards, "bytes": size, **keep.to_json(), **facts})

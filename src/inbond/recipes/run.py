@@ -44,6 +44,7 @@ from inbond.recipes.own_answers import NOTED
 from inbond.recipes.plan import RESULT
 from inbond.recipes.planned import Planned
 from inbond.recipes.preferring import Setting
+from inbond.recipes.ray_cluster import spread_over
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.trail import Artifact, Made, Trail
 from inbond.recipes.watch import Watcher
@@ -61,10 +62,12 @@ REPORT, NOTICE, STUDENT = "report.html", "NOTICE", "student"
 class Options:
     """How to run. ``fresh`` makes every artifact anew (answers that were paid for are still not asked
     again); ``accept`` is the reason with which a person takes upon themselves a review, or, where it names
-    them (``diversity: REASON``), the verdicts of gates that an earlier run was stopped by."""
+    them (``diversity: REASON``), the verdicts of gates that an earlier run was stopped by. ``ray``: a
+    cluster's address, or local:N, over which work is spread; what comes out is the same."""
 
     fresh: bool = False
     accept: str | None = None
+    ray: str | None = None
 
 
 def run_recipe(
@@ -81,7 +84,11 @@ def run_recipe(
     outside = read_outside(recipe, folder)
     file = sources.file_of(recipe.prompts, folder, workspace)
     checks = verifying.read_checks(recipe, folder, asked, file)
-    with Ledger.open(workspace, KeyStore.default()) as ledger, alone(workspace, recipe.name):
+    with (
+        Ledger.open(workspace, KeyStore.default()) as ledger,
+        alone(workspace, recipe.name),
+        spread_over(options.ray) as spread,
+    ):
         gate = pass_gate(recipe, folder, workspace, ledger, options.accept)
         judges = pass_judges(recipe, folder, workspace, ledger, options.accept)
         watcher.say(f"gate: {gate.decision.verdict.outcome}")
@@ -91,7 +98,7 @@ def run_recipe(
         )
         plan = Planned(recipe, teacher, base, reference)
         plan.check()
-        trail = Trail(workspace, ledger, recipe.name, watcher)
+        trail = Trail(workspace, ledger, recipe.name, watcher, spread)
         if options.fresh:
             trail.discard()
 

@@ -22,6 +22,7 @@ from inbond.ledger.inventory import Inventory, gather
 from inbond.ledger.ledger import Ledger
 from inbond.ledger.manifest import Identity, Manifest
 from inbond.recipes.watch import Watcher
+from inbond.spread import HERE, Spread
 from inbond.workspace import PRIVATE_DIR, Workspace, write_bytes, writing
 
 
@@ -60,13 +61,17 @@ Attest = Callable[[Manifest], bytes]
 
 
 class Trail:
-    """One run's stages, in order. Holds the ledger open; makes nothing before a gate has let it."""
+    """One run's stages, in order. Holds the ledger open; makes nothing before a gate has let it. ``spread``:
+    where work is done that can be done anywhere; what is made does not depend on it."""
 
-    def __init__(self, workspace: Workspace, ledger: Ledger, run: str, watcher: Watcher) -> None:
+    def __init__(
+        self, workspace: Workspace, ledger: Ledger, run: str, watcher: Watcher, spread: Spread = HERE
+    ) -> None:
         self.workspace = workspace
         self.ledger = ledger
         self.run = run
         self.watcher = watcher
+        self.spread = spread
         self.artifacts: list[Artifact] = []
         self._anew = False
 

@@ -8,8 +8,9 @@ it. Shards appear whole or not at all; a crash costs at most the shard in hand.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,19 @@ class Expected:
         }
 
 
+@dataclass(frozen=True)
+class Part:
+    """What one shard is made from."""
+
+    sequences: Sequence[TokenSequence]
+    keep: Keep
+    about: Mapping[str, Any]
+
+
+Elsewhere = Callable[[Sequence[Part]], Iterator[bytes]]
+"""The bytes of each part's shard, in their order."""
+
+
 def _sequences_digest(sequences: Sequence[TokenSequence]) -> Digest:
     """Over every token, and where each sequence and its labels begin."""
     flat = [[len(sequence.ids), sequence.prompt_length, *sequence.ids] for sequence in sequences]
@@ -73,28 +87,43 @@ def capture(
     *,
     shard_size: int,
     on_progress: Callable[[int, int], None],
+    elsewhere: Elsewhere | None = None,
 ) -> int:
     """Scores all sequences, ``shard_size`` of them a shard; returns the number of shards.
 
     Shards that are whole and hold these very targets are kept, so a second call goes on where a
-    crash stopped the first; all others are made anew or removed. Raises InputError as
+    crash stopped the first; all others are made anew or removed. ``elsewhere`` makes the bytes of those
+    that are missing in other processes: they are the same. Raises InputError as
     ``ScoresTokens.score`` does, UnwritableError. ``on_progress`` gets (label tokens done, of all).
     """
     expected = Expected.of(teacher, keep, sequences)
     total = sum(sequence.labels for sequence in sequences)
     done = 0
     spans = shard_spans(len(sequences), shard_size)
-    for number, span in enumerate(spans):
-        part = sequences[span.start : span.stop]
-        path, about = shard_path(folder, number), expected.about(span)
-        if not _holds(path, about):
-            scores = teacher.score(part, keep)
-            _check_finite(scores)
-            write_bytes(path, shards.encode(scores, [sequence.labels for sequence in part], about))
-        done += sum(sequence.labels for sequence in part)
+    parts = {
+        shard_path(folder, number): Part(sequences[span.start : span.stop], keep, expected.about(span))
+        for number, span in enumerate(spans)
+    }
+    missing = {path: part for path, part in parts.items() if not _holds(path, part.about)}
+    made = (elsewhere or partial(_made_here, teacher))(list(missing.values()))
+    for path, part in parts.items():
+        if path in missing:
+            write_bytes(path, next(made))
+        done += sum(sequence.labels for sequence in part.sequences)
         on_progress(done, total)
     _remove_others(folder, {shard_path(folder, number) for number in range(len(spans))})
     return len(spans)
+
+
+def shard_bytes(teacher: ScoresTokens, part: Part) -> bytes:
+    """One whole shard. Raises InputError."""
+    scores = teacher.score(part.sequences, part.keep)
+    _check_finite(scores)
+    return shards.encode(scores, [sequence.labels for sequence in part.sequences], part.about)
+
+
+def _made_here(teacher: ScoresTokens, parts: Sequence[Part]) -> Iterator[bytes]:
+    return (shard_bytes(teacher, part) for part in parts)
 
 
 def _holds(path: Path, about: Mapping[str, Any]) -> bool:
