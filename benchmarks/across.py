@@ -16,34 +16,39 @@ import argparse
 import json
 import math
 import os
+import random
 import statistics
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from setting import LAYERS_16, answers, cache, table, verdict
+from setting import LAYERS_16, cache, table, verdict
 
 from inbond.digest import of_value
 from inbond.evaluate import bytewise
+from inbond.evaluate.samples import sample_answers
 from inbond.ledger.records import Row
 from inbond.recipes import across
+from inbond.recipes.reading import load
+from inbond.recipes.sources import read_prompts
 from inbond.teachers import catalogue
 from inbond.teachers.carrying import Carried, Carrier
 from inbond.teachers.local import Local, load_model, load_tokenizer
 from inbond.teachers.opening import Weights, open_local
 from inbond.teachers.protocols import Keep, Scores
 from inbond.teachers.spelling import Speller
-from inbond.teachers.tokens import pad_id
+from inbond.teachers.tokens import encode_prompt, pad_id
 from inbond.train.aligned import Across, AlignedExample, Stretches
+from inbond.train.capture import Expected, capture, load_targets
 from inbond.train.examples import Aim, Example, Objectives
 from inbond.train.lessons import Fixed
 from inbond.train.loop import Plan, train
 from inbond.train.student import prune_layers
 from inbond.types import OWN, Origin, Record
-from inbond.workspace import cache_folder
+from inbond.workspace import Workspace, cache_folder
 
 WAYS = {
     "text": (0.0, 0.0, 1.0),
@@ -59,19 +64,21 @@ WAYS = {
 class Pair:
     """A teacher, a student of another vocabulary as it begins, and the teacher's text."""
 
-    name: str
     teacher: Local
     tokenizer: Any
     begin: Any
     train: Sequence[Row]
     held_out: Sequence[Row]
+    kept: Path
 
     @cached_property
     def carried(self) -> list[Carried]:
-        """The teacher's word on the training records, for the student's tokens."""
+        """The teacher's word on the training records, for the student's tokens; captured once."""
         theirs = across.encode(self.teacher.tokenizer, self.train)
         keep = Keep("top-k", min(64, self.teacher.vocabulary_size), own=True)
-        scores: list[Scores] = self.teacher.score(theirs, keep).split(row.labels for row in theirs)
+        quiet: Callable[[int, int], None] = lambda *_: None  # noqa: E731
+        capture(self.teacher, theirs, keep, self.kept, shard_size=16, on_progress=quiet)
+        scores: list[Scores] = load_targets(self.kept, Expected.of(self.teacher, keep, theirs))
         carrier = Carrier(Speller(self.teacher.tokenizer), Speller(self.tokenizer))
         texts = [row.record.completion for row in self.train]
         own = across.encode(self.tokenizer, self.train)
@@ -103,18 +110,51 @@ def real(records: int, held_out: int) -> Pair:
         catalogue.resolve(catalogue.find(name).uri, cache_folder(os.environ))
         for name in ("gemma-3-270m", "smollm2-135m-instruct")
     )
-    rows = answers("across", gemma.path, gemma.digest, records + held_out)
-    weights = [Weights(str(found.name), "gguf", found.path, found.digest) for found in (gemma, smollm)]
-    folder = weights[1].folder()
-    return Pair(
-        "real", open_local(weights[0]), load_tokenizer(folder),
-        lambda: prune_layers(load_model(folder), LAYERS_16), rows[held_out:], rows[:held_out],
-    )  # fmt: skip
+    assert gemma.digest is not None
+    assert smollm.digest is not None
+    teacher = open_local(Weights(str(gemma.name), "gguf", gemma.path, gemma.digest))
+    folder = Weights(str(smollm.name), "gguf", smollm.path, smollm.digest).folder()
+    kept = cache() / f"across-{records}-{held_out}"
+    rows = answers(teacher, kept / "answers.json", records + held_out)
+    tokenizer = load_tokenizer(folder)
+    begin = partial(_pruned, folder)
+    return Pair(teacher, tokenizer, begin, rows[held_out:], rows[:held_out], kept)
+
+
+def _pruned(folder: Path) -> Any:
+    return prune_layers(load_model(folder), LAYERS_16)
+
+
+def answers(teacher: Local, file: Path, wanted: int) -> list[Row]:
+    """What the teacher says to the recipe's prompts, twice to each, drawn at temperature 1 in one batch. Rows
+    of one prompt are neighbours, and an even number is held out."""
+    recipe, folder = load("across")
+    prompts = read_prompts(recipe, folder, Workspace(cache()))
+    random.Random(0).shuffle(prompts)
+    asked = prompts[: -(-wanted // 2)]
+    ids = [encode_prompt(teacher.tokenizer, prompt) for prompt in asked]
+
+    def sample() -> list[list[object]]:
+        said = sample_answers(
+            teacher.model, teacher.tokenizer, ids, 2, max_new_tokens=recipe.generate.max_tokens,
+            temperature=1.0, top_p=1.0, seed=0,
+        )  # fmt: skip
+        return [
+            [prompt, text, ended]
+            for prompt, texts, ends in zip(asked, said.texts, said.ended, strict=True)
+            for text, ended in zip(texts, ends, strict=True)
+        ]
+
+    origin = Origin(recipe.teacher, "self-hosted", "author", {}, None)
+    said = [one for one in once(file, sample) if str(one[1]).strip()]
+    return [
+        Row(Record(prompt, text), origin, finish="stop" if ended else "length")
+        for prompt, text, ended in said[:wanted]
+    ]
 
 
 def small(records: int, held_out: int) -> Pair:
     """Two tiny random models whose tokens differ, on a few sentences: its figures mean nothing."""
-    import random
     import sys
 
     sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -128,7 +168,23 @@ def small(records: int, held_out: int) -> Pair:
         Row(Record(draw.choice(TEXT), " ".join(draw.choices(words, k=5))), origin, finish="length")
         for _ in range(records + held_out)
     ]
-    return Pair("small", teacher, own, lambda: make_model(len(own), seed=1), rows[held_out:], rows[:held_out])
+    return Pair(
+        teacher,
+        own,
+        lambda: make_model(len(own), seed=1),
+        rows[held_out:],
+        rows[:held_out],
+        Path(tempfile.mkdtemp()),
+    )
+
+
+def once(file: Path, measure: Callable[[], list[Any]]) -> list[Any]:
+    """What was measured, now or by an earlier call."""
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(measure()))
+    found: list[Any] = json.loads(file.read_text())
+    return found
 
 
 def run(pair: Pair, way: str, plan: Plan) -> list[float]:
@@ -152,25 +208,24 @@ def main() -> None:
     options.add_argument("--records", type=int, default=160)
     options.add_argument("--held-out", type=int, default=48)
     options.add_argument("--epochs", type=int, default=2)
+    options.add_argument("--batch", type=int, default=16)
     options.add_argument("--seeds", type=int, default=3)
     options.add_argument("--lr", type=float, default=5e-4)
     options.add_argument("--ways", nargs="+", choices=WAYS, default=["text", "tokens", "both"])
     given = options.parse_args()
     pair = (small if given.small else real)(given.records, given.held_out)
-    kept = Path(tempfile.mkdtemp()) if given.small else cache()
     table_of: dict[str, list[float]] = {}
-    ends = {
-        "the teacher": pair.nats(pair.teacher.model, pair.teacher.tokenizer)[0],
-        "the student before": pair.nats(pair.begin(), pair.tokenizer)[0],
+    begin = {
+        "the teacher": lambda: pair.nats(pair.teacher.model, pair.teacher.tokenizer),
+        "the student before": lambda: pair.nats(pair.begin(), pair.tokenizer),
     }
+    ends = {name: once(pair.kept / f"{name}.json", measure)[0] for name, measure in begin.items()}
     for seed in range(given.seeds):
         for way in given.ways:
-            plan = Plan(given.epochs, 16, 1, given.lr, 4, 0.0, 256, seed, 1e9)
-            sizes = f"{given.records}-{given.held_out}-{given.epochs}-{given.lr:g}"
-            file = kept / f"across-{pair.name}-{sizes}-{way.replace(' ', '-')}-{seed}.json"
-            if not file.exists():
-                file.write_text(json.dumps(run(pair, way, plan)))
-            table_of.setdefault(way, []).append(json.loads(file.read_text())[0])
+            plan = Plan(given.epochs, given.batch, 1, given.lr, 4, 0.0, 256, seed, 1e9)
+            file = pair.kept / f"{given.epochs}-{given.batch}-{given.lr:g}-{way}-{seed}.json"
+            found = once(file, lambda way=way, plan=plan: run(pair, way, plan))  # type: ignore[misc]
+            table_of.setdefault(way, []).append(found[0])
             print(f"seed {seed}, {way}: {table_of[way][-1]:.4f} nats a byte", flush=True)
     report(pair, ends, table_of)
 
