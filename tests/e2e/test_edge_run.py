@@ -124,5 +124,5 @@ def test_what_cannot_be_exported_is_refused_before_a_question(place: Place, comm
 def test_the_built_in_recipe_asks_for_both_runtimes() -> None:
     recipe, _ = load("edge", ())
     assert recipe.export.onnx
-    assert recipe.export.gguf == ("q8_0", "q4_0")
+    assert recipe.export.gguf == ("q8_0", "q4_1")
     assert recipe.student.vocabulary == 8192
