@@ -155,6 +155,17 @@ def test_two_rows_with_one_prompt_and_two_answers_are_refused(place: Place, comm
     assert error["found"].endswith("prompts.jsonl, line 7: 1 to a prompt that expects 0 elsewhere")
 
 
+def test_records_without_a_student_are_verified_too(place: Place, command: Command) -> None:
+    write(place)
+    done = command("run", "recipe.yaml", "--set", "student={init: none}")
+    rows, data = read_rows(place.run_folder / "data" / "train"), place.run_folder / "data" / "verified"
+    assert {row.record.id for row in rows} <= {row.record.id for row in read_rows(data)}
+    assert {"verify", "keep"} <= set(done["artifacts"])
+    assert done["verified"]["kept"] == done["verified"]["outcomes"]["passed"]
+    assert command("export", "rewards", "tiny")["document"]
+    assert command("verify")["ok"]
+
+
 SLOW = """
 import time
 

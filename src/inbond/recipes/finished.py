@@ -13,7 +13,7 @@ from inbond.recipes.judging import Judged, read_judged
 from inbond.recipes.models import TeacherSource
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.trail import Artifact, Trail
-from inbond.recipes.verifying import VERDICTS, VERIFY
+from inbond.recipes.verifying import verified_in
 from inbond.report.picture import Lineage, LineageEdge, LineageNode
 from inbond.report.verified import VerifiedFacts
 from inbond.teachers.opening import Weights
@@ -64,12 +64,7 @@ class Finished:
     @property
     def verified(self) -> VerifiedFacts | None:
         """What the verifier found of the answers, and how many were kept; None without one."""
-        made = {artifact.manifest.identity.stage: artifact for artifact in self.trail.artifacts}
-        if VERIFY not in made:
-            return None
-        ruled, kept = made[VERDICTS].facts, made[VERIFY]
-        told = {name: ruled[name] for name in ("tool", "prompts", "outcomes", "reasons", "pass_at")}
-        return VerifiedFacts(**told, keep=kept.manifest.identity.config["keep"], kept=kept.facts["rows"])
+        return verified_in(self.trail)
 
 
 def label_of(name: ModelName) -> str:

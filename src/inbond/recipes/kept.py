@@ -20,6 +20,7 @@ from inbond.recipes.reading import to_yaml
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.summary import dropped_rows, ledger_facts, without_items
 from inbond.recipes.trail import Artifact, Trail
+from inbond.recipes.verifying import verified_in
 from inbond.report.data import StageFacts, VerdictView
 from inbond.report.data_page import DataReport, render_data_page
 from inbond.types import parse_model_name, without_system
@@ -58,6 +59,7 @@ def finish(kept: Kept) -> dict[str, Any]:
 
 def _result(kept: Kept) -> dict[str, Any]:
     answers, artifacts = kept.answers.facts, kept.trail.artifacts
+    verified = verified_in(kept.trail)
     return {
         "run": kept.recipe.name,
         "outcome": "done",
@@ -69,6 +71,7 @@ def _result(kept: Kept) -> dict[str, Any]:
         "seconds": {artifact.stage: artifact.seconds for artifact in artifacts},
         "tokens": answers["prompt_tokens"] + answers["completion_tokens"],
         "cost": answers["cost_usd"],
+        **({"verified": verified.to_json()} if verified else {}),
         "artifacts": {artifact.stage: artifact.id for artifact in artifacts},
         "report": str(kept.trail.folder / REPORT),
     }

@@ -26,6 +26,7 @@ from inbond.ledger.records import Row, read_rows, write_rows
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.sections.verify import Verify
 from inbond.recipes.trail import Artifact, Made, Trail
+from inbond.report.verified import VerifiedFacts
 from inbond.types import Message, Origin, Prompt, Record
 
 VERDICTS, VERIFY = "verdicts", "verify"
@@ -177,3 +178,13 @@ def _conversation(record: Record) -> tuple[Message, ...]:
     """What a ruling is on, as its prompt."""
     asked = (Message("user", record.prompt),) if isinstance(record.prompt, str) else record.prompt
     return (*asked, Message("assistant", record.completion))
+
+
+def verified_in(trail: Trail) -> VerifiedFacts | None:
+    """What a run's verifier found of the answers, and how many were kept; None without one."""
+    made = {artifact.manifest.identity.stage: artifact for artifact in trail.artifacts}
+    if VERIFY not in made:
+        return None
+    ruled, kept = made[VERDICTS].facts, made[VERIFY]
+    told = {name: ruled[name] for name in ("tool", "prompts", "outcomes", "reasons", "pass_at")}
+    return VerifiedFacts(**told, keep=kept.manifest.identity.config["keep"], kept=kept.facts["rows"])
