@@ -132,7 +132,7 @@ def test_without_a_teacher_each_student_and_gate_has_facts_of_its_own(judged: Ar
         trained = replace(judged, manifest=Manifest(Identity("train", 1, {"s": student}, {}), {}))
         bench: Any = SimpleNamespace(teacher=SimpleNamespace(pinned=teacher, weights=None))
         models = Compared(bench, judged, trained)
-        found: str = judging._without_teacher(gate)(models, judged)["verdict"]["facts"]
+        found: str = judging._without_teacher(gate, across=False)(models, judged)["verdict"]["facts"]
         return found
 
     of_one = facts("diversity", "one", "api:a/m")

@@ -17,7 +17,7 @@ from inbond.digest import of_value
 from inbond.errors import InputError
 from inbond.policy import gate, library
 from inbond.policy.decide import decide
-from inbond.policy.facts import Agreement, DataLicence, Descent, Facts, LicenceFinding
+from inbond.policy.facts import Agreement, Beside, DataLicence, Descent, Facts, LicenceFinding
 from inbond.policy.stances import OUTCOMES
 from inbond.policy.terms import Catalogue, catalogue_of
 
@@ -615,6 +615,8 @@ def test_every_field_of_the_plan_is_in_its_digest() -> None:
         {"territory": "JP"},
         {"agreements": (AGREEMENT,)},
         {"descent": (Descent(under("MIT"), "outputs", "indirect", "run:a"),)},
+        {"beside": (Beside("path:b", under("MIT")),)},
+        {"reasoning": True},
         {"base_is_teacher": False, "base": under("MIT", OTHER)},
     ]
     digests = [plan().digest, *(replace(plan(), **change).digest for change in changes)]

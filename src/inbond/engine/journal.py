@@ -285,6 +285,7 @@ def _reply_to_json(reply: Reply) -> dict[str, Any]:
         "seconds": reply.seconds,
         "top_logprobs": [place.to_json() for place in reply.top_logprobs],
         "headers": dict(reply.headers),
+        **({"reasoning": reply.reasoning} if reply.reasoning else {}),
     }
 
 

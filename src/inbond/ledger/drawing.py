@@ -100,7 +100,9 @@ class _Drawing:
         self._edge(data_id(data), run.model, "trained-on", train, stage=TRAIN)
         pinned = str(train.config.get("teacher", ""))
         online = train.config.get("targets") == "online" and _compares(train.config)
-        if online or "targets" in train.manifest.identity.inputs:
+        # Of several teachers each scores what it wrote itself: their shares are in the data already.
+        alone = not any(stage.startswith("generate-") for stage in run.kept)
+        if alone and (online or "targets" in train.manifest.identity.inputs):
             teacher, host = self._model(pinned, run, train), _host(run)
             self._edge(teacher, run.model, "scored", train, stage=TRAIN, channel=host)
         self._draw_start(run, pinned)
@@ -143,8 +145,8 @@ class _Drawing:
     def _makers(self, run: Run, data: Kept, earlier: Mapping[str, str]) -> tuple[str, ...]:
         """The nodes of a set's origins. A teacher's pin stands with the answers that it gave; who is behind
         records of an ``earlier`` run was found out there."""
-        answers = run.kept.get("generate")
-        pinned = str(answers.config.get("teacher", "")) if answers else ""
+        asked = (kept for stage, kept in run.kept.items() if stage.startswith("generate"))
+        pins = {_named(pin): pin for pin in (str(kept.config.get("teacher", "")) for kept in asked)}
 
         def maker(origin: Origin) -> str:
             if origin.own and origin.teacher in earlier:
@@ -153,8 +155,7 @@ class _Drawing:
                 return self._own(origin.teacher, run, data)
             if origin.teacher.startswith(TOOL):
                 return self._tool(origin.teacher, data)
-            name = pinned if _named(pinned) == origin.teacher else origin.teacher
-            return self._model(name, run, data)
+            return self._model(pins.get(origin.teacher, origin.teacher), run, data)
 
         makers = tuple(maker(origin) for origin in data.origins)
         self._book.makers[data.manifest.id] = makers
@@ -196,7 +197,7 @@ class _Drawing:
             elif run_of(parent) == run.name and parent.stage == "verify":
                 self._makers(run, parent, {})  # they are those of the answers
                 behind |= self._draw_earlier(run, parent, id_)
-            elif run_of(parent) == run.name and parent.stage in ("generate", "verdicts"):
+            elif run_of(parent) == run.name and parent.stage.startswith(("generate", "verdicts")):
                 self._draw_makers(parent, self._makers(run, parent, {}), id_, {})
                 if parent.stage == "generate":
                     self._draw_worked_on(parent, id_, data)

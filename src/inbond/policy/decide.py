@@ -12,7 +12,7 @@ permit-with-obligations, permit. Whatever is not recognised is a review that nam
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from inbond.policy.applying import judge_terms
@@ -64,6 +64,8 @@ def decide(facts: Facts, catalogue: Catalogue) -> Decision:
             *_judge_vocabulary(facts),
             *_judge_weights_edge(facts, catalogue),
             *_judge_outputs_edge(facts, catalogue),
+            *_judge_beside(facts, catalogue),
+            *_judge_reasoning(facts),
             *_judge_data(facts, catalogue),
             *_judge_descent(facts, catalogue),
         ]
@@ -119,6 +121,38 @@ def _judge_outputs_edge(facts: Facts, catalogue: Catalogue) -> list[Judgement]:
         return channel
     weights = _judge_artifact(facts.weights, "outputs", "outputs", "weights-licence", facts, catalogue)
     return [*weights, *channel]
+
+
+def _judge_beside(facts: Facts, catalogue: Catalogue) -> list[Judgement]:
+    """Each further teacher as if it were the only one."""
+    return [
+        judged
+        for each in facts.beside
+        for judged in _judge_outputs_edge(
+            replace(
+                facts, teacher=each.teacher, weights=each.weights, channel=each.channel,
+                host_terms=each.host_terms, host_models=each.host_models, beside=(),
+            ),
+            catalogue,
+        )
+    ]  # fmt: skip
+
+
+def _judge_reasoning(facts: Facts) -> list[Judgement]:
+    """No text on file speaks of training on reasoning that a host shows beside its answers: always a review.
+    What weights that run on one's own machine write between tags is output as any other."""
+    channels = (facts.channel, *(each.channel for each in facts.beside)) if facts.reasoning else ()
+    return [
+        unknown(
+            "outputs",
+            "reasoning",
+            f"What {host} shows of its models' reasoning would be trained on; no text on file says whether "
+            "that is allowed.",
+            f"what the terms of {host} say of training on reasoning; or leave it out (reasoning: drop)",
+        )
+        for host in dict.fromkeys(channels)
+        if host != SELF_HOSTED
+    ]
 
 
 def _host_is_the_whole_story(facts: Facts) -> bool:

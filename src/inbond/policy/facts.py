@@ -75,6 +75,17 @@ class Descent:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """A further teacher, whose outputs are trained on beside those of the first. Fields as in ``Facts``."""
+
+    teacher: str
+    weights: LicenceFinding
+    channel: str = SELF_HOSTED
+    host_terms: str | None = None
+    host_models: Literal["own", "any"] = "any"
+
+
+@dataclass(frozen=True)
 class Agreement:
     """A written agreement with whoever grants the terms of ``teacher``: what it allows, and when.
 
@@ -115,7 +126,8 @@ class Facts:
     None for "now"; ``not_yet`` are then the ids of all texts on file that are not in force yet, as
     ``Catalogue.not_yet`` tells of today (so that the facts stay the same from day to day), None where nobody
     looked. ``descent`` is what all of its sources descend from beyond what their own files and our registry
-    say.
+    say. ``beside`` are further teachers. ``reasoning``: what the
+    teachers say before they answer is trained on as well.
     """
 
     teacher: str
@@ -140,6 +152,8 @@ class Facts:
     date: str | None = None
     not_yet: tuple[str, ...] | None = None
     agreements: tuple[Agreement, ...] = ()
+    beside: tuple[Beside, ...] = ()
+    reasoning: bool = False
 
     def __post_init__(self) -> None:
         assert not (self.base_is_teacher and self.base), "a student has one base: the teacher or another"
@@ -151,8 +165,13 @@ class Facts:
 
     def to_json(self) -> dict[str, Any]:
         """Every field; what the digest is made over. What JSON cannot hold (a number that is none, a
-        surrogate) is written out, so that facts of any content have a digest."""
+        surrogate) is written out, so that facts of any content have a digest. Further teachers and
+        reasoning are there only where there are some, so that digests from before there were any hold."""
         values: dict[str, Any] = _plain(asdict(self))
+        if not self.beside:
+            del values["beside"]
+        if not self.reasoning:
+            del values["reasoning"]
         return values
 
     @cached_property

@@ -56,6 +56,9 @@ class Drawing:
         self._node(data, "data", None, made=True)
         self._model(facts.weights, facts.teacher)
         self._edge(facts.teacher, data, "generated", facts.channel, (recipe.generate.role,))
+        for each in facts.beside:
+            self._model(each.weights, each.teacher)
+            self._edge(each.teacher, data, "generated", each.channel, ("author",))
         for item in facts.data:
             id_ = item.uri if item.uri.startswith("data:") else f"data:{item.uri}"
             self._node(id_, "data", item.licence)

@@ -22,6 +22,7 @@ from inbond.recipes.context import seen
 from inbond.recipes.objective import alternatives
 from inbond.recipes.own import Own, mix_in
 from inbond.recipes.planned import Planned
+from inbond.recipes.reasoning import said
 from inbond.recipes.receipts import collected
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.trail import Artifact, Made, Trail
@@ -31,6 +32,8 @@ from inbond.types import Origin, Prompt, Record, prompt_to_json
 
 GENERATE_VERSION = FILTER_VERSION = 1
 _DAY_S = 86_400.0
+FURTHER = "further"
+"""Among an origin's sampling: the number of the further teacher that answered."""
 
 
 def sampling(recipe: Recipe) -> Sampling:
@@ -46,10 +49,11 @@ def generate(
     terms: Digest,
     source: Path | None = None,
     existing: Artifact | None = None,
+    number: int = 0,
 ) -> Artifact:
     """The teacher's answers as a record set: everything that came, before any filter. ``source`` is the file
     of the prompts; records of an earlier run are noted as such. ``existing`` holds the text that the teacher
-    works on, a record for each prompt; None when it answers."""
+    works on, a record for each prompt; None when it answers. ``number`` is that of a further teacher."""
     recipe, teacher, scored = plan.recipe, plan.teacher, alternatives(plan.recipe)
     config = {
         "teacher": teacher.pinned,
@@ -60,11 +64,13 @@ def generate(
     }
     config |= {"top_logprobs": scored} if scored else {}
     context = recipe.prompts.context
+    config |= {"reasoning": "keep"} if recipe.generate.reasoning == "keep" else {}
     config |= {"context": of_bytes(context.encode())} if context is not None else {}
     inputs = {"prompts": of_value([prompt_to_json(prompt) for prompt in asked])}
     if existing is not None:
         config, inputs = config | {"role": recipe.generate.role}, inputs | {"source": existing.id}
-    identity = Identity("generate", GENERATE_VERSION, config, inputs)
+    behind = f"-{number}" if number else ""
+    identity = Identity(f"generate{behind}", GENERATE_VERSION, config, inputs)
 
     earlier = trail.record_set(source) if source is not None else None
 
@@ -78,12 +84,14 @@ def generate(
             entries = journal.find({request.id for request in requests})
         enough(done, recipe)
         role = recipe.generate.role
-        origin = Origin(recipe.teacher, teacher.channel, role, sampling(recipe).to_json(), terms)
-        rows = []
-        for number, outcome in enumerate(done.outcomes):
+        how = sampling(recipe).to_json() | ({FURTHER: number} if number else {})
+        origin = Origin(recipe.teacher, teacher.channel, role, how, terms)
+        rows, kept = [], recipe.generate.reasoning
+        for place, outcome in enumerate(done.outcomes):
             if isinstance(outcome, Reply):
-                parents = () if existing is None else (number // recipe.generate.samples,)
-                rows.append(_row(asked[number // recipe.generate.samples], outcome, origin, parents))
+                prompt = place // recipe.generate.samples
+                parents = () if existing is None else (prompt,)
+                rows.append(_row(asked[prompt], outcome, said(outcome, kept), origin, parents))
         cost = sum(entry.cost_usd for entry in entries.values())
         facts = {**_counts(done, asked, rows, cost), "identity": completes.identity}
         facts |= {"scores": _scores_digest(done)} if scored else {}
@@ -95,7 +103,8 @@ def generate(
         proofs.write(folder)
         return Made({**facts, **proofs.facts()}, write_rows(folder, rows))
 
-    artifact = trail.stage("generate", "data/answers", identity, make)
+    stage = f"generate {number}" if number else "generate"
+    artifact = trail.stage(stage, f"data/answers{behind}", identity, make)
     if not scored:
         retain(trail, recipe)
     return artifact
@@ -179,9 +188,9 @@ def _show(trail: Trail, stage: str) -> Callable[[Progress], None]:
     return show
 
 
-def _row(prompt: Prompt, reply: Reply, origin: Origin, parents: tuple[int, ...]) -> Row:
+def _row(prompt: Prompt, reply: Reply, text: str, origin: Origin, parents: tuple[int, ...]) -> Row:
     return Row(
-        Record(prompt, reply.text),
+        Record(prompt, text),
         origin,
         parents,
         prompt_tokens=reply.prompt_tokens or 0,
@@ -225,25 +234,48 @@ class Datasets:
     train: Artifact
     held_out: Artifact
     answers: Artifact
+    further: tuple[Artifact, ...] = ()
+    """Answers of further teachers."""
+
+    @property
+    def said(self) -> tuple[Artifact, ...]:
+        """The answers of all teachers."""
+        return (self.answers, *self.further)
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """The answers of one teacher, and what a token of them weighs."""
+
+    answers: Artifact
+    weight: float
 
 
 def filter_and_split(
-    trail: Trail, plan: Planned, answers: Artifact, own: Sequence[Own], verified: Artifact | None = None
+    trail: Trail,
+    plan: Planned,
+    answers: Artifact,
+    own: Sequence[Own],
+    verified: Artifact | None = None,
+    further: Sequence[Weighed] = (),
 ) -> Datasets:
-    """Filters the answers, or those that were ``verified``, mixes in own data, and holds records out by the
-    digest of their prompt."""
-    train, held_out = _sets(trail, plan, verified or answers, own, plan.recipe.held_out)
-    return Datasets(train, held_out, answers)
+    """Filters the answers, or those that were ``verified``, mixes in those of further teachers and own data,
+    and holds records out by the digest of their prompt."""
+    said = (Weighed(verified or answers, plan.recipe.weight), *further)
+    train, held_out = _sets(trail, plan, said, own, plan.recipe.held_out)
+    return Datasets(train, held_out, answers, tuple(each.answers for each in further))
 
 
-def filter_alone(trail: Trail, plan: Planned, answers: Artifact, own: Sequence[Own]) -> Artifact:
+def filter_alone(
+    trail: Trail, plan: Planned, answers: Artifact, own: Sequence[Own], further: Sequence[Weighed] = ()
+) -> Artifact:
     """The same with nothing held out: there is no student to measure."""
-    (kept,) = _sets(trail, plan, answers, own, 0.0)
+    (kept,) = _sets(trail, plan, (Weighed(answers, plan.recipe.weight), *further), own, 0.0)
     return kept
 
 
 def _sets(
-    trail: Trail, plan: Planned, source: Artifact, own: Sequence[Own], held_out: float
+    trail: Trail, plan: Planned, said: Sequence[Weighed], own: Sequence[Own], held_out: float
 ) -> list[Artifact]:
     """The records to learn from, and unless ``held_out`` is 0 those to measure on."""
     config = plan.filters
@@ -252,12 +284,19 @@ def _sets(
         "held_out": held_out,
         "own": [one.to_json() for one in own],
     }
+    if len(said) > 1 or said[0].weight != 1:
+        values["weights"] = [each.weight for each in said]
+    inputs = {f"answers-{number}" if number else "answers": one.answers.id for number, one in enumerate(said)}
     parts: dict[str, tuple[list[Row], dict[str, Any]]] = {}
 
     def divide() -> None:
-        taught = [Candidate(row) for row in read_rows(source.folder)]
+        taught = [
+            Candidate(replace(row, weight=row.weight * one.weight))
+            for one in said
+            for row in read_rows(one.answers.folder)
+        ]
         mixed, earlier = mix_in(trail, own, len(taught))
-        sets = [source.id, *earlier]
+        sets = [*(one.answers.id for one in said), *earlier]
         mine = [Candidate(row) for row in mixed]
         kept = filters.apply([*taught, *mine], config, trail.spread)
         if len(kept.rows) < 2:
@@ -288,7 +327,7 @@ def _sets(
         trail.stage(
             "filter" if side == "train" else "hold out",
             f"data/{side}",
-            Identity(f"filter-{side}", FILTER_VERSION, values, {"answers": source.id}),
+            Identity(f"filter-{side}", FILTER_VERSION, values, inputs),
             make(side),
         )
         for side in ("train", "held_out")[: 2 if held_out else 1]

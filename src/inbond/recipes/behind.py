@@ -77,7 +77,8 @@ def _judged(facts: Facts) -> set[tuple[str, Topic]]:
 
     outputs: Topic = "outputs"
     weights: Topic = "derived_weights"
-    asked = {(name, outputs) for name in named(facts.weights) if facts.outputs_used}
+    taught = [facts.weights, *(each.weights for each in facts.beside)] if facts.outputs_used else []
+    asked = {(name, outputs) for found in taught for name in named(found)}
     return asked | {(name, weights) for name in (named(facts.start) if facts.start else ())}
 
 
@@ -85,6 +86,8 @@ def _sources(facts: Facts) -> Iterator[tuple[str, Relation]]:
     """What the student is made from, by name, and how."""
     if facts.outputs_used:
         yield facts.teacher, "generated"
+        for each in facts.beside:
+            yield each.teacher, "generated"
     if facts.base_is_teacher:
         yield facts.teacher, "initialised"
     if facts.base is not None:

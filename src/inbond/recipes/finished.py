@@ -12,6 +12,7 @@ from inbond.recipes.answers import Datasets
 from inbond.recipes.judging import Judged, read_judged
 from inbond.recipes.models import TeacherSource
 from inbond.recipes.recipe import Recipe
+from inbond.recipes.sections.teachers import FurtherTeacher
 from inbond.recipes.trail import Artifact, Trail
 from inbond.recipes.verifying import verified_in
 from inbond.report.picture import Lineage, LineageEdge, LineageNode
@@ -59,7 +60,7 @@ class Finished:
     @property
     def asked(self) -> tuple[Artifact, ...]:
         """All artifacts that models were asked for, and may have been paid for."""
-        return tuple(made for made in self.trail.artifacts if made.stage in _ASKED)
+        return tuple(made for made in self.trail.artifacts if made.stage.split()[0] in _ASKED)
 
     @property
     def verified(self) -> VerifiedFacts | None:
@@ -121,6 +122,17 @@ def lineage(finished: Finished) -> Lineage:
     if finished.verified is not None:
         nodes.append(LineageNode("verifier", "data", finished.verified.tool, "a program, not a model"))
         edges.append(LineageEdge("verifier", "train", "data", "verifier"))
+    for number, (each, said) in enumerate(zip(_asked(recipe), finished.data.further, strict=True)):
+        name = parse_model_name(each.teacher)
+        weight = (f"weight {each.weight:g}", *([each.skill] if each.skill else []))
+        nodes += [
+            LineageNode(f"teacher{number}", "teacher", label_of(name), str(name), weight),
+            LineageNode(f"answers{number}", "records", "its answers", f"{said.facts['answers']} records"),
+        ]
+        edges += [
+            LineageEdge(f"teacher{number}", f"answers{number}", "outputs", "author"),
+            LineageEdge(f"answers{number}", "train", "outputs", "filtered, split"),
+        ]
     for number, own in enumerate(recipe.own_data):
         nodes.append(LineageNode(f"own{number}", "data", own.named, f"weight {own.weight:g}", (own.licence,)))
         edges.append(LineageEdge(f"own{number}", "train", "data", "mixed in"))
@@ -142,6 +154,10 @@ def lineage(finished: Finished) -> Lineage:
         )
         edges.append(LineageEdge("base", "student", "weights", _start_words(recipe)))
     return Lineage(tuple(nodes), tuple(edges))
+
+
+def _asked(recipe: Recipe) -> list[FurtherTeacher]:
+    return [each for each in recipe.teachers if each.weight]
 
 
 def _kept_words(targets: Artifact) -> str:

@@ -13,6 +13,7 @@ from inbond.policy.decide import Decision, decide
 from inbond.policy.facts import Facts
 from inbond.recipes.accepting import addressed
 from inbond.recipes.plan import facts_of, my_library, plan_of
+from inbond.recipes.reasoning import asked_for
 from inbond.recipes.recipe import Recipe
 from inbond.workspace import Workspace
 
@@ -37,6 +38,11 @@ def pass_gate(
     known = my_library()
     facts = facts_of(plan_of(recipe, folder), workspace, known)
     decision = decide(facts, known.terms)
+    if recipe.generate.reasoning == "only-if-permitted":
+        with_it = asked_for(facts)
+        wider = decide(with_it, known.terms)
+        if wider.verdict.outcome == decision.verdict.outcome:
+            facts, decision = with_it, wider
     body = {"run": recipe.name, **gate.decided(facts, decision)}
     return let_through(recipe, facts, decision, body, ledger, accept)
 

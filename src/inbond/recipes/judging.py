@@ -13,7 +13,7 @@ from inbond.errors import DecisionNeededError, DeniedError, InbondError
 from inbond.ledger.ledger import Ledger
 from inbond.ledger.manifest import Identity
 from inbond.ledger.records import Row
-from inbond.recipes import comparison
+from inbond.recipes import comparison, mixture
 from inbond.recipes.accepting import STOPPING, reason_for, words
 from inbond.recipes.compared import Compared
 from inbond.recipes.learning import CURVE, MEASURED, Bench
@@ -265,7 +265,8 @@ def _capacity(models: Compared, evaluation: Artifact) -> dict[str, Any]:
     from inbond.evaluate.intervals import RecordSums
 
     bench, settings = models.bench, models.bench.recipe.gates.capacity
-    learnt = [row for row in bench.train_rows if not row.origin.own][: settings.records]
+    led = (bench.train_rows[number] for number in mixture.led(bench.train_rows))
+    learnt = [row for row in led if not row.origin.own][: settings.records]
     if not learnt:
         finding = "Too few records: no answer of the teacher was learnt, only own data."
         return _not_measured(models, "capacity", "too-few", finding)

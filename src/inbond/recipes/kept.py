@@ -7,6 +7,7 @@ student's.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -40,6 +41,12 @@ class Kept:
     accepted: str | None
     answers: Artifact
     records: Artifact
+    further: tuple[Artifact, ...] = ()
+
+    @property
+    def said(self) -> list[Mapping[str, Any]]:
+        """The counts of all teachers' answers."""
+        return [made.facts for made in (self.answers, *self.further)]
 
 
 def finish(kept: Kept) -> dict[str, Any]:
@@ -58,8 +65,7 @@ def finish(kept: Kept) -> dict[str, Any]:
 
 
 def _result(kept: Kept) -> dict[str, Any]:
-    answers, artifacts = kept.answers.facts, kept.trail.artifacts
-    verified = verified_in(kept.trail)
+    artifacts, verified = kept.trail.artifacts, verified_in(kept.trail)
     return {
         "run": kept.recipe.name,
         "outcome": "done",
@@ -69,8 +75,8 @@ def _result(kept: Kept) -> dict[str, Any]:
         "records": kept.records.facts["rows"],
         "dropped": dict(kept.records.facts["filtered"]["dropped"]),
         "seconds": {artifact.stage: artifact.seconds for artifact in artifacts},
-        "tokens": answers["prompt_tokens"] + answers["completion_tokens"],
-        "cost": answers["cost_usd"],
+        "tokens": sum(facts["prompt_tokens"] + facts["completion_tokens"] for facts in kept.said),
+        "cost": sum(facts["cost_usd"] for facts in kept.said),
         **({"verified": verified.to_json()} if verified else {}),
         "artifacts": {artifact.stage: artifact.id for artifact in artifacts},
         "report": str(kept.trail.folder / REPORT),

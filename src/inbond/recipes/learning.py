@@ -17,8 +17,19 @@ from inbond.digest import Digest
 from inbond.errors import InputError
 from inbond.ledger.manifest import Identity
 from inbond.ledger.records import Row, read_rows
-from inbond.recipes import across, beginning, context, narrowing, own_answers, remote, scoring, teaching
+from inbond.recipes import (
+    across,
+    beginning,
+    context,
+    mixture,
+    narrowing,
+    own_answers,
+    remote,
+    scoring,
+    teaching,
+)
 from inbond.recipes.answers import Datasets
+from inbond.recipes.examples import examples_of
 from inbond.recipes.lengths import check_lengths
 from inbond.recipes.models import TeacherSource
 from inbond.recipes.objective import alternatives, divergence, is_across, kept, lora
@@ -27,13 +38,13 @@ from inbond.recipes.recipe import Recipe
 from inbond.recipes.trail import Artifact, Made, Trail
 from inbond.recipes.watch import time_left
 from inbond.teachers.opening import Weights
-from inbond.teachers.protocols import Scores, ScoresTokens, TokenSequence
+from inbond.teachers.protocols import ScoresTokens, TokenSequence
 from inbond.workspace import write_json
 
 if TYPE_CHECKING:
     from inbond.evaluate.agreement import HeldOut
     from inbond.teachers.local import Local
-    from inbond.train.examples import Example, Objectives
+    from inbond.train.examples import Objectives
     from inbond.train.loop import Plan, TrainProgress
 
 START_VERSION = 1
@@ -56,6 +67,7 @@ class Bench:
     outside: Sequence[Outside]
     pairs: Artifact | None = None
     vocabulary: Artifact | None = None
+    mixed: tuple[mixture.Part, ...] = ()
 
     @cached_property
     def whole(self) -> Local:
@@ -81,6 +93,11 @@ class Bench:
 
         return load_tokenizer(self.base.folder())
 
+    @cached_property
+    def captured(self) -> dict[int, Artifact]:
+        """Targets of further teachers; a stage of its own for each."""
+        return mixture.capture(self)
+
     @property
     def across(self) -> bool:
         """Whether the student has a vocabulary of its own."""
@@ -98,7 +115,8 @@ class Bench:
     @cached_property
     def held_out(self) -> list[Row]:
         """Held-out answers of the teacher; own data is not what agreement with it is measured on."""
-        rows = [row for row in read_rows(self.data.held_out.folder) if not row.origin.own]
+        every = read_rows(self.data.held_out.folder)
+        rows = [row for row in (every[number] for number in mixture.led(every)) if not row.origin.own]
         if not rows:
             raise InputError(
                 expected="at least one held-out answer of the teacher",
@@ -164,7 +182,9 @@ def capture(bench: Bench) -> Artifact | None:
 def _scorer(bench: Bench, folder: Path) -> tuple[ScoresTokens, list[TokenSequence], dict[str, Any]]:
     """Who scores which sequences: the teacher's weights all of them, its host what it said itself."""
     if not alternatives(bench.recipe):
-        return bench.local, bench.encode_for_teacher(teaching.rows(bench)), {}
+        rows = teaching.rows(bench)
+        led = [rows[number] for number in mixture.led(rows)]
+        return bench.local, bench.encode_for_teacher(led), {}
     journal = bench.trail.workspace.journal
     found = remote.gather(journal, bench.recipe, bench.data.answers, teaching.rows(bench), bench.tokenizer)
     found.write(folder)
@@ -213,6 +233,7 @@ def train(bench: Bench, begun: Artifact, targets: Artifact | None) -> Artifact:
     inputs = {**teaching.source(bench), "held_out": bench.data.held_out.id, "start": begun.id}
     if targets is not None:
         inputs["targets"] = targets.id
+    inputs |= {f"targets-{number}": found.id for number, found in bench.captured.items()}
     if reference is not None:
         inputs["reference"] = reference.id
     identity = Identity("train", TRAIN_VERSION, settings, inputs)
@@ -258,7 +279,7 @@ def _teaching(
     """The lessons, what is minimised on them, and what is told of them afterwards."""
     if bench.across:
         return across.teach(bench, targets, _objectives(bench), plan)
-    examples = _examples(bench, targets)
+    examples = examples_of(bench, targets)
     taught = teaching.teach(bench, examples, _objectives(bench), plan, reference)
     left = len(teaching.rows(bench)) - len(examples)
     return replace(taught, facts={**taught.facts, **({"left_out": left} if left else {})})
@@ -273,44 +294,6 @@ def _held_out_kl(bench: Bench) -> Callable[[Any], Mapping[str, Any]] | None:
 
     held = bench.prepared(bench.held_out[: settings.records])
     return lambda model: agreement.measure(held, model).records.to_json()
-
-
-def _examples(bench: Bench, targets: Artifact | None) -> list[Example]:
-    """Training examples: the teacher's answers by both terms of the objective, own data as text.
-
-    An answer that its host's scores are not known of is learnt by cross-entropy, if that is a term, and is
-    left out otherwise.
-    """
-    from inbond.train.examples import Example
-
-    recipe, unscored = bench.recipe.train, bool(alternatives(bench.recipe))
-    examples = []
-    for row, (sequence, target) in zip(teaching.rows(bench), _taught(bench, targets), strict=True):
-        if row.origin.own:
-            examples.append(Example(sequence, None, 0.0, (recipe.divergence + recipe.ce) * row.weight))
-        elif target is not None or not unscored:
-            examples.append(Example(sequence, target, recipe.divergence * row.weight, recipe.ce * row.weight))
-        elif recipe.ce:
-            examples.append(Example(sequence, None, 0.0, recipe.ce * row.weight))
-    if left := len(teaching.rows(bench)) - len(examples):
-        bench.trail.watcher.say(f"train: {left} answers without log-probabilities are left out")
-    return examples
-
-
-def _taught(bench: Bench, targets: Artifact | None) -> list[tuple[TokenSequence, Scores | None]]:
-    """Each training record's tokens, and the teacher's targets for them where they were captured."""
-    from inbond.train.capture import Expected, load_targets
-
-    sequences, keep = bench.encode(teaching.rows(bench)), kept(bench.recipe)
-    if targets is None:
-        return [(sequence, None) for sequence in sequences]
-    if not alternatives(bench.recipe):
-        seen = bench.encode_for_teacher(teaching.rows(bench))
-        scores = load_targets(targets.folder, Expected.of(bench.local, keep, seen))
-        return list(zip(sequences, scores, strict=True))
-    learns_text = bench.recipe.train.ce > 0
-    said = remote.taught(targets.folder, teaching.rows(bench), bench.tokenizer, keep, ends=learns_text)
-    return [one or (sequence, None) for one, sequence in zip(said, sequences, strict=True)]
 
 
 def _objectives(bench: Bench) -> Objectives:

@@ -112,11 +112,15 @@ def references(recipe: Recipe) -> Iterator[Reference]:
         "student.base": recipe.student.base,
         "capture.reference": recipe.capture.reference,
     }
+    models |= {f"teachers.{number}.teacher": each.teacher for number, each in enumerate(recipe.teachers)}
     for field, name in models.items():
         if name is not None and name.startswith("run:"):
             yield Reference(name.removeprefix("run:"), field, "student")
     if recipe.prompts.run is not None:
         yield Reference(recipe.prompts.run, "prompts.run", "records")
+    for number, each in enumerate(recipe.teachers):
+        if each.prompts is not None and each.prompts.run is not None:
+            yield Reference(each.prompts.run, f"teachers.{number}.prompts.run", "records")
     for number, own in enumerate(recipe.own_data):
         if own.run is not None:
             yield Reference(own.run, f"own_data.{number}.run", "records")

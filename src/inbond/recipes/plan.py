@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from inbond.policy.declared import find_licence
 from inbond.policy.facts import (
     SELF_HOSTED,
     Agreement,
+    Beside,
     Competes,
     DataLicence,
     Facts,
@@ -71,6 +72,9 @@ class Plan:
     territory: str | None = None
     date: str | None = None
     agreements: tuple[Path, ...] = ()
+    reasoning: bool = False
+    beside: tuple[tuple[str, str | None], ...] = ()
+    """Further teachers, each with its channel."""
 
 
 def plan_of(recipe: Recipe, folder: Path) -> Plan:
@@ -86,7 +90,7 @@ def plan_of(recipe: Recipe, folder: Path) -> Plan:
         from_teacher=recipe.student.init == "prune" or base == recipe.teacher,
         base=base if base != recipe.teacher else None,
         channel=recipe.channel,
-        data=(_prompts(recipe), *_context(recipe), *own, *_preferences(recipe)),
+        data=(_prompts(recipe), *_context(recipe), *_further(recipe), *own, *_preferences(recipe)),
         use=purpose.use,
         release=purpose.release,
         kind=purpose.kind,
@@ -97,6 +101,8 @@ def plan_of(recipe: Recipe, folder: Path) -> Plan:
         revenue_usd=purpose.revenue_usd,
         territory=purpose.territory,
         agreements=tuple(folder / path for path in purpose.agreements),
+        reasoning=recipe.generate.reasoning == "keep",
+        beside=tuple((each.teacher, each.channel) for each in recipe.teachers if each.weight),
     )
 
 
@@ -115,6 +121,13 @@ def _preferences(recipe: Recipe) -> tuple[DataLicence, ...]:
     if section is None or section.file is None:
         return ()
     return (DataLicence(section.file, of_data(section.licence) if section.licence else None),)
+
+
+def _further(recipe: Recipe) -> tuple[DataLicence, ...]:
+    """The prompts of further teachers, and their contexts."""
+    asked = (each.prompts for each in recipe.teachers if each.weight and each.prompts is not None)
+    own = (recipe.model_copy(update={"prompts": prompts}) for prompts in asked)
+    return tuple(item for one in own for item in (_prompts(one), *_context(one)))
 
 
 def _context(recipe: Recipe) -> tuple[DataLicence, ...]:
@@ -168,8 +181,18 @@ def facts_of(plan: Plan, workspace: Workspace, known: Library, expected: Expecte
         date=plan.date,
         not_yet=None if plan.date is not None else known.terms.not_yet(datetime.now(UTC).date()),
         agreements=agreements_of(plan.agreements, plan.date),
+        reasoning=plan.reasoning,
+        beside=tuple(_beside(*each, licence, known) for each in plan.beside),
     )
     return with_descent(facts, workspace, known, expected.graph if expected is not None else None)
+
+
+def _beside(
+    teacher: str, said: str | None, licence: Callable[[ModelName], LicenceFinding], known: Library
+) -> Beside:
+    name = parse_model_name(teacher)
+    channel = channel_of(name, said, known)
+    return Beside(teacher, licence(name), channel.name, channel.terms, channel.models)
 
 
 def my_library() -> Library:

@@ -29,6 +29,7 @@ class Planned:
     teacher: TeacherSource
     base: Weights | None
     reference: Weights | None = None
+    further: tuple[TeacherSource, ...] = ()
 
     @property
     def filters(self) -> FilterConfig:
@@ -39,6 +40,7 @@ class Planned:
         """Raises InputError for an objective or a start that needs weights which are not at hand. Cheap."""
         recipe, name = self.recipe, self.teacher.name
         context.check(recipe)
+        _check_mixture(recipe)
         if recipe.student.init == "none":
             return
         if alternatives(recipe):
@@ -67,6 +69,19 @@ class Planned:
                 fix="set student.init=model student.base=NAME",
             )
 
+    def _check_further(self) -> None:
+        """Raises InputError for a further teacher that scores its answers in another vocabulary."""
+        from inbond.teachers.local import load_tokenizer
+        from inbond.teachers.tokens import vocabulary_digest
+        from inbond.train.student import check_same_tokens
+
+        here = [source.weights for source in self.further if source.weights is not None]
+        if not here or self.teacher.weights is None or self.recipe.train.divergence == 0:
+            return
+        first = vocabulary_digest(load_tokenizer(self.teacher.weights.folder()))
+        for weights in here:
+            check_same_tokens(first, vocabulary_digest(load_tokenizer(weights.folder())))
+
     def check_models(self) -> None:
         """Looks into the models' folders: k, draws, layers, adapters and tokenizers that cannot fit are an
         InputError now, a package that adapters need a MissingExtraError.
@@ -85,6 +100,7 @@ class Planned:
             _check_adapter(self.recipe.train.lora, start)
         if self.teacher.weights is None:
             return
+        self._check_further()
         config = _config(self.teacher.weights)
         _check_kept(self.recipe, config)
         if self.recipe.student.init == "prune" and "num_hidden_layers" in config:
@@ -106,6 +122,26 @@ class Planned:
                     Speller(tokenizer)
             else:
                 check_same_tokens(*map(vocabulary_digest, both))
+
+
+def _check_mixture(recipe: Recipe) -> None:
+    """What several teachers cannot be combined with."""
+    if not recipe.teachers:
+        return
+    for what, is_so in (
+        ("capture.targets = online", recipe.capture.targets == "online" and recipe.train.divergence > 0),
+        ("capture.targets = remote", alternatives(recipe) > 0),
+        ("preferences", recipe.preferences is not None),
+        ("on_policy", recipe.on_policy is not None),
+        ("student.vocabulary", recipe.student.vocabulary is not None),
+        ("another vocabulary", is_across(recipe)),
+    ):
+        if is_so:
+            raise InputError(
+                expected="with several teachers: top-k or sampled targets, or text alone",
+                found=what,
+                fix="take one teacher for it, or leave it out",
+            )
 
 
 def _at_hand(recipe: Recipe, name: ModelName) -> str:

@@ -17,7 +17,7 @@ from inbond.recipes.sections.base import Section
 from inbond.recipes.sections.preferences import DEFAULT, Preferences
 
 SectionT = TypeVar("SectionT", bound=Section)
-BUILT_IN = ("demo", "across", "cleaned", "context", "edge", "on-policy", "preferred", "verified")
+BUILT_IN = ("demo", "across", "cleaned", "context", "edge", "mixture", "on-policy", "preferred", "verified")
 
 
 def parse(values: Any, where: str) -> Recipe:

@@ -20,6 +20,7 @@ from inbond.recipes.sections.on_policy import OnPolicy
 from inbond.recipes.sections.preferences import Preferences
 from inbond.recipes.sections.purpose import Purpose
 from inbond.recipes.sections.student import Student
+from inbond.recipes.sections.teachers import FurtherTeacher, Weight
 from inbond.recipes.sections.train import Train
 from inbond.recipes.sections.verify import Verify
 
@@ -34,6 +35,8 @@ class Recipe(Section):
         description="hf:org/name, path:dir, gguf:file, pypi:..., api:host/model, run:name"
     )
     channel: str | None = Field(None, description="the host it is reached by; default: what its name says")
+    weight: Weight = Field(1.0, description="what a token of its answers weighs beside those of teachers")
+    teachers: tuple[FurtherTeacher, ...] = Field((), description="further teachers, each for a skill")
     prompts: Prompts
     purpose: Purpose = Purpose()
     own_data: tuple[OwnData, ...] = ()
@@ -86,4 +89,10 @@ class Recipe(Section):
                 f"preferences.source: {section.source} compares samples: generate.samples must be 2 or more, "
                 f"not {self.generate.samples}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _some_teacher(self) -> Recipe:
+        if self.weight + sum(each.weight for each in self.teachers) == 0:
+            raise ValueError("every teacher weighs 0 (weight, teachers.N.weight): nothing would be learnt")
         return self

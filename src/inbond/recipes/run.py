@@ -20,9 +20,11 @@ from inbond.recipes import (
     kept,
     learning,
     measuring,
+    mixture,
     narrowing,
     preferring,
     probing,
+    reasoning,
     sources,
     summary,
     verifying,
@@ -92,11 +94,13 @@ def run_recipe(
         gate = pass_gate(recipe, folder, workspace, ledger, options.accept)
         judges = pass_judges(recipe, folder, workspace, ledger, options.accept)
         watcher.say(f"gate: {gate.decision.verdict.outcome}")
+        recipe = reasoning.resolved(recipe, gate.facts)
         teacher = find_teacher(recipe, workspace)
         base, reference = (
             _named(name, workspace) for name in (recipe.student.base, recipe.capture.reference)
         )
-        plan = Planned(recipe, teacher, base, reference)
+        mixed = mixture.parts(recipe, folder, workspace)
+        plan = Planned(recipe, teacher, base, reference, tuple(part.source for part in mixed))
         plan.check()
         trail = Trail(workspace, ledger, recipe.name, watcher, spread)
         if options.fresh:
@@ -106,14 +110,20 @@ def run_recipe(
         existing = source_records(trail, recipe, asked, file)
         answered = answers.generate(trail, plan, asked, gate.decision.verdict.facts, file, existing)
         verified = verifying.verify(trail, answered, checks)
+        further = mixture.ask(trail, mixed, gate.decision.verdict.facts)
         if recipe.student.init == "none":
-            records = answers.filter_alone(trail, plan, verified, own)
-            return kept.finish(kept.Kept(trail, recipe, gate.decision, gate.accepted, answered, records))
-        data = answers.filter_and_split(trail, plan, answered, own, verified)
+            records = answers.filter_alone(trail, plan, verified, own, further)
+            return kept.finish(
+                kept.Kept(
+                    trail, recipe, gate.decision, gate.accepted, answered, records,
+                    tuple(each.answers for each in further),
+                )
+            )  # fmt: skip
+        data = answers.filter_and_split(trail, plan, answered, own, verified, further)
         terms = gate.decision.verdict.facts
         pairs = preferring.prefer(Setting(trail, plan, data, terms, judges, folder))
         tokens = narrowing.choose(trail, recipe, teacher, data)
-        bench = Bench(trail, recipe, teacher, base, data, outside, pairs, tokens)
+        bench = Bench(trail, recipe, teacher, base, data, outside, pairs, tokens, mixed)
         targets = learning.capture(bench)
         if alternatives(recipe):
             answers.retain(trail, recipe)

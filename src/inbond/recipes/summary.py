@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +16,7 @@ from inbond.recipes.environment import environment
 from inbond.recipes.finished import Finished, init_words, label_of, lineage
 from inbond.recipes.gate_views import gate_views
 from inbond.recipes.learnt import curves, learning
+from inbond.recipes.limits import limits_of
 from inbond.recipes.measuring import read_evaluation
 from inbond.recipes.objective import is_across
 from inbond.recipes.reading import to_yaml
@@ -164,7 +166,7 @@ def report_data(finished: Finished) -> ReportData:
         "median of 3; memory is what loading and answering once adds to a fresh process.",
         recipe_yaml=to_yaml(without_items(recipe)),
         environment=environment(),
-        limits=_limits(finished),
+        limits=limits_of(finished),
         card=_card(finished),
         gates=gate_views(recipe, finished.gates, finished.trained),
         runs=comparison.rows(_ended(finished, None), now, finished.trail.ledger),
@@ -263,6 +265,7 @@ def _metrics(finished: Finished, found: Mapping[str, Any]) -> Metrics:
 
 def _data(finished: Finished) -> DataFacts:
     recipe, answers = finished.recipe, finished.answers.facts
+    said = [made.facts for made in finished.data.said]
     filtered = finished.data.train.facts["filtered"]
     source = recipe.prompts
     sources = [
@@ -279,11 +282,16 @@ def _data(finished: Finished) -> DataFacts:
                 recipe.prompts.context_file or "the context that the teacher saw", recipe.prompts.licence
             )
         )
+    sources += [
+        DataSource(f"prompts of {each.teacher}: {each.prompts.named or 'a list'}", each.prompts.licence)
+        for each in recipe.teachers
+        if each.weight and each.prompts is not None
+    ]
     sources += [DataSource(data.named, data.licence) for data in recipe.own_data]
     return DataFacts(
         sources=tuple(sources),
-        prompts=answers["prompts"],
-        answers=answers["answers"],
+        prompts=sum(facts["prompts"] for facts in said),
+        answers=sum(facts["answers"] for facts in said),
         dropped=dropped_rows(filtered),
         verified=finished.verified,
         train_records=finished.data.train.facts["rows"],
@@ -292,10 +300,10 @@ def _data(finished: Finished) -> DataFacts:
         "near duplicates stay on one side.",
         own_records=finished.data.train.facts["own"],
         own_weight=recipe.own_data[0].weight if recipe.own_data else None,
-        prompt_tokens=answers["prompt_tokens"],
-        completion_tokens=answers["completion_tokens"],
-        cost_usd=answers["cost_usd"],
-        failures=answers["failures"],
+        prompt_tokens=sum(facts["prompt_tokens"] for facts in said),
+        completion_tokens=sum(facts["completion_tokens"] for facts in said),
+        cost_usd=sum(facts["cost_usd"] for facts in said),
+        failures=dict(sum((Counter(facts["failures"]) for facts in said), Counter())),
         preferences=paired.facts(finished.pairs) if finished.pairs else None,
     )
 
@@ -338,28 +346,6 @@ def _host_verdict(finished: Finished, probe: Artifact) -> VerdictView:
         accepted=probing.accepted(finished.trail, verdict),
         about="host",
     )
-
-
-def _limits(finished: Finished) -> tuple[str, ...]:
-    held = finished.data.held_out.facts["rows"]
-    limits = [
-        f"Measured on {held} held-out answers to prompts like those it was trained on: "
-        "it says nothing of other tasks.",
-        "The student repeats its teacher's mistakes: agreement is with the teacher, not with the truth.",
-    ]
-    if finished.teacher.weights is not None and finished.teacher.weights.kind == "gguf":
-        size = finished.teacher.weights.path.stat().st_size / 1e6
-        limits.append(
-            f"Sizes compare float32 safetensors of both; the teacher's own file is a GGUF of {size:.0f} MB."
-        )
-    if finished.recipe.prompts.context is not None:
-        limits.append(
-            f"The teacher answered with a context of {len(finished.recipe.prompts.context):,} characters "
-            "that the student never saw; agreement is with the teacher in that context."
-        )
-    if finished.recipe.filters.personal_data:
-        limits.append("Personal data and secrets were filtered by patterns, which miss some.")
-    return tuple(limits)
 
 
 def _card(finished: Finished) -> CardFacts:

@@ -192,6 +192,8 @@ class Reply:
     seconds: float
     top_logprobs: tuple[ScoredPlace, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
+    reasoning: str = ""
+    """What the host gave, in a field of its own, of how the model came to its answer."""
 
 
 @dataclass(frozen=True)

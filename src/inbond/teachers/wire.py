@@ -18,6 +18,8 @@ from inbond.teachers.protocols import FinishReason, Reply, Request, ScoredPlace,
 
 _MAX_SEED = 2**31 - 1
 _EXCERPT = 200
+_REASONING = ("reasoning_content", "reasoning")
+"""Where hosts put what a model says before it answers."""
 _SECRET_SHAPES = re.compile(r"(?i)\b(bearer\s+|sk-|sk_|key-|hf_|gsk_)[\w.-]{8,}")
 
 
@@ -72,6 +74,7 @@ class Gathering:
         self._call = ToolCall(form.name) if form is not None and form.kind == "tool" else None
         self._text: list[str] = []
         self._refusal: list[str] = []
+        self._reasoning: list[str] = []
         self._logprobs: list[ScoredPlace] = []
         self._finish: str | None = None
         self._usage: Mapping[str, Any] = {}
@@ -131,6 +134,7 @@ class Gathering:
             seconds,
             tuple(self._logprobs),
             dict(headers),
+            _heal("".join(self._reasoning)),
         )
 
     def _excerpt(self, value: Any) -> str:
@@ -169,6 +173,9 @@ class Gathering:
                 raise self.malformed(f"text that is no string: {self._excerpt(piece)}")
             self._characters += len(piece)
             kept.append(piece)
+        thought = next((delta[name] for name in _REASONING if isinstance(delta.get(name), str)), "")
+        self._characters += len(thought)
+        self._reasoning.append(thought)
         if self._call is not None and delta.get("tool_calls") is not None:
             self._add_calls(self._call, delta["tool_calls"])
         if self._characters > self._most:

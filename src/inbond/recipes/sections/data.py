@@ -101,6 +101,10 @@ class Generate(Section):
     role: Role = Field(
         "author", description="author: it answers; rewriter, transcriber, ...: it works on the prompts' text"
     )
+    reasoning: Literal["drop", "keep", "only-if-permitted"] = Field(
+        "drop",
+        description="what the teacher says before it answers; keep: learnt too, judged by the gate",
+    )
     samples: Positive = Field(1, description="answers to each prompt")
     max_tokens: Positive = 256
     temperature: Annotated[float, Field(ge=0, le=5)] = 0.7
