@@ -86,8 +86,11 @@ def test_json_holds_the_document(capsys: pytest.CaptureFixture[str]) -> None:
         (["eu-summary", "data:olmocr_science_pdfs"], ["a model for inbond export eu-summary"]),
         (["intoto", OLMO], ["a run whose student was handed out with signed statements"]),
         (["pdf", OLMO], ["one of cyclonedx, spdx, prov", "found: pdf", "inbond export --help"]),
-        (["gguf", "run:demo"], ["does not write weights in other formats yet", "convert_hf_to_gguf.py"]),
-        (["onnx", "run:demo"], ["found: onnx", "optimum-cli export onnx"]),
+        (
+            ["gguf", "run:demo"],
+            ["expected a finished run 'demo'", "no complete student", "run its recipe first"],
+        ),
+        (["onnx", "run:demo"], ["no complete student", "name the workspace with --home"]),
         (["cyclonedx", OLMO, "--spec-version", "1.5"], ["'1.5' is not one of", "1.6"]),
         (["card", OLMO, "-o", "bond/ledger.db"], ["a file outside the workspace", "in bond"]),
         (["card", OLMO, "-o", "."], ["a file outside the workspace", "a folder"]),

@@ -11,7 +11,7 @@ from inbond.ledger.records import read_rows
 from tests.e2e.conftest import Command
 
 SMALL = (
-    "prompts.limit=14", "generate.max_tokens=32", "train.epochs=1", "evaluate.samples=1",
+    "prompts.limit=32", "generate.max_tokens=32", "train.epochs=1", "evaluate.samples=1",
     "evaluate.sample_tokens=8", "gates.diversity.action='off'",
 )  # fmt: skip
 
