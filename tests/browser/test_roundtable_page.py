@@ -96,7 +96,7 @@ def test_a_citation_leads_to_its_claim(browser: Any, files: dict[str, str]) -> N
     options = {"viewport": {"width": 360, "height": 800}, "reduced_motion": "reduce"}
     with Visit(browser, files["japanese"], **options) as visit:
         visit.page.locator("#turning a.cite").first.click()
-        assert visit.page.url.endswith("#seat-1-r1-c3")
+        visit.page.wait_for_url("**#seat-1-r1-c3")
         claim = visit.page.locator("#seat-1-r1-c3")
         assert 0 <= claim.bounding_box()["y"] < 800
         assert "許諾を得た蒸留という正当な道がある以上" in claim.inner_text()

@@ -98,11 +98,13 @@ def test_the_keyboard_walks_the_picture_to_an_entry_and_back(
         assert all(b > a - 30 for a, b in itertools.pairwise(along)), "from the sources to the target"
         page.locator(f"svg.{picture} a.asked").focus()
         page.keyboard.press("Enter")
+        page.wait_for_url("**#*")  # the browser goes there in its own time
         entry = page.url.partition("#")[2]
         assert page.locator(f"#{entry} h3").inner_text().startswith("api:api.openai.com/gpt-4o-2024-08-06")
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.textContent") == "Show in the picture"
         page.keyboard.press("Enter")
+        page.wait_for_function("entry => location.hash.slice(1) !== entry", arg=entry)
         page.keyboard.press("Tab")
         assert page.evaluate(FOCUSED)["picture"] == picture
 
