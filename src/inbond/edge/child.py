@@ -17,6 +17,7 @@ from typing import Any, final
 import numpy as np
 
 from inbond.edge.runner import ANSWER_S
+from inbond.llama_cpp import parameters
 
 CONTEXT = 1024
 """Tokens of prompt and answer that llama.cpp has room for."""
@@ -29,20 +30,8 @@ class _LlamaCpp:
     def __init__(self, path: Path, threads: int) -> None:
         import xllamacpp
 
-        params = xllamacpp.CommonParams()
-        params.model.path = str(path)
-        params.n_parallel = 1
-        params.n_ctx = CONTEXT
-        params.cpuparams.n_threads = threads
-        params.cpuparams_batch.n_threads = threads
-        params.verbosity = 0
-        params.warmup = False
-        params.fit_params = False
-        params.cache_ram_mib = 0
-        self._key = secrets.token_hex(32)  # the wheel opens a port on loopback
-        params.api_keys = [self._key]
-        params.ui = False
-        params.endpoint_slots = False
+        self._key = secrets.token_hex(32)
+        params = parameters(path, context=CONTEXT, parallel=1, threads=threads, key=self._key)
         self._server = xllamacpp.Server(params)
 
     def steps(self, prompt: Sequence[int], tokens: int, k: int) -> dict[str, Any]:

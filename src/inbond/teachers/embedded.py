@@ -23,6 +23,7 @@ from typing import Any, final
 
 from inbond.digest import Digest, of_file
 from inbond.errors import InputError, TeacherError, UnwritableError, need_extra
+from inbond.llama_cpp import parameters
 from inbond.teachers import wire
 from inbond.teachers.gguf_file import read_head
 from inbond.teachers.protocols import Price, Reply, Request
@@ -171,20 +172,13 @@ def load(path: Path, settings: Settings) -> Any:
     """A llama.cpp server for ``path``. Raises InputError when llama.cpp declines; it may also abort."""
     xllamacpp = _wheel()
     threads = settings.threads or len(os.sched_getaffinity(0))
-    params = xllamacpp.CommonParams()
-    params.model.path = str(path)
-    params.n_parallel = settings.parallel
-    params.n_ctx = settings.context * settings.parallel
-    params.cpuparams.n_threads = threads
-    params.cpuparams_batch.n_threads = threads
-    params.verbosity = 0
-    params.warmup = False
-    params.fit_params = False
-    params.cache_ram_mib = 0
-    # The wheel always opens a port on loopback; nothing on this machine shall use it.
-    params.api_keys = [secrets.token_hex(32)]
-    params.ui = False
-    params.endpoint_slots = False
+    params = parameters(
+        path,
+        context=settings.context,
+        parallel=settings.parallel,
+        threads=threads,
+        key=secrets.token_hex(32),  # nobody's: nothing shall use the port
+    )
     try:
         server = xllamacpp.Server(params)
         # A server that is let go before its loop runs waits for ever; after one answer it does run.
