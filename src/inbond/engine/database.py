@@ -83,6 +83,33 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def unsynced(connection: sqlite3.Connection) -> Iterator[None]:
+    """A transaction that is with the operating system when it returns: kill -9 does not lose it, a power cut
+    does until ``sync_log`` has returned."""
+    connection.execute("PRAGMA synchronous = NORMAL")
+    try:
+        with transaction(connection):
+            yield
+    finally:
+        connection.execute("PRAGMA synchronous = FULL")
+
+
+def sync_log(path: Path) -> None:
+    """Puts what was committed to ``path`` on its disk. Holds no lock of the database, so that others go on
+    writing: SQLite has its locks on other files than the log. Raises UnwritableError."""
+    log = path.with_name(f"{path.name}-wal")
+    with writing(log):
+        try:
+            handle = os.open(log, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:  # taken over into the database, which SQLite syncs
+            return
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+@contextlib.contextmanager
 def speaking(path: Path, what: str) -> Iterator[None]:
     """Turns SQLite's errors into ours."""
     try:

@@ -1,7 +1,8 @@
 """The journal: every answer and every failure, keyed by request digest. The source of truth.
 
-An answer is on disk before anyone counts it as received, and an answered request is never asked
-again. One file serves all runs of a workspace: an answer that one run paid for, another may use.
+An answer is with the operating system before anyone counts it as received, so that kill -9 takes none, and
+with the disk a moment later: ``sync``. An answered request is never asked again. One file serves all runs
+of a workspace: an answer that one run paid for, another may use.
 Text can be erased; digests, token counts and costs stay.
 """
 
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal, final
 
 from inbond.digest import Digest, from_raw, to_raw
-from inbond.engine.database import connect, in_use, speaking, transaction
+from inbond.engine.database import connect, in_use, speaking, sync_log, transaction, unsynced
 from inbond.teachers.protocols import Reply, Request, ScoredPlace
 
 State = Literal["answered", "failed", "erased"]
@@ -126,17 +127,22 @@ class Journal:
             self._connection.executemany("INSERT OR IGNORE INTO uses VALUES (?, ?)", rows)
 
     def record(self, run: str, outcomes: Sequence[Outcome]) -> None:
-        """Keeps outcomes for good, all or none. When this returns they survive kill -9 and power cuts.
+        """Keeps outcomes, all or none. When this returns they survive kill -9; after ``sync`` power cuts too.
 
         An answer that is there already is never replaced. Raises UnwritableError; then nothing of
         this call is kept and everything before it is intact.
         """
         now = time.time()
         rows = [_row(outcome, now) for outcome in outcomes]
-        with self._lock, speaking(self._path, _WHAT), transaction(self._connection):
+        with self._lock, speaking(self._path, _WHAT), unsynced(self._connection):
             self._connection.executemany(_UPSERT, rows)
             self._connection.executemany("INSERT OR IGNORE INTO uses VALUES (?, ?)", _uses(run, outcomes))
             self._connection.execute(_SPEND, (run, *_sums(outcomes)))
+
+    def sync(self) -> None:
+        """When this returns, what was recorded before survives a power cut, as far as the disk itself keeps
+        what it acknowledged. Others may record meanwhile. Raises UnwritableError."""
+        sync_log(self._path)
 
     def find(self, ids: Iterable[Digest]) -> dict[Digest, Entry]:
         """The entries that exist for ``ids``."""

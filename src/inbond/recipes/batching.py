@@ -99,6 +99,7 @@ def read_batch(recipe: Recipe, folder: Path, workspace: Workspace, path: Path) -
         new = [outcome for outcome in read.outcomes if not _is_known(outcome, found)]
         for first in range(0, len(new), _SHEET):
             journal.record(recipe.name, new[first : first + _SHEET])
+        journal.sync()
     complaint = read.complain(len(new))
     if complaint is not None:
         raise complaint
