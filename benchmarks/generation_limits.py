@@ -1,8 +1,8 @@
 """What asking costs beside the asking: how full the line is kept, how much memory, how long for each request.
 
-Three figures against scripted teachers in this process, so that nothing but our own work is in them:
-how much of the concurrency limit is used when answers take 50 ms; milliseconds a request when they take
-none; and the most memory that so many requests and their answers take, journal included.
+How much of the concurrency limit is used when answers take 50 ms, by a scripted teacher in this process and
+by a scripted server in another, over sockets, which reckons by its own clock; milliseconds a request when
+answers take no time; and the most memory that so many requests and their answers take, journal included.
 
     python benchmarks/generation_limits.py [--requests 100000] [--parallel 16] [--seconds 10]
 """
@@ -11,15 +11,23 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import multiprocessing
 import resource
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
 from pathlib import Path
+
+from aiohttp import web
 
 from inbond.engine.completions import FailurePolicy, complete_all
 from inbond.engine.journal import Journal
-from inbond.teachers.protocols import Price, Reply, Request, Sampling
-from inbond.types import Message
+from inbond.teachers.hosts import Host
+from inbond.teachers.protocols import Completes, Price, Reply, Request, Sampling
+from inbond.teachers.served import Served
+from inbond.types import Message, parse_model_name
 
 ANSWER = "an answer of some fifty tokens, as long as many are. " * 4
 
@@ -46,14 +54,85 @@ class Slow:
         """Nothing is held."""
 
 
-def requests(count: int) -> list[Request]:
+def serve(seconds: float, told: Connection) -> None:
+    """A server whose every answer takes ``seconds``. Tells its port; asked, how long it worked."""
+    busy_s = 0.0
+
+    async def answer(request: web.Request) -> web.Response:
+        nonlocal busy_s
+        start = time.perf_counter()
+        await request.read()
+        await asyncio.sleep(seconds)
+        message = {"role": "assistant", "content": ANSWER}
+        usage = {"prompt_tokens": 20, "completion_tokens": 50, "total_tokens": 70}
+        reply = web.json_response(
+            {
+                "id": "scripted",
+                "object": "chat.completion",
+                "model": "m",
+                "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+                "usage": usage,
+            }
+        )
+        busy_s += time.perf_counter() - start
+        return reply
+
+    async def run() -> None:
+        app = web.Application()
+        app.router.add_post("/v1/chat/completions", answer)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        told.send(runner.addresses[0][1])
+        await asyncio.to_thread(told.recv)
+        told.send(busy_s)
+
+    asyncio.run(run())
+
+
+@contextmanager
+def server(seconds: float) -> Iterator[tuple[int, Connection]]:
+    """Its port, and the line on which it tells how long it was at work."""
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=serve, args=(seconds, theirs))
+    process.start()
+    try:
+        yield ours.recv(), ours
+    finally:
+        process.terminate()
+        process.join()
+
+
+def requests(count: int, teacher: str = "scripted") -> list[Request]:
     return [
-        Request("scripted", (Message("user", f"Write a short story about the number {i}."),), Sampling(64))
+        Request(teacher, (Message("user", f"Write a short story about the number {i}."),), Sampling(64))
         for i in range(count)
     ]
 
 
-async def timed(teacher: Slow, asked: list[Request], place: Path) -> float:
+async def over_sockets(arguments: argparse.Namespace, folder: Path) -> None:
+    """The same as with the teacher in this process; the time between two requests is the network's too."""
+    with server(0.05) as (port, line):
+        host = f"127.0.0.1:{port}"
+        served = Served.open(
+            parse_model_name(f"api:{host}/m"), {host: Host(concurrency=arguments.parallel)}, {}
+        )
+        asked = requests(int(arguments.seconds / 0.05 * arguments.parallel), served.identity)
+        try:
+            took = await timed(served, asked, folder / "served.db")
+        finally:
+            await served.close()
+        line.send("how long?")
+        used = line.recv() / took / arguments.parallel
+    print(
+        f"{len(asked)} requests to a server: {took:.2f} s; "
+        f"in flight there {used:.1%} of the limit (target 95%)",
+        flush=True,
+    )
+
+
+async def timed(teacher: Completes, asked: list[Request], place: Path) -> float:
     """Seconds for all of them."""
     with Journal.open(place) as journal:
         start = time.perf_counter()
@@ -81,6 +160,7 @@ async def measure(arguments: argparse.Namespace, folder: Path) -> None:
         f"ideal time {ideal / took:.1%} (target 95%)",
         flush=True,
     )
+    await over_sockets(arguments, folder)
     before = most_mib()
     asked = requests(arguments.requests)
     used = time.process_time()

@@ -100,6 +100,7 @@ _ADVICE: Mapping[int | None, tuple[str, str]] = {
     errno.EACCES: ("permission to write", "change the folder's permissions, or choose another with --home"),
     errno.EPERM: ("permission to write", "change the folder's permissions, or choose another with --home"),
     errno.ENOENT: ("a place where folders can be made", "choose another folder with --home"),
+    errno.EIO: ("a disk that takes writes", "check the disk, then run the same command again"),
     errno.EROFS: ("a writable file system", "choose another folder with --home"),
     errno.ENOTDIR: ("a folder", "remove the file that stands in its place, or choose another with --home"),
     errno.EEXIST: ("a folder", "remove the file that stands in its place, or choose another with --home"),
