@@ -75,6 +75,7 @@ def test_no_file_is_no_hosts(tmp_path: Path) -> None:
         ("- a", "found a list"),
         ("just words", "found a str"),
         ("a: {b: [", "a fault in line"),
+        ("a.b: {concurrency: 2}\na.b: {concurrency: 3}", "a fault in line 2"),
         ("a.b: !!python/object/apply:os.system [ls]", "a fault in line 1"),
     ],
 )

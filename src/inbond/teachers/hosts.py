@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from inbond import strict_yaml
 from inbond.errors import InputError
 from inbond.teachers.protocols import Price
 
@@ -95,21 +95,21 @@ def read_hosts(path: Path) -> dict[str, Host]:
     Raises InputError naming the field, the value and the fix.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        data = path.read_bytes()
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise InputError(
-            expected=f"a readable hosts file in UTF-8 at {path}", found=str(error), fix="correct the file"
+            expected=f"a readable hosts file at {path}", found=str(error), fix="correct the file"
         ) from error
     try:
-        value = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
+        value = strict_yaml.parse(data)
+    except ValueError as error:
+        line = re.match(r"line \d+", str(error))
         raise InputError(
-            expected=f"YAML in {path}",
-            found=f"a fault in line {mark.line + 1}" if mark else "text that is not YAML",
-            fix="correct that line: a host, a colon, and indented settings",
+            expected=f"YAML in {path}, in UTF-8",
+            found=f"a fault in {line[0]}" if line else "text that is not YAML",
+            fix="correct that line: a host, a colon, and indented settings, each name once, no aliases",
         ) from None  # the error quotes the file, and a person may have put a key into it
     if value is None:
         return {}
