@@ -19,6 +19,7 @@ TIERS: tuple[tuple[str, ...], ...] = (
     ("teachers", "engine", "train", "evaluate", "edge", "forensics", "report"),
     ("recipes", "guard", "roundtable", "briefing"),
     ("cli",),
+    ("__main__",),
 )
 ALSO: dict[str, tuple[str, ...]] = {
     # The nouns stand on each other: errors on nothing, digest on errors, types on both.

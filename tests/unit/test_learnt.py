@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from inbond.ledger.manifest import Identity, Manifest
-from inbond.recipes.learning import CURVE, MEASURED
 from inbond.recipes.learnt import curves, pace
 from inbond.recipes.trail import Artifact
+from inbond.recipes.training import CURVE, MEASURED
 
 
 def trained(folder: Path, measured: dict[int, float], rates: tuple[float, ...] = (100.0,) * 4) -> Artifact:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -33,6 +34,14 @@ def run(
             metavar="ADDRESS",
         ),
     ] = None,
+    accelerate: Annotated[
+        Path | None,
+        typer.Option(
+            help="Train by the processes of a file that accelerate config wrote: copies, or FSDP 2. The "
+            "results are the same, to rounding.",
+            metavar="CONFIG",
+        ),
+    ] = None,
     print_recipe: Annotated[
         bool, typer.Option("--print-recipe", help="Print the recipe with every field, and stop.")
     ] = False,
@@ -48,7 +57,7 @@ def run(
 
     Running again skips what is complete and resumes what is not; kill it whenever you like.
 
-    Example: inbond run demo --set train.epochs=1
+    Examples: inbond run demo --set train.epochs=1 · inbond run demo --accelerate fsdp.yaml
     """
     from inbond.recipes.pipeline import Pipeline, load
     from inbond.recipes.reading import rooted, schema, to_yaml
@@ -61,7 +70,7 @@ def run(
         texts = [schema()] if print_schema else [to_yaml(rooted(stage, folder)) for stage in stages]
         typer.echo("---\n".join(texts).rstrip())
         return 0
-    output, options = Output(as_json, quiet), Options(fresh, accept, ray)
+    output, options = Output(as_json, quiet), Options(fresh, accept, ray, accelerate)
     with watching(output) as watcher:
         if isinstance(loaded, Pipeline):
             result = run_pipeline(loaded, folder, open_workspace(home), options, watcher)

@@ -79,7 +79,7 @@ def prepare(
     return HeldOut(batches, hidden, head_weight(teacher, vocabulary), vocabulary, rows, tuple(units or rows))
 
 
-@torch.inference_mode()
+@torch.no_grad()  # no inference mode: a student whose layers are gathered within goes on learning
 def measure(held_out: HeldOut, student: Any) -> Agreement:
     """Compares a student with the teacher on the held-out text. Deterministic on one machine."""
     weight_VH = head_weight(student, held_out.vocabulary)

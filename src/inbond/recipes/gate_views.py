@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from inbond.recipes.judging import Judged
-from inbond.recipes.learning import CURVE
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.trail import Artifact
+from inbond.recipes.training import CURVE
 from inbond.report.data import GateMeasure, GateView, Series
 
 _QUESTIONS = {

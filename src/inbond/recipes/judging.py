@@ -16,11 +16,12 @@ from inbond.ledger.records import Row
 from inbond.recipes import comparison, mixture
 from inbond.recipes.accepting import STOPPING, reason_for, words
 from inbond.recipes.compared import Compared
-from inbond.recipes.learning import CURVE, MEASURED, Bench
+from inbond.recipes.learning import Bench
 from inbond.recipes.measuring import prompts_of, read_evaluation
 from inbond.recipes.outside import Outside, beyond, digest_of
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.trail import Artifact, Made
+from inbond.recipes.training import CURVE, MEASURED
 from inbond.teachers.protocols import TokenSequence
 from inbond.types import Reason, Verdict
 from inbond.workspace import write_json

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,18 +21,18 @@ from inbond.recipes import (
     across,
     beginning,
     context,
+    crew,
     mixture,
     narrowing,
-    own_answers,
     remote,
     scoring,
     teaching,
+    training,
 )
+from inbond.recipes.accelerated import Accelerated
 from inbond.recipes.answers import Datasets
-from inbond.recipes.examples import examples_of
-from inbond.recipes.lengths import check_lengths
 from inbond.recipes.models import TeacherSource
-from inbond.recipes.objective import alternatives, divergence, is_across, kept, lora
+from inbond.recipes.objective import alternatives, is_across, kept
 from inbond.recipes.outside import Outside
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.trail import Artifact, Made, Trail
@@ -44,12 +44,9 @@ from inbond.workspace import write_json
 if TYPE_CHECKING:
     from inbond.evaluate.agreement import HeldOut
     from inbond.teachers.local import Local
-    from inbond.train.examples import Objectives
-    from inbond.train.loop import Plan, TrainProgress
 
 START_VERSION = 1
 CAPTURE_VERSION = TRAIN_VERSION = 3
-CURVE, MEASURED = "curve.json", "held-out-curve.json"
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,8 @@ class Bench:
     """What the learning stages work with. ``base`` is the model that init: model starts from, ``outside``
     prompts that are none of the run's domain, ``pairs`` the answers that are preferred to others: rows 2i and
     2i + 1 are the chosen and the rejected one of pair i, ``vocabulary`` the tokens that the student has of
-    its teacher's (None: all)."""
+    its teacher's (None: all). ``accelerated``: by which processes it is trained (None: this one);
+    ``further``: the targets of further teachers by their number, where they are known already."""
 
     trail: Trail
     recipe: Recipe
@@ -68,6 +66,8 @@ class Bench:
     pairs: Artifact | None = None
     vocabulary: Artifact | None = None
     mixed: tuple[mixture.Part, ...] = ()
+    accelerated: Accelerated | None = None
+    further: Mapping[int, Artifact] | None = None
 
     @cached_property
     def whole(self) -> Local:
@@ -94,9 +94,14 @@ class Bench:
         return load_tokenizer(self.base.folder())
 
     @cached_property
-    def captured(self) -> dict[int, Artifact]:
+    def captured(self) -> Mapping[int, Artifact]:
         """Targets of further teachers; a stage of its own for each."""
-        return mixture.capture(self)
+        return mixture.capture(self) if self.further is None else self.further
+
+    def close(self) -> None:
+        """Lets go of the teacher, for whoever needs its memory; it is opened again when it is asked for."""
+        for name in ("whole", "local"):
+            vars(self).pop(name, None)
 
     @property
     def across(self) -> bool:
@@ -228,7 +233,7 @@ def train(bench: Bench, begun: Artifact, targets: Artifact | None) -> Artifact:
     recipe = bench.recipe
     settings = teaching.settings(recipe)
     settings |= {"teacher": bench.teacher.pinned, "targets": recipe.capture.targets}
-    settings |= _measurements(recipe)
+    settings |= training.measurements(recipe)
     reference = teaching.reference(bench, begun)
     inputs = {**teaching.source(bench), "held_out": bench.data.held_out.id, "start": begun.id}
     if targets is not None:
@@ -238,91 +243,16 @@ def train(bench: Bench, begun: Artifact, targets: Artifact | None) -> Artifact:
         inputs["reference"] = reference.id
     identity = Identity("train", TRAIN_VERSION, settings, inputs)
 
-    def make(folder: Path) -> Made:
-        from inbond.train import adapters, loop
+    ground = training.Ground(begun, targets, reference)
 
-        model, plan = fresh_student(bench, begun), _plan(recipe)
-        lessons = _teaching(bench, targets, plan, reference)
-        check_lengths(bench, model, lessons.sequences)
-        adapted = adapters.attach(model, lora(recipe), recipe.train.seed) if recipe.train.lora else None
-        state = loop.train(
-            model,
-            lessons.lessons,
-            lessons.criterion,
-            plan,
-            pad_id=bench.tokens["pad_id"],
-            run=identity.id,
-            folder=bench.trail.work / "checkpoints",
-            on_progress=_training_meter(bench.trail),
-            measure=_held_out_kl(bench),
-        )
-        model = adapters.merge(adapted) if adapted is not None else model
-        model.save_pretrained(folder)
-        bench.tokenizer.save_pretrained(folder)
-        write_json(folder / CURVE, [asdict(point) for point in state.curve])
-        write_json(folder / MEASURED, [asdict(point) for point in state.measured])
-        if state.noted:
-            write_json(folder / own_answers.NOTED, [asdict(point) for point in state.noted])
-        told = {"label_tokens": state.label_tokens, "parameters": beginning.parameters(model)}
-        facts = {"steps": state.step, **told, **lessons.facts}
-        training = {"training_seconds": state.seconds, "prefix_tokens_shared": state.shared}
-        return Made(facts | training)
+    def make(folder: Path) -> Made:
+        if bench.accelerated is not None:
+            return crew.train(bench, bench.accelerated, ground, identity.id, folder)
+        return training.train(bench, ground, identity.id, folder)
 
     artifact = bench.trail.stage("train", "trained", identity, make)
     shutil.rmtree(bench.trail.work, ignore_errors=True)
     return artifact
-
-
-def _teaching(
-    bench: Bench, targets: Artifact | None, plan: Plan, reference: Artifact | None
-) -> teaching.Teaching:
-    """The lessons, what is minimised on them, and what is told of them afterwards."""
-    if bench.across:
-        return across.teach(bench, targets, _objectives(bench), plan)
-    examples = examples_of(bench, targets)
-    taught = teaching.teach(bench, examples, _objectives(bench), plan, reference)
-    left = len(teaching.rows(bench)) - len(examples)
-    return replace(taught, facts={**taught.facts, **({"left_out": left} if left else {})})
-
-
-def _held_out_kl(bench: Bench) -> Callable[[Any], Mapping[str, Any]] | None:
-    """Measures KL on some held-out records while training; None where there is no teacher to compare with."""
-    settings = bench.recipe.gates.capacity
-    if not bench.comparable or settings.action == "off":
-        return None
-    from inbond.evaluate import agreement
-
-    held = bench.prepared(bench.held_out[: settings.records])
-    return lambda model: agreement.measure(held, model).records.to_json()
-
-
-def _objectives(bench: Bench) -> Objectives:
-    from inbond.train.examples import Aim, Objectives
-
-    recipe = bench.recipe
-    settings = recipe.train
-    squared = settings.temperature_scale == "squared"
-    aim = Aim(divergence(settings), settings.temperature, squared)
-    online = recipe.capture.targets == "online" and recipe.train.divergence > 0
-    return Objectives(aim, len(bench.tokenizer), bench.local.model if online else None)
-
-
-def _plan(recipe: Recipe) -> Plan:
-    from inbond.train.loop import Plan
-
-    settings = recipe.train.model_dump(include=set(Plan.__dataclass_fields__))
-    return Plan(**settings, measurements=_measurements(recipe)["points"])
-
-
-def _measurements(recipe: Recipe) -> dict[str, int]:
-    """How often held-out KL is measured while training, and on how many records; never where nothing judges
-    it."""
-    gate = recipe.gates.capacity
-    return (
-        {"points": 0, "records": 0}
-        if gate.action == "off"
-        else gate.model_dump(include={"points", "records"})
-    )
 
 
 def meter(trail: Trail, stage: str, unit: str) -> Callable[[int, int], None]:
@@ -333,14 +263,5 @@ def meter(trail: Trail, stage: str, unit: str) -> Callable[[int, int], None]:
         rate = done / max(time.monotonic() - started, 1e-9)
         left = time_left((total - done) / rate) if rate and done < total else "done"
         trail.watcher.advance(stage, done, total, f"{rate:,.1f} {unit}, {left}")
-
-    return show
-
-
-def _training_meter(trail: Trail) -> Callable[[TrainProgress], None]:
-    def show(progress: TrainProgress) -> None:
-        note = f"loss {progress.loss:.3f}, {progress.label_tokens_per_s:,.0f} label tokens/s, "
-        note += time_left(progress.seconds_left)
-        trail.watcher.advance("train", progress.step, progress.steps, note)
 
     return show

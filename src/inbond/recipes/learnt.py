@@ -10,9 +10,9 @@ from typing import Any
 from inbond.evaluate.intervals import RecordSums
 from inbond.recipes import own_answers
 from inbond.recipes.finished import Finished
-from inbond.recipes.learning import CURVE, MEASURED
 from inbond.recipes.objective import adapter_in_words, in_words, targets_in_words
 from inbond.recipes.trail import Artifact
+from inbond.recipes.training import CURVE, MEASURED
 from inbond.report.data import CurvePoint, HostTargets, LearningFacts
 
 

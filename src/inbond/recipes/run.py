@@ -13,6 +13,7 @@ from inbond.ledger.attest import KeyStore
 from inbond.ledger.ledger import Ledger
 from inbond.ledger.manifest import Identity, Manifest
 from inbond.recipes import (
+    accelerated,
     answers,
     comparison,
     formats,
@@ -29,6 +30,7 @@ from inbond.recipes import (
     summary,
     verifying,
 )
+from inbond.recipes.accelerated import Accelerated
 from inbond.recipes.attesting import attestation
 from inbond.recipes.compared import Compared
 from inbond.recipes.context import with_context
@@ -49,6 +51,7 @@ from inbond.recipes.preferring import Setting
 from inbond.recipes.ray_cluster import spread_over
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.trail import Artifact, Made, Trail
+from inbond.recipes.training import CURVE, MEASURED
 from inbond.recipes.watch import Watcher
 from inbond.report.card import render_card
 from inbond.report.page import render_page
@@ -65,11 +68,24 @@ class Options:
     """How to run. ``fresh`` makes every artifact anew (answers that were paid for are still not asked
     again); ``accept`` is the reason with which a person takes upon themselves a review, or, where it names
     them (``diversity: REASON``), the verdicts of gates that an earlier run was stopped by. ``ray``: a
-    cluster's address, or local:N, over which work is spread; what comes out is the same."""
+    cluster's address, or local:N, over which work is spread; ``accelerate``: a file of accelerate's that says
+    by which processes the student is trained; with both, what comes out is the same."""
 
     fresh: bool = False
     accept: str | None = None
     ray: str | None = None
+    accelerate: Path | None = None
+
+    def by_processes(self, *recipes: Recipe) -> Accelerated | None:
+        """How students are trained; None: by this process. Raises InputError for a configuration that
+        cannot be, here or with one of these recipes."""
+        if self.accelerate is None:
+            return None
+        how = accelerated.read(self.accelerate)
+        for recipe in recipes:
+            accelerated.check(how, recipe)
+        accelerated.check_machine(how)
+        return how
 
 
 def run_recipe(
@@ -81,6 +97,7 @@ def run_recipe(
     raised, and when killed, complete artifacts and received answers are kept.
     """
     recipe = with_context(recipe, folder)
+    how = options.by_processes(recipe)
     asked = sources.read_prompts(recipe, folder, workspace)
     own = read_own(recipe, folder, workspace)
     outside = read_outside(recipe, folder)
@@ -123,7 +140,7 @@ def run_recipe(
         terms = gate.decision.verdict.facts
         pairs = preferring.prefer(Setting(trail, plan, data, terms, judges, folder))
         tokens = narrowing.choose(trail, recipe, teacher, data)
-        bench = Bench(trail, recipe, teacher, base, data, outside, pairs, tokens, mixed)
+        bench = Bench(trail, recipe, teacher, base, data, outside, pairs, tokens, mixed, how)
         targets = learning.capture(bench)
         if alternatives(recipe):
             answers.retain(trail, recipe)
@@ -173,7 +190,7 @@ def _export(finished: Finished) -> Artifact:
 
     def make(folder: Path) -> Made:
         for name in sorted(finished.trained.manifest.files):
-            if name not in (learning.CURVE, learning.MEASURED, NOTED):
+            if name not in (CURVE, MEASURED, NOTED):
                 _link(finished.trained.folder / name, folder / name)
         data = summary.report_data(finished)
         write_bytes(folder / "README.md", render_card(data).encode())

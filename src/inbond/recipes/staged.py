@@ -27,6 +27,7 @@ def run_pipeline(
     Raises any InbondError; what a stage has finished by then is kept.
     """
     check_references(pipeline, workspace)
+    options.by_processes(*pipeline.stages)
     with Ledger.open(workspace, KeyStore.default()) as ledger:
         outcomes = ahead.pass_all(pipeline, folder, workspace, ledger, options.accept)
     watcher.say(f"gate: {len(outcomes)} stages judged: {', '.join(outcomes)}")

@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast, final
 
 import torch
 from safetensors import SafetensorError
@@ -22,9 +22,14 @@ from safetensors.torch import load_file, load_model, save_file, save_model
 from inbond.digest import Digest, of_file
 from inbond.workspace import PRIVATE_DIR, sync_folder, write_json, writing
 
+if TYPE_CHECKING:
+    from inbond.train.processes import Processes
+
 FORMAT = "inbond.checkpoint/3"
 MODEL, OPTIMIZER = "model.safetensors", "optimizer.safetensors"
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+Moments = Mapping[str, torch.Tensor]
+"""AdamW's, whole: ``<parameter number>.<name>``."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,40 @@ class TrainState:
     label_tokens: int = 0
 
 
-def save(folder: Path, model: Any, optimizer: torch.optim.Optimizer, state: TrainState) -> Path:
+@final
+@dataclass(frozen=True)
+class Snapshot:
+    """What a checkpoint holds of a student and its optimiser, whole. Names that are tied have one tensor."""
+
+    weights: Mapping[str, torch.Tensor]
+    moments: Mapping[str, torch.Tensor]
+
+    @classmethod
+    def of(cls, model: Any, optimizer: torch.optim.Optimizer, together: Processes) -> Snapshot:
+        """As they are now. Every process calls this; the first one has the values, whatever part it holds."""
+        entries = optimizer.state_dict()["state"].items()
+        moments = {f"{number}.{name}": entry[name] for number, entry in entries for name in _MOMENTS}
+        return cls(
+            *(whole_tensors(tensors, together) for tensors in (model.state_dict(keep_vars=True), moments))
+        )
+
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        """All that safetensors asks a model for."""
+        return dict(self.weights)
+
+
+def whole_tensors(tensors: Mapping[str, Any], together: Processes) -> dict[str, torch.Tensor]:
+    """With all their values, one by one, in the first process; the others keep nothing. Names of one tensor
+    have one again."""
+    found: dict[int, torch.Tensor] = {}
+    for tensor in tensors.values():
+        if id(tensor) not in found:
+            whole = together.whole(tensor.detach())
+            found[id(tensor)] = whole if together.index == 0 else whole.new_empty(0)
+    return {name: found[id(tensor)] for name, tensor in tensors.items()}
+
+
+def save(folder: Path, snapshot: Snapshot, state: TrainState) -> Path:
     """Writes a checkpoint and removes older ones. Raises UnwritableError; then the older ones stay."""
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE_DIR)
@@ -70,8 +108,9 @@ def save(folder: Path, model: Any, optimizer: torch.optim.Optimizer, state: Trai
         temporary = folder / f".{final.name}"
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
-        save_model(model, str(temporary / MODEL))
-        save_file(_moments(optimizer), str(temporary / OPTIMIZER))
+        save_model(cast(Any, snapshot), str(temporary / MODEL))
+        moments = {name: tensor.contiguous() for name, tensor in snapshot.moments.items()}
+        save_file(moments, str(temporary / OPTIMIZER))
         digests = {name: _settled(temporary / name) for name in (MODEL, OPTIMIZER)}
         write_json(temporary / "state.json", {"format": FORMAT, "digests": digests, **asdict(state)})
         shutil.rmtree(final, ignore_errors=True)
@@ -88,14 +127,6 @@ def _settled(path: Path) -> Digest:
     with path.open("rb") as file:
         os.fsync(file.fileno())
     return of_file(path)
-
-
-def _moments(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
-    return {
-        f"{number}.{name}": entry[name].contiguous()
-        for number, entry in optimizer.state_dict()["state"].items()
-        for name in _MOMENTS
-    }
 
 
 def latest(folder: Path, run: Digest) -> tuple[Path, TrainState] | None:
@@ -118,15 +149,34 @@ def latest(folder: Path, run: Digest) -> tuple[Path, TrainState] | None:
     return None
 
 
-def restore(path: Path, model: Any, optimizer: torch.optim.Optimizer) -> bool:
-    """Loads a checkpoint into model and optimiser; False when its tensors cannot be read."""
-    try:
-        moments = load_file(str(path / OPTIMIZER))
-        load_model(model, str(path / MODEL))
-    except (SafetensorError, OSError, RuntimeError):
-        return False
+def resume(folder: Path, run: Digest, model: Any) -> tuple[TrainState, Moments]:
+    """Puts the newest checkpoint of ``run`` into the model, while it is whole; its state, and the optimiser's
+    moments for ``set_moments``. Without one, or where its tensors cannot be read, a state of no steps."""
+    found = latest(folder, run)
+    if found is not None:
+        path, state = found
+        try:
+            moments: Moments = load_file(str(path / OPTIMIZER))
+            load_model(model, str(path / MODEL))
+            return state, moments
+        except (SafetensorError, OSError, RuntimeError):
+            pass
+    return TrainState(run, 0, 0.0, (), ()), {}
+
+
+def set_moments(optimizer: torch.optim.Optimizer, moments: Moments, together: Processes) -> None:
+    """Gives an optimiser that has done no step the moments that ``resume`` found, laid out as its parameters
+    are. Nothing where there are none."""
+    if not moments:
+        return
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state = optimizer.state_dict()
-    numbers = sorted({int(key.split(".")[0]) for key in moments})
-    state["state"] = {number: {name: moments[f"{number}.{name}"] for name in _MOMENTS} for number in numbers}
+    state["state"] = {
+        number: {
+            "step": moments[f"{number}.step"],
+            **{name: together.like(moments[f"{number}.{name}"], parameter) for name in _MOMENTS[1:]},
+        }
+        for number, parameter in enumerate(parameters)
+        if f"{number}.step" in moments
+    }
     optimizer.load_state_dict(state)
-    return True

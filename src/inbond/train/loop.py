@@ -9,11 +9,12 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
+from torch import Tensor
 
 from inbond.digest import Digest
 from inbond.losses.batches import make_batch
@@ -21,7 +22,8 @@ from inbond.losses.heads import head_weight
 from inbond.losses.hidden import label_hidden, spared
 from inbond.train import checkpoint, health
 from inbond.train.checkpoint import CurvePoint, Measured, TrainState
-from inbond.train.lessons import Criterion, L, Lessons
+from inbond.train.lessons import Criterion, Fixed, L, Lessons, Step
+from inbond.train.processes import Copies, Processes
 
 GRADIENT_NORM = 1.0
 SPEED_WINDOW = 20
@@ -80,6 +82,7 @@ def train(
     folder: Path,
     on_progress: Callable[[TrainProgress], None],
     measure: Callable[[Any], Mapping[str, Any]] | None = None,
+    processes: Processes | None = None,
 ) -> TrainState:
     """Trains ``model`` in place, where its parameters want gradients; returns what happened.
 
@@ -87,18 +90,20 @@ def train(
     and the student alone, so a resumed run is the uninterrupted one, bit for bit where the backend
     computes the same twice. Each step is normalised by the label weight of the whole step, over
     micro-batches and processes. ``measure`` is called ``plan.measurements`` + 1 times, on the model in
-    evaluation mode. Raises InputError when the student or the online teacher is not finite, the lessons end
-    the training, or the loss runs away; then the last good checkpoint stays.
+    evaluation mode. ``processes``: who trains; None: those that accelerate's environment names, each with the
+    whole student, or this one. All of them are given the same; the first one alone writes checkpoints.
+
+    Raises InputError when the student or the online teacher is not finite, the lessons end the training, or
+    the loss runs away; then the last good checkpoint stays.
     """
     health.check_weights(model)
-    accelerator = Accelerator(cpu=model.device.type != "cuda")
-    model.to(accelerator.device).train()
+    together = Copies(model) if processes is None else processes
+    state, moments = checkpoint.resume(folder, run, model)
+    together.hold(model.train())
     learnt = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(learnt, lr=plan.lr, weight_decay=plan.weight_decay, fused=True)
-    state = TrainState(run, 0, 0.0, (), ())
-    found = checkpoint.latest(folder, run)
-    if found is not None and checkpoint.restore(found[0], model, optimizer):
-        state = found[1]
+    checkpoint.set_moments(optimizer, moments, together)
+    reading = _Reading(criterion, plan, pad_id, together)
     curve, measured, kept, shared = list(state.curve), list(state.measured), state.step, state.shared
     noted, learnt_tokens, steps = list(state.noted), state.label_tokens, lessons.steps
     watches = health.watches(curve, {note.step for note in noted})
@@ -114,36 +119,28 @@ def train(
 
     for number in range(state.step, steps + 1):
         if measure is not None and number in stops and number not in {point.step for point in measured}:
-            measured.append(Measured(number, measure(model.eval())))
+            model.eval()
+            measured.append(Measured(number, together.look(measure)))
             model.train()
         if number == steps:
             break
         begun = time.monotonic()
-        step = lessons.step(number, model)
-        torch.manual_seed(plan.seed + number)  # dropout, where a model has it, resumes as it would have gone
+        step = _step(lessons, number, model, together)
+        # Dropout, where a model has it, resumes as it would have gone.
+        torch.manual_seed(plan.seed + number + (together.index << 32))
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(number, steps, plan)
-        mine = [batch[accelerator.process_index :: accelerator.num_processes] for batch in step.batches]
-        total, tokens = 0.0, 0
-        for batch in filter(None, mine):
-            sequences = [sequence for lesson in batch for sequence in lesson.sequences]
-            inputs = make_batch(sequences, pad_id, accelerator.device, share=plan.share_prefix)
-            hidden_NH = label_hidden(model, inputs)
-            student = hidden_NH, head_weight(model, criterion.vocabulary)
-            loss = criterion.loss(batch, inputs, step.weight, student, plan.chunk)
-            accelerator.backward(loss)
-            total += loss.item()
-            tokens += hidden_NH.shape[0]
-            shared += spared(model, inputs)
-        total, tokens = _sum_over_processes(accelerator, learnt, total, tokens)
-        norm = accelerator.clip_grad_norm_(learnt, GRADIENT_NORM)
-        if not (math.isfinite(total) and math.isfinite(float(norm))):
+        part = reading.learn(step)
+        due = together.index == 0 and time.monotonic() - saved >= plan.checkpoint_seconds
+        total, tokens, once, saves = together.add_up(learnt, (*part, due))
+        norm = together.clip(learnt, GRADIENT_NORM)
+        if not (math.isfinite(total) and math.isfinite(norm)):
             raise health.diverged(f"NaN or infinity at step {number + 1}", plan.lr, _kept(folder, kept))
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 
         now = time.monotonic()
-        learnt_tokens += tokens
+        learnt_tokens, shared = learnt_tokens + int(tokens), shared + int(once)
         if step.noted is not None:
             noted.append(Measured(number + 1, step.noted))
         watch = watches[step.noted is not None]
@@ -155,9 +152,10 @@ def train(
             best = watch.least
             rise = f"a loss of {total:.2f} at step {number + 1}, after {best:.2f} at its best,"
             raise health.diverged(rise, plan.lr, _kept(folder, kept))
-        due = now - saved >= plan.checkpoint_seconds and accelerator.is_main_process
-        if due and lessons.resumes(number + 1) and all(watch.is_sound for watch in watches.values()):
-            checkpoint.save(folder, model, optimizer, state_after(number + 1))
+        if saves and lessons.resumes(number + 1) and all(watch.is_sound for watch in watches.values()):
+            whole = checkpoint.Snapshot.of(model, optimizer, together)
+            if together.index == 0:
+                checkpoint.save(folder, whole, state_after(number + 1))
             saved, kept = time.monotonic(), number + 1
     model.eval()
     return state_after(steps)
@@ -169,18 +167,46 @@ def _kept(folder: Path, step: int) -> str:
     return f"the checkpoint of step {step} is kept in {folder} until it is trained again"
 
 
-def _sum_over_processes(
-    accelerator: Accelerator, learnt: Sequence[Any], total: float, tokens: int
-) -> tuple[float, int]:
-    """Adds up gradients, loss and tokens of all processes: each is already divided by the whole step's
-    weight, so the sum is what one process would have found, however unevenly the step was dealt out."""
-    if accelerator.num_processes == 1:
-        return total, tokens
-    for parameter in learnt:
-        gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-        parameter.grad = accelerator.reduce(gradient, reduction="sum")
-    sums = accelerator.reduce(torch.tensor([total, tokens], dtype=torch.float64), reduction="sum")
-    return float(sums[0]), int(sums[1])
+def _step(lessons: Lessons[L], number: int, model: Any, together: Processes) -> Step[L]:
+    """The step's lessons. Where the student is asked for some, the first process asks for all: what two of
+    them draw might differ in a float."""
+    if isinstance(lessons, Fixed):
+        return lessons.step(number, model)
+    return together.first(lambda: lessons.step(number, model))
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """How a process learns its part of a step."""
+
+    criterion: Criterion[Any]
+    plan: Plan
+    pad_id: int
+    together: Processes
+
+    def learn(self, step: Step[Any]) -> tuple[float, float, float]:
+        """(the loss of its lessons, their label tokens, input tokens that were computed once instead of again
+        for each row); gradients are left in the parameters."""
+        total, tokens, once = 0.0, 0.0, 0.0
+        for batch in step.batches:
+            mine, factor = self.together.part(batch)
+            if not mine:
+                continue
+            loss, labels, spared_tokens = self.together.learn(partial(self._loss, mine, step.weight))
+            self.together.backward(loss * factor)
+            total += loss.item() * factor
+            tokens += labels * factor
+            once += spared_tokens
+        return total, tokens, once
+
+    def _loss(self, lessons: Sequence[Any], weight: float, model: Any) -> tuple[Tensor, int, int]:
+        sequences = [sequence for lesson in lessons for sequence in lesson.sequences]
+        share = self.plan.share_prefix and self.together.shares_prefixes
+        inputs = make_batch(sequences, self.pad_id, self.together.device, share=share)
+        hidden_NH = label_hidden(model, inputs)
+        student = hidden_NH, head_weight(model, self.criterion.vocabulary)
+        loss = self.criterion.loss(lessons, inputs, weight, student, self.plan.chunk)
+        return loss, hidden_NH.shape[0], spared(model, inputs)
 
 
 def _progress(curve: Sequence[CurvePoint], steps: int) -> TrainProgress:
