@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -192,16 +193,17 @@ class _Crew:
                 return said
         for member, code in ended:
             if code is not None and code < 0:
-                return self._ended(member, f"was killed ({signal.Signals(-code).name})")
+                fix = "give them more memory, or the configuration fewer processes"
+                return self._ended(member, f"was killed ({signal.Signals(-code).name})", fix)
         member, code = next((member, code) for member, code in ended if code)
-        return self._ended(member, f"broke off ({_last_line(member.log) or f'exit code {code}'})")
+        how = f"broke off ({_last_line(member.log) or f'exit code {code}'})"
+        return self._ended(member, how, f"see what they printed in {self.work}")
 
-    def _ended(self, member: _Member, how: str) -> InputError:
+    def _ended(self, member: _Member, how: str, fix: str) -> InputError:
         return InputError(
             expected=f"{len(self.members)} processes that live until the student is trained",
             found=f"process {member.index + 1} of {len(self.members)} {how}",
-            fix="give them more memory, or the configuration fewer processes; the same command goes on from "
-            f"the newest checkpoint, also without --accelerate; what they printed is in {self.work}",
+            fix=f"{fix}; the same command goes on from the newest checkpoint, also without --accelerate",
         )
 
 
@@ -228,6 +230,7 @@ def _kinds(kind: type[InbondError]) -> Iterator[type[InbondError]]:
 
 
 def _last_line(log: Path) -> str:
-    """Of a traceback: what was raised."""
+    """Of a traceback: what was raised. Torch puts the process's number before it."""
     lines = log.read_bytes()[-LOG_TAIL:].decode(errors="replace").split("\n")
-    return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "")
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return re.sub(r"^\[rank\d+\]:\s*", "", last)[:300]

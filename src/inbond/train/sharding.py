@@ -106,7 +106,10 @@ class Shards:
         if not hasattr(tensor, "full_tensor"):
             return tensor
         whole: Tensor = tensor.full_tensor()
-        return whole.cpu() if self.index == 0 else whole
+        if self.index > 0:
+            return whole
+        # What was gathered may lie in a larger storage, which a file could not take for one tensor.
+        return torch.empty_like(whole, device="cpu").copy_(whole)
 
     def like(self, whole: Tensor, parameter: Any) -> Tensor:
         """See Processes."""
