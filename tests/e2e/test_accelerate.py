@@ -110,7 +110,7 @@ def test_who_is_killed_costs_the_steps_since_the_checkpoint(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """First one of the crew, then the run itself; one process alone finishes what shards began."""
-    (here / "recipe.json").write_text(json.dumps({**RECIPE, "train": {**RECIPE["train"], "epochs": 60}}))
+    (here / "recipe.json").write_text(json.dumps({**RECIPE, "train": {**RECIPE["train"], "epochs": 40}}))
     run = start("--accelerate", "shards.yaml")
     crew = crew_of(run, 0)
     assert len(crew) == 2
@@ -128,7 +128,7 @@ def test_who_is_killed_costs_the_steps_since_the_checkpoint(
     run = start("--accelerate", "copies.yaml")
     crew = crew_of(run, step)
     run.kill()
-    run.wait()
+    run.communicate(timeout=60)
     psutil.wait_procs(crew, timeout=60)
     assert not any(process.is_running() for process in crew), "a crew without a run ends"
 
