@@ -17,6 +17,7 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
+from inbond import __version__
 from inbond.cli.main import run as inbond
 from tests.tiny import save_tiny
 
@@ -138,6 +139,13 @@ def test_who_is_killed_costs_the_steps_since_the_checkpoint(
     assert_same("one", "bond")
     assert "processes" not in trained("bond")[1]["facts"]
     assert inbond(["verify", "--home", "bond"]) == 0, capsys.readouterr()
+
+
+def test_the_module_is_the_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "inbond", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"{__version__}\n"
 
 
 def test_a_configuration_is_refused_before_anything_is_asked(

@@ -141,11 +141,12 @@ def test_a_part_of_a_student_answers_nothing() -> None:
 
 
 def test_each_process_is_told_its_place_and_its_share_of_the_cores() -> None:
-    found = crew.environment(1, Accelerated(2, on_cpu=True), {"PYTHONPATH": "mine", "HOME": "h"})
+    mine = {"HOME": "h", "ACCELERATE_MIXED_PRECISION": "bf16", "FSDP_VERSION": "1"}
+    found = crew.environment(1, Accelerated(2, on_cpu=True), mine)
     assert (found["RANK"], found["LOCAL_RANK"], found["WORLD_SIZE"], found["HOME"]) == ("1", "1", "2", "h")
     assert (found["ACCELERATE_USE_CPU"], found["CUDA_VISIBLE_DEVICES"]) == ("true", "")
     assert found["OMP_NUM_THREADS"] == str(max(1, (os.cpu_count() or 1) // 2))
-    assert found["PYTHONPATH"].split(os.pathsep)[1:] == ["mine"]
+    assert not found.keys() & {"ACCELERATE_MIXED_PRECISION", "FSDP_VERSION"}
     given = crew.environment(0, Accelerated(2, gpus="1,3"), {"OMP_NUM_THREADS": "7"})
     assert (given["OMP_NUM_THREADS"], given["CUDA_VISIBLE_DEVICES"]) == ("7", "1,3")
     assert "ACCELERATE_USE_CPU" not in given
@@ -159,6 +160,8 @@ def test_an_error_comes_back_as_the_kind_it_was(tmp_path: Path) -> None:
         error = crew.error_of(tmp_path, 0)
         assert type(error) is kind
         assert error.to_json() == said
+    write_json(crew.error_file(tmp_path, 1), {"kind": "TeacherError", **said})
+    assert isinstance(crew.error_of(tmp_path, 1), InputError), "exit code 2, as a teacher's error has"
 
 
 @pytest.mark.parametrize("name", ["demo", "on-policy", "mixture", "across", "preferred"])

@@ -124,16 +124,16 @@ class _Member:
 
 
 def environment(index: int, how: Accelerated, here: Mapping[str, str]) -> dict[str, str]:
-    """The variables of one process: what torch and accelerate read there, and what this process has."""
+    """The variables of one process: what torch and accelerate read there, and what this process has; of
+    accelerate's own, none: the configuration alone decides."""
     threads = max(1, (os.cpu_count() or 1) // how.processes)
     found = {
         "OMP_NUM_THREADS": str(threads),
-        **here,
+        **{name: value for name, value in here.items() if not name.startswith(("ACCELERATE_", "FSDP_"))},
         "RANK": str(index),
         "LOCAL_RANK": str(index),
         "WORLD_SIZE": str(how.processes),
         "LOCAL_WORLD_SIZE": str(how.processes),
-        "PYTHONPATH": os.pathsep.join(filter(None, (str(_source()), here.get("PYTHONPATH")))),
     }
     if how.on_cpu:
         found |= {"ACCELERATE_USE_CPU": "true", "CUDA_VISIBLE_DEVICES": ""}
@@ -142,11 +142,6 @@ def environment(index: int, how: Accelerated, here: Mapping[str, str]) -> dict[s
     if any(name == "lo" for _, name in socket.if_nameindex()):  # they are all on this machine
         found.setdefault("GLOO_SOCKET_IFNAME", "lo")
     return found
-
-
-def _source() -> Path:
-    """Where this very package lies, so that the crew runs no other one."""
-    return Path(__file__).parents[2]
 
 
 @final
@@ -218,9 +213,12 @@ def error_of(work: Path, index: int) -> InbondError | None:
         value: dict[str, Any] = json.loads(error_file(work, index).read_bytes())
     except FileNotFoundError:
         return None
-    kind = value.pop("kind")
-    known = {each.__name__: each for each in _kinds(InbondError)}
-    return known.get(kind, InbondError)(**value)
+    name = value.pop("kind")
+    kind = next((each for each in _kinds(InbondError) if each.__name__ == name), InbondError)
+    try:
+        return kind(**value)
+    except TypeError:  # one that would say more
+        return InputError(**value) if kind.exit_code == InputError.exit_code else InbondError(**value)
 
 
 def _kinds(kind: type[InbondError]) -> Iterator[type[InbondError]]:
