@@ -64,7 +64,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     tokenizer.save_pretrained(tmp_path / "foreign")
     (tmp_path / "foreign" / "README.md").write_text("---\nlicense: apache-2.0\n---\n", "utf-8")
     (tmp_path / "context.txt").write_text("the sun gives light", "utf-8")
-    pairs = [{"prompt": word, "chosen": "the sun gives light", "rejected": "a stone is a rock"} for word in WORDS]
+    pairs = [
+        {"prompt": word, "chosen": "the sun gives light", "rejected": "a stone is a rock"} for word in WORDS
+    ]
     (tmp_path / "pairs.jsonl").write_text("\n".join(map(json.dumps, pairs)), "utf-8")
     (tmp_path / "one.yaml").write_text("distributed_type: 'NO'\nuse_cpu: true\n", "utf-8")
     return tmp_path
