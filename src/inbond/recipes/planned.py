@@ -10,7 +10,7 @@ from typing import Any
 from inbond.engine.filters import FilterConfig
 from inbond.engine.verifying.opening import check_machine
 from inbond.errors import InputError, need_extra
-from inbond.recipes import context
+from inbond.recipes import context, serving_copies
 from inbond.recipes.models import TeacherSource
 from inbond.recipes.objective import alternatives, is_across, text_alone
 from inbond.recipes.recipe import Recipe
@@ -96,6 +96,8 @@ class Planned:
         start = self.base or self.teacher.weights
         if (self.recipe.export.gguf or self.recipe.export.onnx) and start is not None:
             _check_exports(self.recipe, start)
+        if self.recipe.on_policy is not None and start is not None:
+            serving_copies.check(self.recipe.on_policy, start)
         if self.recipe.train.lora is not None and start is not None:
             _check_adapter(self.recipe.train.lora, start)
         if self.teacher.weights is None:

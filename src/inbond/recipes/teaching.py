@@ -40,7 +40,7 @@ def settings(recipe: Recipe) -> dict[str, Any]:
     """What of the recipe decides how its lessons are taught, for the identity of what was trained."""
     found = recipe.train.model_dump(exclude={"checkpoint_seconds", *_absent(recipe)})
     if recipe.on_policy is not None:
-        found["on_policy"] = {**recipe.on_policy.model_dump(), "k": recipe.capture.k}
+        found["on_policy"] = own_answers.decides(recipe)
     return found
 
 

@@ -1,15 +1,15 @@
 """Learning from the student's own samples (GKD, arXiv 2306.13649): with some chance a step's prompts are
 answered by the student as it is, and the teacher says what it thinks of each token.
 
-Legend: N label tokens of a micro-batch, H hidden width, V vocabulary, R samples, T tokens of a sample.
+Legend: N label tokens of a micro-batch, H hidden width, V vocabulary.
 """
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Protocol, final
 
 import numpy as np
@@ -18,42 +18,14 @@ from torch import Tensor
 
 from inbond.errors import InputError
 from inbond.losses.batches import Batch
-from inbond.losses.decoding import decode
 from inbond.losses.likelihood import likelihood_loss
 from inbond.losses.policy import PolicyGradient
 from inbond.teachers.protocols import Keep, ScoresTokens, TokenSequence
-from inbond.train.collapse import Floors, collapse, note
+from inbond.train.collapse import Beside, Floors, collapse, note
+from inbond.train.drawing import Draws, Sample
 from inbond.train.examples import Example, Objectives
 from inbond.train.lessons import Fixed, Step
 from inbond.train.likelihoods import LogP, measure_logp
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """How samples are drawn: ``samples`` answers to each prompt, of at most ``max_tokens`` tokens."""
-
-    vocabulary: int
-    ends: Set[int]
-    max_tokens: int = 64
-    temperature: float = 1.0
-    samples: int = 1
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One answer of the student's; ``behaviour`` holds the log-probability with which each label token was
-    drawn, ``entropy`` is the mean of its tokens' in nats at temperature 1."""
-
-    sequence: TokenSequence
-    behaviour: LogP
-    entropy: float
-    ended: bool
-
-    @property
-    def text_ids(self) -> tuple[int, ...]:
-        """Its tokens without the one that ended it."""
-        ids = self.sequence.ids[self.sequence.prompt_length :]
-        return ids[:-1] if self.ended else ids
 
 
 @dataclass(frozen=True)
@@ -97,7 +69,14 @@ class MarksByScores:
         sequences = [sample.sequence for sample in samples]
         if self.teacher is None:
             return [Own(Example(s.sequence, None, 1.0, 0.0), s.behaviour) for s in samples]
-        scores = self.teacher.score(sequences, self.keep).split([s.labels for s in sequences])
+        whole = self.teacher.score(sequences, self.keep)
+        if np.isnan(whole.logp_NK).any():
+            raise InputError(
+                expected="finite log-probabilities of the teacher's likeliest tokens",
+                found="NaN",
+                fix="the teacher's weights are broken: check its file, or load it in another precision",
+            )
+        scores = whole.split([s.labels for s in sequences])
         return [
             Own(Example(sample.sequence, score, 1.0, 0.0), sample.behaviour)
             for sample, score in zip(samples, scores, strict=True)
@@ -127,6 +106,8 @@ class MarksByLikelihood:
 class Course:
     """When own samples are learnt from: never in the first ``cold_start`` of all steps, then with a chance of
     ``share``. A drawing serves ``reuse`` steps on end. ``action`` is what a collapse does: off, warn or stop.
+    ``teacher_entropy`` is that of the teacher in its own answers (``collapse.Beside``); None: not known, and
+    a collapse is told by the first own samples alone.
     """
 
     share: float = 0.5
@@ -135,6 +116,7 @@ class Course:
     seed: int = 0
     floors: Floors = field(default_factory=Floors)
     action: str = "warn"
+    teacher_entropy: float | None = None
 
 
 @final
@@ -142,19 +124,19 @@ class OnPolicy:
     """Fixed lessons, some of whose steps are answered anew by the student. Implements Lessons.
 
     ``asked`` says of each example whether its prompt may be answered by the student: a step of which none may
-    is learnt as it stands. Seeds of samples depend on the course's seed and the step alone.
+    is learnt as it stands.
     """
 
     def __init__(
         self,
         given: Fixed[Example],
         asked: Sequence[bool],
-        drawing: Drawing,
+        draws: Draws,
         marks: Marks,
         course: Course,
         warn: Callable[[str], None],
     ) -> None:
-        self._given, self._drawing, self._marks, self._course = given, drawing, marks, course
+        self._given, self._draws, self._marks, self._course = given, draws, marks, course
         self._asked = {id(one) for one, may in zip(given.lessons, asked, strict=True) if may}
         self._warn = warn
         self._notes: list[Mapping[str, float]] = []
@@ -227,17 +209,25 @@ class OnPolicy:
         rows = [row for batch in self._given.step(number, None).batches for row in batch]
         return [row.sequence for row in rows if id(row) in self._asked]
 
+    def _beside(self, number: int) -> Beside | None:
+        """The teacher's answers to the step's prompts, as far as a sample may go."""
+        entropy, drawing = self._course.teacher_entropy, self._draws.drawing
+        if entropy is None:
+            return None
+        answers = [one.ids[one.prompt_length :][: drawing.max_tokens] for one in self._prompts(number)]
+        return Beside([ids[:-1] if ids and ids[-1] in drawing.ends else ids for ids in answers], entropy)
+
     def _draw(self, number: int, model: Any) -> dict[int, Step[Own]]:
         """The steps from this one to its block's end, answered by the student as it is now."""
         block = self._block(number)
         assert block is not None, "an own step has a block"
         prompts = {step: self._prompts(step) for step in range(number, block[1]) if self._is_own(step)}
         flat = [list(one.ids[: one.prompt_length]) for rows in prompts.values() for one in rows]
-        samples = draw(model, flat, self._drawing, seed_of(self._course.seed, number))
+        samples = self._draws.draw(model, flat, number)
         marked = self._marks.mark(samples)
         steps, start = {}, 0
         for step, rows in prompts.items():
-            part = slice(start, start + len(rows) * self._drawing.samples)
+            part = slice(start, start + len(rows) * self._draws.drawing.samples)
             steps[step] = self._as_step(step, samples[part], marked[part])
             start = part.stop
         return steps
@@ -248,59 +238,20 @@ class OnPolicy:
             [sample.text_ids for sample in samples],
             [sample.entropy for sample in samples],
             [sample.ended for sample in samples],
+            self._beside(number),
         )
         return Step([marked[first : first + size] for first in range(0, len(marked), size)], told)
-
-
-def seed_of(seed: int, step: int) -> int:
-    """The seed of a step's samples: the same whenever the step is taken."""
-    return random.Random(f"{seed}/samples/{step}").getrandbits(63)
-
-
-def draw(model: Any, prompts: Sequence[Sequence[int]], drawing: Drawing, seed: int) -> list[Sample]:
-    """``drawing.samples`` answers to each prompt (token ids), prompt by prompt, from the student's whole
-    distribution. Leaves the model in training mode."""
-    rows = len(prompts) * drawing.samples
-    chances_RT = torch.rand(
-        (rows, drawing.max_tokens), generator=torch.Generator().manual_seed(seed), dtype=torch.float64
-    )
-    logp_RT = torch.zeros(rows, drawing.max_tokens, dtype=torch.float32)
-    pick = partial(_pick, drawing.temperature, chances_RT, logp_RT)
-    model.eval()
-    answers = decode(
-        model, drawing.vocabulary, drawing.ends, prompts, drawing.samples, drawing.max_tokens, pick
-    )
-    model.train()
-    samples = []
-    for row, answer in enumerate(answers):
-        prompt = prompts[row // drawing.samples]
-        ids = (*prompt, *answer.tokens, *([] if answer.end is None else [answer.end]))
-        behaviour = logp_RT[row, : len(ids) - len(prompt)].numpy()
-        entropy = answer.entropy / max(1, answer.steps)
-        samples.append(Sample(TokenSequence(ids, len(prompt)), behaviour, entropy, answer.ended))
-    return samples
-
-
-def _pick(
-    temperature: float, chances_RT: Tensor, logp_RT: Tensor, logits_BV: Tensor, rows_B: Tensor, step: int
-) -> Tensor:
-    """One token a row by inverting its cumulative distribution; notes its log-probability in ``logp_RT``."""
-    logp_BV = (logits_BV / temperature).log_softmax(1)
-    mass_BV = logp_BV.double().exp().cumsum(1)
-    goal_B1 = (chances_RT[rows_B, step].to(mass_BV.device) * mass_BV[:, -1]).unsqueeze(1)
-    tokens_B1 = torch.searchsorted(mass_BV, goal_B1, right=True).clamp_(max=mass_BV.shape[1] - 1)
-    logp_RT[rows_B, step] = logp_BV.gather(1, tokens_B1).squeeze(1).cpu()
-    return tokens_B1.squeeze(1)
 
 
 @final
 @dataclass(frozen=True)
 class OnPolicyCriterion:
     """Given examples by ``given``, own samples by ``own`` or, where they are so marked, by policy gradient. A
-    micro-batch is all of one kind. Implements Criterion."""
+    micro-batch is all of one kind. ``cap``: see PolicyGradient. Implements Criterion."""
 
     given: Objectives
     own: Objectives
+    cap: float = math.inf
 
     @property
     def vocabulary(self) -> int:
@@ -322,12 +273,12 @@ class OnPolicyCriterion:
         assert len(own) == len(lessons), "a step is all of one kind"
         if own[0].teacher is None:
             return self.own.loss([one.example for one in own], batch, step_weight, student, chunk)
-        return likelihood_loss(*student, batch.labels_N, _policy(own, batch, step_weight), chunk)
+        return likelihood_loss(*student, batch.labels_N, _policy(own, batch, step_weight, self.cap), chunk)
 
 
-def _policy(own: Sequence[Own], batch: Batch, step_weight: float) -> PolicyGradient:
+def _policy(own: Sequence[Own], batch: Batch, step_weight: float, cap: float) -> PolicyGradient:
     device = batch.labels_N.device
     behaviour_N = torch.from_numpy(np.concatenate([one.behaviour for one in own])).to(device)
     marked = [one.teacher for one in own if one.teacher is not None]
     teacher_N = torch.from_numpy(np.concatenate(marked)).to(device)
-    return PolicyGradient(behaviour_N, teacher_N, torch.full_like(teacher_N, 1 / step_weight))
+    return PolicyGradient(behaviour_N, teacher_N, torch.full_like(teacher_N, 1 / step_weight), cap)
