@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,9 @@ def page_of(place: Place) -> str:
     ({"objective": "reverse-kl"}, {"k": 16, "shard": 8}),
     ({"objective": "divergence"}, {"targets": "online"}),
     ({"objective": "policy-gradient", "reuse": 2}, {"k": 16, "shard": 8}),
-], ids=["reverse-kl", "divergence-online", "policy-gradient"])  # fmt: skip
+    ({"objective": "policy-gradient", "reuse": 8, "served": {}}, {"k": 16, "shard": 8}),
+    ({"objective": "reverse-kl", "reuse": 8, "served": {"type": "q8_0", "parallel": 4}}, {"k": 16, "shard": 8}),
+], ids=["reverse-kl", "divergence-online", "policy-gradient", "served-policy-gradient", "served"])  # fmt: skip
 def test_a_student_learns_from_its_own_answers(
     place: Place, command: Command, own: dict[str, Any], capture: dict[str, Any]
 ) -> None:
@@ -52,6 +55,7 @@ def test_a_student_learns_from_its_own_answers(
     page = page_of(place)
     for words in ("the student’s own answers", "Entropy in own answers", "Distinct pairs in own answers"):
         assert words in page
+    assert ("drawn by copies that llama.cpp as" in page) == ("served" in own)
     assert "own-answers.json" not in {path.name for path in (place.run_folder / "student").iterdir()}
     assert command("run", "recipe.yaml")["artifacts"] == result["artifacts"]
     assert command("verify", "run:tiny")["ok"]
@@ -74,19 +78,60 @@ def test_a_run_that_is_killed_learns_the_same(place: Place) -> None:
     assert [point["loss"] for point in curve] == pytest.approx([point["loss"] for point in whole], rel=1e-4)
 
 
+def children(pid: int, module: str) -> list[int]:
+    """Processes that ``pid`` started to run a module."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            parent = int(stat.read_text().rpartition(")")[2].split()[1])
+            if parent == pid and module in (stat.parent / "cmdline").read_text():
+                found.append(int(stat.parent.name))
+    return found
+
+
+@pytest.mark.slow
+def test_a_served_copy_that_is_killed_ends_the_run_which_goes_on_when_run_again(place: Place) -> None:
+    """And ends as a run does whose server lived: with one answer at a time llama.cpp draws the same again."""
+    own = {**OWN, "share": 1.0, "reuse": 6, "served": {}}
+    place.write(train={**TRAIN, "epochs": 30}, gates=OFF, on_policy=own)
+    child = place.start("run", "recipe.yaml", "--json")
+    checkpoints, hit = place.run_folder / "work" / "checkpoints", False
+    deadline = time.monotonic() + 120
+    while child.poll() is None and time.monotonic() < deadline:
+        late = any(int(path.name[5:]) > 20 for path in checkpoints.glob("step-*"))
+        for server in children(child.pid, "inbond.edge.serving") if late else ():
+            os.kill(server, signal.SIGKILL)
+            hit = True
+        time.sleep(0.005)
+    said, _ = child.communicate()
+    assert hit
+    assert child.returncode == 2
+    error = json.loads(said)["error"]
+    assert "its process ended with signal SIGKILL" in error["found"]
+    assert list(checkpoints.glob("step-*")), "what was learnt is kept"
+    assert not (place.run_folder / "work" / "served").exists()
+    place.inbond("run", "recipe.yaml")
+    curve = json.loads((place.run_folder / "trained" / "curve.json").read_bytes())
+    place.inbond("run", "recipe.yaml", "--fresh")
+    whole = json.loads((place.run_folder / "trained" / "curve.json").read_bytes())
+    assert [point["loss"] for point in curve] == pytest.approx([point["loss"] for point in whole], rel=1e-4)
+
+
 @pytest.mark.slow
 def test_a_student_that_collapses_stops_the_run(place: Place, command: Command) -> None:
     """At this learning rate the tiny student soon says one thing only."""
-    stop = {"action": "stop", "entropy_floor": 1.0, "distinct_floor": 1.0}
+    stop = {"action": "stop", "entropy_floor": 1.0, "distinct_floor": 1.0, "length_floor": 1.0}
     place.write(train={**TRAIN, "lr": 0.02}, gates=OFF, on_policy={**OWN, "share": 1.0, "collapse": stop})
     error = command("run", "recipe.yaml", code=2)["error"]
     assert error["expected"] == "a student whose own answers stay various"
-    assert "in its own samples, after" in error["found"]
+    assert "in its own samples, where the teacher has" in error["found"]
     assert "on_policy.collapse.action=warn" in error["fix"]
 
 
 @pytest.mark.parametrize(("changes", "expected"), [
     ({"on_policy": {"objective": "reverse-kl", "reuse": 2}}, "reuse is for objective: policy-gradient"),
+    ({"on_policy": {"served": {"host": "localhost:9"}}}, "served.host and served.folder belong together"),
+    ({"on_policy": {"served": {"folder": "x"}}}, "served.host and served.folder belong together"),
     (
         {"on_policy": {"objective": "divergence"}, "train": {"kl": 0, "ce": 1}},
         "on_policy.objective: divergence needs a divergence in train",

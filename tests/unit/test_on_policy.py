@@ -20,18 +20,17 @@ from inbond.teachers.protocols import Keep
 from inbond.teachers.tokens import end_ids
 from inbond.train import checkpoint, loop
 from inbond.train.collapse import WINDOW, Floors, collapse, note
+from inbond.train.drawing import Drawing, Here, draw
 from inbond.train.examples import Aim, Objectives
 from inbond.train.lessons import Fixed
 from inbond.train.likelihoods import measure_logp
 from inbond.train.on_policy import (
     Course,
-    Drawing,
     MarksByLikelihood,
     MarksByScores,
     OnPolicy,
     OnPolicyCriterion,
     Own,
-    draw,
 )
 from tests.tiny import make_model
 from tests.unit.test_training import PLAN, RUN, TOKENIZER, V, examples, fresh, teacher
@@ -106,7 +105,8 @@ def lessons(course: Course, kind: str = "scores", said: Any = None, **changes: A
     data = examples()
     given = Fixed(data, replace(PLAN, **changes))
     drawing = replace(DRAWING, samples=2)
-    return OnPolicy(given, [True] * len(data), drawing, KINDS[kind][0], course, said or (lambda _: None))
+    draws = Here(drawing, course.seed)
+    return OnPolicy(given, [True] * len(data), draws, KINDS[kind][0], course, said or (lambda _: None))
 
 
 def learn(folder: Path, course: Course, kind: str = "scores", watch: Any = None, **changes: Any) -> Any:
@@ -198,9 +198,8 @@ def test_how_often_and_from_when() -> None:
 def test_rows_that_may_not_be_asked_are_never_sampled() -> None:
     data = examples()
     given = Fixed(data, PLAN)
-    made = OnPolicy(
-        given, [False] * len(data), DRAWING, KINDS["scores"][0], Course(share=1.0, cold_start=0.0), print
-    )
+    draws, course = Here(DRAWING, 0), Course(share=1.0, cold_start=0.0)
+    made = OnPolicy(given, [False] * len(data), draws, KINDS["scores"][0], course, print)
     assert not any(made._is_own(number) for number in range(made.steps))
 
 

@@ -7,7 +7,7 @@ import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, TypeVar, final
 
 import aiohttp
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from inbond.train.answered import Answered
     from inbond.train.drawing import Drawing
 
+T = TypeVar("T")
 _BYTES_A_TOKEN: Final = 4096
 _PAUSE_S: Final = 0.5
 NOT_YET: Final = frozenset({404, 502, 503})
@@ -116,38 +117,51 @@ async def once_there(desk: Desk, body: Mapping[str, Any], model: str) -> None:
     until = clock() + desk.limit_s
     while True:
         try:
-            await _post(desk, {**body, "max_tokens": 1})
+            await _told(desk, {**body, "max_tokens": 1}, dict)
         except (NotYetError, aiohttp.ClientConnectionError) as error:
             if clock() >= until:
-                raise InputError(
-                    expected=f"the newest copy served as the model {model!r} by {desk.url}",
-                    found=f"{error!s:.200} after {desk.limit_s:g} s",
-                    fix="see that whatever loads copies there runs, and raise on_policy.served.timeout_s "
-                    "where loading takes longer; run the recipe again: it goes on from its last checkpoint",
-                ) from None
+                raise _still_not(desk, model, str(error)) from None
             await asyncio.sleep(_PAUSE_S)
-        except TimeoutError:
-            raise _failed(desk, f"silence for {desk.limit_s:g} s") from None
         else:
             return
+
+
+def _still_not(desk: Desk, model: str, said: str) -> InputError:
+    return InputError(
+        expected=f"the newest copy served as the model {model!r} by {desk.url}",
+        found=f"{said:.200} after {desk.limit_s:g} s",
+        fix="see that whatever loads copies there runs, and raise on_policy.served.timeout_s where loading "
+        "takes longer; run the recipe again: it goes on from its last checkpoint",
+    )
 
 
 async def _ask(
     desk: Desk, body: Mapping[str, Any], read: Callable[[Mapping[str, Any]], Answered]
 ) -> Answered:
+    """Raises InputError whatever goes wrong."""
     try:
-        return read(await _post(desk, body))
-    except TimeoutError:
-        raise _failed(desk, f"silence for {desk.limit_s:g} s") from None
-    except aiohttp.ClientError as error:
-        found = desk.died() or f"the connection ended ({type(error).__name__})"
+        return await _told(desk, body, read)
     except NotYetError as error:
         found = str(error)
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, InputError):
-            raise
-        found = f"an answer that is none ({type(error).__name__}: {error!s:.100})"
+    except aiohttp.ClientConnectionError as error:
+        found = desk.died() or f"the connection ended ({type(error).__name__})"
     raise _failed(desk, found)  # out here: an aiohttp error's repr holds our headers
+
+
+async def _told(desk: Desk, body: Mapping[str, Any], read: Callable[[Mapping[str, Any]], T]) -> T:
+    """What ``read`` makes of the answer. Raises InputError, NotYetError, or
+    ClientConnectionError where nobody is there."""
+    try:
+        return read(await _post(desk, body))
+    except (InputError, aiohttp.ClientConnectionError):
+        raise
+    except TimeoutError:
+        found = f"silence for {desk.limit_s:g} s"
+    except aiohttp.ClientError as error:
+        found = f"the connection ended ({type(error).__name__})"
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        found = f"an answer that is none ({type(error).__name__}: {error!s:.100})"
+    raise _failed(desk, found)
 
 
 async def _post(desk: Desk, body: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -64,9 +64,9 @@ def _checked(answer: Answered, drawing: Drawing) -> tuple[list[int], bool]:
     """Its tokens up to its end, and whether it has one. A server may know of more ends than the student
     does: an answer that stopped at one of those counts as unfinished."""
     ids = list(answer.ids)
-    wrong = next((id_ for id_ in ids if not isinstance(id_, int) or not 0 <= id_ < drawing.vocabulary), None)
-    if wrong is not None:
-        raise _refused(f"the token {wrong!r:.40}, where the student has {drawing.vocabulary:,}")
+    wrong = [id_ for id_ in ids if type(id_) is not int or not 0 <= id_ < drawing.vocabulary]
+    if wrong:
+        raise _refused(f"the token {wrong[0]!r:.40}, where the student has {drawing.vocabulary:,}")
     end = next((place for place, id_ in enumerate(ids) if id_ in drawing.ends), None)
     if end is not None:
         return ids[: end + 1], True
