@@ -19,7 +19,7 @@ from inbond.losses.policy import PolicyGradient
 from inbond.teachers.protocols import Keep
 from inbond.teachers.tokens import end_ids
 from inbond.train import checkpoint, loop
-from inbond.train.collapse import WINDOW, Floors, collapse, note
+from inbond.train.collapse import WINDOW, Beside, Floors, collapse, note
 from inbond.train.drawing import Drawing, Here, draw
 from inbond.train.examples import Aim, Objectives
 from inbond.train.lessons import Fixed
@@ -192,7 +192,8 @@ def test_how_often_and_from_when() -> None:
     own = [number for number in range(made.steps) if made._is_own(number)]
     assert min(own) >= 100
     assert 30 < len(own) < 70
-    assert not [n for n in range(made.steps) if lessons(Course(share=0.0), epochs=2)._is_own(n)]
+    never = lessons(Course(share=0.0), epochs=2)
+    assert not [number for number in range(never.steps) if never._is_own(number)]
 
 
 def test_rows_that_may_not_be_asked_are_never_sampled() -> None:
@@ -203,11 +204,11 @@ def test_rows_that_may_not_be_asked_are_never_sampled() -> None:
     assert not any(made._is_own(number) for number in range(made.steps))
 
 
-def notes(entropies: list[float], distinct: float = 0.5) -> list[Any]:
-    return [{"entropy": entropy, "distinct": distinct} for entropy in entropies]
+def notes(entropies: list[float], distinct: float = 0.5, **teacher: float) -> list[Any]:
+    return [{"entropy": entropy, "distinct": distinct, "tokens": 9.0, **teacher} for entropy in entropies]
 
 
-def test_a_collapse_is_told_by_what_there_was_at_first() -> None:
+def test_without_a_teacher_a_collapse_is_told_by_what_there_was_at_first() -> None:
     assert collapse(notes([2.0] * WINDOW + [0.1] * (WINDOW - 1)), Floors()) is None, "not yet told"
     assert collapse(notes([2.0] * 20), Floors()) is None
     assert collapse(notes([2.0] * WINDOW + [0.1] * WINDOW), Floors()) == (
@@ -217,10 +218,84 @@ def test_a_collapse_is_told_by_what_there_was_at_first() -> None:
     assert "distinct in its own samples, after 0.5 at first" in str(collapse(falling, Floors()))
 
 
+def test_a_student_as_sharp_as_its_teacher_has_not_collapsed() -> None:
+    """However various it was when it had learnt nothing."""
+    sharp = notes([4.0] * WINDOW + [0.2] * WINDOW, teacher_entropy=0.3, teacher_tokens=9.0)
+    assert collapse(sharp, Floors()) is None
+    vague = notes([4.0] * WINDOW + [0.2] * WINDOW, teacher_entropy=1.0, teacher_tokens=9.0)
+    assert collapse(vague, Floors()) == (
+        "0.2 nats of entropy a token in its own samples, where the teacher has 1"
+    )
+
+
+def test_a_collapse_in_the_very_first_own_steps_is_told() -> None:
+    fallen = notes([0.1] * WINDOW, teacher_entropy=1.0, teacher_tokens=9.0)
+    assert collapse(fallen[1:], Floors()) is None
+    assert collapse(fallen, Floors()) is not None
+
+
+LONG = tuple(range(10, 30))
+
+
+def beside(samples: list[Any], texts: list[Any], entropy: float = 1.0) -> Any:
+    """What is told of such samples, the same in every step, all as sure as the teacher."""
+    one = note(samples, [1.0] * len(samples), [True] * len(samples), Beside(texts, entropy))
+    return collapse([one] * WINDOW, Floors())
+
+
+def test_answers_that_are_no_longer_any_are_a_collapse_unless_the_teachers_are_alike() -> None:
+    assert beside([()] * 4, [LONG] * 4) == "0 tokens an answer in its own samples, where the teacher has 20"
+    assert beside([(5,)] * 4, [LONG] * 4) == "1 tokens an answer in its own samples, where the teacher has 20"
+    assert beside([(5,)] * 4, [(6,), (7,), (5,), (5,)]) is None, "one token is all there is to say"
+    assert beside([()] * 4, [()] * 4) is None
+
+
+def test_answers_that_repeat_themselves_are_a_collapse_and_various_ones_are_not() -> None:
+    texts = [tuple(range(start, start + 20)) for start in (0, 20, 40, 60)]
+    assert beside(texts, texts) is None
+    assert "of its pairs of neighbouring tokens are distinct" in beside([(5, 6) * 10] * 4, texts)
+    assert "distinct" in beside([LONG] * 4, texts), "the same to every prompt"
+    assert beside([LONG] * 4, [LONG] * 4) is None, "as the teacher does"
+
+
+def test_short_answers_are_compared_with_as_much_of_the_teachers() -> None:
+    """Distinct pairs are fewer the more text there is, and with several samples to each prompt."""
+    texts = [(1, 2, 3, 4, 1, 2, 3, 4) * 2, (5, 6, 7, 8, 5, 6, 7, 8) * 2]
+    found = note([text[:6] for text in texts for _ in range(3)], [1.0] * 6, [True] * 6, Beside(texts, 1.0))
+    assert found["teacher_distinct"] == found["distinct_beside"] == 8 / 10
+    assert found["distinct"] == 8 / 30
+    few = note([(1, 2, 3)], [1.0], [True], Beside([(1, 2, 3)], 1.0))
+    assert "teacher_distinct" not in few, "two pairs say nothing"
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 9), max_size=12), min_size=1, max_size=6), st.integers(1, 3), st.data()
+)
+def test_what_is_noted_is_always_a_number(texts: list[list[int]], each: int, data: Any) -> None:
+    count = len(texts) * each
+    samples = data.draw(st.lists(st.lists(st.integers(0, 9), max_size=12), min_size=count, max_size=count))
+    found = note(samples, [0.5] * count, [True] * count, Beside(texts, 0.7))
+    assert all(np.isfinite(value) and value >= 0 for value in found.values())
+    assert all(found.get(name, 0) <= 1 for name in ("distinct", "distinct_beside", "teacher_distinct"))
+    collapse([found] * WINDOW, Floors())
+
+
 def test_what_is_noted_of_samples() -> None:
     found = note([[1, 2, 1, 2], [1, 2, 3]], [1.0, 2.0], [True, False])
     assert found == {"entropy": 1.5, "distinct": 3 / 5, "similarity": 1 / 3, "tokens": 3.5, "ended": 0.5}
     assert note([[], [4]], [0.0, 0.0], [True, True])["distinct"] == 0.0
+
+
+def test_the_teachers_own_answers_are_noted_beside() -> None:
+    """Without their end, and no longer than a sample may be."""
+    made = lessons(Course(share=1.0, cold_start=0.0, teacher_entropy=0.9))
+    told = made.step(0, fresh()).noted
+    assert told is not None
+    answers = [one.sequence for batch in made._given.step(0, None).batches for one in batch]
+    lengths = [len(one.ids[one.prompt_length :][: DRAWING.max_tokens]) for one in answers]
+    ends = [one.ids[-1] in ENDS and one.labels <= DRAWING.max_tokens for one in answers]
+    assert told["teacher_tokens"] == pytest.approx((sum(lengths) - sum(ends)) / len(answers))
+    assert told["teacher_entropy"] == 0.9
 
 
 def test_a_student_that_collapses_is_stopped_and_its_last_good_checkpoint_kept(tmp_path: Path) -> None:
