@@ -1,8 +1,8 @@
 """On-policy after off-policy against off-policy alone, at equal tokens, and what it costs.
 
-All arms go on from one student, the demo's after a cold start on half of the teacher's answers, on the prompts
-of the other half, for the same number of steps at the same learning rates, from answers of at most --tokens
-tokens:
+All arms go on from one student, the demo's after a cold start on half of the teacher's answers, on the
+prompts of the other half, for the same number of steps at the same learning rates, from answers of at most
+--tokens tokens; own answers may be no longer than the teacher's are on average, so none learns from more:
 
     off-policy          the teacher's answers, by forward KL
     off-policy-reverse  the teacher's answers, by reverse KL: what the objective does alone
@@ -44,7 +44,7 @@ from inbond.digest import of_value
 from inbond.errors import InputError
 from inbond.evaluate import agreement
 from inbond.evaluate.intervals import LEAST_RECORDS, Estimate, paired_ratio
-from inbond.losses.batches import by_length, make_batch
+from inbond.losses.batches import make_batch
 from inbond.losses.divergences import ReverseKL
 from inbond.losses.heads import head_weight
 from inbond.losses.hidden import label_hidden
@@ -58,7 +58,7 @@ from inbond.train.lessons import Fixed
 from inbond.train.loop import Plan, train
 
 ARMS = ("off-policy", "off-policy-reverse", "off-policy-longer", "on-policy", "policy-gradient")
-BASE, NEW = ARMS[0], ARMS[3]
+BASE, LONGER, NEW = ARMS[0], ARMS[2], ARMS[3]
 PLAN = Plan(
     epochs=2, batch=16, accumulate=1, lr=5e-4, warmup_steps=4, weight_decay=0.0, chunk=256, seed=0,
     checkpoint_seconds=1e9,
@@ -125,9 +125,7 @@ class Bench:
 
     def arm(self, name: str, start: Any, seed: int) -> dict[str, Any]:
         student, begun = copy.deepcopy(start), time.perf_counter()
-        epochs = (
-            round(self.plan.epochs * self.dearer(student)) if name.endswith("longer") else self.plan.epochs
-        )
+        epochs = round(self.plan.epochs * self.dearer(student)) if name == LONGER else self.plan.epochs
         plan = replace(self.plan, seed=seed + 1, lr=self.plan.lr / 2, warmup_steps=2, epochs=epochs)
         fixed = Fixed(self.going_on, plan)
         counting = Counting(self.lessons(name, fixed, seed), student, self.setting.teacher.model)
@@ -149,9 +147,9 @@ class Bench:
         if name == "policy-gradient":
             marks = own.MarksByLikelihood(setting.teacher.model, setting.vocabulary, setting.pad_id)
         course = own.Course(share=1.0, cold_start=0.0, seed=seed, action="off")
-        return own.OnPolicy(
-            fixed, [True] * len(fixed.lessons), Here(self.drawing, seed), marks, course, print
-        )
+        mean = sum(one.sequence.labels for one in fixed.lessons) // len(fixed.lessons)
+        draws = Here(replace(self.drawing, max_tokens=mean), seed)
+        return own.OnPolicy(fixed, [True] * len(fixed.lessons), draws, marks, course, print)
 
     def criterion(self, name: str) -> Any:
         if name.startswith("off-policy"):
@@ -180,17 +178,15 @@ class Bench:
         """Nats a token of each prompt's samples, over the whole vocabulary."""
         setting = self.setting
         judge = Objectives(Aim(ReverseKL()), setting.vocabulary, setting.teacher.model)
-        sequences = [sample.sequence for group in groups for sample in group]
-        sums = [0.0] * len(groups)
-        for place in (place for part in by_length([len(s.ids) for s in sequences], 1) for place in part):
-            lesson = Example(sequences[place], None, 1.0, 0.0)
-            batch = make_batch([lesson.sequence], setting.pad_id, torch.device("cpu"))
+        means = []
+        for group in groups:
+            lessons = [Example(sample.sequence, None, 1.0, 0.0) for sample in group]
+            batch = make_batch([one.sequence for one in lessons], setting.pad_id, torch.device("cpu"))
+            labels = sum(one.sequence.labels for one in lessons)
             with torch.no_grad():
                 pair = label_hidden(student, batch), head_weight(student, setting.vocabulary)
-                found = judge.loss([lesson], batch, 1.0, pair, self.plan.chunk)
-            sums[place // SAMPLES] += found.item()
-        counts = [sum(sample.sequence.labels for sample in group) for group in groups]
-        return [total / count for total, count in zip(sums, counts, strict=True)]
+                means.append(judge.loss(lessons, batch, labels, pair, self.plan.chunk).item())
+        return means
 
 
 class Counting:
@@ -254,7 +250,8 @@ def show(path: Path) -> None:
     print(table(["arm", "seeds", *names], rows))
     for arm in ARMS[1:]:
         compare(lines, arm, names[4:])
-    judge(lines)
+    judge(lines, BASE, "equal tokens")
+    judge(lines, LONGER, "about equal compute")
 
 
 def _shown(value: float) -> str:
@@ -264,54 +261,54 @@ def _shown(value: float) -> str:
 def compare(lines: Sequence[Mapping[str, Any]], arm: str, names: Sequence[str]) -> None:
     """Ratios to off-policy alone, each with its interval and what the seeds gave one by one."""
     for name in names:
-        found = ratio(lines, arm, name)
+        found = ratio(lines, arm, BASE, name)
         if found is not None:
-            seeds = ", ".join(f"{one:.3f}" for one in by_seed(lines, arm, name))
+            seeds = ", ".join(f"{one:.3f}" for one in by_seed(lines, arm, BASE, name))
             print(f"{arm} / {BASE}, {name}: {found.words()}; seeds: {seeds}")
 
 
-def both(lines: Sequence[Mapping[str, Any]], arm: str) -> list[tuple[Any, Any]]:
-    """Runs of an arm, each with that of off-policy alone of the same seed."""
-    base = {one["seed"]: one for one in lines if one["arm"] == BASE}
-    return [(one, base[one["seed"]]) for one in lines if one["arm"] == arm and one["seed"] in base]
+def both(lines: Sequence[Mapping[str, Any]], arm: str, base: str) -> list[tuple[Any, Any]]:
+    """Runs of an arm, each with that of another one of the same seed."""
+    others = {one["seed"]: one for one in lines if one["arm"] == base}
+    return [(one, others[one["seed"]]) for one in lines if one["arm"] == arm and one["seed"] in others]
 
 
-def by_seed(lines: Sequence[Mapping[str, Any]], arm: str, name: str) -> list[float]:
-    return [one[name] / other[name] for one, other in both(lines, arm) if other[name]]
+def by_seed(lines: Sequence[Mapping[str, Any]], arm: str, base: str, name: str) -> list[float]:
+    return [one[name] / other[name] for one, other in both(lines, arm, base) if other[name]]
 
 
-def ratio(lines: Sequence[Mapping[str, Any]], arm: str, name: str) -> Estimate | None:
+def ratio(lines: Sequence[Mapping[str, Any]], arm: str, base: str, name: str) -> Estimate | None:
     """Over prompts, paired; None where there is nothing to compare, or too little."""
-    pairs = [(a["by_prompt"], b["by_prompt"]) for a, b in both(lines, arm)]
+    pairs = [(a["by_prompt"], b["by_prompt"]) for a, b in both(lines, arm, base)]
     if not pairs or name not in pairs[0][0] or len(pairs[0][0][name]) < LEAST_RECORDS:
         return None
-    ours, base = (
+    ours, others = (
         [statistics.mean(values) for values in zip(*(pair[side][name] for pair in pairs), strict=True)]
         for side in (0, 1)
     )
-    return paired_ratio(ours, base) if sum(base) > 0 else None
+    return paired_ratio(ours, others) if sum(others) > 0 else None
 
 
-def judge(lines: Sequence[Mapping[str, Any]]) -> None:
-    """One line that may say that no difference was seen."""
-    kl, various = ratio(lines, NEW, "reverse_kl"), ratio(lines, NEW, "distinct")
+def judge(lines: Sequence[Mapping[str, Any]], base: str, at: str) -> None:
+    """One line, which may say that no difference was seen."""
+    kl, various = ratio(lines, NEW, base, "reverse_kl"), ratio(lines, NEW, base, "distinct")
     if kl is None or various is None:
-        print(f"verdict: cannot tell: needs {NEW} and {BASE} on {LEAST_RECORDS} prompts or more")
+        print(f"verdict at {at}: cannot tell: needs {NEW} and {base} on {LEAST_RECORDS} prompts or more")
         return
-    seeds = by_seed(lines, NEW, "reverse_kl")
+    seeds = by_seed(lines, NEW, base, "reverse_kl")
     low, high = kl.interval()
     said = "no difference seen in reverse KL"
     if high < 1 and max(seeds) < 1:
-        said = f"reverse KL is lower, {kl.words()} of {BASE}"
+        said = f"reverse KL is lower, {kl.words()} of that of {base}"
     elif low > 1 and min(seeds) > 1:
-        said = f"reverse KL is HIGHER, {kl.words()} of {BASE}"
+        said = f"reverse KL is HIGHER, {kl.words()} of that of {base}"
     left, most = various.interval()
     loss = "whether variety is lost cannot be told"
     if left >= NO_LOSS:
-        loss = f"no loss of variety (all of the interval is above {NO_LOSS:g})"
+        loss = f"no loss of variety (its interval is above {NO_LOSS:g} of that of {base})"
     elif most < 1:
-        loss = f"variety is LOST, {various.words()} of {BASE}"
-    print(f"verdict: {NEW} at equal tokens, {len(seeds)} seeds: {said}; {loss}")
+        loss = f"variety is LOST, {various.words()} of that of {base}"
+    print(f"verdict at {at}: {NEW} beside {base}, {len(seeds)} seeds: {said}; {loss}")
 
 
 def main() -> None:
