@@ -26,7 +26,7 @@ from inbond.losses.targets import TopK
 from inbond.teachers.local import Local
 from inbond.teachers.protocols import Keep
 from inbond.train.drawing import Here, draw
-from inbond.train.entropies import ENTROPY, LOGP, PLAIN, VARIANCE, mean_entropy, measure
+from inbond.train.entropies import ENTROPY, LOGP, PLAIN, TILTED, TILTS, mean_entropy, measure
 from inbond.train.examples import Aim, Objectives
 from inbond.train.lessons import Fixed
 from inbond.train.on_policy import Course, MarksByScores, OnPolicy, OnPolicyCriterion, Own
@@ -190,7 +190,10 @@ def test_entropies_are_those_of_the_whole_distribution(temperature: float) -> No
             LOGP: logp_NV.gather(1, labels_N1).squeeze(1),
             PLAIN: -(plain_NV.exp() * plain_NV).sum(1),
             ENTROPY: entropy_N,
-            VARIANCE: (logp_NV.exp() * logp_NV.square()).sum(1) - entropy_N.square(),
+            **{
+                TILTED + place: (logp_NV.exp() * (-tilt * logp_NV).exp()).sum(1).log()
+                for place, tilt in enumerate(TILTS)
+            },
         }
         for column, values in wanted.items():
             np.testing.assert_allclose(one[:, column], values.numpy(), atol=1e-4)

@@ -16,13 +16,13 @@ import numpy as np
 from inbond.errors import InputError
 from inbond.teachers.protocols import TokenSequence
 from inbond.train.drawing import Drawing, Sample
-from inbond.train.entropies import LOGP, PLAIN, Told, measure
+from inbond.train.entropies import ENTROPY, LOGP, PLAIN, TILTED, TILTS, Told, measure
 
 GAP: Final = 0.3
 """Nats a token by which answers may be more, or less, of a surprise to the student than its own are: what
 rounding to eight bits does is far below it."""
-DOUBT: Final = 6.0
-"""Standard errors: by chance alone answers are as far off once in 10^8 times."""
+ODDS: Final = 8 * math.log(10)
+"""By chance alone answers that are the student's are refused less than once in 10^8 drawings."""
 
 
 @dataclass(frozen=True)
@@ -88,22 +88,26 @@ def _refused(found: str) -> InputError:
     )
 
 
-def _check_drawn(tokens_N4: Told) -> None:
-    """Given all before it, -log q of a token that was drawn from q is its entropy on average: over all tokens
-    the differences add up to what chance allows, unless somebody else, or something greedier, drew them."""
-    if not np.isfinite(tokens_N4).all():
+def _check_drawn(told: Told) -> None:
+    """Given all before it, -log q of a token that was drawn from q is its entropy on average. Whether tokens
+    are further off than chance allows is told by bets against it that are fair (of mean 1) where the student
+    drew them, however sharp it is: by Markov's inequality all of them together seldom win much."""
+    if not np.isfinite(told).all():
         raise InputError(
             expected="finite log-probabilities of the student's own answers",
             found="NaN or infinity",
             fix="set train.lr lower; run the recipe again: it goes on from its last checkpoint",
         )
-    logp_N, _, entropy_N, variance_N = tokens_N4.T
-    total = float((-logp_N - entropy_N).sum())
-    gap = total / len(logp_N)
-    spread = math.sqrt(float(variance_N.sum()) + 1e-6)
-    if abs(gap) > GAP and abs(total) > DOUBT * spread:
+    logp_N = told[:, LOGP]
+    gap = float((-logp_N - told[:, ENTROPY]).mean())
+    won = [
+        float((-tilt * logp_N - told[:, TILTED + place]).sum()) - math.log(len(TILTS))
+        for place, tilt in enumerate(TILTS)
+    ]
+    odds = float(np.logaddexp.reduce(won))
+    if abs(gap) > GAP and odds > ODDS:
         raise _refused(
             f"answers that are {abs(gap):.2f} nats a token {'more' if gap > 0 else 'less'} of a surprise to "
-            f"it than its own would be ({abs(total) / spread:.0f} standard errors): an older copy, another "
-            "model, or other sampling"
+            f"it than its own would be (by chance less than once in 10^{odds / math.log(10):.0f} times): an "
+            "older copy, another model, or other sampling"
         )

@@ -35,6 +35,8 @@ def write(
     plain = adapters.merge(copy.deepcopy(model)) if hasattr(model, "merge_and_unload") else model
     config = copy.deepcopy(plain.config)
     config.vocab_size, config.architectures = vocabulary, [type(plain).__name__]
+    if config.eos_token_id is None:  # llama.cpp would take some other token for the end
+        config.eos_token_id = min(ends, default=None)
     temporary = parent / f".{prefix}new"
     with writing(parent):
         shutil.rmtree(temporary, ignore_errors=True)

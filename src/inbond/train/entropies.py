@@ -6,7 +6,7 @@ Legend: N label tokens of a chunk, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,18 +20,21 @@ from inbond.teachers.protocols import TokenSequence
 from inbond.train.likelihoods import CHUNK, ROWS
 
 Told = npt.NDArray[np.float64]
-LOGP, PLAIN, ENTROPY, VARIANCE = range(4)
-"""Columns of what is told of a token: its log-probability at a temperature, the entropy at temperature 1, and
-at the temperature the entropy and the variance of the log-probability. Nats, over the real vocabulary."""
+LOGP, PLAIN, ENTROPY, TILTED = range(4)
+"""Columns of what is told of a token: its log-probability at a temperature, the entropy at temperature 1 and
+at the temperature, and from ``TILTED`` on log E[q ** -tilt] for each of ``TILTS``. Nats, over the real
+vocabulary."""
+TILTS: Final = (-0.4, -0.1, 0.1, 0.4)
+COLUMNS: Final = TILTED + len(TILTS)
 
 
 @torch.inference_mode()
 def measure(
     model: Any, vocabulary: int, temperature: float, sequences: Sequence[TokenSequence], pad_id: int
 ) -> list[Told]:
-    """For each sequence float64 [its labels, 4], not all finite where the model's weights are not. The model
-    should be in evaluation mode."""
-    found: list[Told] = [np.empty((0, 4))] * len(sequences)
+    """For each sequence float64 [its labels, COLUMNS], not all finite where the model's weights are not. The
+    model should be in evaluation mode."""
+    found: list[Told] = [np.empty((0, COLUMNS))] * len(sequences)
     head_VH = head_weight(model, vocabulary)
     for places in by_length([len(sequence.ids) for sequence in sequences], ROWS):
         batch = make_batch([sequences[place] for place in places], pad_id, model.device)
@@ -39,7 +42,7 @@ def measure(
             _told(logits_NV, batch.labels_N[start : start + len(logits_NV)], temperature)
             for start, logits_NV in logit_chunks(label_hidden(model, batch), head_VH, CHUNK)
         ]
-        whole = np.concatenate([np.empty((0, 4)), *parts])
+        whole = np.concatenate([np.empty((0, COLUMNS)), *parts])
         rows = np.split(whole, np.cumsum(batch.lengths)[:-1])
         for place, row in zip(places, rows, strict=True):
             found[place] = row
@@ -54,17 +57,15 @@ def mean_entropy(model: Any, vocabulary: int, sequences: Sequence[TokenSequence]
 
 
 def _told(logits_NV: Tensor, labels_N: Tensor, temperature: float) -> Told:
-    plain_N, _ = _moments(logits_NV.log_softmax(1))
+    plain_N = _entropy(logits_NV.log_softmax(1))
     logp_NV = (logits_NV / temperature).log_softmax(1)
     label_N = logp_NV.gather(1, labels_N.unsqueeze(1)).squeeze(1)
-    entropy_N, variance_N = _moments(logp_NV)
-    columns = torch.stack([label_N, plain_N, entropy_N, variance_N.clamp_min(0.0)], 1)
+    tilted = [((1 - tilt) * logp_NV).logsumexp(1) for tilt in TILTS]
+    columns = torch.stack([label_N, plain_N, _entropy(logp_NV), *tilted], 1)
     told: Told = columns.double().cpu().numpy()
     return told
 
 
-def _moments(logp_NV: Tensor) -> tuple[Tensor, Tensor]:
+def _entropy(logp_NV: Tensor) -> Tensor:
     p_NV = logp_NV.exp()
-    logp_NV = logp_NV.masked_fill(p_NV == 0, 0.0)  # 0 log 0 is 0
-    entropy_N = -(p_NV * logp_NV).sum(1)
-    return entropy_N, (p_NV * (logp_NV + entropy_N.unsqueeze(1)).square()).sum(1)
+    return -(p_NV * logp_NV.masked_fill(p_NV == 0, 0.0)).sum(1)  # 0 log 0 is 0
