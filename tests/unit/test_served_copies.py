@@ -26,7 +26,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from inbond.edge.serving import Room, Serving
 from inbond.errors import InputError
 from inbond.recipes.sections.on_policy import OnPolicy, Served
-from inbond.recipes.serving_copies import CopyHere, CopyThere, check
+from inbond.recipes.serving_copies import CopyHere, CopyThere, check, open_copies
 from inbond.teachers.tokens import end_ids
 from inbond.train import adapters, copies
 from inbond.train.answered import GAP, Answered, _check_drawn, as_samples
@@ -387,3 +387,9 @@ def test_a_host_without_its_key_is_told_before_anything(host: Host, monkeypatch:
     settings_ = OnPolicy(served=Served(host=host.name, folder="x"))
     with pytest.raises(InputError, match="THE_KEY"):
         check(settings_, None)  # type: ignore[arg-type]
+
+
+def test_several_training_processes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(InputError, match="one training process, which asks the served copy"):
+        open_copies(None, DRAWING, OnPolicy(served=Served()))  # type: ignore[arg-type]
