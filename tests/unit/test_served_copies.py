@@ -227,7 +227,8 @@ def test_answers_of_somebody_else_are_not(who: int, how: dict[str, float]) -> No
 
 
 def test_a_copy_is_the_student_with_its_adapters_and_no_padding(tmp_path: Path) -> None:
-    model = adapters.attach(student(), adapters.Lora(rank=2), 0)
+    model = student()
+    adapters.attach(model, adapters.Lora(rank=2), 0)  # into the model itself, as a run does
     for name, value in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(value)

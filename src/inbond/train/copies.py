@@ -14,7 +14,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from inbond.digest import Digest, of_file
-from inbond.train import adapters
 from inbond.workspace import PRIVATE_DIR, sync_folder, writing
 
 WEIGHTS: Final = "model.safetensors"
@@ -32,7 +31,7 @@ def write(
     """
     from transformers import GenerationConfig
 
-    plain = adapters.merge(copy.deepcopy(model)) if hasattr(model, "merge_and_unload") else model
+    plain = _merged(model)
     config = copy.deepcopy(plain.config)
     config.vocab_size, config.architectures = vocabulary, [type(plain).__name__]
     if config.eos_token_id is None:  # llama.cpp would take some other token for the end
@@ -56,6 +55,19 @@ def write(
             temporary.rename(folder)
         sync_folder(parent)
     return folder, digest
+
+
+def _merged(model: Any) -> Any:
+    """The model without adapters: itself, or a copy in which those of its layers that have some (peft puts
+    them into the model that is trained) are the plain layers that they come to."""
+    if not any(hasattr(part, "get_base_layer") for part in model.modules()):
+        return model
+    plain = copy.deepcopy(model)
+    for name, part in list(plain.named_modules()):
+        if hasattr(part, "get_base_layer"):
+            part.merge()
+            plain.set_submodule(name, part.get_base_layer())
+    return plain
 
 
 def _tensors(model: Any, vocabulary: int) -> dict[str, Tensor]:
