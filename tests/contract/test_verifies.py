@@ -148,9 +148,10 @@ def test_what_a_function_prints_is_no_ruling(tmp_path: Path) -> None:
     [
         ("regex", "a" * 50 + "!", "^(a+)+$"),
         ("json", '"' + "a" * 50 + '!"', {"pattern": "^(a+)+$"}),
-        ("number", "9**9**9**9**9", "2"),
+        ("number", r"$\sum_{k=1}^{10000000} \frac{1}{k}$", "2"),
+        ("expression", "$10^{10^{10}}$", "2"),
     ],
-    ids=["regex", "json", "number"],
+    ids=["regex", "json", "number", "expression"],
 )
 def test_what_never_ends_is_cut_off(kind: Kind, answer: str, expected: Any) -> None:
     verifier = Chosen(kind, Limits(seconds=1.5)).open()
@@ -173,13 +174,32 @@ NUMBERS = {
     "latex": (r"It is $\frac{1}{2}$.", "1/2", "passed"), "percent": ("50%", "1/2", "passed"),
     "thousands": ("1,234", 1234, "passed"), "sign": ("-4", "4", "failed"),
     "none": ("seventeen", 17, "failed"), "the last": ("8 + 8 is 8, which is 10", "10", "passed"),
-    "box": (r"\boxed{17} and 3", 17, "passed"),
+    "box": (r"\boxed{17} and 3", 17, "passed"), "two boxes": (r"\boxed{1}, \boxed{17}", 17, "passed"),
+    "answer first": ("29 = 23 + 6", 29, "passed"), "wrong first": ("30 = 23 + 6", 29, "failed"),
+    "the question again": ("23 + 6", 29, "failed"), "exponent": ("1e3", 1000, "passed"),
+    "exponent cut off": ("1e3", 1, "failed"), "other digits": ("１２", 12, "passed"),
+    "minus": ("−4", -4, "passed"), "tower": ("10^10^10", 10, "failed"), "small": ("1e-7", "2e-7", "failed"),
+    "root": (r"$\sqrt{16}$", 4, "passed"), "root beside": (r"It is 3\sqrt{2}", 3, "failed"),
+    "root expected": ("3", r"3\sqrt{2}", "failed"), "huge": ("9" * 5000, 5, "failed"),
+    "nan": ("nan", "nan", "cannot-tell"), "infinity": ("inf", float("inf"), "cannot-tell"),
+    "no end": ("1", "1e999999999", "cannot-tell"),
+}  # fmt: skip
+FORMULAS = {
+    "plain": ("x^2", "x^2", "passed"), "after words": ("so it is x^2.", "x^2", "passed"),
+    "with a name": ("f(x) = x^2", "x^2", "passed"), "root": (r"2\sqrt{3}", r"\sqrt{12}", "passed"),
+    "another root": (r"\sqrt{2}", r"\sqrt{3}", "failed"), "words": ("I do not know", "x", "failed"),
+    "exponent": ("1e3", 1, "failed"), "small": ("0.0000001", "0.0000002", "failed"),
+    "other digits": ("１２", "12", "passed"), "minus": ("−x", "-x", "passed"),
+    "box": (r"\boxed{x^2}, not x", "x^2", "passed"), "worked out or not": ("12 + 5", 17, "passed"),
 }  # fmt: skip
 
 
-def test_numbers_are_compared_by_value() -> None:
-    verifier = Chosen("number", Limits(seconds=20.0)).open()
-    for name, (answer, expected, outcome) in NUMBERS.items():
+@pytest.mark.parametrize(("kind", "cases"), [("number", NUMBERS), ("expression", FORMULAS)])
+def test_numbers_and_formulas_are_compared_by_value(
+    kind: Kind, cases: dict[str, tuple[str, Any, str]]
+) -> None:
+    verifier = Chosen(kind, Limits(seconds=20.0)).open()
+    for name, (answer, expected, outcome) in cases.items():
         assert verifier.check(answer, expected).outcome == outcome, name
     verifier.close()
 

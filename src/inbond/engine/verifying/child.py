@@ -37,7 +37,7 @@ def rules_of(told: Mapping[str, Any]) -> Rules:
     if kind in ("number", "expression"):
         from inbond.engine.verifying import mathematics
 
-        mathematics.rule(kind, "1", "1")  # loads sympy before the clock runs
+        mathematics.rule("expression", "1", "1")  # loads sympy before the clock runs
         return lambda completion, expected: mathematics.rule(kind, completion, expected)
     from inbond.engine.verifying import texts
 

@@ -1,16 +1,19 @@
 """The verifiers ``number`` and ``expression``: is the answer's number or formula the expected one?
 
-math-verify reads both (plain numbers, fractions, percent, LaTeX, what stands in a box) and compares what they
-mean, not how they are written. Runs in a worker: sympy may take for ever.
+Plain numbers are read by ``numerals``, exactly; formulas, and LaTeX beyond numbers, by math-verify, which
+compares what they mean, not how they are written. Runs in a worker: sympy may take for ever.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any, Literal
 
+from inbond.engine.verifying import numerals
+from inbond.engine.verifying.numerals import Number
 from inbond.engine.verifying.ruling import Ruling, cannot_tell, failed, passed
 
 Reads = Literal["number", "expression"]
@@ -37,20 +40,46 @@ def _reader() -> tuple[Callable[..., Any], Callable[..., bool]]:
 
 def rule(kind: Reads, completion: str, expected: Any) -> Ruling:
     """Rules on one answer. ``expected`` is a number, or text that is one or a formula."""
-    read, same = _reader()
     if isinstance(expected, bool) or not isinstance(expected, (int, float, str)):
         return cannot_tell("expected", f"expected is {expected!r:.80}, no number or text")
+    if kind == "expression":
+        return _as_formulas(kind, completion, expected)
+    gold, found = numerals.read(str(expected)), numerals.read(completion)
+    if gold in ("none", "formula") or (isinstance(gold, Number) and gold.value is None):
+        return cannot_tell("expected", f"{expected!r:.80} is no {kind}")
+    if "latex" in (gold, found):
+        return _as_formulas(kind, completion, expected)
+    if isinstance(found, str):
+        return _NO_NUMBER[found]
+    assert isinstance(gold, Number), "the rest was told"
+    if found.same(gold):
+        return passed(f"{found.text} is {expected}")
+    return failed("wrong", f"{found.text} is not {expected}")
+
+
+_NO_NUMBER = {
+    "none": failed("no number", "there is no number in the answer"),
+    "formula": failed("no number", "there is only a formula in the answer, not worked out"),
+}
+
+
+def _as_formulas(kind: Reads, completion: str, expected: float | str) -> Ruling:
+    mine, theirs = numerals.whole(str(expected)), numerals.whole(completion)
+    if mine is not None and theirs is not None:
+        right = theirs.same(mine)
+        return passed(f"{theirs.text} is {expected}") if right else failed("wrong", f"not {expected}")
+    read, same = _reader()
     try:
-        gold = read(_marked(str(expected), kind))
+        gold = read(_marked(str(expected)))
     except Exception as error:  # sympy and its parsers raise what they like
         return cannot_tell("expected", f"{expected!r:.80} cannot be read ({type(error).__name__})")
     if not gold or (kind == "number" and not all(_is_number(one) for one in gold)):
         return cannot_tell("expected", f"{expected!r:.80} is no {kind}")
     try:
-        found = read(completion)
+        found = read(_answer(completion)) or read(numerals.ordinary(completion))
     except Exception as error:
         return cannot_tell("unreadable", f"the answer cannot be read ({type(error).__name__})")
-    if not found:
+    if not found or (kind == "number" and not _is_number(found[0])):
         return failed(f"no {kind}", f"there is no {kind} in the answer")
     try:
         right = same(gold, found)
@@ -61,10 +90,31 @@ def rule(kind: Reads, completion: str, expected: Any) -> Ruling:
     return failed("wrong", f"{found[0]} is not {expected}")
 
 
-def _marked(text: str, kind: Reads) -> str:
+_MARKS = ("$", "\\(", "\\[")
+_WORD = re.compile(r".*(?<![\\A-Za-z])(?!(?:sqrt|sin|cos|tan|log|ln|exp|pi)\b)[A-Za-z]{2,}[\s:]+(?=\S)")
+_SCIENTIFIC = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)[eE]([-+]?\d+)(?!\w)")
+
+
+def _marked(text: str) -> str:
     """A formula has to stand between marks to be read as LaTeX."""
-    plain = kind == "number" or any(mark in text for mark in ("$", "\\(", "\\[", "\\boxed"))
-    return text if plain else f"${text}$"
+    plain = _SCIENTIFIC.sub(r"\1 \\times 10^{\2}", numerals.ordinary(text))
+    return plain if any(mark in plain for mark in _MARKS) else f"${plain.strip()}$"
+
+
+def _answer(completion: str) -> str:
+    """What of an answer is read: its last box; all of it where it marks its formulas; else what follows the
+    last words of its last line."""
+    boxed = numerals.box(completion)
+    if boxed is not None:
+        return _marked(boxed)
+    if any(mark in completion for mark in _MARKS):
+        return numerals.ordinary(completion)
+    line = (completion.strip().splitlines() or [""])[-1][-_LONGEST:]
+    return _marked(_WORD.sub("", line).rstrip(" ."))
+
+
+_LONGEST = 2000
+"""Characters of a line that is read as a formula."""
 
 
 def _is_number(value: Any) -> bool:
