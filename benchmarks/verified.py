@@ -1,12 +1,18 @@
 """Does a student that learnt only verified answers do better than one that learnt as many tokens of any?
 
-The built-in recipe's teacher answers the recipe's sums several times. One student learns from the answers
-that math-verify passes, the other from answers drawn from all of them until it has as many label tokens; both
-begin as the teacher and see the same number of tokens. Accuracy is greedy, on sums that neither learnt, with
-95% bootstrap intervals over sums, and of the difference, paired. What is done is kept in --folder: run it
-again to go on.
+The built-in recipe's teacher answers sums several times. One student learns from answers that the verifier
+passes. The other learns from answers to the same sums, drawn from all that the teacher gave: as many label
+tokens (within one answer), as many steps, from the same prompts, and both begin as the teacher. A third
+draws from all sums that were asked, which is what is learnt where nothing is verified; it sees more
+different prompts. Sums of which no answer passes are learnt by the third alone.
 
-    python benchmarks/verified.py --folder FOLDER [--sums 120] [--held-out 100] [--samples 4] [--epochs 2]
+Accuracy is greedy, on sums that nobody learnt (nor the same two numbers the other way round), with 95%
+bootstrap intervals over sums, each the mean over seeds; differences are paired by sum. A seed draws the
+answers, their order and the steps. What is done is kept in --folder: run it again to go on, or with more
+seeds.
+
+    python benchmarks/verified.py --folder FOLDER [--sums 160] [--held-out 100] [--samples 4] [--tokens 3000]
+        [--steps 24] [--rate 5e-5] [--seeds 2]
 """
 
 from __future__ import annotations
@@ -15,6 +21,7 @@ import argparse
 import copy
 import json
 import random
+import statistics
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -39,34 +46,57 @@ from inbond.train.lessons import Fixed
 from inbond.train.loop import train
 from inbond.types import Prompt, Record
 
-TOKENS = 14
+AT_ONCE = 40
+"""Sums that are answered between two savings."""
+SAME, ALL = "any answer, same sums", "any answer, all sums"
+ARMS = ("verified", SAME, ALL)
 
 
 @dataclass(frozen=True)
-class Sums:
-    """Prompts with what is right."""
+class Sum:
+    """A prompt with what is right, and its two numbers in order."""
 
-    prompts: Sequence[Prompt]
-    right: Sequence[Any]
-
-    @classmethod
-    def read(cls) -> Sums:
-        recipe, folder = load("verified")
-        assert recipe.prompts.file is not None, "the built-in recipe has a file"
-        path = folder / recipe.prompts.file
-        rows = read_rows(path, None, None, "train", None)
-        return cls(read_prompts(path), [row["answer"] for _, row in rows])
-
-    def part(self, rows: slice) -> Sums:
-        return Sums(self.prompts[rows], self.right[rows])
+    prompt: Prompt
+    right: int
+    numbers: tuple[int, ...]
 
 
-def kept(path: Path, make: Callable[[], Any]) -> Any:
-    """What was made before, or is made now."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(make()))
-    return json.loads(path.read_text())
+@dataclass(frozen=True)
+class Answer:
+    """One of the teacher's, as it is learnt."""
+
+    tokens: TokenSequence
+    passed: bool
+
+
+@dataclass
+class Kept:
+    """What was made before under the same settings, or is made now and kept."""
+
+    folder: Path
+
+    def __call__(self, name: str, make: Callable[[], Any]) -> Any:
+        path = self.folder / f"{name}.json"
+        if not path.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            path.with_suffix(".part").write_text(json.dumps(make()))
+            path.with_suffix(".part").replace(path)
+        return json.loads(path.read_text())
+
+
+def read_sums(asked: int, held_out: int) -> tuple[list[Sum], list[Sum]]:
+    """The recipe's first sums, and others of which the recipe's have no number pair, from the end."""
+    recipe, folder = load("verified")
+    assert recipe.prompts.file is not None, "the built-in recipe has a file"
+    path = folder / recipe.prompts.file
+    rows = read_rows(path, None, None, "train", None)
+    found = [
+        Sum(prompt, row["answer"], tuple(sorted(map(int, row["messages"][-1]["content"].split(" + ")))))
+        for prompt, (_, row) in zip(read_prompts(path), rows, strict=True)
+    ]
+    held = found[::-1][:held_out]
+    taken = {one.numbers for one in held}
+    return [one for one in found if one.numbers not in taken][:asked], held
 
 
 def passes(texts: Sequence[str], right: Sequence[Any]) -> list[bool]:
@@ -76,39 +106,74 @@ def passes(texts: Sequence[str], right: Sequence[Any]) -> list[bool]:
     return [ruling.outcome == "passed" for ruling in rulings]
 
 
-def sampled(setting: Setting, sums: Sums, samples: int) -> list[list[str]]:
-    """The teacher's answers to each sum."""
-    teacher, how = setting.teacher, {"temperature": 0.7, "top_p": 0.95}
-    ids = [encode_prompt(teacher.tokenizer, prompt) for prompt in sums.prompts]
-    found = sample_answers(
-        teacher.model, teacher.tokenizer, ids, samples, max_new_tokens=TOKENS, seed=0, **how
-    )
-    return [list(group) for group in found.texts]
+def sampled(setting: Setting, sums: Sequence[Sum], samples: int, kept: Kept) -> list[list[str]]:
+    """The teacher's answers to each sum, drawn as the recipe draws them."""
+    teacher, how = setting.teacher, load("verified")[0].generate
+    texts: list[list[str]] = []
+    for start in range(0, len(sums), AT_ONCE):
+        ids = [encode_prompt(teacher.tokenizer, one.prompt) for one in sums[start : start + AT_ONCE]]
+
+        def make(ids: list[Any] = ids, seed: int = start) -> list[list[str]]:
+            found = sample_answers(
+                teacher.model, teacher.tokenizer, ids, samples, max_new_tokens=how.max_tokens,
+                temperature=how.temperature, top_p=how.top_p, seed=seed,
+            )  # fmt: skip
+            return [list(group) for group in found.texts]
+
+        texts += kept(f"answers-{start}", make)
+    return texts
 
 
-def accuracy(setting: Setting, model: Any, sums: Sums) -> list[bool]:
-    ids = [encode_prompt(setting.teacher.tokenizer, prompt) for prompt in sums.prompts]
-    return passes(greedy(model, setting.teacher.tokenizer, ids, TOKENS), sums.right)
+def answers(setting: Setting, asked: Sequence[Sum], samples: int, kept: Kept) -> list[list[Answer]]:
+    """The answers to each sum, ruled on."""
+    texts = sampled(setting, asked, samples, kept)
+    right = [one.right for one in asked for _ in range(samples)]
+    passed = iter(kept("passed", lambda: passes([text for group in texts for text in group], right)))
+    encode = setting.teacher.tokenizer
+    return [
+        [
+            Answer(encode_record(encode, Record(one.prompt, text.strip() or "?")), next(passed))
+            for text in group
+        ]
+        for one, group in zip(asked, texts, strict=True)
+    ]
 
 
-def within(sequences: Sequence[TokenSequence], tokens: int, seed: int) -> list[TokenSequence]:
-    """Sequences in an order without pattern, as many as have ``tokens`` label tokens together; of too few,
-    some twice."""
+def drawn(groups: Sequence[Sequence[Answer]], tokens: int, seed: int) -> list[TokenSequence]:
+    """One answer of each prompt, again and again, until they have ``tokens`` label tokens together."""
     order, found, labels = random.Random(seed), list[TokenSequence](), 0
     while labels < tokens:
-        for sequence in order.sample(list(sequences), len(sequences)):
+        for group in order.sample(list(groups), len(groups)):
             if labels < tokens:
-                found.append(sequence)
-                labels += sequence.labels
+                found.append(order.choice(list(group)).tokens)
+                labels += found[-1].labels
     return found
 
 
-def learnt(setting: Setting, sequences: Sequence[TokenSequence], epochs: int) -> Any:
-    """A student that began as the teacher."""
+def arms_of(groups: Sequence[Sequence[Answer]], tokens: int, seed: int) -> dict[str, list[TokenSequence]]:
+    """What each student learns, in one order of sums."""
+    solved = [group for group in groups if any(one.passed for one in group)] or list(groups)
+    right = [[one for one in group if one.passed] or list(group) for group in solved]
+    return {
+        "verified": drawn(right, tokens, seed),
+        SAME: drawn(solved, tokens, seed),
+        ALL: drawn(groups, tokens, seed),
+    }
+
+
+def steps_for(counts: Sequence[int], most: int) -> int:
+    """The most steps, up to ``most``, in which each of the counts can be learnt in batches of one size."""
+    fits = (steps for steps in range(most, 1, -1) if all(-(-n // -(-n // steps)) == steps for n in counts))
+    return next(fits, 1)
+
+
+def learnt(setting: Setting, sequences: Sequence[TokenSequence], steps: int, rate: float, seed: int) -> Any:
+    """A student that began as the teacher and took ``steps`` steps over the sequences, once."""
     student = copy.deepcopy(setting.teacher.model).train()
     for parameter in student.parameters():
         parameter.requires_grad_(True)
-    plan = replace(PLAN, epochs=epochs, lr=2e-5, warmup_steps=2)
+    batch = -(-len(sequences) // steps)
+    plan = replace(PLAN, epochs=1, batch=batch, lr=rate, warmup_steps=2, seed=seed)
     examples = [Example(sequence, None, 0.0, 1.0) for sequence in sequences]
     with tempfile.TemporaryDirectory() as folder:
         train(
@@ -118,31 +183,47 @@ def learnt(setting: Setting, sequences: Sequence[TokenSequence], epochs: int) ->
     return student.eval()
 
 
+def accuracy(setting: Setting, model: Any, sums: Sequence[Sum]) -> list[bool]:
+    ids = [encode_prompt(setting.teacher.tokenizer, one.prompt) for one in sums]
+    longest = load("verified")[0].generate.max_tokens
+    return passes(greedy(model, setting.teacher.tokenizer, ids, longest), [one.right for one in sums])
+
+
+def settings(given: argparse.Namespace) -> dict[str, Any]:
+    """All that decides a result, but the seeds: other settings keep their own files."""
+    names = ("small", "sums", "held_out", "samples", "tokens", "steps")
+    generate = load("verified")[0].generate.model_dump(mode="json")
+    return {name: getattr(given, name) for name in names} | {
+        "rate": str(given.rate),
+        "generate": str(generate),
+    }
+
+
 def compare(setting: Setting, given: argparse.Namespace) -> None:
-    sums = Sums.read()
-    asked, held = sums.part(slice(given.sums)), sums.part(slice(given.sums, given.sums + given.held_out))
-    texts = kept(given.folder / "answers.json", lambda: sampled(setting, asked, given.samples))
-    flat = [text for group in texts for text in group]
-    right = [right for right, group in zip(asked.right, texts, strict=True) for _ in group]
-    good = kept(given.folder / "passed.json", lambda: passes(flat, right))
-    rate = sum(good) / len(good)
-    print(f"the teacher's answers that pass: {sum(good)} of {len(good)} ({rate:.0%})", flush=True)
-    prompts = [prompt for prompt, group in zip(asked.prompts, texts, strict=True) for _ in group]
-    encoded = [
-        encode_record(setting.teacher.tokenizer, Record(prompt, text.strip() or "?"))
-        for prompt, text in zip(prompts, flat, strict=True)
-    ]
-    verified = [sequence for sequence, passed in zip(encoded, good, strict=True) if passed] or encoded[:4]
-    tokens = setting.labels(verified)
-    arms = {"verified": verified, "unverified": within(encoded, tokens, 0)}
-    before = given.folder / "teacher.json"
-    found = {"teacher": kept(before, lambda: accuracy(setting, setting.teacher.model, held))}
-    for name, sequences in arms.items():
-        found[name] = kept(
-            given.folder / f"{name}.json",
-            lambda rows=sequences: accuracy(setting, learnt(setting, rows, given.epochs), held),
-        )
-        print(f"{name}: {len(sequences)} answers, {setting.labels(sequences)} label tokens", flush=True)
+    kept = Kept(given.folder / of_value(settings(given)).removeprefix("sha256:")[:12])
+    asked, held = read_sums(given.sums, given.held_out)
+    groups = answers(setting, asked, given.samples, kept)
+    flat = [one.passed for group in groups for one in group]
+    print(f"the teacher's answers that pass: {sum(flat)} of {len(flat)} ({sum(flat) / len(flat):.0%})")
+    solved = sum(any(one.passed for one in group) for group in groups)
+    print(f"sums of which one passes: {solved} of {len(groups)}; held-out sums: {len(held)}", flush=True)
+    found = {"the teacher itself": [kept("teacher", lambda: accuracy(setting, setting.teacher.model, held))]}
+    for seed in range(given.seeds):
+        arms = arms_of(groups, given.tokens, seed)
+        steps = steps_for([len(sequences) for sequences in arms.values()], given.steps)
+        for name, sequences in arms.items():
+            hits = kept(
+                f"{name.replace(', ', '-').replace(' ', '-')}-{seed}",
+                lambda rows=sequences, n=steps, at=seed: accuracy(
+                    setting, learnt(setting, rows, n, given.rate, at), held
+                ),
+            )
+            found.setdefault(name, []).append(hits)
+            print(
+                f"seed {seed}, {name}: {len(sequences)} answers ({len(set(sequences))} different), "
+                f"{setting.labels(sequences)} label tokens, {steps} steps: {statistics.fmean(hits):.2f}",
+                flush=True,
+            )  # fmt: skip
     report(found)
 
 
@@ -154,23 +235,34 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def words(values: Sequence[float]) -> str:
-    return "{:.2f} (95% interval {:.2f} to {:.2f})".format(*interval(values))
+    return "{:.3f} (95% interval {:.3f} to {:.3f})".format(*interval(values))
 
 
-def report(found: dict[str, list[bool]]) -> None:
-    rows = [[name, words([float(one) for one in hits])] for name, hits in found.items()]
-    print(table(["learnt from", "right on held-out sums"], rows))
-    pairs = zip(found["verified"], found["unverified"], strict=True)
-    gain = [float(one) - float(other) for one, other in pairs]
-    verdict(f"verified beats unverified at equal tokens: {words(gain)}", interval(gain)[1] > 0)
+def report(found: dict[str, list[list[bool]]]) -> None:
+    """``found``: by what was learnt, by seed, by held-out sum."""
+    by_sum = {
+        name: [statistics.fmean(hits) for hits in zip(*seeds, strict=True)] for name, seeds in found.items()
+    }
+    print(
+        table(
+            ["learnt from", "right on held-out sums"], [[name, words(hits)] for name, hits in by_sum.items()]
+        )
+    )
+    for other in (SAME, ALL):
+        gain = [a - b for a, b in zip(by_sum["verified"], by_sum[other], strict=True)]
+        _, low, high = interval(gain)
+        said = "" if low > 0 or high < 0 else "; no difference seen"
+        verdict(f"verified beats {other}, at equal label tokens: {words(gain)}{said}", low > 0)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--small", action="store_true", help="a tiny model, to test the benchmark itself")
     parser.add_argument("--folder", type=Path, required=True)
-    for name, value in {"sums": 120, "held-out": 100, "samples": 4, "epochs": 2}.items():
+    numbers = {"sums": 160, "held-out": 100, "samples": 4, "tokens": 3000, "steps": 24, "seeds": 2}
+    for name, value in numbers.items():
         parser.add_argument(f"--{name}", type=int, default=value)
+    parser.add_argument("--rate", type=float, default=5e-5, help="learning rate")
     given = parser.parse_args()
     compare(Setting.small(8) if given.small else Setting.real(1, 1), given)
 

@@ -50,15 +50,18 @@ def test_the_loss_kernel() -> None:
 
 
 def test_verified_answers(tmp_path: Path) -> None:
-    options = "--folder", tmp_path, "--sums", 6, "--held-out", 10, "--samples", 2, "--epochs", 1
+    options = "--folder", tmp_path, "--sums", 6, "--held-out", 10, "--samples", 2, "--tokens", 100, "--steps", 2
     text = run("verified.py", *options)
-    assert len(goals(text)) == 1
+    assert len(goals(text)) == 2
     assert "the teacher's answers that pass: 0 of 12 (0%)" in text
-    assert [line.split("|")[1].strip() for line in text.splitlines()[-4:-1]] == [
-        "teacher",
+    assert [line.split("|")[1].strip() for line in text.splitlines()[-6:-2]] == [
+        "the teacher itself",
         "verified",
-        "unverified",
+        "any answer, same sums",
+        "any answer, all sums",
     ]
+    told = [line.split(": ")[1] for line in text.splitlines() if line.startswith("seed 1, ")]
+    assert len(set(told)) == 1, "as many answers, tokens and steps for each"
     assert run("verified.py", *options) == text, "nothing is made again"
 
 
