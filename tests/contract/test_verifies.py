@@ -209,7 +209,13 @@ def test_another_text_of_the_function_is_another_verifier(tmp_path: Path) -> Non
     one = Chosen("function", Limits(), "checks:same", tmp_path)
     told = one.to_json()
     (tmp_path / "checks.py").write_text(CHECKS + "# changed\n")
-    assert one.to_json() != told
-    assert one.tool != told["tool"]
+    assert one.to_json() == told, "it is the one that was looked at"
+    verifier = one.open()
+    with pytest.raises(InputError, match="its file is another than when the run began"):
+        verifier.check("a", "a")
+    verifier.close()
+    other = Chosen("function", Limits(), "checks:same", tmp_path)
+    assert other.to_json() != told
+    assert other.tool != told["tool"]
     with pytest.raises(InputError, match=r"the module 'check' of verify.function"):
         assert Chosen("function", Limits(), "check:same", tmp_path).tool

@@ -50,7 +50,20 @@ def test_the_loss_kernel() -> None:
 
 
 def test_verified_answers(tmp_path: Path) -> None:
-    options = "--folder", tmp_path, "--sums", 6, "--held-out", 10, "--samples", 2, "--tokens", 100, "--steps", 2
+    options = (
+        "--folder",
+        tmp_path,
+        "--sums",
+        6,
+        "--held-out",
+        10,
+        "--samples",
+        2,
+        "--tokens",
+        100,
+        "--steps",
+        2,
+    )
     text = run("verified.py", *options)
     assert len(goals(text)) == 2
     assert "the teacher's answers that pass: 0 of 12 (0%)" in text

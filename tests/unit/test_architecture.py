@@ -14,7 +14,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "inbond"
 
 # A room may import from every tier above its own, from itself, and as ALSO says. Nothing else.
 TIERS: tuple[tuple[str, ...], ...] = (
-    ("types", "errors", "digest", "strict_json", "strict_yaml", "workspace", "spread", "llama_cpp"),
+    ("types", "errors", "digest", "strict_json", "strict_yaml", "workspace", "spread", "llama_cpp", "cores"),
     ("policy", "ledger", "losses"),
     ("teachers", "engine", "train", "evaluate", "edge", "forensics", "report"),
     ("recipes", "guard", "roundtable", "briefing"),

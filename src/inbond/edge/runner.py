@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self, final
 
+from inbond import cores
 from inbond.errors import InputError, need_extra
 
 Runtime = Literal["llama.cpp", "onnxruntime"]
@@ -56,8 +57,9 @@ class Child:
 
     def __init__(self, runtime: Runtime, path: Path, *, threads: int | None = None) -> None:
         self._what = f"{path.name} under {runtime}"
+        given = threads or cores.threads(os.environ)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "inbond.edge.child", runtime, str(path), str(threads or _cores())],
+            [sys.executable, "-m", "inbond.edge.child", runtime, str(path), str(given)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             errors="replace", env=_environment(),
         )  # fmt: skip
@@ -128,13 +130,6 @@ def _declined(what: str, found: str) -> InputError:
         found=found,
         fix="the file is broken or its runtime too old: export it again, or update the runtime",
     )
-
-
-def _cores() -> int:
-    """One thread a core, or as OMP_NUM_THREADS says: on cores that others use too, fewer are faster."""
-    told = os.environ.get("OMP_NUM_THREADS", "")
-    cores = len(os.sched_getaffinity(0))
-    return min(cores, int(told)) if told.isdigit() and int(told) else cores
 
 
 def _environment() -> dict[str, str]:

@@ -30,7 +30,7 @@ from inbond.report.verified import VerifiedFacts
 from inbond.types import Message, Origin, Prompt, Record
 
 VERDICTS, VERIFY = "verdicts", "verify"
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,7 @@ def _expected(recipe: Recipe, file: Path | None, asked: Sequence[Prompt], field:
                 found=f"{place}: fields {', '.join(map(repr, row))}",
                 fix="add it, or correct verify.answers",
             )
+        _check_json(place, field, row[field])
         id_ = Record(prompt, "").prompt_id
         if found.setdefault(id_, row[field]) != row[field]:
             raise InputError(
@@ -89,6 +90,18 @@ def _expected(recipe: Recipe, file: Path | None, asked: Sequence[Prompt], field:
                 fix="correct one of them, or let the prompts differ",
             )
     return found
+
+
+def _check_json(place: str, field: str, value: Any) -> None:
+    """Raises InputError for what no other process can be told: a date of a dataset, say."""
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(
+            expected=f"a value of JSON in the field {field!r}, which verify.answers names",
+            found=f"{place}: {type(value).__name__} ({error})",
+            fix="write it as text or as a number",
+        ) from error
 
 
 def verify(trail: Trail, answered: Artifact, checks: Checks | None) -> Artifact:

@@ -8,7 +8,6 @@ own before it is loaded here; that it survived is remembered in the cache folder
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 import signal
 import subprocess
@@ -21,6 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
 
+from inbond import cores
 from inbond.digest import Digest, of_file
 from inbond.errors import InputError, TeacherError, UnwritableError, need_extra
 from inbond.llama_cpp import parameters
@@ -171,7 +171,7 @@ class Embedded:
 def load(path: Path, settings: Settings) -> Any:
     """A llama.cpp server for ``path``. Raises InputError when llama.cpp declines; it may also abort."""
     xllamacpp = _wheel()
-    threads = settings.threads or len(os.sched_getaffinity(0))
+    threads = settings.threads or cores.available()
     params = parameters(
         path,
         context=settings.context,

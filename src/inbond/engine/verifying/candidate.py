@@ -7,6 +7,7 @@ candidate's own: nothing here is believed but as data.
 
 from __future__ import annotations
 
+import builtins
 import json
 import os
 import sys
@@ -49,7 +50,16 @@ def unpack(value: Any) -> Any:
 
 
 def _error(error: BaseException) -> dict[str, Any]:
-    return {"error": [type(error).__name__, str(error)[:500]]}
+    """An exception's classes, its text, and what it was made of."""
+    names = [kind.__name__ for kind in type(error).__mro__]
+    try:
+        text = str(error)[:500]
+    except BaseException:
+        text = "(its text cannot be had)"
+    try:
+        return {"error": [names, text, [pack(part) for part in error.args]]}
+    except BaseException:
+        return {"error": [names, text, [text]]}
 
 
 def _defined(space: dict[str, Any]) -> dict[str, Any]:
@@ -61,12 +71,12 @@ def _defined(space: dict[str, Any]) -> dict[str, Any]:
         else:
             try:
                 found[name] = {"value": pack(value)}
-            except (TypeError, RecursionError):
+            except BaseException:
                 continue
     return {"names": found}
 
 
-def _answer(space: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
+def _answered(space: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
     given = unpack(asked["args"])
     try:
         value = space[asked["name"]](*given, **unpack(asked["kwargs"]))
@@ -74,7 +84,7 @@ def _answer(space: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
         return _error(error)
     try:  # what was given goes back too: a function may be there to change it
         return {"value": [pack(value), pack(given)]}
-    except (TypeError, RecursionError):
+    except BaseException:
         return {"opaque": type(value).__name__}
 
 
@@ -82,21 +92,24 @@ def main(read: int, write: int) -> None:
     """Serves until the other side goes away."""
     os.dup2(2, 1)  # what it prints is nobody's business, and must not fill a pipe
     sys.set_int_max_str_digits(0)
+    vars(builtins).update(exit=sys.exit, quit=sys.exit)  # without site, nobody else sets them
     with open(read, encoding="ascii") as questions, open(write, "w", encoding="ascii") as answers:
         space: dict[str, Any] = {"__name__": "candidate"}
         try:
-            exec(compile(json.loads(questions.readline()), "candidate.py", "exec"), space)
+            asked = json.loads(questions.readline())
+            exec(compile(asked["code"], "candidate.py", "exec", dont_inherit=True), space)
             space.pop("__builtins__", None)
             said = _defined(space)
         except BaseException as error:
             said = _error(error)
         while True:
-            answers.write(json.dumps(said) + "\n")
+            answers.write(json.dumps({**said, "number": asked["number"]}) + "\n")
             answers.flush()
             line = questions.readline()
             if not line:
                 return
-            said = _answer(space, json.loads(line))
+            asked = json.loads(line)
+            said = _answered(space, asked)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from inbond.engine.verifying.ruling import Ruling, cannot_tell
+from inbond.engine.verifying.ruling import Ruling, cannot_tell, said_by
 
 MEMORY = 4 << 30
 """Bytes of address space for what is not the user's own code."""
@@ -31,7 +31,7 @@ def rules_of(told: Mapping[str, Any]) -> Rules:
     if kind == "function":
         from inbond.engine.verifying import functions
 
-        function = functions.load(told["function"], told["folder"])
+        function = functions.load(told["function"], told["folder"], told["source"])
         return lambda completion, expected: functions.rule(function, completion, expected)
     _limit_memory()
     if kind in ("number", "expression"):
@@ -58,13 +58,13 @@ def ruled(rules: Rules, asked: Mapping[str, Any]) -> Ruling:
     """One ruling, whatever the answer does to the rules."""
     try:
         return rules(asked["completion"], asked["expected"])
-    except (Exception, SystemExit) as error:
-        return cannot_tell("raised", f"the verifier raised {type(error).__name__}: {error}")
+    except BaseException as error:
+        return cannot_tell("raised", f"the verifier raised {type(error).__name__}: {said_by(error)}")
 
 
 def main() -> None:
     """Serves until standard input ends."""
-    out = os.fdopen(os.dup(1), "w", encoding="ascii")
+    me, out = os.getpid(), os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)
 
     def tell(value: Mapping[str, Any]) -> None:
@@ -75,16 +75,19 @@ def main() -> None:
     patience_s = told["seconds"] + PATIENCE_S
     try:
         rules = rules_of(told)
-    except (Exception, SystemExit) as error:
-        tell({"error": f"{type(error).__name__}: {error}"})
+    except BaseException as error:
+        tell({"error": f"{type(error).__name__}: {said_by(error)}"})
         return
     tell({"ready": True})
     for line in sys.stdin:
         # Whoever asked ends what takes too long; the kernel does when that one was killed itself.
         signal.setitimer(signal.ITIMER_REAL, patience_s)
-        ruling = ruled(rules, json.loads(line))
+        asked = json.loads(line)
+        ruling = ruled(rules, asked)
+        if os.getpid() != me:
+            os._exit(0)  # a function forked, and both went on: one of them answers
         signal.setitimer(signal.ITIMER_REAL, 0)
-        tell(ruling.to_json())
+        tell({"number": asked["number"], "ruling": ruling.to_json()})
 
 
 if __name__ == "__main__":

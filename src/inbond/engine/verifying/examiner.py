@@ -8,6 +8,7 @@ the tests' functions, comparisons and their outcome are not in its reach.
 
 from __future__ import annotations
 
+import ast
 import builtins
 import json
 import os
@@ -35,16 +36,18 @@ class Candidate:
         self.calls = 0
         self.lost: BaseException | None = None
 
-    def ask(self, question: Any) -> dict[str, Any]:
-        """One question and its answer. Raises Gone."""
+    def ask(self, question: dict[str, Any]) -> dict[str, Any]:
+        """One question and its answer. Raises Gone. What was said before it was asked is no answer: it
+        could not know the number."""
+        number = os.urandom(8).hex()
         try:
-            self._questions.write(json.dumps(question).encode("ascii") + b"\n")
+            self._questions.write(json.dumps({**question, "number": number}).encode("ascii") + b"\n")
             self._questions.flush()
             line = self._answers.readline(LONGEST_LINE)
             said = json.loads(line)
         except (OSError, ValueError, RecursionError):
             raise self.gone("it ended, or answered nonsense, while it was tested") from None
-        if not isinstance(said, dict) or len(said) != 1:
+        if not isinstance(said, dict) or said.pop("number", None) != number or len(said) != 1:
             raise self.gone("it answered nonsense while it was tested")
         return said
 
@@ -93,14 +96,24 @@ def change(args: tuple[Any, ...], given: tuple[Any, ...]) -> None:
 
 
 def made(error: Any) -> Exception:
-    """The code's exception again, for tests that expect one: of a built-in class, or RuntimeError."""
-    name, text = (str(part) for part in error) if isinstance(error, list) and len(error) == 2 else ("", "")
-    kind = getattr(builtins, name, None)
-    plain = isinstance(kind, type) and issubclass(kind, Exception)
+    """The code's exception again, for tests that expect one: of its nearest class that is built in, else
+    RuntimeError."""
     try:
-        return kind(text) if plain and kind is not None else RuntimeError(f"{name}: {text}")
-    except TypeError:
-        return RuntimeError(f"{name}: {text}")
+        names, text, parts = error
+        names, text, parts = [str(name) for name in names], str(text), [UNPACK(part) for part in parts]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return RuntimeError("an exception that makes no sense")
+    found = (getattr(builtins, name, None) for name in names)
+    plain = [kind for kind in found if isinstance(kind, type) and issubclass(kind, Exception)]
+    if not names or not plain or plain[0] is Exception:
+        return RuntimeError(f"{names[0] if names else ''}: {text}")
+    for given in (parts, [text]):
+        try:
+            made: Exception = plain[0](*given)
+        except Exception:
+            continue
+        return made
+    return RuntimeError(f"{names[0]}: {text}")
 
 
 def space_of(candidate: Candidate, defined: dict[str, Any]) -> dict[str, Any]:
@@ -118,7 +131,7 @@ def rule(candidate: Candidate, code: str, tests: str) -> tuple[str, str, str]:
         program = compile(tests, "tests", "exec")
     except (SyntaxError, ValueError) as error:
         return "cannot-tell", "tests broken", f"the tests are no Python: {error}"
-    said = candidate.ask(code)
+    said = candidate.ask({"code": code})
     if "error" in said:
         raised = made(said["error"])
         return "failed", "does not run", f"the code raises {type(raised).__name__}: {raised}"
@@ -126,6 +139,9 @@ def rule(candidate: Candidate, code: str, tests: str) -> tuple[str, str, str]:
         space = space_of(candidate, said["names"])
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         raise candidate.gone("it answered nonsense when it was asked what it defines") from None
+    shadowed = sorted(set(space) & set(dir(builtins)) & named(tests))
+    if shadowed:  # the code's would answer in its place: a range that is empty lets every loop pass
+        return "cannot-tell", "shadowed", f"the code redefines {', '.join(shadowed)}, which the tests name"
     try:
         exec(program, space)
     except (Gone, Opaque):
@@ -139,6 +155,11 @@ def rule(candidate: Candidate, code: str, tests: str) -> tuple[str, str, str]:
     if not candidate.calls:
         return "cannot-tell", "tests broken", "the tests call nothing of the code"
     return "passed", "passed", f"all tests, {candidate.calls} calls"
+
+
+def named(tests: str) -> set[str]:
+    """The names that tests use."""
+    return {node.id for node in ast.walk(ast.parse(tests)) if isinstance(node, ast.Name)}
 
 
 def where(tests: str, error: BaseException) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from inbond.digest import Digest, of_file
-from inbond.engine.verifying.ruling import Ruling, cannot_tell, failed, passed
+from inbond.engine.verifying.ruling import Ruling, cannot_tell, failed, passed, said_by
 from inbond.errors import InputError
 
 _NAME = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)")
@@ -54,9 +54,13 @@ def digest_of(name: str, folder: Path) -> Digest:
     return of_file(Path(found.origin))
 
 
-def load(name: str, folder: str) -> Callable[[str, Any], Any]:
-    """The function itself. Raises whatever its module raises, AttributeError, TypeError."""
+def load(name: str, folder: str, source: Digest) -> Callable[[str, Any], Any]:
+    """The function itself, from the file whose digest is ``source``: of two texts, rulings of one run would
+    be by two verifiers. Raises ValueError for another text, AttributeError, TypeError, and whatever its
+    module raises."""
     module, function = parts_of(name)
+    if digest_of(name, Path(folder)) != source:
+        raise ValueError("its file is another than when the run began: run it again")
     sys.path.insert(0, folder)
     found = getattr(importlib.import_module(module), function)
     if not callable(found):
@@ -69,7 +73,7 @@ def rule(function: Callable[[str, Any], Any], completion: str, expected: Any) ->
     try:
         said = function(completion, expected)
     except Exception as error:
-        return cannot_tell("raised", f"the function raised {type(error).__name__}: {error}")
+        return cannot_tell("raised", f"the function raised {type(error).__name__}: {said_by(error)}")
     told = said if isinstance(said, tuple) and len(said) == 2 and isinstance(said[1], str) else (said, "")
     right, reason = told
     if right is True:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import platform
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, final
@@ -18,12 +20,18 @@ from inbond.errors import need_extra
 
 Kind = Literal["number", "expression", "code", "json", "regex", "function"]
 _PACKAGES: dict[str, str] = {"number": "math-verify", "expression": "math-verify", "json": "jsonschema"}
+_BENEATH: dict[str, tuple[str, ...]] = {
+    "math-verify": ("latex2sympy2-extended", "antlr4-python3-runtime", "sympy", "mpmath"),
+    "jsonschema": ("jsonschema-specifications", "referencing"),
+}
+"""What these two rule by, and what may change under them."""
 
 
 @final
 @dataclass(frozen=True)
 class Chosen:
-    """A verifier before it is opened. ``function`` is module:name, looked for in ``folder`` first."""
+    """A verifier before it is opened. ``function`` is module:name, looked for in ``folder`` first: its file
+    is looked at once, and another text of it is refused later."""
 
     kind: Kind
     limits: Limits
@@ -35,7 +43,7 @@ class Chosen:
         """Its name in a lineage. Raises MissingExtraError, InputError for a function's module."""
         if self.kind == "function":
             assert self.function is not None, "the recipe names one"
-            return f"tool:{self.function}@{self._source().removeprefix('sha256:')[:12]}"
+            return f"tool:{self.function}@{self.source.removeprefix('sha256:')[:12]}"
         if self.kind in _PACKAGES:
             package = _PACKAGES[self.kind]
             try:
@@ -47,9 +55,10 @@ class Chosen:
     def to_json(self) -> dict[str, Any]:
         """All of it that decides rulings. Raises as ``tool``."""
         value: dict[str, Any] = {"kind": self.kind, "tool": self.tool, "seconds": self.limits.seconds}
+        value |= {"python": platform.python_version(), "with": _versions(_PACKAGES.get(self.kind, ""))}
         if self.kind == "code":
             value |= {"memory_mb": self.limits.memory_mb, "output_bytes": self.limits.output_bytes}
-        return value | ({"function": self.function, "source": self._source()} if self.function else {})
+        return value | ({"function": self.function, "source": self.source} if self.function else {})
 
     def open(self) -> Verifies:
         """The verifier; nothing runs before its first answer. Raises as ``tool``."""
@@ -57,12 +66,24 @@ class Chosen:
             return CodeVerifier(self.limits)
         told: dict[str, Any] = {"kind": self.kind, "seconds": self.limits.seconds}
         if self.function is not None:
-            told |= {"function": self.function, "folder": str(self.folder.resolve())}
+            folder = str(self.folder.resolve())
+            told |= {"function": self.function, "folder": folder, "source": self.source}
         return WorkerVerifier(self.tool, told, self.limits.seconds)
 
-    def _source(self) -> Digest:
+    @cached_property
+    def source(self) -> Digest:
+        """The digest of the file that the function is in. Raises InputError where there is none."""
         assert self.function is not None, "asked of functions alone"
         return functions.digest_of(self.function, self.folder)
+
+
+def _versions(package: str) -> dict[str, str]:
+    """Of what is beneath a package, as far as it is installed."""
+    found = {}
+    for name in _BENEATH.get(package, ()):
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
 
 
 def check_machine(kind: Kind) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, final
 
+from inbond import cores
 from inbond.engine.verifying.ruling import Ruling, cannot_tell, failed, passed, read
 from inbond.engine.verifying.sandbox import Confined, Ended, Limits, Sandbox
 
@@ -37,6 +38,7 @@ class CodeVerifier:
         self._sandbox = Sandbox(limits)
         self._examiner = _source("candidate.py", "examiner.py")
         self._candidate = _source("candidate.py")
+        self._runner = _source("runner.py")
         self._checked = False
         self._lock = threading.Lock()
 
@@ -46,7 +48,7 @@ class CodeVerifier:
 
     @property
     def at_once(self) -> int:
-        return os.cpu_count() or 1
+        return cores.available()
 
     def check(self, completion: str, expected: Any) -> Ruling:
         """As ``Verifies.check``. Raises InputError where nothing can be confined."""
@@ -68,11 +70,13 @@ class CodeVerifier:
         self._sandbox.close()
 
     def _programs(self, code: str, cases: list[Mapping[str, Any]]) -> Ruling:
+        program = code.encode("utf-8", "surrogatepass")
+        before = b"%012d" % len(program) + program
         for number, case in enumerate(cases, 1):
             given, wanted = case.get("stdin", ""), case.get("stdout")
             if not isinstance(given, str) or not isinstance(wanted, str):
                 return cannot_tell("tests broken", f"case {number} has no stdin and stdout of text")
-            ended = self._sandbox.run(code, stdin=given.encode("utf-8", "surrogatepass"))
+            ended = self._sandbox.run(self._runner, stdin=before + given.encode("utf-8", "surrogatepass"))
             if ended.how != "exited":
                 return self._unfinished(ended)
             said = ended.output.decode("utf-8", "replace")

@@ -57,9 +57,17 @@ def read(value: Any) -> Ruling | None:
     return Ruling(outcome, kind[:40], _short(reason)) if outcome in OUTCOMES else None
 
 
+def said_by(error: BaseException) -> str:
+    """An exception's text, or that it has none: to ask for it runs the code of whoever raised it."""
+    try:
+        return str(error)
+    except BaseException:
+        return "(its text cannot be had)"
+
+
 def _short(text: str) -> str:
     """One line that can be stored anywhere: no half surrogates, no control characters."""
-    plain = text.encode("utf-8", "replace").decode("utf-8")
+    plain = text[: 20 * LONGEST_REASON].encode("utf-8", "replace").decode("utf-8")
     line = " ".join("".join(char if char.isprintable() else " " for char in plain).split())
     return line if len(line) <= LONGEST_REASON else line[: LONGEST_REASON - 1] + "…"
 

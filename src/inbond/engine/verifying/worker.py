@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import threading
@@ -45,44 +46,68 @@ class WorkerVerifier:
         self._told = told
         self._timeout_s = timeout_s
         self._process: subprocess.Popen[bytes] | None = None
+        self._asked = 0
         self._lock = threading.Lock()
 
     def check(self, completion: str, expected: Any) -> Ruling:
         """As ``Verifies.check``. Raises InputError when a function cannot be loaded."""
         with self._lock:
-            process = self._process or self._start()
+            used = self._process is not None
             try:
-                said = self._ask(process, {"completion": completion, "expected": expected}, self._timeout_s)
-                ruling = read(said)
+                try:
+                    return self._ruled(completion, expected)
+                except _Silent as silent:
+                    if silent.code is None or not used:
+                        raise
+                    # What an answer before this one left behind may have ended it.
+                    return self._ruled(completion, expected)
             except _Silent as silent:
-                self._end()
                 if silent.code is None:
                     return cannot_tell("too slow", f"the verifier was not done in {self._timeout_s:g} s")
                 return cannot_tell("crashed", f"the verifier's process ended with {silent.code}")
-            except ValueError:
-                ruling = None
-            if ruling is None:
-                self._end()
-                return cannot_tell("no ruling", "the verifier's process said something that is no ruling")
-            return ruling
 
     def close(self) -> None:
         with self._lock:
             self._end()
 
+    def _ruled(self, completion: str, expected: Any) -> Ruling:
+        """What the process says of an answer. Ends the process if that is no ruling. Raises _Silent."""
+        process = self._process or self._start()
+        self._asked += 1
+        asked = {"number": self._asked, "completion": completion, "expected": expected}
+        try:
+            said = self._ask(process, asked, self._timeout_s)
+            # What was written late for an earlier answer is no ruling on this one.
+            ruling = read(said["ruling"]) if said["number"] == self._asked else None
+        except (ValueError, TypeError, KeyError):
+            ruling = None
+        except _Silent:
+            self._end()
+            raise
+        if ruling is None:
+            self._end()
+            return cannot_tell("no ruling", "the verifier's process said something that is no ruling")
+        return ruling
+
     def _start(self) -> subprocess.Popen[bytes]:
         root = str(Path(__file__).parents[3])  # where this package is, installed or not
         paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-        self._process = subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "inbond.engine.verifying.child"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)}, start_new_session=True,
         )  # fmt: skip
+        self._process = process
+        assert process.stdin is not None, "it is a pipe"
+        os.set_blocking(process.stdin.fileno(), False)
         try:
-            said = self._ask(self._process, self._told, _START_S)
+            said = self._ask(process, self._told, _START_S)
             found = "it is ready" if said.get("ready") else str(said.get("error"))
-        except (_Silent, ValueError, AttributeError) as error:
-            found = f"its process did not start ({error})"
+        except _Silent as silent:
+            how = "in time" if silent.code is None else f"and ended with {silent.code}"
+            found = f"its process did not start {how}"
+        except (ValueError, AttributeError):
+            found = "its process said something else when it was started"
         if found != "it is ready":
             self._end()
             raise InputError(
@@ -90,37 +115,61 @@ class WorkerVerifier:
                 found=found[:300],
                 fix="correct verify.function, or the module that it is in",
             )
-        return self._process
+        return process
 
     def _ask(self, process: subprocess.Popen[bytes], value: Any, seconds: float) -> Any:
-        """One line there and one back. Raises _Silent, ValueError."""
+        """One line there and one back, with one clock for both. Raises _Silent, ValueError."""
         assert process.stdin is not None, "it is a pipe"
         assert process.stdout is not None, "it is a pipe"
-        try:
-            process.stdin.write(json.dumps(value).encode("ascii") + b"\n")
-            process.stdin.flush()
-        except BrokenPipeError:
-            raise _Silent(process.wait()) from None
+        left = memoryview(json.dumps(value).encode("ascii") + b"\n")
         said, end = b"", time.monotonic() + seconds
         with selectors.DefaultSelector() as waiting:
             waiting.register(process.stdout, selectors.EVENT_READ)
+            waiting.register(process.stdin, selectors.EVENT_WRITE)
             while not said.endswith(b"\n"):
-                left = end - time.monotonic()
-                if left <= 0 or not waiting.select(left):
+                ready = waiting.select(max(0.0, end - time.monotonic()))
+                if not ready:
                     raise _Silent(None)
-                chunk = os.read(process.stdout.fileno(), 1 << 16)
-                if not chunk or len(said) > _LONGEST:
-                    raise _Silent(process.wait() if not chunk else None)
-                said += chunk
+                for key, _ in ready:
+                    if key.fileobj is process.stdin:
+                        left = self._write(process, left)
+                        if not left:
+                            waiting.unregister(process.stdin)
+                        continue
+                    chunk = os.read(process.stdout.fileno(), 1 << 16)
+                    if not chunk:
+                        raise _Silent(_code(process, end))
+                    said += chunk
+                    if len(said) > _LONGEST:
+                        raise ValueError("more than any ruling")
         return json.loads(said)
+
+    def _write(self, process: subprocess.Popen[bytes], left: memoryview) -> memoryview:
+        """What is still to be written. Raises _Silent."""
+        assert process.stdin is not None, "it is a pipe"
+        try:
+            return left[os.write(process.stdin.fileno(), left[: 1 << 16]) :]
+        except BlockingIOError:
+            return left
+        except BrokenPipeError:
+            raise _Silent(_code(process, time.monotonic() + 1.0)) from None
 
     def _end(self) -> None:
         process, self._process = self._process, None
         if process is None:
             return
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # with what a function started
         process.wait()
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
+
+
+def _code(process: subprocess.Popen[bytes], end: float) -> int | None:
+    """What a process ended with that closed its pipes; None for one that goes on without them."""
+    try:
+        return process.wait(max(0.1, end - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        return None
