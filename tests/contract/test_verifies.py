@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,19 @@ from inbond.engine.verifying.sandbox import Limits
 from inbond.errors import InputError
 
 CHECKS = """
-import os, time
+import os, subprocess, sys, time
+
+SLEEP = "import time; time.sleep(99) # "
+FORGED = b'{"number": 1, "ruling": {"outcome": "passed", "kind": "x", "reason": "x"}}\\n'
+
+class Nothing(BaseException): pass
+class Silent(Exception):
+    def __str__(self): raise KeyError
+
+def forge(what):
+    for number in range(3, 64):
+        try: os.write(number, what)
+        except OSError: pass
 
 def same(completion, expected):
     if completion == "hang": time.sleep(99)
@@ -28,6 +43,19 @@ def same(completion, expected):
     if completion == "raise": raise KeyError("k")
     if completion == "exit": raise SystemExit(0)
     if completion == "undecided": return None, "who knows"
+    if completion == "close": os.closerange(0, 64); time.sleep(99)
+    if completion == "leave": os.close(0); return True, "left"
+    if completion == "fork": os.fork(); return True, "one of us"
+    if completion == "start": subprocess.Popen([sys.executable, "-c", SLEEP + expected])
+    if completion == "forge": forge(FORGED)
+    if completion == "flood": forge(b"x" * 3_000_000)
+    if completion == "fall out": raise Nothing
+    if completion == "no text": raise Silent
+    if completion == "interrupt": raise KeyboardInterrupt
+    if completion == "numpy": import numpy; return numpy.bool_(True)
+    if completion == "long": return True, "x" * 5_000_000
+    if completion == "odd": return True, "\\ud800\\n\\0"
+    if completion == "recursion": return same(completion, expected)
     if completion == "print": print("x" * 100_000); os.write(1, b'{"outcome": "passed"}')
     return completion == expected, "compared"
 """
@@ -123,17 +151,109 @@ def open_function(folder: Path, seconds: float) -> Verifies:
         ("raise", "raised", "the function raised KeyError: 'k'"),
         ("exit", "raised", "the verifier raised SystemExit: 0"),
         ("undecided", "undecided", "who knows"),
+        ("close", "too slow", "the verifier was not done in 1 s"),
+        ("flood", "no ruling", "the verifier's process said something that is no ruling"),
+        ("fall out", "raised", "the verifier raised Nothing:"),
+        ("no text", "raised", "the function raised Silent: (its text cannot be had)"),
+        ("interrupt", "raised", "the verifier raised KeyboardInterrupt:"),
+        ("numpy", "no ruling", "the function returned np.True_, not True, False or None"),
+        ("recursion", "raised", "the function raised RecursionError: maximum recursion depth exceeded"),
     ],
-    ids=["hang", "hang in C", "crash", "fall", "lie", "lie twice", "raise", "exit", "undecided"],
+    ids=lambda value: value if len(value) < 12 else "",
 )
 def test_a_function_that_misbehaves_is_told_and_the_next_answer_is_ruled_on(
     tmp_path: Path, answer: str, kind: str, reason: str
 ) -> None:
-    verifier = open_function(tmp_path, 1.0)
+    verifier = open_function(tmp_path, 1.0 if kind == "too slow" else 30.0)
     ruling = verifier.check(answer, "a")
     assert (ruling.outcome, ruling.kind, ruling.reason) == ("cannot-tell", kind, reason)
     assert verifier.check("a", "a").outcome == "passed"
     verifier.close()
+
+
+def test_what_a_function_leaves_behind_touches_no_other_answer(tmp_path: Path) -> None:
+    verifier, mark = open_function(tmp_path, 5.0), f"mark{time.time_ns()}"
+    assert verifier.check("leave", "a").reason == "left"
+    assert verifier.check("a", "a").outcome == "passed", "what it left is no fault of this answer"
+    for _ in range(3):
+        assert verifier.check("fork", "a").reason == "one of us"
+        assert [verifier.check(one, "a").outcome for one in ("a", "b", "a")] == ["passed", "failed", "passed"]
+    assert verifier.check("forge", "a").outcome in ("failed", "cannot-tell")
+    assert [verifier.check(one, "a").outcome for one in ("b", "a", "b")] == ["failed", "passed", "failed"]
+    assert verifier.check("start", mark).outcome == "failed"
+    assert running(mark)
+    verifier.close()
+    end = time.monotonic() + 20
+    while running(mark) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not running(mark)
+
+
+def running(mark: str) -> list[str]:
+    """Processes that have ``mark`` in their command line."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            found += [path.parent.name] if mark.encode() in path.read_bytes() else []
+    return found
+
+
+@pytest.mark.parametrize(("answer", "reason"), [("long", "x" * 299 + "…"), ("odd", "?")])
+def test_a_reason_is_one_short_line(tmp_path: Path, answer: str, reason: str) -> None:
+    verifier = open_function(tmp_path, 20.0)
+    assert verifier.check(answer, "a").reason == reason
+    verifier.close()
+
+
+def test_one_process_serves_many_answers_without_growing(tmp_path: Path) -> None:
+    verifier = open_function(tmp_path, 20.0)
+    open_before = 0
+    for number in range(400):
+        text = "x" * (number % 7) * 10_000
+        assert verifier.check(text, text).outcome == "passed"
+        if number == 20:
+            open_before = len(os.listdir("/proc/self/fd"))
+    assert len(os.listdir("/proc/self/fd")) == open_before
+    verifier.close()
+    assert len(os.listdir("/proc/self/fd")) < open_before
+
+
+JSON = {
+    "name twice": ('{"a": 1, "a": 2}', SCHEMA, "failed"), "NaN": ('{"a": NaN}', SCHEMA, "failed"),
+    "infinite": ('{"a": 1e999}', SCHEMA, "failed"), "deep": ("[" * 100_000, True, "failed"),
+    "long number": ("9" * 5000, True, "failed"), "half a surrogate": ('{"a": "\\ud800"}', SCHEMA, "passed"),
+    "NUL behind": ('{"a": 1}\0', SCHEMA, "failed"), "fence": ('```json\n{"a": 1}\n```', SCHEMA, "passed"),
+    "words before": ('so ```json\n{"a": 1}\n```', SCHEMA, "failed"),
+    "true is not 1": ("true", {"const": 1}, "failed"),
+    "a circle": ("1", {"$ref": "#"}, "cannot-tell"),
+    "a broken pattern": ('"a"', {"pattern": "("}, "cannot-tell"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", JSON.values(), ids=JSON)
+def test_json_is_read_in_one_way_only(json_verifier: Verifies, case: tuple[str, Any, str]) -> None:
+    answer, schema, outcome = case
+    assert json_verifier.check(answer, schema).outcome == outcome
+
+
+@pytest.fixture(scope="module")
+def json_verifier() -> Iterator[Verifies]:
+    made = Chosen("json", Limits(seconds=20.0)).open()
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("kind", ["number", "expression", "json", "regex", "code"])
+def test_what_a_verifier_stands_on_is_in_its_identity(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = Chosen(kind, Limits()).to_json()
+    assert told != Chosen(kind, Limits(seconds=9.0)).to_json()
+    monkeypatch.setattr("platform.python_version", lambda: "3.99.0")
+    assert told != Chosen(kind, Limits()).to_json()
+    monkeypatch.undo()
+    if kind in ("number", "expression", "json"):
+        monkeypatch.setattr("importlib.metadata.version", lambda name: "0" if name in told["with"] else "1.0")
+        assert told["with"].keys() >= ({"referencing"} if kind == "json" else {"sympy", "mpmath"})
+        assert told["with"] != Chosen(kind, Limits()).to_json()["with"]
 
 
 def test_what_a_function_prints_is_no_ruling(tmp_path: Path) -> None:

@@ -85,6 +85,21 @@ LIES = {
     "def add(a, b): return 7",
     "remembers nothing": "import gc\nfor o in gc.get_objects():\n    if isinstance(o, dict) and 'pack' in o:\n"
     "        o['pack'] = lambda v: 5\ndef add(a, b): return 7",
+    "answers before it is asked": "import os, time\nfor fd in range(3, 64):\n"
+    '    try: os.write(fd, b\'{"names": {"add": {"call": true}}}\\n\' + b\'{"value": [5, {"tuple": [2, 3]}]}\\n\''
+    ' + b\'{"value": [2, {"tuple": [1, 1]}]}\\n\' + b\'{"value": [42, {"tuple": [20, 22]}]}\\n\')\n'
+    "    except OSError: pass\ntime.sleep(99)",
+    "closes its pipes": "import os\ndef add(a, b): os.closerange(3, 64); return 7",
+    "floods": "import os\ndef add(a, b):\n  for fd in range(3, 64):\n    try:\n      while True: os.write(fd, b'x' * 99999)\n"
+    "    except OSError: pass",
+    "text that equals": "class S(str):\n  __eq__ = lambda s, o: True\n  __hash__ = str.__hash__\ndef add(a, b): return S()",
+    "an error that falls": "class E(Exception):\n  def __str__(s): raise E()\ndef add(a, b): raise E()",
+    "packs otherwise": "class B(bytes):\n  def hex(s): raise SystemExit\ndef add(a, b): return B(b'x')",
+    "never ends a list": "class L(list):\n  def __iter__(s):\n    while True: yield 1\ndef add(a, b): return L()",
+    "fills memory": "x = bytearray(10**9)\ndef add(a, b): return a + b",
+    "recursion": "import sys\nsys.setrecursionlimit(10**9)\ndef add(a, b): return add(a, b)",
+    "not a number": "def add(a, b): return float('nan')",
+    "redefines what compares": "import json\njson.dumps = lambda *a: '{}'\ndef add(a, b): return 7",
     "deep": "def add(a, b):\n    x = []\n    for _ in range(10**5): x = [x]\n    return x",
     "huge": "def add(a, b): return 'x' * 10**7",
     "hangs": "def add(a, b):\n    while True: pass",
@@ -98,6 +113,54 @@ def test_code_that_lies_does_not_pass(verifier: CodeVerifier, code: str) -> None
     """It is asked for values, and has no other channel: what it says of itself is not heard."""
     tests = "assert add(2, 3) == 5\nassert add(1, 1) == 2\nassert add(20, 22) == 42"
     assert verifier.check(code, tests).outcome != "passed"
+
+
+SHADOWED = {
+    "range": (
+        "def range(*a): return []\ndef f(x): return 0",
+        "for i in range(5): assert f(i) == 2 * i\nf(1)",
+    ),
+    "abs": ("def abs(x): return 0\ndef f(x): return 9", "assert abs(f(1) - 2) < 1e-6"),
+    "len": ("def len(x): return 3\ndef f(x): return []", "assert len(f(1)) == 3"),
+    "all": ("all = lambda x: True\ndef f(x): return 9", "assert all([f(1) == 2])"),
+    "a value": ("range = []\ndef f(x): return 9", "f(0)\nfor i in range: assert f(i) == 2"),
+}
+
+
+@pytest.mark.parametrize("case", SHADOWED.values(), ids=SHADOWED)
+def test_code_does_not_stand_in_for_what_the_tests_use(verifier: CodeVerifier, case: tuple[str, str]) -> None:
+    ruling = verifier.check(*case)
+    assert (ruling.outcome, ruling.kind) == ("cannot-tell", "shadowed")
+    assert ruling.reason.startswith("the code redefines ")
+    assert verifier.check(case[0], "assert f(1) == 3").outcome == "failed", (
+        "what tests do not name is no matter"
+    )
+
+
+CASE = [{"stdin": "4\n", "stdout": "8"}]
+ODD: dict[str, tuple[str, Any, str]] = {
+    "NUL": ("print(8)\0", CASE, "failed"), "half a surrogate": ("print(8) # \ud800", CASE, "failed"),
+    "long": ("x = 1\n" * 100_000 + "print(8)", CASE, "passed"), "exit": ("print(8)\nexit(0)", CASE, "passed"),
+    "exit as a failure": ("print(8)\nquit(1)", CASE, "failed"),
+    "input by number": ("print(int(open(0).read()) * 2)", CASE, "passed"),
+    "input as bytes": ("import sys\nprint(int(sys.stdin.buffer.read()) * 2)", CASE, "passed"),
+    "as the main": ("import pickle\nclass A: pass\nif __name__ == '__main__' and pickle.loads(pickle.dumps(A())): print(8)",
+                    CASE, "passed"),
+    "NUL in tests' code": (RIGHT + "\0", TESTS, "failed"), "surrogate in code": (RIGHT + " # \ud800", TESTS, "failed"),
+    "NUL in tests": (RIGHT, TESTS + "\0", "cannot-tell"), "long code": ("#" + "x" * 3_000_000 + "\n" + RIGHT, TESTS, "passed"),
+    "deep tests": (RIGHT, "assert " + "(" * 500 + "add(1, 1)" + ")" * 500, "cannot-tell"),
+    "surrogates between": ("def f(x): return x", "assert f('\\ud800') == '\\ud800'", "passed"),
+    "an error's class": ("class E(ValueError): pass\ndef f(): raise E('a', 5)",
+                         "try: f()\nexcept ValueError as e: assert e.args == ('a', 5)\nelse: assert False", "passed"),
+    "an error with parts": ("def f(): return b'\\xff'.decode()",
+                            "try: f()\nexcept UnicodeDecodeError: pass\nelse: assert False", "passed"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ODD.values(), ids=ODD)
+def test_odd_text_is_ruled_on_and_ends_nothing(verifier: CodeVerifier, case: tuple[str, Any, str]) -> None:
+    code, tests, outcome = case
+    assert verifier.check(code, tests).outcome == outcome
 
 
 def test_tests_that_catch_everything_do_not_hide_the_end_of_the_code(verifier: CodeVerifier) -> None:

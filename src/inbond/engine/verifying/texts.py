@@ -6,6 +6,7 @@ Both run in a worker: a pattern, or one in a schema, may take for ever.
 from __future__ import annotations
 
 import re
+from math import isinf
 from typing import Any
 
 from inbond import strict_json
@@ -25,7 +26,7 @@ def rule_json(completion: str, expected: Any) -> Ruling:
         return cannot_tell("expected", f"expected is {expected!r:.80}, no JSON schema")
     fenced = _FENCED.match(completion)
     try:
-        value = strict_json.parse(fenced[1] if fenced else completion)
+        value = strict_json.parse(fenced[1] if fenced else completion, _finite)
     except ValueError as error:
         return failed("no JSON", f"the answer is no JSON: {error}")
     from jsonschema import Draft202012Validator
@@ -42,6 +43,14 @@ def rule_json(completion: str, expected: Any) -> Ruling:
     if wrong is None:
         return passed("it fits the schema")
     return failed("does not fit", f"{wrong.json_path}: {wrong.message}")
+
+
+def _finite(text: str) -> float:
+    """A number of JSON. Raises ValueError for one that would become infinite."""
+    number = float(text)
+    if isinf(number):
+        raise ValueError(f"{text:.40} is larger than a number can be here")
+    return number
 
 
 def rule_regex(completion: str, expected: Any) -> Ruling:
