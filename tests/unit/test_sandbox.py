@@ -4,16 +4,21 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from inbond.engine.verifying import confined
 from inbond.engine.verifying import sandbox as sandboxes
 from inbond.engine.verifying.sandbox import Limits, Sandbox
 from inbond.errors import InputError
@@ -107,6 +112,7 @@ CALLS = {
     "socket": (41, 2, 1), "clone": (56, 17), "clone3": (435, 0, 0), "bpf": (321, 0, 0),
     "keyctl": (250, 0, 0), "io_uring": (425, 1, 0), "perf": (298, 0, 0), "userfault": (323, 0),
     "x32": (0x40000000 + 41, 2, 1), "pivot_root": (155, 0, 0), "umount": (166, 0, 2), "reboot": (169, 0),
+    "sync": (162,), "splice": (275, 0, 0), "memory file": (319, 0, 0), "execveat": (322, 0, 0),
     "memory of others": (310, 1, 0), "handle": (304, 0, 0), "modules": (313, 0, 0),
 }  # fmt: skip
 
@@ -125,6 +131,29 @@ def test_no_system_call_that_could_lead_out_is_answered(sandbox: Sandbox) -> Non
     user = 65534 if os.geteuid() == 0 else 0
     # No new privileges; mounting is not among the capabilities that it could ever have; calls are filtered.
     assert ended.output.decode() == f"{user} 1 0 2\n", ended
+
+
+HEADERS = {
+    "x86_64": Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h"),
+    "aarch64": Path("/usr/include/asm-generic/unistd.h"),
+}
+OLD = {"fork", "vfork", "mknod", "inotify_init", "modify_ldt", "iopl", "ioperm"}
+"""Calls that ARM64 never had."""
+
+
+@pytest.mark.skipif(not all(path.exists() for path in HEADERS.values()), reason="needs the kernel's headers")
+def test_both_machines_refuse_the_same_calls_by_the_kernels_own_numbers() -> None:
+    names: dict[str, set[str]] = {}
+    for machine, path in HEADERS.items():
+        found = re.findall(r"#define __NR(?:3264)?_(\w+)\s+(\d+)", path.read_text())
+        by_number = {int(number): name for name, number in found}
+        _, pivot, refused = confined.MACHINES[machine]
+        assert by_number[pivot] == "pivot_root"
+        assert by_number[confined.CLONE3] == "clone3"
+        assert len(set(refused)) == len(refused)
+        names[machine] = {by_number[number] for number in refused}
+    assert names["x86_64"] - names["aarch64"] == OLD
+    assert names["aarch64"] <= names["x86_64"]
 
 
 def test_a_server_on_this_machine_is_not_reached(sandbox: Sandbox) -> None:
@@ -218,6 +247,81 @@ def test_it_needs_no_root() -> None:
     arguments = ["unshare", "--user", "--map-user=1000", "--map-group=1000", sys.executable, "-c", LOOK]
     done = subprocess.run(arguments, capture_output=True, text=True, check=True)
     assert done.stdout == "ran b'0\\n'\n", done
+
+
+ALL_AT_ONCE = """
+import os, sys
+from inbond.engine.verifying.programs import CodeVerifier
+from inbond.engine.verifying.sandbox import Limits, Sandbox
+code = "import os\\nprint(os.getuid(), open('/proc/self/status').read() if os.path.exists('/proc') else '')\\n"
+for name, attempt in eval(sys.argv[1]).items():
+    body = attempt.replace("\\n", "\\n    ")
+    code += f"try:\\n    {body}\\nexcept (OSError, RuntimeError, MemoryError, ValueError, ImportError): pass\\n"
+    code += f"else: print('ESCAPED', {name!r})\\n"
+sandbox = Sandbox(Limits(seconds=30.0))
+sandbox.check()
+print(os.getuid(), sandbox.run(code))
+sandbox.close()
+verifier = CodeVerifier(Limits(seconds=30.0))
+for code in ("def add(a, b): return a + b", "def add(a, b): return 0", "import os; os._exit(0)"):
+    print(verifier.check(code, "assert add(2, 3) == 5").outcome)
+verifier.close()
+"""
+LEFT_OUT = {
+    "become root",
+    "become another",
+    "fork bomb",
+    "look for others",
+    "memory bit by bit",
+    "kill the first",
+    "environment",
+    "read itself",
+}
+
+
+"""Without end, or without sense: who calls without rights is 0 in there from the beginning."""
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="needs root, to give it up")
+def test_a_user_without_any_right_confines_as_well() -> None:
+    """The interpreter and this package are shown to that user under other paths, in a namespace of its own."""
+    place = Path(tempfile.mkdtemp(prefix="inbond-nobody-", dir="/tmp"))
+    place.chmod(0o755)
+    for name in ("python", "source"):
+        (place / name).mkdir()
+    prefix, source = os.path.realpath(sys.base_prefix), Path(sandboxes.__file__).parents[3]
+    attempts = {name: attempt for name, attempt in ATTEMPTS.items() if name not in LEFT_OUT}
+    program = place / "python" / Path(os.path.realpath(sys.executable)).relative_to(prefix)
+    inner = (
+        f"mount --bind {prefix} {place}/python && mount --bind {source} {place}/source && exec setpriv "
+        "--reuid=4321 --regid=4321 --clear-groups --inh-caps=-all --bounding-set=-all --no-new-privs "
+        f'env -i PYTHONDONTWRITEBYTECODE=1 PYTHONPATH={place}/source {program} -c "$0" "$1"'
+    )
+    arguments = ["unshare", "--mount", "sh", "-c", inner, ALL_AT_ONCE, repr(attempts)]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    shutil.rmtree(place)
+    assert done.returncode == 0, done
+    assert done.stdout.splitlines() == [
+        "4321 Ended(how='exited', code=0, output=b'0 \\n')", "passed", "failed", "failed"
+    ], done  # fmt: skip
+
+
+def test_a_place_in_which_more_is_seen_than_is_shown_is_refused(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, look = sandboxes._seen(), sandboxes._look
+    library = next(path for path in seen.binds if path.endswith(".so") or ".so." in path)
+    monkeypatch.setattr(
+        sandboxes, "_look", lambda seen: look(replace(seen, binds=[p for p in seen.binds if p != library]))
+    )
+    with pytest.raises(InputError, match=f"a program in it saw '{library}"):
+        sandbox.check()
+
+
+def test_many_at_once_are_all_confined(sandbox: Sandbox) -> None:
+    with ThreadPoolExecutor(16) as threads:
+        found = list(threads.map(lambda number: sandbox.run(f"print({number})"), range(32)))
+    assert [ended.output for ended in found] == [b"%d\n" % number for number in range(32)]
 
 
 def test_another_system_is_refused(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> None:

@@ -121,7 +121,7 @@ class Sandbox:
 
     def check(self) -> None:
         """Makes sure that it confines, by a program that looks around. Raises InputError."""
-        found = self.run(_LOOK, seconds=20.0)
+        found = self.run(_look(_seen()), seconds=20.0)
         if found.how != "exited" or found.code or found.output != b"alone\n":
             saw = found.output.decode("utf-8", "replace") or "nothing"
             raise _refused(f"a program in it saw {saw!r:.200}")
@@ -277,12 +277,25 @@ def _aliases(path: str) -> list[str]:
     return [path, *(str(other) for other in near if other.is_symlink() and os.path.realpath(other) == path)]
 
 
+def _look(seen: _Seen) -> str:
+    """A program that says what it sees beyond what is shown to it, wherever the interpreter lies: many have
+    theirs in a home."""
+    shown = {*seen.binds, *(path for path, _ in seen.links)}
+    ways = {str(parent) for path in shown for parent in Path(path).parents}
+    return f"SHOWN, WAYS = {shown!r}, {ways!r}\n{_LOOK}"
+
+
 _LOOK = """
 import os, socket
-seen = []
-for path in ("/etc", "/home", "/root/.ssh", "/proc/1", "/sys", "/tmp"):
-    if os.path.exists(path):
-        seen.append(path)
+
+def more(path):
+    if path in SHOWN:
+        return []
+    if path not in WAYS:
+        return [path]
+    return [found for name in os.listdir(path) for found in more(os.path.join(path, name))]
+
+seen = more("/")
 try:
     socket.socket()
     seen.append("a socket")
