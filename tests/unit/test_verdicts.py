@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 from itertools import combinations
 from statistics import fmean
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from inbond.engine.verifying import verdicts
 from inbond.engine.verifying.rewards import Group, advantages, as_jsonl, as_parquet
 from inbond.engine.verifying.ruling import Ruling, cannot_tell, failed, passed, read
+from inbond.errors import InputError
 from inbond.types import Message
 
 YES, NO, UNSURE = passed("right"), failed("wrong", "wrong"), cannot_tell("too slow", "slow")
@@ -81,6 +84,51 @@ def test_groups_as_trainers_read_them() -> None:
     plain = Group("q ", ("a",), (1.0,)).to_json()
     assert (plain["prompt"], plain["completions"]) == ("q ", ["a"])
     assert as_jsonl(groups).endswith(b"\n")
+
+
+CHAT = (Message("user", "q"),)
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [[], [Group("q", (), ())], [Group(CHAT, (), ())],
+     [Group("q", ("a", "b"), (0.0, 0.0)), Group("é\0", ("",), (1.0,))],
+     [Group(CHAT, ("a",) * 3, (1.0,) * 3), Group(CHAT, ("b", "c"), (0.0, 1.0))]],
+    ids=["none", "no answer", "no answer in a conversation", "plain", "conversations"],
+)  # fmt: skip
+def test_a_table_gives_back_what_went_in(groups: list[Group]) -> None:
+    table = pq.read_table(io.BytesIO(as_parquet(groups)))
+    assert table.to_pylist() == [group.to_json() for group in groups]
+    assert [json.loads(line) for line in as_jsonl(groups).splitlines()] == table.to_pylist()
+    assert table.column_names == ["prompt", "completions", "rewards", "advantages"]
+    assert table.schema.field("rewards").type == pa.list_(pa.float64()), "typed, whatever is in it"
+
+
+def test_conversations_among_plain_text_make_no_table() -> None:
+    groups = [Group("q", ("a",), (1.0,)), Group(CHAT, ("a",), (1.0,))]
+    with pytest.raises(InputError, match="found conversations and plain text"):
+        as_parquet(groups)
+    assert as_jsonl(groups).count(b"\n") == 2
+
+
+@pytest.mark.parametrize("reward", [0.0, 1.0])
+def test_where_all_answers_are_alike_nothing_is_to_be_learnt(reward: float) -> None:
+    assert advantages([reward] * 4) == [0.0] * 4
+
+
+def test_of_equally_short_answers_the_first_is_the_best_and_none_is_made_up() -> None:
+    groups, found = {"a": [0, 1, 2], "b": [3], "c": []}, [NO, YES, YES, NO]
+    assert verdicts.chosen("best", groups, found, [1, 5, 5, 1]) == [1]
+    assert verdicts.chosen("all", groups, [NO] * 4, [1] * 4) == []
+    assert verdicts.chosen("first", {}, [], []) == []
+
+
+def test_prompts_with_fewer_answers_than_asked_for_count_as_far_as_they_go() -> None:
+    assert verdicts.pass_rates([[YES, NO, NO, NO], [YES]]) == {"1": 0.625}
+    assert verdicts.pass_rates([[YES, NO, NO], [NO, NO, YES, UNSURE]]).keys() == {"1", "2", "3"}
+    assert verdicts.pass_rates([[YES], []]) == {}
+    assert verdicts.pass_rates([[NO, NO], [NO, NO]]) == {"1": 0.0, "2": 0.0}
+    assert verdicts.pass_rates([[YES, YES], [YES, YES]]) == {"1": 1.0, "2": 1.0}
 
 
 @given(

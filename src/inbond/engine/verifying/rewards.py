@@ -17,6 +17,7 @@ from typing import Any, final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from inbond.errors import InputError
 from inbond.types import Prompt, prompt_to_json
 
 EPSILON = 1e-4
@@ -59,7 +60,18 @@ def as_jsonl(groups: Sequence[Group]) -> bytes:
 
 
 def as_parquet(groups: Sequence[Group]) -> bytes:
-    """The same columns. Conversations and plain text do not fit into one table: all prompts are alike."""
-    file = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist([group.to_json() for group in groups]), file)
+    """The same columns. Raises InputError for conversations among plain text: they do not fit into one
+    table."""
+    chats = {not isinstance(group.prompt, str) for group in groups}
+    if len(chats) > 1:
+        raise InputError(
+            expected="prompts of one kind, to make one table of",
+            found="conversations and plain text",
+            fix="write JSON lines (-o FILE.jsonl), or let all prompts of the recipe be of one kind",
+        )
+    messages = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+    kind, numbers = messages if True in chats else pa.string(), pa.list_(pa.float64())
+    columns = {"prompt": kind, "completions": pa.list_(kind), "rewards": numbers, "advantages": numbers}
+    file, rows = io.BytesIO(), [group.to_json() for group in groups]
+    pq.write_table(pa.Table.from_pylist(rows, schema=pa.schema(columns)), file)
     return file.getvalue()
