@@ -11,8 +11,8 @@ bootstrap intervals over sums, each the mean over seeds; differences are paired 
 answers, their order and the steps. What is done is kept in --folder: run it again to go on, or with more
 seeds.
 
-    python benchmarks/verified.py --folder FOLDER [--sums 160] [--held-out 100] [--samples 4] [--tokens 3000]
-        [--steps 24] [--rate 5e-5] [--seeds 2]
+    python benchmarks/verified.py --folder FOLDER [--sums 160] [--held-out 100] [--samples 4] [--tokens 2000]
+        [--steps 16] [--rate 5e-5] [--seeds 3]
 """
 
 from __future__ import annotations
@@ -259,7 +259,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--small", action="store_true", help="a tiny model, to test the benchmark itself")
     parser.add_argument("--folder", type=Path, required=True)
-    numbers = {"sums": 160, "held-out": 100, "samples": 4, "tokens": 3000, "steps": 24, "seeds": 2}
+    numbers = {"sums": 160, "held-out": 100, "samples": 4, "tokens": 2000, "steps": 16, "seeds": 3}
     for name, value in numbers.items():
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--rate", type=float, default=5e-5, help="learning rate")
