@@ -14,7 +14,7 @@ from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCau
 from inbond.digest import of_bytes
 from inbond.edge import faithful, gguf_tokens, gguf_writer, onnx_writer, saving
 from inbond.edge.architecture import read
-from inbond.edge.runner import Child, Runner, Runtime, Steps
+from inbond.edge.runner import Alternatives, Child, Runner, Runtime, Steps
 from inbond.edge.source import About, Source
 from inbond.errors import DeniedError, InputError
 from inbond.teachers.local import load_model
@@ -75,7 +75,7 @@ def test_a_file_says_what_its_model_says(tmp_path: Path, family: str, runtime: R
         faithful.check(said, kind)
         texts = ["a river is water", "川は 🙂\n\n x"]
         encode = make_tokenizer().encode
-        assert faithful.check_tokens(child, encode, texts) == (2 if kind == "f16" else 0)
+        assert faithful.check_tokens(child, encode, texts) == (9 if kind == "f16" else 0)
         (pace,) = saving.paces([child], [PROMPTS[0]], 4, rounds=1, powercap=tmp_path)
         assert pace.tokens_per_s > 0
         assert pace.joules_per_token is None
@@ -130,6 +130,12 @@ class _Scripted:
     def tokenize(self, _text: str, /) -> tuple[int, ...] | None:
         return None if self._ids is None else tuple(self._ids)
 
+    def template(self, _messages: Sequence[dict[str, str]], /) -> str | None:
+        return "something else"
+
+    def together(self, _prompts: Sequence[Sequence[int]], _k: int, /) -> tuple[Alternatives, ...] | None:
+        return self._steps.top
+
     def peak_bytes(self) -> int | None:
         return None
 
@@ -145,6 +151,39 @@ def test_a_file_that_says_something_else_is_refused_with_the_numbers(tmp_path: P
     assert said.alike == said.agreement == 0
     with pytest.raises(DeniedError, match=r"a q4_0 file .* found 0.0%, .* nats, over 1 tokens"):
         faithful.check(said, "q4_0")
+    together = faithful.compare_together(liar, model, [PROMPTS[0]])
+    assert together is not None
+    assert together.alike == 0
+
+
+def test_a_file_that_tells_no_likelihoods_or_nothing_at_all_is_refused(tmp_path: Path) -> None:
+    model = load_model(_llama(tmp_path / "model"))
+    best = int(model(input_ids=torch.tensor([PROMPTS[0]])).logits[0, -1].argmax())
+    silent = _Scripted(Steps((best,), ((),), 1.0))
+    said = faithful.compare(silent, model, [PROMPTS[0]], 1, lambda *_: None)
+    assert (said.alike, said.told) == (1, 0)
+    with pytest.raises(DeniedError, match="over 1 tokens, of which only 0 came with likelihoods"):
+        faithful.check(said, "q8_0")
+    mute = faithful.compare(_Scripted(Steps((), (), 1.0)), model, [PROMPTS[0]], 1, lambda *_: None)
+    with pytest.raises(DeniedError, match="over 0 tokens"):
+        faithful.check(mute, "q4_0")
+
+
+def test_likelihoods_too_small_for_a_runtime_do_not_spoil_the_rest(tmp_path: Path) -> None:
+    model = load_model(_llama(tmp_path / "model"))
+    logp_V = model(input_ids=torch.tensor([PROMPTS[0]])).logits[0, -1].detach().double().log_softmax(0)
+    order = logp_V.argsort(descending=True)[:20].tolist()
+    told = (*((id_, float(logp_V[id_])) for id_ in order[:-1]), (order[-1], float("-inf")))
+    said = faithful.compare(
+        _Scripted(Steps((order[0],), (told,), 1.0)), model, [PROMPTS[0]], 1, lambda *_: None
+    )
+    assert np.isfinite(said.kl)
+
+
+def test_a_conversation_written_in_another_way_is_refused() -> None:
+    other = _Scripted(Steps((), (), 0.0))
+    with pytest.raises(DeniedError, match="'something else' and not 'a talk'"):
+        faithful.check_template(other, lambda _: "a talk", [])
 
 
 def test_a_file_that_cuts_text_in_another_way_is_refused() -> None:
@@ -161,17 +200,26 @@ def test_paces_are_medians_and_energy_is_counted_where_it_may_be_read(tmp_path: 
     assert saving.microjoules(tmp_path / "none") is None
     quick, slow = (_Scripted(Steps((1, 2, 3, 4), ((), (), (), ()), seconds)) for seconds in (0.5, 2.0))
     paces = saving.paces([quick, slow], [[1], [1]], 4, powercap=tmp_path)
-    assert [pace.tokens_per_s for pace in paces] == [8, 2]
+    assert [pace.tokens_per_s for pace in paces] == [6, 1.5], "three steps: the first token cost the prompt"
     assert paces[0].joules_per_token == 0
+    assert saving.speedup(*paces) == saving.Speedup(4, 4, 4)
+    assert len(paces[0].rounds) == saving.ROUNDS
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         ({"architectures": ["MambaForCausalLM"]}, "the architecture MambaForCausalLM"),
-        ({"rope_parameters": {"rope_type": "llama3"}}, "rotary positions of the type llama3"),
+        ({"rope_parameters": {"rope_type": "yarn"}}, "rotary positions of the type yarn"),
         ({"hidden_act": "gelu"}, "the activation gelu"),
         ({"use_sliding_window": True}, "attention within a sliding window"),
+        ({"layer_types": ["full_attention", "sliding_attention"]}, "attention within a sliding window"),
+        ({"partial_rotary_factor": 0.5}, "rotary positions in a part of each head"),
+        ({"rope_parameters": {"full_attention": {"rope_type": "default"}}}, "differ from layer to layer"),
+        ({"rope_parameters": {"rope_type": "llama3"}}, "that is not whole: KeyError: 'factor'"),
+        ({"hidden_size": None}, "a config.json that is not whole: TypeError"),
+        ({"head_dim": 7}, "heads of 7 numbers"),
+        ({"architectures": ["Qwen3ForCausalLM"], "attention_bias": True}, "biases in a Qwen3"),
     ],
 )
 def test_what_cannot_be_exported_is_refused(tmp_path: Path, change: dict[str, object], said: str) -> None:
@@ -189,9 +237,19 @@ def test_a_tokenizer_that_llama_cpp_does_not_know_is_refused(tmp_path: Path) -> 
         ({"pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": True}}, "in a way of its own"),
         ({"normalizer": {"type": "NFC"}}, "changes text first"),
         ({"pre_tokenizer": {"type": "Metaspace"}}, "not of bytes"),
+        ({"model": {**whole["model"], "merges": []}}, "of bytes alone, without a merge"),
+        ({"model": {**whole["model"], "dropout": 0.1}}, "merges by chance"),
+        ({"model": {**whole["model"], "ignore_merges": True}}, "ignore_merges = True with the cuts of gpt-2"),
+        ({"added_tokens": [_added(299, "<x>", lstrip=True)]}, "'<x>', which takes in the spaces around it"),
+        ({"added_tokens": [_added(304, "<x>")]}, "'<x>', token 304, without a row of the embedding"),
+        ({"added_tokens": [_added(303, "a")]}, "2 tokens that are all 'a'"),
     ):
         with pytest.raises(InputError, match=said):
             gguf_tokens.read({**whole, **change}, 304)
+
+
+def _added(id_: int, content: str, **flags: bool) -> dict[str, object]:
+    return {"id": id_, "content": content, "special": False, **flags}
 
 
 def test_rows_of_a_head_are_put_side_by_side() -> None:

@@ -11,8 +11,8 @@ from inbond.errors import InputError
 from inbond.ledger.attest import KeyStore
 from inbond.ledger.ledger import Ledger
 from inbond.recipes import formats
-from inbond.recipes.sections.export import Export
 from inbond.recipes.trail import Trail
+from inbond.recipes.trying import ONNX
 from inbond.types import parse_model_name
 from inbond.workspace import Workspace, alone, writing
 
@@ -39,7 +39,7 @@ def export_model(
         watching(says) as watcher,
     ):
         trail = Trail(workspace, ledger, name.name, watcher)
-        made = formats.make_one(formats.of_run(trail, Export()), kind)
+        made = formats.make_one(trail, kind)
     found = formats.read_check(made)
     path = trail.folder / found.pop("file")
     if output is not None:
@@ -50,15 +50,19 @@ def export_model(
     words = f"{path}: {found['bytes']:,} bytes; {said['agreement']:.1%} of {said['tokens']} tokens "
     words += f"as the student, {said['kl']:.4f} nats off"
     if found["speedup"] is not None:
-        words += f"; {found['speedup']:.2f} times its teacher's tokens/s under {found['runtime']}"
+        rounds = found["speedup_rounds"]
+        words += f"; {found['speedup']:.2f} times its teacher's tokens/s ({rounds['least']:.2f} to "
+        words += f"{rounds['most']:.2f} by rounds) under {found['runtime']}"
+    else:
+        words += f"; not measured beside its teacher: {found['alone']}"
     says.result({"target": str(name), "format": form, "file": str(path), **found}, words)
     return 0
 
 
 def _kind(form: str, kind: str | None) -> str:
     """Raises InputError for a type that the form does not have."""
-    if form == formats.ONNX and kind is None:
-        return formats.ONNX
+    if form == ONNX and kind is None:
+        return ONNX
     if form == "gguf" and (kind or "q8_0") in _TYPES:
         return kind or "q8_0"
     raise InputError(

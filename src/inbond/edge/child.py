@@ -16,22 +16,18 @@ from typing import Any, final
 
 import numpy as np
 
-from inbond.edge.runner import ANSWER_S
 from inbond.llama_cpp import parameters
-
-CONTEXT = 1024
-"""Tokens of prompt and answer that llama.cpp has room for."""
 
 
 @final
 class _LlamaCpp:
     """A GGUF file under llama.cpp."""
 
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(self, path: Path, threads: int, context: int, patience: int) -> None:
         import xllamacpp
 
-        self._key = secrets.token_hex(32)
-        params = parameters(path, context=CONTEXT, parallel=1, threads=threads, key=self._key)
+        self._key, self._patience = secrets.token_hex(32), patience
+        params = parameters(path, context=context, parallel=1, threads=threads, key=self._key)
         self._server = xllamacpp.Server(params)
 
     def steps(self, prompt: Sequence[int], tokens: int, k: int) -> dict[str, Any]:
@@ -51,9 +47,16 @@ class _LlamaCpp:
         }
 
     def tokenize(self, text: str) -> list[int] | None:
-        body = {"content": text, "add_special": False, "parse_special": False}
+        body = {"content": text, "add_special": False, "parse_special": True}
         ids: list[int] = self._post("/tokenize", body)["tokens"]
         return ids
+
+    def template(self, messages: Sequence[dict[str, str]]) -> str | None:
+        text: str = self._post("/apply-template", {"messages": list(messages)})["prompt"]
+        return text
+
+    def together(self, _: Sequence[Sequence[int]], __: int) -> None:
+        return None
 
     def _post(self, place: str, body: dict[str, Any]) -> Any:
         """Asks llama.cpp's own server on loopback: its answers tell more than the wheel's calls do."""
@@ -64,7 +67,7 @@ class _LlamaCpp:
         )
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(request, timeout=ANSWER_S) as answer:
+            with opener.open(request, timeout=self._patience) as answer:
                 return json.loads(answer.read())
         except urllib.error.HTTPError as error:
             raise ValueError(error.read().decode(errors="replace")) from error
@@ -98,7 +101,7 @@ def _places(ids: Sequence[int], wanted: Sequence[int]) -> list[int]:
 class _OnnxRuntime:
     """An ONNX file with its keys and values kept between steps."""
 
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(self, path: Path, threads: int, _context: int, _patience: int) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -129,6 +132,27 @@ class _OnnxRuntime:
             if k and ids[-1] in self._ends:
                 break
         return {"ids": ids, "top": top, "seconds": time.perf_counter() - started}
+
+    def together(self, prompts: Sequence[Sequence[int]], k: int) -> list[list[tuple[int, float]]] | None:
+        """All prompts at once, filled up on the left, read in two parts."""
+        longest = max(map(len, prompts))
+        fill = np.array([[longest - len(prompt)] for prompt in prompts])
+        ids_BT = np.array([[*[0] * (longest - len(prompt)), *prompt] for prompt in prompts], np.int64)
+        mask_BT = (np.arange(longest)[None] >= fill).astype(np.int64)
+        places_BT = np.maximum(np.arange(longest)[None] - fill, 0).astype(np.int64)
+        shape = {name: (len(prompts), *value.shape[1:]) for name, value in self._past.items()}
+        past: dict[str, Any] = {name: np.zeros(size, np.float32) for name, size in shape.items()}
+        logits_BTV: Any = None
+        for part in (slice(0, longest // 2), slice(longest // 2, longest)):
+            if part.start < part.stop:
+                given = {"input_ids": ids_BT[:, part], "position_ids": places_BT[:, part]}
+                given["attention_mask"] = mask_BT[:, : part.stop]
+                logits_BTV, *present = self._session.run(None, {**given, **past})
+                past = dict(zip(past, present, strict=True))
+        return [_likeliest(logits_TV[-1], k) for logits_TV in logits_BTV]
+
+    def template(self, _: Sequence[dict[str, str]]) -> str | None:
+        return None
 
     def _step(self, ids_BT: Any, read: int, past: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         new = ids_BT.shape[1]
@@ -168,24 +192,26 @@ def _from_here() -> int | None:
     return _kib("VmRSS")
 
 
-def _open(runtime: str, path: Path, threads: int) -> Any:
-    return _LlamaCpp(path, threads) if runtime == "llama.cpp" else _OnnxRuntime(path, threads)
-
-
-def main(runtime: str, path: Path, threads: int, say: Callable[[dict[str, Any]], None]) -> None:
-    """Answers until its input ends."""
+def main(
+    runtime: str, path: Path, threads: int, context: int, patience: int, say: Callable[[dict[str, Any]], None]
+) -> None:
+    """Answers until its input ends. Opening and each answer end the process when they take longer than
+    ``patience`` seconds: an alarm ends a loop inside the runtime, also when nobody waits any more."""
+    opened = _LlamaCpp if runtime == "llama.cpp" else _OnnxRuntime
     extra, package = ("local", "xllamacpp") if runtime == "llama.cpp" else ("onnx", "onnxruntime")
     model = None
+    signal.alarm(patience)
     try:
         __import__(package)
         empty = _from_here()
-        model = _open(runtime, path, threads)
+        model = opened(path, threads, context, patience)
     except ImportError as error:
         failed = {"missing": error.name or package, "extra": extra}
     except Exception as error:  # whatever a reader of files may raise
         failed = {"error": f"{type(error).__name__}: {error!s:.300}"}
+    signal.alarm(0)
     for line in sys.stdin:
-        signal.alarm(ANSWER_S)  # ends a loop inside the runtime, also when nobody waits any more
+        signal.alarm(patience)
         if model is None:
             say(failed)
             continue
@@ -203,6 +229,10 @@ def _answer(model: Any, question: dict[str, Any], empty: int | None) -> dict[str
         return answer
     if question["do"] == "tokenize":
         return {"ids": model.tokenize(question["text"])}
+    if question["do"] == "template":
+        return {"text": model.template(question["messages"])}
+    if question["do"] == "together":
+        return {"top": model.together(question["prompts"], question["k"])}
     peak = _kib("VmHWM")
     return {"bytes": None if peak is None or empty is None else (peak - empty) * 1024}
 
@@ -216,7 +246,8 @@ def _started() -> None:
         answers.write(json.dumps(value) + "\n")
         answers.flush()
 
-    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), say)
+    threads, context, patience = map(int, sys.argv[3:])
+    main(sys.argv[1], Path(sys.argv[2]), threads, context, patience, say)
     os._exit(0)  # a runtime's threads may hold a normal exit up
 
 

@@ -6,6 +6,7 @@ another way is an InputError, and whether both cut alike is checked on real text
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, final
@@ -23,7 +24,9 @@ _QWEN2: Final = (
     "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"
     "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 )
-_BY_PATTERN: Final = {_LLAMA3: "llama-bpe", _QWEN2: "qwen2"}
+_WHOLE_WORDS: Final = "llama-bpe"
+"""The one way of cutting with which llama.cpp takes a word that is a token whole, whatever the merges say."""
+_BY_PATTERN: Final = {_LLAMA3: _WHOLE_WORDS, _QWEN2: "qwen2"}
 
 
 @final
@@ -40,19 +43,38 @@ class Tokens:
 def read(tokenizer: Mapping[str, Any], vocabulary: int) -> Tokens:
     """From a tokenizer.json; ``vocabulary`` rows of the embedding, of which those that no token has are
     filled up. Raises InputError for a tokenizer that llama.cpp could not run alike."""
+    model, cut = tokenizer.get("model", {}), _checked(tokenizer)
+    added = {entry["id"]: entry for entry in tokenizer.get("added_tokens", ())}
+    by_id = {number: piece for piece, number in model["vocab"].items()}
+    by_id |= {number: entry["content"] for number, entry in added.items()}
+    if max(by_id) >= vocabulary:
+        raise _unsupported(f"{by_id[max(by_id)]!r}, token {max(by_id)}, without a row of the embedding")
+    pieces = tuple(by_id.get(number, f"[PAD{number}]") for number in range(vocabulary))
+    piece, times = Counter(pieces).most_common(1)[0]
+    if times > 1:
+        raise _unsupported(f"{times} tokens that are all {piece!r}")
+    types = tuple(_type(number, by_id, added) for number in range(vocabulary))
+    return Tokens(cut, pieces, types, tuple(map(_merge, model["merges"])))
+
+
+def _checked(tokenizer: Mapping[str, Any]) -> str:
+    """llama.cpp's name for how text is cut. Raises InputError for what it would do in another way."""
     model = tokenizer.get("model", {})
     if model.get("type") != "BPE" or not _byte_level(tokenizer):
         raise _unsupported(f"a tokenizer of the type {model.get('type')}, not of bytes")
     if tokenizer.get("normalizer"):
         raise _unsupported("a tokenizer that changes text first (normalizer)")
-    added = {entry["id"]: entry for entry in tokenizer.get("added_tokens", ())}
-    by_id = {number: piece for piece, number in model["vocab"].items()}
-    by_id |= {number: entry["content"] for number, entry in added.items()}
-    pieces, types = [], []
-    for number in range(max(vocabulary, 1 + max(by_id))):
-        pieces.append(by_id.get(number, f"[PAD{number}]"))
-        types.append(_type(number, by_id, added))
-    return Tokens(_cut(tokenizer), tuple(pieces), tuple(types), tuple(map(_merge, model["merges"])))
+    if not model.get("merges"):
+        raise _unsupported("a tokenizer of bytes alone, without a merge")
+    if any(model.get(name) for name in ("dropout", "continuing_subword_prefix", "end_of_word_suffix")):
+        raise _unsupported("a tokenizer that merges by chance, or marks parts of words")
+    for entry in tokenizer.get("added_tokens", ()):
+        if any(entry.get(name) for name in ("lstrip", "rstrip", "single_word")):
+            raise _unsupported(f"the token {entry['content']!r}, which takes in the spaces around it")
+    cut = _cut(tokenizer)
+    if bool(model.get("ignore_merges")) != (cut == _WHOLE_WORDS):
+        raise _unsupported(f"ignore_merges = {bool(model.get('ignore_merges'))} with the cuts of {cut}")
+    return cut
 
 
 def _type(number: int, by_id: Mapping[int, str], added: Mapping[int, Mapping[str, Any]]) -> int:

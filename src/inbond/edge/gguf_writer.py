@@ -1,25 +1,29 @@
 """A student as a GGUF file: what llama.cpp and all that is built on it runs.
 
 Same folder, same bytes. Quantising is that of the ``gguf`` package (llama.cpp's own reference in numpy).
-Norms and biases stay float32; in a file of 4-bit weights the embedding and the head keep 8 bits, as they
-carry a small model's words (llama.cpp keeps its output matrix wider too).
+Norms and biases stay float32. In a file of 4-bit weights some keep 8 bits: the embedding and the head, which
+carry a small model's words, and the values and what writes a layer's neurons back, which rounding hurts most
+(llama.cpp keeps the same ones wider in its mixed types; measured in docs/LOG.md).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 
-from inbond.edge import gguf_tokens
+from inbond.edge import gguf_header
 from inbond.edge.architecture import Architecture
+from inbond.edge.gguf_header import GgufType
 from inbond.edge.source import About, Source, Tensor
 from inbond.errors import need_extra
 
-GgufType = Literal["q8_0", "q4_0", "q4_1", "f16"]
 BLOCK: Final = 32
 """Numbers of a row that share a scale; a narrower rest of a row cannot be quantised."""
+_HALF: Final = 65_504.0
+"""The largest number in 16 bits, which scales are kept in too."""
 
 _OUTSIDE: Final = {
     "model.embed_tokens.weight": "token_embd.weight",
@@ -40,106 +44,72 @@ _INSIDE: Final = {
     "mlp.down_proj": "ffn_down",
 }
 
+_WIDE: Final = (".attn_v.", ".ffn_down.")
+"""Kept in 8 bits where the others have 4."""
 
-def write(source: Source, about: About, kind: GgufType, path: Path) -> None:
-    """Writes ``path`` from a model folder. Raises InputError for an architecture or a tokenizer that
-    llama.cpp would not run alike, MissingExtraError."""
+
+def write(source: Source, about: About, kind: GgufType, path: Path) -> dict[str, int]:
+    """Writes ``path`` from a model folder and reads its head back; how many tensors are kept in which type.
+
+    Raises InputError for an architecture or a tokenizer that llama.cpp would not run alike,
+    MissingExtraError.
+    """
     try:
         import gguf
     except ModuleNotFoundError as error:
         raise need_extra("train", error.name or "gguf") from error
-    shape = source.architecture
-    tokens = gguf_tokens.read(source.tokenizer, shape.vocabulary)
+    shape, told = source.architecture, gguf_header.fields(source, about, kind)
     writer = gguf.GGUFWriter(path, shape.family)
+    held: dict[str, tuple[str, tuple[int, ...]]] = {}
     try:
-        _describe(writer, about, kind)
-        _add_sizes(writer, shape)
-        _add_tokens(writer, source, tokens)
-        for name, values in source.tensors():
-            if name == "lm_head.weight" and shape.tied:
-                continue
-            _add_tensor(writer, shape, name, values, kind)
+        _describe(writer, told)
+        for name, values in _tensors(source, shape):
+            packed = gguf.GGMLQuantizationType[_kept_as(name, values, kind)]
+            writer.add_tensor(name, gguf.quants.quantize(values, packed), raw_dtype=packed)
+            held[name] = (packed.name, values.shape)
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()
     finally:
         writer.close()
+    gguf_header.check(path, shape.family, told, held)
+    types = sorted(packed for packed, _ in held.values())
+    return {packed.lower(): types.count(packed) for packed in dict.fromkeys(types)}
 
 
-def _describe(writer: Any, about: About, kind: GgufType) -> None:
-    import gguf
-
-    types = {"q8_0": "MOSTLY_Q8_0", "q4_0": "MOSTLY_Q4_0", "q4_1": "MOSTLY_Q4_1", "f16": "MOSTLY_F16"}
-    writer.add_type("model")
-    writer.add_name(about.name)
-    writer.add_file_type(gguf.LlamaFileType[types[kind]])
-    writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
-    if about.licence is not None:
-        writer.add_license(about.licence)
-    if about.base_models:
-        writer.add_base_model_count(len(about.base_models))
-    for number, (name, address) in enumerate(about.base_models):
-        writer.add_base_model_name(number, name)
-        if address is not None:
-            writer.add_base_model_repo_url(number, address)
-    writer.add_string("inbond.artifact", about.artifact)
-    writer.add_string("inbond.made_by", about.made_by)
+def _describe(writer: Any, told: Mapping[str, Any]) -> None:
+    for name, value in told.items():
+        if isinstance(value, bool):
+            writer.add_bool(name, value)
+        elif isinstance(value, int):
+            writer.add_uint32(name, value)
+        elif isinstance(value, float):
+            writer.add_float32(name, value)
+        elif isinstance(value, list):
+            writer.add_array(name, value)
+        else:
+            writer.add_string(name, value)
 
 
-def _add_sizes(writer: Any, shape: Architecture) -> None:
-    writer.add_block_count(shape.layers)
-    writer.add_context_length(shape.context)
-    writer.add_embedding_length(shape.hidden)
-    writer.add_feed_forward_length(shape.neurons)
-    writer.add_head_count(shape.heads)
-    writer.add_head_count_kv(shape.kv_heads)
-    writer.add_key_length(shape.head_width)
-    writer.add_value_length(shape.head_width)
-    writer.add_rope_dimension_count(shape.head_width)
-    writer.add_rope_freq_base(shape.rope_base)
-    writer.add_layer_norm_rms_eps(shape.epsilon)
-    writer.add_vocab_size(shape.vocabulary)
-
-
-def _add_tokens(writer: Any, source: Source, tokens: gguf_tokens.Tokens) -> None:
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre(tokens.cut)
-    writer.add_token_list(list(tokens.pieces))
-    writer.add_token_types(list(tokens.types))
-    writer.add_token_merges(list(tokens.merges))
-    config = source.config
-    ends = config.get("eos_token_id")
-    end = ends[0] if isinstance(ends, list) else ends
-    for add, number in (
-        (writer.add_bos_token_id, config.get("bos_token_id")),
-        (writer.add_eos_token_id, end),
-        (writer.add_pad_token_id, config.get("pad_token_id")),
-    ):
-        if isinstance(number, int):
-            add(number)
-    writer.add_add_bos_token(False)  # prompts are given as the template and the tokenizer make them
-    if source.template is not None:
-        writer.add_chat_template(source.template)
-
-
-def _add_tensor(writer: Any, shape: Architecture, name: str, values: Tensor, kind: GgufType) -> None:
-    import gguf
-
-    target = _target(name)
-    if shape.family == "llama" and ".attn_q." in target:
-        values = _interleaved(values, shape.heads)
-    elif shape.family == "llama" and ".attn_k." in target:
-        values = _interleaved(values, shape.kv_heads)
-    packed = gguf.GGMLQuantizationType[_kept_as(target, values, kind)]
-    writer.add_tensor(target, gguf.quants.quantize(values, packed), raw_dtype=packed)
+def _tensors(source: Source, shape: Architecture) -> Iterator[tuple[str, Tensor]]:
+    """As llama.cpp names them and lays them out."""
+    if shape.slowed:
+        yield "rope_freqs.weight", np.array(shape.slowed, np.float32)
+    for name, values in source.tensors():
+        target = _target(name)
+        if shape.family == "llama" and ".attn_q." in target:
+            values = _interleaved(values, shape.heads)
+        elif shape.family == "llama" and ".attn_k." in target:
+            values = _interleaved(values, shape.kv_heads)
+        yield target, values
 
 
 def _kept_as(target: str, values: Tensor, kind: GgufType) -> str:
-    if values.ndim < 2:
+    if values.ndim < 2 or float(np.abs(values).max()) > _HALF:
         return "F32"
     if kind == "f16" or values.shape[1] % BLOCK:
         return "F16"
-    wide = target in ("token_embd.weight", "output.weight")
+    wide = target in ("token_embd.weight", "output.weight") or any(part in target for part in _WIDE)
     return "Q8_0" if wide else kind.upper()
 
 

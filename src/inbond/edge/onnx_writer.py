@@ -11,6 +11,7 @@ H hidden width, V vocabulary.
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any, Final, final
 
@@ -25,14 +26,15 @@ _LARGEST = 1_900_000_000
 """Bytes of tensors that one file may hold: its format ends at 2 GiB."""
 
 
-def write(source: Source, about: About, path: Path) -> None:
-    """Writes ``path`` from a model folder. Raises InputError for an architecture that is not supported or a
-    model above 2 GB, MissingExtraError."""
+def write(source: Source, about: About, path: Path) -> dict[str, int]:
+    """Writes ``path`` from a model folder; how many tensors are kept in which type. Raises InputError for an
+    architecture that is not supported or a model above 2 GB, MissingExtraError."""
     try:
         import onnx
     except ModuleNotFoundError as error:
         raise need_extra("onnx", error.name or "onnx") from error
     shape = source.architecture
+    check_size(sum(map(math.prod, shape.tensors.values())))
     graph = _Graph(shape)
     for name, values in source.tensors():
         graph.keep(name, values)
@@ -40,17 +42,27 @@ def write(source: Source, about: About, path: Path) -> None:
         graph.build(), opset_imports=[onnx.helper.make_opsetid("", OPSET)], producer_name="inbond"
     )
     model.ir_version = 8
-    ends = source.config.get("eos_token_id")
     facts = {
         "name": about.name,
         "licence": about.licence or "unknown",
         "base_models": json.dumps([name for name, _ in about.base_models]),
         "inbond.artifact": about.artifact,
         "inbond.made_by": about.made_by,
-        "ends": json.dumps(ends if isinstance(ends, list) else [ends]),
+        "ends": json.dumps(list(source.ends)),
     }
     onnx.helper.set_model_props(model, facts)
     path.write_bytes(model.SerializeToString(deterministic=True))
+    return {"f32": len(shape.tensors)}
+
+
+def check_size(parameters: int) -> None:
+    """Raises InputError for more than one file may hold."""
+    if parameters * 4 > _LARGEST:
+        raise InputError(
+            expected="a student whose tensors fit an ONNX file of 2 GB",
+            found=f"{parameters * 4 / 1e9:.1f} GB in float32",
+            fix="export it as gguf",
+        )
 
 
 @final
@@ -62,17 +74,9 @@ class _Graph:
         self._nodes: list[Any] = []
         self._tensors: list[Any] = []
         self._names: set[str] = set()
-        self._bytes = 0
 
     def keep(self, name: str, values: Any) -> None:
         """A tensor of the model; linear layers are turned, so that they can be multiplied from the right."""
-        self._bytes += values.nbytes
-        if self._bytes > _LARGEST:
-            raise InputError(
-                expected="a student whose tensors fit an ONNX file of 2 GB",
-                found=f"more than {self._bytes / 1e9:.1f} GB in float32",
-                fix="export it as gguf",
-            )
         turned = values.ndim == 2 and name not in ("model.embed_tokens.weight", "lm_head.weight")
         self._tensor(name, np.ascontiguousarray(values.T) if turned else values)
 
@@ -111,7 +115,8 @@ class _Graph:
         """What all layers share: rotations [B, 1, T, D] and the mask [B, 1, T, S]."""
         shape = self._shape
         half = np.arange(0, shape.head_width, 2, dtype=np.float64) / shape.head_width
-        speed_D = np.tile(shape.rope_base**-half, 2).astype(np.float32)
+        speed = shape.rope_base**-half / (np.array(shape.slowed) if shape.slowed else 1.0)
+        speed_D = np.tile(speed, 2).astype(np.float32)
         self._tensor("speed_D", speed_D)
         for name, values in (("axis1", [1]), ("axis12", [1, 2]), ("axis13", [1, 3])):
             self._tensor(name, np.array(values, np.int64))

@@ -1,7 +1,8 @@
 """What a small file saves: both models in the same runtime, one after the other, round by round.
 
 Speed is greedy decoding at batch 1, the median of rounds that take turns, so that a machine that slows down
-slows both. Energy is that of the whole processor while a model decodes (RAPL), where it may be read.
+slows both. Energy is that of the whole processor while a model reads its prompt and answers (RAPL), where it
+may be read.
 """
 
 from __future__ import annotations
@@ -14,25 +15,48 @@ from typing import Final, final
 
 from inbond.edge.runner import Runner
 
-ROUNDS: Final = 3
+ROUNDS: Final = 5
 _POWERCAP: Final = Path("/sys/class/powercap")
 
 
 @final
 @dataclass(frozen=True)
 class Pace:
-    """Tokens a second, bytes of peak memory and joules a token of one file; None: cannot be read here."""
+    """Tokens a second of each round, bytes of peak memory and joules a generated token of one file; None:
+    cannot be read here."""
 
-    tokens_per_s: float
+    rounds: tuple[float, ...]
     memory_bytes: int | None
     joules_per_token: float | None
+
+    @property
+    def tokens_per_s(self) -> float:
+        """The median round's."""
+        return statistics.median(self.rounds)
+
+
+@final
+@dataclass(frozen=True)
+class Speedup:
+    """How many times quicker one file was than another, by rounds: the median, the least and the most."""
+
+    median: float
+    least: float
+    most: float
+
+
+def speedup(ours: Pace, theirs: Pace) -> Speedup:
+    """Of two that took turns."""
+    each = [our / their for our, their in zip(ours.rounds, theirs.rounds, strict=True)]
+    return Speedup(statistics.median(each), min(each), max(each))
 
 
 def paces(
     runners: Sequence[Runner], prompts: Sequence[Sequence[int]], tokens: int, *, rounds: int = ROUNDS,
     powercap: Path = _POWERCAP,
 ) -> list[Pace]:  # fmt: skip
-    """Each runner answers its prompt with ``tokens`` tokens, in turns. Raises InputError as ``Runner``."""
+    """Each runner answers its prompt with ``tokens`` tokens (at least 2), in turns. Raises InputError as
+    ``Runner``."""
     speeds: list[list[float]] = [[] for _ in runners]
     joules: list[list[float]] = [[] for _ in runners]
     for number in range(rounds + 1):
@@ -41,11 +65,12 @@ def paces(
             steps = runner.steps(prompt, tokens, 0)
             after = microjoules(powercap)
             if number:  # the first round warms up
-                speed.append(len(steps.ids) / max(steps.seconds, 1e-9))
+                # The first token is there when the prompt is read, before the clock runs.
+                speed.append((len(steps.ids) - 1) / max(steps.seconds, 1e-9))
                 if before is not None and after is not None and after >= before:  # else it began anew
                     energy.append((after - before) / 1e6 / len(steps.ids))
     return [
-        Pace(statistics.median(speed), runner.peak_bytes(), statistics.median(energy) if energy else None)
+        Pace(tuple(speed), runner.peak_bytes(), statistics.median(energy) if energy else None)
         for runner, speed, energy in zip(runners, speeds, joules, strict=True)
     ]
 

@@ -8,167 +8,118 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Any, Final
 
 from inbond import __version__
 from inbond.digest import of_bytes
-from inbond.errors import InputError
+from inbond.errors import DeniedError, InputError
 from inbond.ledger import envelope, manifest, pins
 from inbond.ledger.attested import MODEL, PROVENANCE
 from inbond.ledger.ledger import now
 from inbond.ledger.manifest import Identity, Manifest
-from inbond.ledger.records import Row, read_rows
-from inbond.policy import foreign
-from inbond.recipes.models import find_weights
-from inbond.recipes.plan import student_folder
+from inbond.recipes import trying
 from inbond.recipes.sections.export import Export
+from inbond.recipes.shop import Shop, open_shop
 from inbond.recipes.trail import Artifact, Made, Trail
-from inbond.teachers.opening import Weights
-from inbond.types import parse_model_name
+from inbond.recipes.trying import ONNX
 from inbond.workspace import write_json
 
 if TYPE_CHECKING:
-    from inbond.edge.runner import Child, Runtime
-    from inbond.edge.saving import Pace
-    from inbond.edge.source import About, Source
+    from inbond.edge.faithful import Faithfulness
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 CHECK: Final = "check.json"
-ONNX: Final = "onnx"
 BUILD_TYPE: Final = "urn:inbond:export:1"
-_CARD: Final = "README.md"
+_PAPERS: Final = ("README", "LICENSE", "LICENCE", "NOTICE")
+"""What goes with a file: the student's card, licences and notice."""
 
 
-@final
-@dataclass(frozen=True)
-class Shop:
-    """What files are made from: a run's student, its held-out records, and its teacher's weights where they
-    are at hand."""
-
-    trail: Trail
-    student: Manifest
-    folder: Path
-    held_out: Artifact | Manifest
-    settings: Export
-    teacher: Weights | None
-
-    @property
-    def rows(self) -> list[Row]:
-        """Held-out answers to different prompts, the first few."""
-        by_prompt: dict[Any, Row] = {}
-        for row in read_rows(self.trail.folder / "data/held_out"):
-            by_prompt.setdefault(row.record.prompt_id, row)
-        return list(by_prompt.values())[: self.settings.prompts]
-
-    @cached_property
-    def source(self) -> Source:
-        """The student's folder."""
-        from inbond.edge.source import Source
-
-        return Source(self.folder)
-
-    @cached_property
-    def tokenizer(self) -> Any:
-        from inbond.teachers.local import load_tokenizer
-
-        return load_tokenizer(self.folder)
-
-    @cached_property
-    def model(self) -> Any:
-        """The student under transformers."""
-        from inbond.teachers.local import load_model
-
-        return load_model(self.folder)
-
-    @cached_property
-    def about(self) -> About:
-        """By the student's card: licences are never guessed here."""
-        from inbond.edge.source import About
-
-        card = foreign.front_matter((self.folder / _CARD).read_bytes()) or {}
-        licence, base = card.get("license"), card.get("base_model")
-        bases = [base] if isinstance(base, str) else list(base or ())
-        if licence == "other":
-            licence = card.get("license_name")
-        return About(
-            f"{self.trail.run}",
-            self.student.id,
-            str(licence) if licence else None,
-            tuple((str(name), f"https://huggingface.co/{name}") for name in bases),
-            f"Inbond {__version__}, run {self.trail.run}",
-        )
+def make_all(trail: Trail, settings: Export) -> DeniedError | InputError | None:
+    """Every file that the settings ask for, and none of an earlier student. One that is refused, or that its
+    runtime declines, does not keep the others back: the first such error is given back. Raises
+    MissingExtraError."""
+    shop = open_shop(trail, settings)
+    kinds = [*dict.fromkeys(settings.gguf), *([ONNX] if settings.onnx else [])]
+    for folder in _folders(trail):
+        made = manifest.read(folder)
+        if made is not None and made.identity.inputs["student"] != shop.student.id:
+            trail.withdraw(folder.name)
+    refused: list[DeniedError | InputError] = []
+    exact = cache(lambda: trying.exact(shop))
+    for kind in kinds:
+        try:
+            _make(shop, kind, exact)
+        except (DeniedError, InputError) as error:
+            refused.append(error)
+    return next(iter(refused), None)
 
 
-def of_run(trail: Trail, settings: Export) -> Shop:
-    """The shop of a finished run. Raises InputError when it has no student, or its records were erased."""
-    folder = student_folder(parse_model_name(f"run:{trail.run}"), trail.workspace)
-    student, held_out = manifest.read(folder), manifest.read(trail.folder / "data/held_out")
-    assert student is not None, "a student's folder is complete"
-    if held_out is None:
-        raise InputError(
-            expected=f"held-out records of {trail.run}, to compare files with its student on",
-            found="none",
-            fix="run its recipe again",
-        )
-    return Shop(trail, student, folder, held_out, settings, _teacher(trail))
+def make_one(trail: Trail, kind: str) -> Artifact:
+    """One file of a finished run, or found again. Raises InputError for a student that cannot be written so
+    or a runtime that declines, DeniedError when the file is not faithful, MissingExtraError."""
+    shop = open_shop(trail, _as_before(trail, kind))
+    return _make(shop, kind, lambda: trying.exact(shop))
 
 
-def _teacher(trail: Trail) -> Weights | None:
-    """The teacher's weights where they can be found; without them nothing is measured beside."""
-    start = manifest.read(trail.folder / "start")
-    pinned = str(start.identity.config.get("teacher", "")) if start is not None else ""
-    name = pinned.partition(" sha256:")[0]
-    try:
-        return find_weights(parse_model_name(name), trail.workspace)
-    except InputError:
-        return None
+def _as_before(trail: Trail, kind: str) -> Export:
+    """What files of this run were tried on already: the same file, else any; as a recipe has it by default
+    where there is none."""
+    for folder in sorted(_folders(trail), key=lambda folder: folder.name != _place(kind)):
+        made = manifest.read(folder)
+        if made is not None:
+            return Export(prompts=made.identity.config["prompts"], tokens=made.identity.config["tokens"])
+    return Export()
 
 
-def make_all(shop: Shop) -> list[Artifact]:
-    """Every file that the settings ask for. Raises as ``make_one``."""
-    kinds = [*dict.fromkeys(shop.settings.gguf), *([ONNX] if shop.settings.onnx else [])]
-    return [make_one(shop, kind) for kind in kinds]
+def _folders(trail: Trail) -> list[Path]:
+    return sorted([*trail.folder.glob("gguf-*"), *trail.folder.glob(ONNX)])
 
 
-def make_one(shop: Shop, kind: str) -> Artifact:
-    """One file of a type, or found again. Raises InputError for a student that cannot be written so or a
-    runtime that declines, DeniedError when the file is not faithful, MissingExtraError."""
-    place = ONNX if kind == ONNX else f"gguf-{kind}"
-    identity = Identity(
-        place.partition("-")[0],
+def _place(kind: str) -> str:
+    return ONNX if kind == ONNX else f"gguf-{kind}"
+
+
+def _identity(shop: Shop, kind: str) -> Identity:
+    return Identity(
+        _place(kind).partition("-")[0],
         FORMAT_VERSION,
         {
             "type": kind,
+            "name": shop.trail.run,
             "weights": pins.pin(shop.student.files),
             "prompts": shop.settings.prompts,
             "tokens": shop.settings.tokens,
+            "made_with": {"inbond": __version__, **trying.packages(kind)},
         },
         {"student": shop.student.id, "held_out": shop.held_out.id},
     )
 
+
+def _make(shop: Shop, kind: str, exact: Callable[[], Faithfulness]) -> Artifact:
+    place = _place(kind)
+
     def make(folder: Path) -> Made:
         path = folder / (f"{shop.trail.run}.onnx" if kind == ONNX else f"{shop.trail.run}-{kind}.gguf")
         try:
-            _write(shop.source, shop.about, kind, path)
-            found = _checked(shop, kind, path)
+            stored = trying.write(shop.source, shop.about, kind, path)
+            sister = exact() if trying.needs_exact(kind) else None
+            found = trying.tried(shop, kind, path, sister)
         except Exception:
             path.unlink(missing_ok=True)
             raise
-        write_json(folder / CHECK, found)
+        write_json(folder / CHECK, {**found, "stored": stored})
         for beside in sorted(shop.folder.iterdir()):
-            if beside.stem in ("README", "LICENSE", "LICENCE", "NOTICE"):
+            if beside.stem.removeprefix("TEACHER-") in _PAPERS:
                 shutil.copyfile(beside, folder / beside.name)
         return Made({"file": path.name, "bytes": found["bytes"], "type": kind})
 
     def attest(small: Manifest) -> bytes:
         return _attestation(shop, small)
 
-    return shop.trail.stage(place.replace("-", " "), place, identity, make, attest=attest)
+    return shop.trail.stage(place.replace("-", " "), place, _identity(shop, kind), make, attest=attest)
 
 
 def read_check(made: Artifact) -> dict[str, Any]:
@@ -179,103 +130,8 @@ def read_check(made: Artifact) -> dict[str, Any]:
 
 def withdraw_all(trail: Trail) -> None:
     """Removes every file, where an earlier attempt made some: their student was kept in."""
-    for folder in sorted([*trail.folder.glob("gguf-*"), *trail.folder.glob(ONNX)]):
+    for folder in _folders(trail):
         trail.withdraw(folder.name)
-
-
-def _runtime(kind: str) -> Runtime:
-    return "onnxruntime" if kind == ONNX else "llama.cpp"
-
-
-def _write(source: Source, about: About, kind: str, path: Path) -> None:
-    from inbond.edge import gguf_writer, onnx_writer
-
-    if kind == ONNX:
-        onnx_writer.write(source, about, path)
-    else:
-        gguf_writer.write(source, about, kind, path)  # type: ignore[arg-type]
-
-
-def _checked(shop: Shop, kind: str, path: Path) -> dict[str, Any]:
-    """What the file is worth. Raises DeniedError when it is not what the student is."""
-    from inbond.edge import faithful
-    from inbond.edge.runner import Child
-    from inbond.teachers.tokens import encode_prompt
-
-    prompts = [encode_prompt(shop.tokenizer, row.record.prompt) for row in shop.rows]
-    stage, watcher = kind, shop.trail.watcher
-
-    def show(done: int, total: int) -> None:
-        watcher.advance(stage, done, total, "prompts compared with the student")
-
-    with Child(_runtime(kind), path) as child:
-        encode = _plainly(shop.tokenizer)
-        texts = faithful.check_tokens(child, encode, [row.record.completion for row in shop.rows])
-        said = faithful.compare(child, shop.model, prompts, shop.settings.tokens, show)
-        faithful.check(said, kind)
-        return {
-            "type": kind,
-            "runtime": _runtime(kind),
-            "bytes": path.stat().st_size,
-            "faithful": {**asdict(said), "texts_tokenised": texts},
-            **_saving(shop, kind, child, prompts[0]),
-        }
-
-
-def _plainly(tokenizer: Any) -> Any:
-    """How the student's tokenizer cuts text, without special tokens."""
-    return lambda text: tokenizer.encode(text, add_special_tokens=False)
-
-
-def _saving(shop: Shop, kind: str, child: Child, prompt: Sequence[int]) -> dict[str, Any]:
-    """The student's file and its teacher's in turns: the teacher's own where it is a GGUF, else its weights
-    written in the same type."""
-    from inbond.edge import saving
-    from inbond.edge.runner import Child
-
-    tokens = shop.settings.tokens
-    with tempfile.TemporaryDirectory() as folder:
-        theirs = _teachers_file(shop, kind, Path(folder))
-        if theirs is None or shop.teacher is None:
-            (ours,) = saving.paces([child], [prompt], tokens)
-            return {"student": _told(ours), "teacher": None, "speedup": None}
-        asked = _teachers_prompt(shop.teacher, shop.rows[0])
-        with Child(_runtime(kind), theirs) as other:
-            ours, their = saving.paces([child, other], [prompt, asked], tokens)
-        return {
-            "student": _told(ours),
-            "teacher": {"file": theirs.name, "bytes": theirs.stat().st_size, **_told(their)},
-            "speedup": ours.tokens_per_s / their.tokens_per_s,
-        }
-
-
-def _told(pace: Pace) -> dict[str, Any]:
-    energy = pace.joules_per_token
-    return {**asdict(pace), "energy": "cannot be read here" if energy is None else f"{energy:.3g} J a token"}
-
-
-def _teachers_file(shop: Shop, kind: str, folder: Path) -> Path | None:
-    """A file of the teacher for the same runtime; None when there is none and none can be made."""
-    from inbond.edge.source import Source
-
-    teacher = shop.teacher
-    if teacher is None:
-        return None
-    if kind != ONNX and teacher.kind == "gguf":
-        return teacher.path
-    path = folder / f"teacher.{kind}"
-    try:
-        _write(Source(teacher.folder()), shop.about, kind, path)
-    except InputError:
-        return None
-    return path
-
-
-def _teachers_prompt(teacher: Weights, row: Row) -> list[int]:
-    from inbond.teachers.local import load_tokenizer
-    from inbond.teachers.tokens import encode_prompt
-
-    return encode_prompt(load_tokenizer(teacher.folder()), row.record.prompt)
 
 
 def _attestation(shop: Shop, small: Manifest) -> bytes:

@@ -7,12 +7,13 @@ from typing import Any
 
 from inbond.recipes import formats
 from inbond.recipes.finished import Finished
+from inbond.recipes.trying import ONNX
 from inbond.report.small_file import SmallFile
 
 
 def files(finished: Finished) -> list[dict[str, Any]]:
     """The student's other files, each with what was found when it was made."""
-    made = [one for one in finished.trail.artifacts if one.manifest.identity.stage in ("gguf", formats.ONNX)]
+    made = [one for one in finished.trail.artifacts if one.manifest.identity.stage in ("gguf", ONNX)]
     return [formats.read_check(one) for one in made]
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from inbond.losses.batches import Batch
     from inbond.teachers.local import Local
 
-VOCABULARY_VERSION = 1
+VOCABULARY_VERSION = 2
 KEPT = "kept.json"
 _TOKENIZER = "tokenizer"
 _TEXTS = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json")
@@ -41,7 +41,7 @@ def choose(trail: Trail, recipe: Recipe, teacher: TeacherSource, data: Datasets)
         "vocabulary",
         VOCABULARY_VERSION,
         {"teacher": teacher.pinned, "vocabulary": wanted},
-        {"train": data.train.id, "held_out": data.held_out.id},
+        {"train": data.train.id},
     )
 
     def make(folder: Path) -> Made:
@@ -52,7 +52,7 @@ def choose(trail: Trail, recipe: Recipe, teacher: TeacherSource, data: Datasets)
         tokenizer = load_tokenizer(teacher.weights.folder())
         whole = json.loads(tokenizer.backend_tokenizer.to_str())
         size = None if wanted == "occurring" else int(wanted)
-        keep = vocabulary.choose(whole, _counts(tokenizer, data), size)
+        keep = vocabulary.choose(whole, _counts(tokenizer, data.train), size)
         _save(tokenizer, vocabulary.prune(whole, keep), keep, folder)
         write_json(folder / KEPT, keep)
         return Made({"kept": len(keep), "of": len(tokenizer)})
@@ -60,14 +60,14 @@ def choose(trail: Trail, recipe: Recipe, teacher: TeacherSource, data: Datasets)
     return trail.stage("vocabulary", "vocabulary", identity, make)
 
 
-def _counts(tokenizer: Any, data: Datasets) -> Counter[int]:
-    """How often each token occurs in the records, prompts and all."""
+def _counts(tokenizer: Any, train: Artifact) -> Counter[int]:
+    """How often each token occurs in the training records, prompts and all. Held-out ones have no say: what
+    is measured on them would else be better than on any other text."""
     from inbond.teachers.tokens import encode_record
 
     counts: Counter[int] = Counter()
-    for part in (data.train, data.held_out):
-        for row in read_rows(part.folder):
-            counts.update(encode_record(tokenizer, row.record).ids)
+    for row in read_rows(train.folder):
+        counts.update(encode_record(tokenizer, row.record).ids)
     return counts
 
 
