@@ -5,15 +5,21 @@ from __future__ import annotations
 import html
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from inbond.edge import faithful
+from inbond.edge import faithful, gguf_writer
 from inbond.edge.faithful import Limit
+from inbond.ledger import manifest
+from inbond.ledger.records import read_rows
 from inbond.recipes.reading import load
+from inbond.teachers.local import load_tokenizer
+from inbond.teachers.tokens import encode_record
+from inbond.train import vocabulary
 from tests.e2e.conftest import Command
 from tests.e2e.test_run import Place
 from tests.tiny import save_tiny
@@ -103,7 +109,22 @@ def test_a_finished_run_is_exported_afterwards(place: Place, command: Command) -
 
 
 @pytest.mark.slow
-def test_a_file_that_is_not_the_student_is_refused_and_removed(
+def test_a_finished_run_gives_the_files_that_it_gave_while_it_ran(place: Place, command: Command) -> None:
+    place.write(**NARROW, **FILES)
+    command("run", "recipe.yaml")
+    before = command("verify")["checked"]
+    kept = (place.run_folder / "gguf-q8_0" / "tiny-q8_0.gguf").read_bytes()
+    command(
+        "export", "gguf", "run:tiny", "-o", "out.gguf"
+    )  # found, though prompts and tokens are not the default
+    assert command("verify")["checked"] == before
+    shutil.rmtree(place.run_folder / "gguf-q8_0")
+    command("export", "gguf", "run:tiny", "-o", "again.gguf")
+    assert (place.folder / "again.gguf").read_bytes() == (place.folder / "out.gguf").read_bytes() == kept
+
+
+@pytest.mark.slow
+def test_a_file_that_is_not_the_student_is_refused_and_the_others_stand(
     place: Place, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(faithful.LIMITS, "q8_0", Limit(1.1, 0.0))  # type: ignore[index]
@@ -111,8 +132,69 @@ def test_a_file_that_is_not_the_student_is_refused_and_removed(
     error = command("run", "recipe.yaml", code=4)["error"]
     assert error["expected"].startswith("a q8_0 file that chooses the student's token")
     assert not list((place.run_folder / "gguf-q8_0").glob("*"))
-    assert (place.run_folder / "student" / "config.json").exists()
+    result = json.loads((place.run_folder / "result.json").read_text())
+    assert [file["type"] for file in result["files"]] == ["onnx"]
+    assert "tiny.onnx" in (place.run_folder / "report.html").read_text(encoding="utf-8")
     assert command("verify")["ok"]
+
+
+@pytest.mark.slow
+def test_a_file_written_wrongly_is_refused_by_its_16_bit_sister(
+    place: Place, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows in another order: the limits of four bits are so wide that they could pass."""
+    monkeypatch.setattr(gguf_writer, "_interleaved", lambda values, _: values)
+    monkeypatch.setitem(faithful.LIMITS, "q4_0", Limit(0.0, 99.0))  # type: ignore[index]
+    place.write(**{**NARROW, "student": {"layers": 2}}, export={"gguf": ["q4_0"], "prompts": 2, "tokens": 6})
+    error = command("run", "recipe.yaml", code=4)["error"]
+    assert error["expected"].startswith("a f16 file that chooses the student's token in at least 98%")
+    assert "a fault of ours" in error["fix"]
+    assert not list((place.run_folder / "gguf-q4_0").glob("*"))
+
+
+@pytest.mark.slow
+def test_files_of_an_earlier_student_do_not_stay_beside_the_new_one(place: Place, command: Command) -> None:
+    place.write(**{**NARROW, "student": {"layers": 2}}, export={"gguf": ["f16"], "prompts": 2, "tokens": 6})
+    command("run", "recipe.yaml")
+    place.write(**{**NARROW, "student": {"layers": 3}})
+    command("run", "recipe.yaml")
+    assert not list((place.run_folder / "gguf-f16").glob("*"))
+    assert command("verify")["ok"]
+
+
+@pytest.mark.slow
+def test_held_out_words_have_no_say_in_the_tokens_that_are_kept(place: Place, command: Command) -> None:
+    place.write(**NARROW)
+    command("run", "recipe.yaml")
+    tokenizer = load_tokenizer(place.folder / "teacher")
+    whole = json.loads(tokenizer.backend_tokenizer.to_str())
+    learnt = Counter(
+        id_
+        for row in read_rows(place.run_folder / "data" / "train")
+        for id_ in encode_record(tokenizer, row.record).ids
+    )
+    chosen = place.run_folder / "vocabulary"
+    assert json.loads((chosen / "kept.json").read_text()) == vocabulary.choose(whole, learnt, None)
+    made = manifest.read(chosen)
+    assert made is not None
+    assert made.identity.inputs.keys() == {"train"}, "what is not given to it cannot leak"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("student", "said"),
+    [
+        ({"layers": 2, "heads": 3}, "student.heads in whole groups of 2"),
+        ({"layers": 2, "neurons": 5000}, "student.neurons from 1 to"),
+        ({"layers": 2, "vocabulary": 20}, "student.vocabulary from 259"),
+    ],
+)
+def test_a_width_that_cannot_be_had_is_refused_before_a_question(
+    place: Place, command: Command, student: dict[str, Any], said: str
+) -> None:
+    place.write(student=student)
+    assert command("run", "recipe.yaml", code=2)["error"]["expected"].startswith(said)
+    assert not (place.run_folder / "data" / "answers" / "manifest.json").exists()
 
 
 @pytest.mark.slow
@@ -128,5 +210,5 @@ def test_what_cannot_be_exported_is_refused_before_a_question(place: Place, comm
 def test_the_built_in_recipe_asks_for_both_runtimes() -> None:
     recipe, _ = load("edge", ())
     assert recipe.export.onnx
-    assert recipe.export.gguf == ("q8_0", "q4_1")
+    assert recipe.export.gguf == ("q8_0", "q4_0")
     assert recipe.student.vocabulary == 8192

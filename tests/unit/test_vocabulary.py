@@ -151,3 +151,11 @@ def test_a_tokenizer_without_some_bytes_loses_no_more() -> None:
     assert len(keep) == 3 + 255
     small = Tokenizer.from_str(json.dumps(vocabulary.prune(told, keep)))
     assert small.decode(small.encode("川 🙂 é\n").ids) == "川 🙂 é\n"
+
+
+def test_what_is_put_around_batches_goes_with_its_old_ids() -> None:
+    told = {**AS_JSON, "padding": {"strategy": "BatchLongest", "pad_id": 400, "pad_token": "x"}}
+    told["truncation"] = {"max_length": 5, "strategy": "LongestFirst", "stride": 0, "direction": "Right"}
+    small = vocabulary.prune(told, vocabulary.choose(told, {}, None))
+    assert (small["padding"], small["truncation"]) == (None, None)
+    assert told["padding"]["pad_id"] == 400

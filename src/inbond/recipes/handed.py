@@ -24,6 +24,7 @@ def shown(finished: Finished) -> tuple[SmallFile, ...]:
 
 def _shown(file: Mapping[str, Any]) -> SmallFile:
     said, ours, theirs = file["faithful"], file["student"], file["teacher"] or {}
+    rounds = file.get("speedup_rounds", {})
     return SmallFile(
         name=file["file"].rpartition("/")[2],
         runtime=file["runtime"],
@@ -38,6 +39,10 @@ def _shown(file: Mapping[str, Any]) -> SmallFile:
         teacher_bytes=theirs.get("bytes"),
         teacher_tokens_per_s=theirs.get("tokens_per_s"),
         teacher_memory_bytes=theirs.get("memory_bytes"),
+        teacher_energy=theirs.get("energy", ""),
+        speedup=file["speedup"],
+        speedup_rounds=(rounds.get("least", 0.0), rounds.get("most", 0.0)),
+        alone=file.get("alone", ""),
     )
 
 

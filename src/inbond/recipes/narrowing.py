@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from inbond.ledger.manifest import Identity
 from inbond.ledger.records import read_rows
-from inbond.recipes.answers import Datasets
 from inbond.recipes.models import TeacherSource
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.sections.student import Student
@@ -23,6 +22,7 @@ from inbond.workspace import write_bytes, write_json
 
 if TYPE_CHECKING:
     from inbond.losses.batches import Batch
+    from inbond.recipes.answers import Datasets
     from inbond.teachers.local import Local
 
 VOCABULARY_VERSION = 2
@@ -30,6 +30,22 @@ KEPT = "kept.json"
 _TOKENIZER = "tokenizer"
 _TEXTS = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json")
 """What a pruned tokenizer is made of; other files would still have the whole vocabulary."""
+
+
+def check(settings: Student, folder: Path, model: Any | None) -> None:
+    """Raises InputError for what cannot be had of a teacher in ``folder``, before it is asked anything.
+    ``model``: its architecture without numbers, where that could be made."""
+    from inbond.teachers.local import load_tokenizer
+    from inbond.train import vocabulary
+    from inbond.train import width as narrower
+
+    if settings.widths and model is not None:
+        narrower.check_built(model)
+        narrower.sizes(model.config, settings.heads, settings.neurons)
+    if settings.vocabulary is not None:
+        size = None if settings.vocabulary == "occurring" else int(settings.vocabulary)
+        whole = json.loads(load_tokenizer(folder).backend_tokenizer.to_str())
+        vocabulary.choose(whole, {}, size)
 
 
 def choose(trail: Trail, recipe: Recipe, teacher: TeacherSource, data: Datasets) -> Artifact | None:

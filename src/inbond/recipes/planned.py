@@ -10,7 +10,7 @@ from typing import Any
 from inbond.engine.filters import FilterConfig
 from inbond.engine.verifying.opening import check_machine
 from inbond.errors import InputError, need_extra
-from inbond.recipes import context, serving_copies
+from inbond.recipes import context, narrowing, serving_copies
 from inbond.recipes.models import TeacherSource
 from inbond.recipes.objective import alternatives, is_across, text_alone
 from inbond.recipes.recipe import Recipe
@@ -112,6 +112,9 @@ class Planned:
             settings = self.recipe.student
             keep = settings.keep if settings.keep is not None else range(settings.layers or layers // 2)
             check_layers(keep, layers, narrower=settings.narrows)
+            if settings.narrows:
+                model = _architecture(self.teacher.weights) if settings.widths else None
+                narrowing.check(settings, self.teacher.weights.folder(), model)
         if self.base is not None:
             from inbond.teachers.local import load_tokenizer
             from inbond.teachers.spelling import Speller

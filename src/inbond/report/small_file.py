@@ -27,3 +27,10 @@ class SmallFile:
     teacher_bytes: int | None = None
     teacher_tokens_per_s: float | None = None
     teacher_memory_bytes: int | None = None
+    teacher_energy: str = ""
+    speedup: float | None = None
+    """How many times the teacher's tokens a second: the median of rounds."""
+    speedup_rounds: tuple[float, float] = (0.0, 0.0)
+    """The least and the most of these."""
+    alone: str = ""
+    """Why nothing was measured beside it."""

@@ -10,10 +10,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from inbond.report import charts, gates, lines, provenance, runs, wording
+from inbond.report import charts, gates, lines, provenance, runs, small_files, wording
 from inbond.report.blocks import Limits, Passage, Prepared, Tile, table
 from inbond.report.data import CurvePoint, ReportData, SamplePair, Series
-from inbond.report.small_file import SmallFile
 from inbond.report.text import clip, language_of, one_line, visible
 from inbond.report.wording import count, known, number, percent, ratio
 
@@ -232,29 +231,4 @@ def _saving(data: ReportData) -> dict[str, Any]:
     ]
     columns = ("", "#Teacher", "#Student", "#Student ÷ teacher")
     told = table("Teacher and student", columns, rows, len(rows), folds=True)
-    return {"table": told, "notes": notes, "files": _files(data.files)}
-
-
-def _files(files: Sequence[SmallFile]) -> dict[str, Any] | None:
-    """The student in other formats, each beside its teacher."""
-    if not files:
-        return None
-    rows = []
-    for file in files:
-        pace, whose = ratio(file.tokens_per_s, file.teacher_tokens_per_s), file.teacher or "nothing"
-        rows.append(
-            (
-                f"{one_line(file.name)} under {file.runtime}", wording.size(file.file_bytes),
-                f"{percent(file.agreement)}, {number(file.kl, 4)} nats off",
-                wording.size(file.memory_bytes),
-                wording.NOT_MEASURED if pace is None else f"{number(pace)}× ({one_line(whose)})",
-                file.energy,
-            )
-        )  # fmt: skip
-    columns = ("File", "#Size", "As the student", "#Memory", "#Tokens/s, against its teacher", "Energy")
-    note = (
-        f"Compared along the file’s own greedy answers to held-out prompts, {files[0].tokens} tokens; KL is "
-        "over the likeliest tokens and the rest as one. Speeds are medians of rounds in turns, batch 1, in "
-        "the same runtime."
-    )
-    return {"table": table("Files for small machines", columns, rows, len(rows), folds=True), "note": note}
+    return {"table": told, "notes": notes, "files": small_files.shown(data.files)}

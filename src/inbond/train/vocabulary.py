@@ -55,6 +55,8 @@ def prune(tokenizer: Mapping[str, Any], keep: Sequence[int]) -> dict[str, Any]:
     smaller["added_tokens"] = [
         {**added, "id": new[added["id"]]} for added in tokenizer.get("added_tokens", ()) if added["id"] in new
     ]
+    for name in ("padding", "truncation"):  # they hold ids too, and are the caller's to set
+        smaller[name] = None
     smaller["post_processor"] = _renumbered(tokenizer.get("post_processor"), new)
     return smaller
 

@@ -53,26 +53,51 @@ def _top(value_X: Tensor, count: int) -> tuple[int, ...]:
 
 
 def sizes(config: Any, heads: int | float | None, neurons: int | float | None) -> tuple[int, int]:
-    """(groups, neurons) that a layer keeps; a number below 1 is a share, None keeps all.
+    """(groups, neurons) that a layer keeps; a number below 1 is a share, of which the nearest that can be had
+    is taken, None keeps all.
 
-    Raises InputError when heads do not make up whole groups, or there are not so many.
+    Raises InputError when heads do not make up whole groups, or cannot be had: transformers reads a Llama
+    only when its heads divide its hidden width.
     """
     all_heads, all_neurons = config.num_attention_heads, config.intermediate_size
-    group = all_heads // (getattr(config, "num_key_value_heads", None) or all_heads)
-    kept = _count(heads, all_heads // group) if isinstance(heads, float) else None
-    wanted = all_heads if heads is None else kept * group if kept is not None else int(heads)
-    if wanted % group or not group <= wanted <= all_heads:
-        raise InputError(
-            expected=f"student.heads in steps of {group}, which share a key and a value, up to {all_heads}",
-            found=str(heads),
-            fix=f"set student.heads to a multiple of {group}, or to a share such as 0.67",
-        )
+    group = _group(config)
+    can = [kept for kept in range(1, all_heads // group + 1) if _loads(config, kept * group, kept)]
+    if heads is None:
+        groups = all_heads // group
+    elif isinstance(heads, float):
+        near = _count(heads, all_heads // group)
+        groups = min(can, key=lambda kept: (abs(kept - near), kept))
+    else:
+        groups = int(heads) // group
+        if heads % group or groups not in can:
+            few = ", ".join(str(kept * group) for kept in can)
+            raise InputError(
+                expected=f"student.heads in whole groups of {group}, which share a key and a value, and as "
+                f"transformers reads them: {few}",
+                found=str(heads),
+                fix="set student.heads to one of these, or to a share such as 0.67",
+            )
     count = _count(neurons, all_neurons) if isinstance(neurons, float) else neurons or all_neurons
     if not 1 <= count <= all_neurons:
         raise InputError(
             expected=f"student.neurons from 1 to {all_neurons}", found=str(neurons), fix="set it lower"
         )
-    return wanted // group, int(count)
+    return groups, int(count)
+
+
+def _loads(config: Any, heads: int, kv_heads: int) -> bool:
+    """Whether a config of its class may say so."""
+    try:
+        type(config).from_dict({**config.to_dict(), **_narrowed(config, heads, kv_heads)})
+    except Exception:  # whatever a class may say to a config of its own
+        return False
+    return True
+
+
+def _narrowed(config: Any, heads: int, kv_heads: int) -> dict[str, int]:
+    """What a config says of heads that are fewer and as wide as before."""
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return {"num_attention_heads": heads, "num_key_value_heads": kv_heads, "head_dim": width}
 
 
 def _count(share: float, whole: int) -> int:
@@ -86,8 +111,7 @@ def importance(model: Any, batches: Sequence[Batch]) -> Importance:
     group = _group(model.config)
     groups: list[list[Tensor]] = [[] for _ in layers]
     neurons: list[list[Tensor]] = [[] for _ in layers]
-    for layer in layers:
-        _check(layer, model)
+    check_built(model)
     for batch in batches:
         label_hidden(model, batch)  # whether a prefix can be shared is tried before anything counts
         hooks = []
@@ -139,14 +163,14 @@ def narrow(model: Any, width: Width) -> Any:
 
     Raises InputError for layers built otherwise, or that keep more than they have.
     """
+    check_built(model)
     config, group = copy.deepcopy(model.config), _group(model.config)
+    kept = len(width.groups[0])
     head_width = model.get_decoder().layers[0].self_attn.head_dim
-    config.head_dim = head_width
-    config.num_attention_heads = len(width.groups[0]) * group
-    config.num_key_value_heads = len(width.groups[0])
+    for name, value in _narrowed(config, kept * group, kept).items():
+        setattr(config, name, value)
     config.intermediate_size = len(width.neurons[0])
-    for layer in decoder_layers(model):
-        _check(layer, model)
+    assert config.head_dim == head_width, "a head is as wide as its config says"
     state = model.state_dict()
     for key in list(state):
         _, mark, after = key.partition(".layers.")
@@ -190,13 +214,15 @@ def _group(config: Any) -> int:
     return heads // (getattr(config, "num_key_value_heads", None) or heads)
 
 
-def _check(layer: nn.Module, model: Any) -> None:
+def check_built(model: Any) -> None:
+    """Raises InputError unless all layers are built as Llama's; their weights do not matter."""
     names = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj",
              "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj")  # fmt: skip
-    parts = dict(layer.named_modules())
-    if not all(isinstance(parts.get(name), nn.Linear) for name in names):
-        raise InputError(
-            expected="layers built as Llama's, to make them narrower",
-            found=type(model).__name__,
-            fix="leave student.heads and student.neurons out",
-        )
+    for layer in decoder_layers(model):
+        parts = dict(layer.named_modules())
+        if not all(isinstance(parts.get(name), nn.Linear) for name in names):
+            raise InputError(
+                expected="layers built as Llama's, to make them narrower",
+                found=type(model).__name__,
+                fix="leave student.heads and student.neurons out",
+            )

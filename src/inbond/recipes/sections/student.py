@@ -10,6 +10,8 @@ from inbond.recipes.sections.base import ModelText, Positive, Section
 
 _Part = Annotated[float, Field(gt=0, lt=1)]
 """A share of what the teacher has."""
+_Count = Annotated[int, Field(ge=1, strict=True)]
+"""1.0 is no number of heads: it would be one head, and read as all of them."""
 
 
 class Student(Section):
@@ -20,14 +22,14 @@ class Student(Section):
     )
     layers: Positive | None = Field(None, description="prune: layers kept; default: half of the teacher's")
     keep: tuple[int, ...] | None = Field(None, description="prune: exactly these layers, nothing measured")
-    heads: Positive | _Part | None = Field(
+    heads: _Count | _Part | None = Field(
         None, description="prune: attention heads kept in a layer, or the share of them; null: all"
     )
-    neurons: Positive | _Part | None = Field(
+    neurons: _Count | _Part | None = Field(
         None, description="prune: MLP neurons kept in a layer, or the share of them; null: all"
     )
-    vocabulary: Positive | Literal["occurring"] | None = Field(
-        None, description="prune: tokens kept, or all that occur in the run's records; null: all"
+    vocabulary: _Count | Literal["occurring"] | None = Field(
+        None, description="prune: tokens kept, or all that occur in the training records; null: all"
     )
     probe: Positive = Field(8, description="prune: records on which layers are measured")
     base: ModelText | None = Field(
