@@ -69,7 +69,7 @@ def choose(trail: Trail, recipe: Recipe, teacher: TeacherSource, data: Datasets)
         whole = json.loads(tokenizer.backend_tokenizer.to_str())
         size = None if wanted == "occurring" else int(wanted)
         keep = vocabulary.choose(whole, _counts(tokenizer, data.train), size)
-        _save(tokenizer, vocabulary.prune(whole, keep), keep, folder)
+        save_tokenizer(tokenizer, vocabulary.prune(whole, keep), keep, folder)
         write_json(folder / KEPT, keep)
         return Made({"kept": len(keep), "of": len(tokenizer)})
 
@@ -87,7 +87,7 @@ def _counts(tokenizer: Any, train: Artifact) -> Counter[int]:
     return counts
 
 
-def _save(tokenizer: Any, pruned: dict[str, Any], keep: Sequence[int], folder: Path) -> None:
+def save_tokenizer(tokenizer: Any, pruned: dict[str, Any], keep: Sequence[int], folder: Path) -> None:
     """A tokenizer that transformers loads as it stands, not made anew from a class's own rules."""
     tokenizer.save_pretrained(folder)
     for path in folder.iterdir():

@@ -55,6 +55,6 @@ def _note(files: Sequence[SmallFile]) -> str:
         f"Compared along each file’s own greedy answers to held-out prompts ({each} tokens); KL is over the "
         "likeliest tokens and the rest as one. Before a rounded GGUF file a 16-bit one of the same student "
         "was compared, so that what is lost here is lost by rounding. Speeds are medians of rounds in turns, "
-        "one answer at a time, in the same runtime on as many threads; memory is the most that the process took "
+        "one answer at a time, same runtime, as many threads; memory is the most that the process took "
         "beyond its runtime."
     )
