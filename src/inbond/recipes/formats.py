@@ -34,7 +34,6 @@ FORMAT_VERSION = 2
 CHECK: Final = "check.json"
 BUILD_TYPE: Final = "urn:inbond:export:1"
 _PAPERS: Final = ("README", "LICENSE", "LICENCE", "NOTICE")
-"""What goes with a file: the student's card, licences and notice."""
 
 
 def make_all(trail: Trail, settings: Export) -> DeniedError | InputError | None:
@@ -111,15 +110,19 @@ def _make(shop: Shop, kind: str, exact: Callable[[], Faithfulness]) -> Artifact:
             path.unlink(missing_ok=True)
             raise
         write_json(folder / CHECK, {**found, "stored": stored})
-        for beside in sorted(shop.folder.iterdir()):
-            if beside.stem.removeprefix("TEACHER-") in _PAPERS:
-                shutil.copyfile(beside, folder / beside.name)
+        for paper in papers(shop.folder):
+            shutil.copyfile(paper, folder / paper.name)
         return Made({"file": path.name, "bytes": found["bytes"], "type": kind})
 
     def attest(small: Manifest) -> bytes:
         return _attestation(shop, small)
 
     return shop.trail.stage(place.replace("-", " "), place, _identity(shop, kind), make, attest=attest)
+
+
+def papers(student: Path) -> list[Path]:
+    """What has to go with a student's file: its card, its licences, its teacher's and its notice."""
+    return sorted(path for path in student.iterdir() if path.stem.removeprefix("TEACHER-") in _PAPERS)
 
 
 def read_check(made: Artifact) -> dict[str, Any]:
