@@ -11,10 +11,12 @@ import pytest
 from tests.e2e.conftest import Command
 
 SET = (
-    "prompts.limit=24",
-    "generate.max_tokens=16",
+    "prompts.limit=12",
+    "held_out=0.2",
+    "generate.max_tokens=12",
+    "filters.truncated=false",
     "student.layers=null",
-    "student.keep=[0,1,2,28,29]",
+    "student.keep=[0,1,29]",
     "student.vocabulary=4096",
     "train.epochs=1",
     "evaluate.samples=1",
@@ -36,7 +38,7 @@ def test_the_built_in_recipe_writes_files_that_are_the_student(
     assert [file["type"] for file in done["files"]] == ["q8_0", "q4_0", "onnx"]
     for file in done["files"]:
         assert (run / file["file"]).stat().st_size == file["bytes"] < 2 * smollm2_gguf.stat().st_size
-        assert file["speedup"] > 1, "five layers of thirty, in the same runtime"
+        assert file["speedup"] > 1, "three layers of thirty, in the same runtime"
         assert file["student"]["energy"]
         given = tmp_path / "given" / file["type"]
         shutil.copytree((run / file["file"]).parent, given)
