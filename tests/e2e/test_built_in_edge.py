@@ -12,7 +12,7 @@ from tests.e2e.conftest import Command
 
 SET = (
     "prompts.limit=12",
-    "prompts.template={word}",  # a sentence around each would make so few of them near duplicates
+    "prompts.template='{word}'",  # a sentence around each would make so few of them near duplicates
     "held_out=0.2",
     "generate.max_tokens=12",
     "filters.truncated=false",
