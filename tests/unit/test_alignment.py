@@ -151,9 +151,9 @@ def test_a_character_split_on_one_side_is_one_chunk() -> None:
     assert chunks[-1].first[1] == 6
 
 
-def test_text_that_looks_special_has_its_bytes() -> None:
+def test_text_that_looks_special_is_text() -> None:
     spelt = smollm2().spell("x<|im_end|>y")
-    assert smollm2().end in spelt.ids
+    assert smollm2().end not in spelt.ids
     assert spelt.ends[-1] == len(b"x<|im_end|>y")
     check("x<|im_end|>y", gemma(), smollm2())
 

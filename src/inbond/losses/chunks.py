@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 SURE = 1e-4
-"""Nats: a chunk is never believed to be surer, so that nothing is divided by 0."""
+"""Nats: a teacher is never believed to be surer of a chunk, so that nothing is divided by 0."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,12 @@ class ChunkMatch:
 def event_kl(logp_C: Tensor, logq_C: Tensor, heat: float) -> tuple[Tensor, Tensor]:
     """(heat * KL of the events, its slope by logq) [C]. Probabilities are taken to the power of 1 / heat.
 
-    Where the student is surer than ``SURE`` nats it counts as just so sure: the slope there is 0.
+    Where the student is surer than ``SURE`` nats the loss goes on as a straight line: a student that is too
+    sure is still pulled back.
     """
-    p_C, q_C = (x.clamp_max(-SURE) / heat for x in (logp_C, logq_C))
+    sure_C = logq_C.clamp_max(-SURE)
+    p_C, q_C = (x / heat for x in (logp_C.clamp_max(-SURE), sure_C))
     yes_C, no_p_C, no_q_C = p_C.exp(), -torch.expm1(p_C), -torch.expm1(q_C)
     value_C = yes_C * (p_C - q_C) + no_p_C * (no_p_C.log() - no_q_C.log())
     slope_C = -yes_C + no_p_C * q_C.exp() / no_q_C
-    return heat * value_C, torch.where(logq_C < -SURE, slope_C, 0.0)
+    return heat * value_C + slope_C * (logq_C - sure_C), slope_C

@@ -3,14 +3,15 @@ teacher's word is carried over (``teachers.carrying``)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from inbond.errors import InputError
 from inbond.ledger.records import Row
 from inbond.recipes.objective import kept
 from inbond.recipes.recipe import Recipe
 from inbond.teachers.protocols import TokenSequence
-from inbond.teachers.tokens import encode_record
+from inbond.teachers.tokens import answer_text, encode_prompt, encode_record, end_ids
 
 if TYPE_CHECKING:
     from inbond.recipes.learning import Bench
@@ -26,6 +27,27 @@ def encode(tokenizer: Any, rows: Sequence[Row], *, ended: bool = True) -> list[T
     """Rows as a model with this tokenizer sees them: prompts in its own template. With ``ended``, whole
     answers end in the end-of-turn token."""
     return [encode_record(tokenizer, row.record, ended=ended and row.finish != "length") for row in rows]
+
+
+def texts_alike(tokenizers: Sequence[Any], rows: Sequence[Row]) -> list[Row]:
+    """The rows whose whole answer every model is asked for. To a model that reads nothing of an empty prompt
+    the first token is given, and another's first token is longer: what they need for the rest cannot be
+    compared."""
+    return [
+        row for row in rows if all(encode_prompt(tokenizer, row.record.prompt) for tokenizer in tokenizers)
+    ]
+
+
+def check_prompts(recipe: Recipe, tokenizers: Mapping[str, Any]) -> None:
+    """Raises InputError for a model, by its name, that cannot read what is asked: before a teacher is."""
+    lacking = [name for name, tokenizer in tokenizers.items() if tokenizer.chat_template is None]
+    if recipe.prompts.chat and lacking:
+        raise InputError(
+            expected="tokenizers with a chat template, because the prompts are conversations and each model "
+            "reads them in its own",
+            found=f"{lacking[0]} without one",
+            fix="set prompts.chat=false for plain text to go on from, or name instruction-tuned models",
+        )
 
 
 def teach(bench: Bench, targets: Artifact | None, objectives: Objectives, plan: Plan) -> Teaching:
@@ -54,8 +76,9 @@ def _carried(
 
     theirs = bench.encode_for_teacher(rows)
     scores = load_targets(targets.folder, Expected.of(bench.local, kept(bench.recipe), theirs))
-    carrier = Carrier(Speller(bench.local.tokenizer), Speller(bench.tokenizer))
-    texts = [row.record.completion for row in rows]
+    ends = end_ids(bench.local.model, bench.local.tokenizer)
+    carrier = Carrier(Speller(bench.local.tokenizer, ends), Speller(bench.tokenizer))
+    texts = [answer_text(row.record.completion, ended=row.finish != "length") for row in rows]
     return carrier.carry(texts, list(zip(theirs, scores, strict=True)), own)
 
 

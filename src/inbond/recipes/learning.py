@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from inbond.evaluate.agreement import HeldOut
     from inbond.teachers.local import Local
 
-START_VERSION = 1
-CAPTURE_VERSION = TRAIN_VERSION = 3
+START_VERSION = 2
+CAPTURE_VERSION = TRAIN_VERSION = 4
 
 
 @dataclass(frozen=True)

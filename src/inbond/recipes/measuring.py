@@ -99,13 +99,16 @@ def _per_byte(compared: Compared) -> dict[str, Any]:
     if not bench.across:
         return {}
     from inbond.evaluate import bytewise
-    from inbond.teachers.tokens import pad_id
+    from inbond.teachers.tokens import answer_text, pad_id
 
-    texts, found = [row.record.completion for row in bench.held_out], {}
     own, theirs = bench.tokenizer, bench.local.tokenizer
+    rows, found = across.texts_alike((own, theirs), bench.held_out), {}
+    if not rows:
+        return {}
+    texts = [answer_text(row.record.completion, ended=False) for row in rows]
     models = {"teacher": (compared.teacher, theirs), "before": (compared.before, own)}
     for name, (model, tokenizer) in {**models, "after": (compared.after, own)}.items():
-        sequences = across.encode(tokenizer, bench.held_out, ended=False)
+        sequences = across.encode(tokenizer, rows, ended=False)
         sizes = {"vocabulary": len(tokenizer), "pad_id": pad_id(tokenizer)}
         found[name] = asdict(bytewise.measure(model, sequences, texts, **sizes))
     return {"per_byte": found}

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Literal
 
-from inbond.teachers.pieces import UNREADABLE, Pieces
+from inbond.teachers.pieces import Pieces
 from inbond.teachers.protocols import Reply, ScoredPlace, TokenScore, TokenSequence
-from inbond.teachers.tokens import encode_prompt
+from inbond.teachers.tokens import UNREADABLE, encode_prompt
 from inbond.types import Prompt
 
 DropReason = Literal[

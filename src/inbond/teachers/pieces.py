@@ -12,20 +12,22 @@ from typing import Any, final
 
 from inbond.errors import InputError
 from inbond.teachers.protocols import TokenScore
+from inbond.teachers.tokens import UNREADABLE
 
-UNREADABLE = "\ufffd"
 _FALLBACK = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 _SPACE = "\u2581"
 
 
 @final
 class Pieces:
-    """The bytes of every token, and back. Special tokens stand for no text. Make it with ``Pieces.of``."""
+    """The bytes of every token, and back. Special tokens stand for no text; those of ``fallback`` for single
+    bytes of what has no other token. Make it with ``Pieces.of``."""
 
     def __init__(
         self, text: dict[int, bytes], special: dict[int, bytes], fallback: frozenset[int], spaced: bool
     ) -> None:
         self.special = frozenset(special)
+        self.fallback = fallback
         self.spaced = spaced
         self._bytes = {**text, **special}
         self._ids: dict[bytes, int | None] = {}

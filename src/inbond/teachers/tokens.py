@@ -9,6 +9,9 @@ from inbond.errors import InputError
 from inbond.teachers.protocols import TokenSequence
 from inbond.types import Prompt, Record
 
+UNREADABLE = "\ufffd"
+"""What decoding writes for bytes that are no character."""
+
 
 def vocabulary_digest(tokenizer: Any) -> Digest:
     """Digest of all real tokens and their ids: two models may share targets when it is equal."""
@@ -48,6 +51,19 @@ def encode_prompt(tokenizer: Any, prompt: Prompt) -> list[int]:
     return ids
 
 
+def answer_text(completion: str, *, ended: bool) -> str:
+    """An answer as it is learnt: where it was cut off, without the signs (U+FFFD) at its end that stand for
+    half a character. No model said those."""
+    return completion if ended else completion.rstrip(UNREADABLE)
+
+
+def encode_answer(tokenizer: Any, text: str) -> list[int]:
+    """Token ids of an answer. What looks like a special token is text, as it was when a model wrote it: an
+    answer that quotes an end-of-turn token does not end there."""
+    ids: list[int] = tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+    return ids
+
+
 def encode_record(tokenizer: Any, record: Record, *, ended: bool = True) -> TokenSequence:
     """Prompt and completion as one sequence, with the end-of-turn token when the answer had ``ended``:
     a student must not learn to stop where an answer was merely cut off.
@@ -55,8 +71,9 @@ def encode_record(tokenizer: Any, record: Record, *, ended: bool = True) -> Toke
     The two are tokenised apart, as they are when the model answers, so that no token spans the border.
     """
     prompt = encode_prompt(tokenizer, record.prompt)
-    completion = tokenizer.encode(record.completion, add_special_tokens=False)
-    end = [] if tokenizer.eos_token_id is None or not ended else [tokenizer.eos_token_id]
+    said = encode_answer(tokenizer, answer_text(record.completion, ended=ended))
+    if ended and tokenizer.eos_token_id is not None:
+        said = [*said, tokenizer.eos_token_id]
     if not prompt:  # nothing to predict the first token from, so the first token is given
-        prompt, completion = completion[:1], completion[1:]
-    return TokenSequence((*prompt, *completion, *end), len(prompt))
+        prompt, said = said[:1], said[1:]
+    return TokenSequence((*prompt, *said), len(prompt))
