@@ -174,21 +174,16 @@ def test_a_decision() -> None:
 
 
 def test_across_vocabularies() -> None:
-    text = run(
-        "across.py",
-        "--records",
-        16,
-        "--held-out",
-        8,
-        "--seeds",
-        1,
-        "--epochs",
-        1,
-        "--ways",
-        "text",
-        "tokens",
-        "chunks",
-    )
+    options = (
+        "--records", 16, "--validation", 4, "--held-out", 8, "--seeds", 2, "--epochs", 1,
+        "--rates", 1e-3, 1e-2, "--ways", "text", "tokens", "chunks",
+    )  # fmt: skip
+    text = run("across.py", *options)
     assert len(goals(text)) == 2
-    assert "label tokens of the student" in text
+    assert "8 held-out, 4 validation, 16 train records" in text
     assert "| the teacher |" in text
+    search = [line for line in text.splitlines() if line.startswith("validation of ")]
+    assert [line.split()[2] for line in search] == ["text", "tokens", "chunks"]
+    assert all("0.001: " in line and "0.01: " in line for line in search), "each way has the same search"
+    assert "label tokens of the student" in text
+    assert "time is up" in run("across.py", *options, "--minutes", 0)
