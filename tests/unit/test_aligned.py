@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from hypothesis import given, settings
@@ -19,12 +21,14 @@ from inbond.recipes.across import encode
 from inbond.teachers.carrying import Carried, Carrier, chunks_of
 from inbond.teachers.local import Local
 from inbond.teachers.protocols import Keep, Scores, TokenSequence
-from inbond.teachers.spelling import Speller
+from inbond.teachers.spelling import Speller, first_tokens
 from inbond.teachers.tokens import encode_record
 from inbond.train.aligned import Across, AlignedExample, Stretches
+from inbond.train.capture import Expected, capture, load_targets
 from inbond.train.examples import Aim, Example, Objectives
 from inbond.types import Message, Record
 from tests.tiny import make_model, make_tokenizer
+from tests.unit.test_alignment import PREFIXES, prefixed
 
 THEIRS, OWN = make_tokenizer(300), make_tokenizer(270)
 TEACHER = Local("tiny", of_bytes(b"tiny"), make_model(len(THEIRS)), THEIRS)
@@ -68,6 +72,150 @@ def test_a_model_that_was_given_its_first_token_is_not_asked_for_it() -> None:
     assert chunks[-1].first[1] == given_first.labels
     assert chunks[-1].second[1] == own.labels
     assert chunks[0].second[0] > 0
+
+
+@pytest.mark.parametrize("text", ["", "the", "the sea", "  "])
+@pytest.mark.parametrize("ended", [True, False])
+@pytest.mark.parametrize("prompts", [("", "say"), ("say", ""), ("", "")], ids=str)
+def test_an_answer_to_nothing_is_aligned_from_its_second_token_on(
+    text: str, ended: bool, prompts: tuple[str, str]
+) -> None:
+    """Empty prompts, empty answers, answers of one token; each model may be given its first one."""
+    theirs, own = (
+        encode_record(tokens, Record(prompt, text), ended=ended)
+        for tokens, prompt in zip((THEIRS, OWN), prompts, strict=True)
+    )
+    chunks = chunks_of(text, (spellers()[0], theirs), (spellers()[1], own))
+    for chunk in chunks:
+        assert 0 <= chunk.first[0] < chunk.first[1] <= theirs.labels
+        assert 0 <= chunk.second[0] < chunk.second[1] <= own.labels
+    if text == "the sea":
+        assert (chunks[-1].first[1], chunks[-1].second[1]) == (theirs.labels, own.labels)
+
+
+@pytest.mark.parametrize("lacks", ["teacher", "student"])
+def test_an_end_on_one_side_only_is_in_no_chunk(lacks: str) -> None:
+    text = "a river"
+    theirs, own = (
+        encode_record(tokens, Record(PROMPT, text), ended=side != lacks)
+        for side, tokens in (("teacher", THEIRS), ("student", OWN))
+    )
+    chunks = chunks_of(text, (spellers()[0], theirs), (spellers()[1], own))
+    assert chunks[-1].first[1] == theirs.labels - (lacks == "student")
+    assert chunks[-1].second[1] == own.labels - (lacks == "teacher")
+
+
+def test_an_end_is_as_likely_as_all_of_the_teachers_ends_together() -> None:
+    """A model may close its turns with another token than its tokenizer's own."""
+    end, other = THEIRS.eos_token_id, THEIRS.convert_tokens_to_ids("<|start|>")
+    theirs, own = (encode_record(tokens, Record(PROMPT, "a stone")) for tokens in (THEIRS, OWN))
+    ids = np.tile(np.arange(len(THEIRS), dtype=np.int32), (theirs.labels, 1))
+    logp = np.full(ids.shape, -20.0, dtype=np.float32)
+    logp[-1, [end, other]] = np.log([0.1, 0.6])
+    found = {}
+    for ends in ((), (end, other)):
+        carrier = Carrier(Speller(THEIRS, ends), spellers()[1])
+        (found[ends],) = carrier.carry(["a stone"], [(theirs, Scores(ids, logp))], [own])
+    one, both = found.values()
+    assert (one.logp_C[:-1] == both.logp_C[:-1]).all()
+    for carried_over, wanted in ((one, 0.1), (both, 0.7)):
+        assert carried_over.logp_C[-1] == pytest.approx(np.log(wanted), abs=1e-5)
+        there = carried_over.scores.ids_NK[-1] == OWN.eos_token_id
+        assert np.exp(carried_over.scores.logp_NK[-1][there]) == pytest.approx([wanted], rel=1e-4)
+
+
+def random_scores(labels: npt.NDArray[np.int32], k: int, spread: float, seed: int) -> Scores:
+    """Any rows of k tokens, the label among them, whose probabilities are rounded up a little."""
+    draw = np.random.default_rng(seed)
+    others = [draw.permutation(np.delete(np.arange(len(THEIRS)), label))[: k - 1] for label in labels]
+    ids = np.stack([np.append(row, label) for row, label in zip(others, labels, strict=True)])
+    mass = 1.004 * draw.dirichlet(np.full(k + 1, spread), len(labels))[:, :k]
+    return Scores(ids.astype(np.int32), np.log(np.maximum(mass, 1e-12)).astype(np.float32))
+
+
+@settings(max_examples=50)
+@given(st.sampled_from(TEXTS), st.integers(1, 40), st.sampled_from([0.05, 1.0]), st.integers(0, 2**32 - 1))
+def test_each_probability_is_carried_over_once(text: str, k: int, spread: float, seed: int) -> None:
+    """What a student's token has is the sum over the teacher's tokens that begin with it; special tokens and
+    those for which nothing is known are left to the tail."""
+    theirs, own = (encode_record(tokens, Record(PROMPT, text)) for tokens in (THEIRS, OWN))
+    both = (spellers()[0], theirs), (spellers()[1], own)
+    scores = random_scores(np.array(theirs.ids[theirs.prompt_length :], np.int32), k, spread, seed)
+    (found,) = Carrier(*spellers()).carry([text], [(theirs, scores)], [own])
+    known = first_tokens(*spellers(), range(len(THEIRS)))
+    assert not (spellers()[1].pieces.special - {OWN.eos_token_id}) & set(known.values())
+    for chunk in chunks_of(text, *both):
+        place = chunk.second[0]
+        there = found.scores.logp_NK[place] > ABSENT
+        p_K = np.exp(scores.logp_NK[chunk.first[0]].astype(np.float64))
+        p_K /= max(1.0, p_K.sum())
+        wanted: dict[int, float] = {}
+        for id_, p in zip(scores.ids_NK[chunk.first[0]].tolist(), p_K.tolist(), strict=True):
+            if id_ in known:
+                wanted[known[id_]] = wanted.get(known[id_], 0.0) + p
+        mine = dict(
+            zip(
+                found.scores.ids_NK[place][there].tolist(),
+                np.exp(found.scores.logp_NK[place][there].astype(np.float64)).tolist(),
+                strict=True,
+            )
+        )
+        assert not mine or mine == pytest.approx(wanted, rel=1e-4, abs=1e-9)
+        assert sum(mine.values()) <= 1 + 1e-6
+
+
+@pytest.mark.parametrize("how", PREFIXES)
+@pytest.mark.parametrize("spaced_teacher", [True, False])
+def test_the_first_label_is_carried_over_whoever_puts_a_space_before_the_text(
+    how: str, spaced_teacher: bool
+) -> None:
+    """As Llama 2 and its like do, which have words after a space alone."""
+    pair = (prefixed(how), spellers()[1]) if spaced_teacher else (spellers()[0], prefixed(how))
+    text = "the sea"
+    theirs, own = (TokenSequence((5, *speller.spell(text).ids), 1) for speller in pair)
+    size = len(pair[0].tokenizer)
+    teacher = Local("tiny", of_bytes(b"tiny"), make_model(size), pair[0].tokenizer)
+    scores = teacher.score([theirs], Keep("top-k", size, own=True))
+    (found,) = Carrier(*pair).carry([text], [(theirs, scores)], [own])
+    assert (found.chunk_N >= 0).all()
+    there = found.scores.logp_NK > ABSENT
+    mass = np.where(there, np.exp(found.scores.logp_NK), 0).sum(1)
+    assert (mass <= 1 + 1e-6).all()
+    if spaced_teacher:
+        assert there[0].any(), "what the student says first is the beginning of the teacher's word"
+        assert mass[0] > 0.9, "nearly all tokens are known at the beginning, too"
+        first = found.scores.ids_NK[0][there[0]].tolist()
+        assert own.ids[1] in first
+
+
+def test_nothing_of_held_out_text_is_looked_at() -> None:
+    """A carrier looks up the tokens of the scores that it is given, and what it found for others changes
+    nothing."""
+    alone, own = carried(TEXTS[:2])
+    theirs = [encode_record(THEIRS, Record(PROMPT, text)) for text in TEXTS]
+    scores = TEACHER.score(theirs, Keep("top-k", 300, own=True)).split(s.labels for s in theirs)
+    carrier = Carrier(*spellers())
+    every = [encode_record(OWN, Record(PROMPT, text)) for text in TEXTS]
+    carrier.carry(TEXTS[2:], list(zip(theirs, scores, strict=True))[2:], every[2:])
+    later = carrier.carry(TEXTS[:2], list(zip(theirs, scores, strict=True))[:2], own)
+    for one, other in zip(alone, later, strict=True):
+        assert (one.chunk_N == other.chunk_N).all()
+        np.testing.assert_allclose(one.scores.logp_NK, other.scores.logp_NK, atol=1e-3)
+
+
+def test_rounded_shards_stay_probabilities(tmp_path: Path) -> None:
+    """Through the file format, as in a run."""
+    theirs = [encode_record(THEIRS, Record(PROMPT, text)) for text in TEXTS]
+    keep = Keep("top-k", 64, own=True)
+    capture(TEACHER, theirs, keep, tmp_path, shard_size=2, on_progress=lambda *_: None)
+    scores = load_targets(tmp_path, Expected.of(TEACHER, keep, theirs))
+    own = [encode_record(OWN, Record(PROMPT, text)) for text in TEXTS]
+    found = Carrier(*spellers()).carry(TEXTS, list(zip(theirs, scores, strict=True)), own)
+    exact, _ = carried(TEXTS, 64)
+    for one, other in zip(found, exact, strict=True):
+        mass = np.where(one.scores.logp_NK > ABSENT, np.exp(one.scores.logp_NK), 0).sum(1)
+        assert (mass <= 1 + 1e-6).all()
+        np.testing.assert_allclose(one.logp_C, other.logp_C, rtol=0.03, atol=0.02)
 
 
 def test_the_label_itself_is_always_kept() -> None:

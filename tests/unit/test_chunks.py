@@ -50,6 +50,37 @@ def test_certainty_on_either_side_stays_finite() -> None:
     assert torch.isfinite(slope).all()
 
 
+@pytest.mark.parametrize("heat", HEATS)
+@given(st.floats(-5.0, -0.01), st.floats(-SURE, 1e-6))
+def test_a_student_that_is_too_sure_is_pulled_back(heat: float, logp: float, logq: float) -> None:
+    """The loss is a straight line there: its slope is that of its beginning, value and slope agree."""
+    logp_C = torch.tensor([logp], dtype=torch.float64)
+    values, slopes = zip(
+        *(event_kl(logp_C, torch.tensor([at], dtype=torch.float64), heat) for at in (-SURE, logq)),
+        strict=True,
+    )
+    assert slopes[1].item() == slopes[0].item() > 0
+    rise = slopes[0].item() * (logq + SURE)
+    assert values[1].item() == pytest.approx(values[0].item() + rise, rel=1e-9)
+
+
+@given(st.lists(st.tuples(NATS, NATS), min_size=1, max_size=8), st.sampled_from(HEATS))
+def test_single_precision_is_near_double_up_to_certainty(
+    pairs: list[tuple[float, float]], heat: float
+) -> None:
+    logp_C, logq_C = (torch.tensor(column, dtype=torch.float64) for column in zip(*pairs, strict=True))
+    exact, wanted = event_kl(logp_C, logq_C, heat)
+    value, slope = event_kl(logp_C.float(), logq_C.float(), heat)
+    torch.testing.assert_close(slope.double(), wanted, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(value.double(), exact, atol=1e-4, rtol=1e-4)
+
+
+def test_what_a_student_thinks_impossible_pulls_without_limit_of_value_but_of_slope() -> None:
+    value, slope = event_kl(torch.tensor([-1.0]), torch.tensor([-1e30]), 100.0)
+    assert torch.isfinite(value).all()
+    assert slope.item() == pytest.approx(-math.exp(-0.01), rel=1e-5)
+
+
 @given(st.data())
 def test_a_chunk_is_the_sum_of_its_tokens(data: st.DataObject) -> None:
     """Against autograd through the sums; tokens of no chunk get no gradient."""
