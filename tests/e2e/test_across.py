@@ -70,6 +70,33 @@ def test_a_student_of_another_vocabulary_learns_and_says_how_it_was_measured(
 
 
 @pytest.mark.slow
+def test_gates_that_cannot_tell_let_nobody_out_who_asked_to_be_sure(place: Place, command: Command) -> None:
+    """Each gate compares token by token: with two vocabularies none passes, and a strict one keeps the
+    student in."""
+    few = {**ACROSS, "train": {"epochs": 1, "lr": 0.001}}
+    place.write(**few, gates={name: {"action": "strict"} for name in ("diversity", "capacity")})
+    error = command("run", "recipe.yaml", code=3)["error"]
+    assert "different vocabularies" in error["found"]
+    assert not (place.run_folder / "student").exists()
+
+
+@pytest.mark.slow
+def test_a_base_without_a_chat_template_is_refused_before_anything_is_asked(
+    place: Place, command: Command
+) -> None:
+    told = place.folder / "other" / "tokenizer_config.json"
+    settings = json.loads(told.read_text())
+    settings.pop("chat_template", None)
+    told.write_text(json.dumps(settings))
+    (place.folder / "other" / "chat_template.jinja").unlink(missing_ok=True)
+    place.write(**ACROSS)
+    error = command("run", "recipe.yaml", code=2)["error"]
+    assert "path:other without one" in error["found"]
+    assert "prompts.chat=false" in error["fix"]
+    assert not list((place.run_folder / "data").glob("*/*.jsonl"))
+
+
+@pytest.mark.slow
 def test_the_teachers_text_alone_crosses_vocabularies_too(place: Place, command: Command) -> None:
     text = {"epochs": 2, "lr": 0.001, "kl": 0, "ce": 1}
     place.write(**{**ACROSS, "train": text, "prompts": {"items": ["the sun", "a river", "川は", "stone"]}})
