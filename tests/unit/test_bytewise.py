@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
 import torch
+from tokenizers import Tokenizer, normalizers
+from transformers import PreTrainedTokenizerFast
 
 from inbond.evaluate.bytewise import measure
 from inbond.ledger.records import Row
 from inbond.recipes.across import check_prompts, encode, texts_alike
-from inbond.types import OWN, Message, Origin, Record
+from inbond.types import OWN, Message, Origin, Prompt, Record
 from tests.tiny import make_model, make_tokenizer
 
 TOKENIZER, OTHER = make_tokenizer(300), make_tokenizer(270)
@@ -62,11 +65,27 @@ def test_a_longer_batch_changes_nothing() -> None:
 
 def test_a_text_of_which_a_model_is_given_the_first_token_is_measured_of_none() -> None:
     """It would count bytes that were not asked for."""
-    from inbond.types import Prompt
-
     prompts: list[Prompt] = ["", "say", (Message("user", ""),)]
     rows = [row(prompt, "a river") for prompt in prompts]
     assert texts_alike((TOKENIZER, OTHER), rows) == rows[1:]
+
+
+def test_a_text_that_a_tokeniser_changes_is_measured_of_none() -> None:
+    """Who reads no capitals, or has no token for a byte, is asked for less."""
+    backend = Tokenizer.from_str(TOKENIZER.backend_tokenizer.to_str())
+    backend.normalizer = normalizers.Lowercase()
+    small = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<|end|>")
+    rows = [row("say", text) for text in ("a river", "A river", "\x14")]
+    assert texts_alike((TOKENIZER, small), rows) == [rows[0], rows[2]]
+    spec = json.loads(backend.to_str())
+    lost = spec["model"]["vocab"].pop("\u0113")  # how byte-level BPE writes \x13
+    spec["model"]["vocab"]["unused"] = lost
+    spec["normalizer"] = None
+    lacking = PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_str(json.dumps(spec)), eos_token="<|end|>"
+    )
+    rows.append(row("say", "a\x13b"))
+    assert texts_alike((TOKENIZER, lacking), rows) == rows[:3]
 
 
 def test_conversations_need_a_template_on_both_sides() -> None:

@@ -30,11 +30,21 @@ def encode(tokenizer: Any, rows: Sequence[Row], *, ended: bool = True) -> list[T
 
 
 def texts_alike(tokenizers: Sequence[Any], rows: Sequence[Row]) -> list[Row]:
-    """The rows whose whole answer every model is asked for. To a model that reads nothing of an empty prompt
-    the first token is given, and another's first token is longer: what they need for the rest cannot be
-    compared."""
+    """The rows whose whole answer every model is asked for, so that bits a byte can be compared.
+
+    Not those with a prompt of which a model reads nothing: it is given the first token. Nor those whose text
+    a tokeniser changes, or leaves bytes out of that it has no token for: less is asked of its model.
+    """
+    from inbond.teachers.spelling import Speller
+
+    spellers = [Speller(tokenizer) for tokenizer in tokenizers]
     return [
-        row for row in rows if all(encode_prompt(tokenizer, row.record.prompt) for tokenizer in tokenizers)
+        row
+        for row in rows
+        if all(
+            encode_prompt(speller.tokenizer, row.record.prompt) and speller.spells(row.record.completion)
+            for speller in spellers
+        )
     ]
 
 

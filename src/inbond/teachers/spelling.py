@@ -56,6 +56,11 @@ class Speller:
             ends = ends_of_spans(spans["offset_mapping"], text)
         return Spelt(tuple(ids), ends, spaced=bool(pieces) and b"".join(pieces) == b" " + raw)
 
+    def spells(self, text: str) -> bool:
+        """Whether its tokens say the very bytes of the text."""
+        pieces = [self.pieces.spelt(id_) for id_ in encode_answer(self.tokenizer, text)]
+        return ends_of_pieces(pieces, text.encode()) is not None
+
     def within(self, texts: Sequence[str]) -> list[Sequence[int]]:
         """Each text's tokens where other text stands before it: without the space that is put before a whole
         text."""
