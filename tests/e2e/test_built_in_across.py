@@ -15,8 +15,8 @@ from inbond.teachers.local import load_tokenizer
 from tests.e2e.conftest import Command
 
 SMALL = (
-    "prompts.limit=24", "generate.max_tokens=12", "held_out=0.25", "train.epochs=3", "train.batch=4",
-    "train.warmup_steps=1", "evaluate.samples=2", "evaluate.sample_tokens=4",
+    "prompts.limit=16", "generate.max_tokens=8", "held_out=0.25", "train.epochs=3", "train.batch=4",
+    "train.warmup_steps=1", "evaluate.samples=1", "evaluate.sample_tokens=2",
 )  # fmt: skip
 
 

@@ -28,7 +28,8 @@ from inbond.train.capture import Expected, capture, load_targets
 from inbond.train.examples import Aim, Example, Objectives
 from inbond.types import Message, Record
 from tests.tiny import make_model, make_tokenizer
-from tests.unit.test_alignment import PREFIXES, prefixed
+from tests.unit.test_alignment import PREFIXES, SPELLERS, TRAPS, prefixed
+from tests.unit.test_alignment import TEXTS as TRAPPED
 
 THEIRS, OWN = make_tokenizer(300), make_tokenizer(270)
 TEACHER = Local("tiny", of_bytes(b"tiny"), make_model(len(THEIRS)), THEIRS)
@@ -124,11 +125,15 @@ def test_an_end_is_as_likely_as_all_of_the_teachers_ends_together() -> None:
         assert np.exp(carried_over.scores.logp_NK[-1][there]) == pytest.approx([wanted], rel=1e-4)
 
 
-def random_scores(labels: npt.NDArray[np.int32], k: int, spread: float, seed: int) -> Scores:
+def random_scores(
+    labels: npt.NDArray[np.int32], k: int, spread: float, seed: int, vocabulary: int = len(THEIRS)
+) -> Scores:
     """Any rows of k tokens, the label among them, whose probabilities are rounded up a little."""
     draw = np.random.default_rng(seed)
-    others = [draw.permutation(np.delete(np.arange(len(THEIRS)), label))[: k - 1] for label in labels]
-    ids = np.stack([np.append(row, label) for row, label in zip(others, labels, strict=True)])
+    drawn = [draw.choice(vocabulary, k, replace=False) for _ in labels]
+    ids = np.stack(
+        [np.append(row[row != label][: k - 1], label) for row, label in zip(drawn, labels, strict=True)]
+    )
     mass = 1.004 * draw.dirichlet(np.full(k + 1, spread), len(labels))[:, :k]
     return Scores(ids.astype(np.int32), np.log(np.maximum(mass, 1e-12)).astype(np.float32))
 
@@ -162,6 +167,37 @@ def test_each_probability_is_carried_over_once(text: str, k: int, spread: float,
         )
         assert not mine or mine == pytest.approx(wanted, rel=1e-4, abs=1e-9)
         assert sum(mine.values()) <= 1 + 1e-6
+
+
+@pytest.mark.parametrize("names", [("gemma", "smollm2"), ("smollm2", "gemma")], ids="-".join)
+@settings(max_examples=30)
+@given(text=st.one_of(st.sampled_from([*TRAPS.values()]), TRAPPED), seed=st.integers(0, 2**32 - 1))
+def test_the_real_pair_carries_probabilities_over_whatever_the_text(
+    names: tuple[str, str], text: str, seed: int
+) -> None:
+    """Without their models: any scores will do."""
+    pair = SPELLERS[names[0]](), SPELLERS[names[1]]()
+    theirs, own = (encode_record(speller.tokenizer, Record("Say:", text)) for speller in pair)
+    labels = np.array(theirs.ids[theirs.prompt_length :], np.int32)
+    scores = random_scores(labels, 12, 1.0, seed, len(pair[0].tokenizer))
+    (found,) = carriers(names).carry([text], [(theirs, scores)], [own])
+    there = found.scores.logp_NK > ABSENT
+    assert (np.where(there, np.exp(found.scores.logp_NK), 0).sum(1) <= 1 + 1e-6).all()
+    ends = pair[1].end
+    special = list(pair[1].pieces.special - {ends})
+    assert not np.isin(found.scores.ids_NK[there], special).any(), "text is never a special token"
+    own_N = np.array(own.ids[own.prompt_length :])
+    kept = ((found.scores.ids_NK == own_N[:, None]) & there).any(1)
+    assert (kept == there.any(1)).all(), "the label is among them"
+    if all(speller.spells(text) for speller in pair):
+        assert (found.chunk_N >= 0).all()
+        said = scores.logp_NK[:, -1].astype(np.float64).sum()
+        assert found.logp_C.sum(dtype=np.float64) == pytest.approx(said, rel=1e-4, abs=1e-4)
+
+
+@cache
+def carriers(names: tuple[str, str]) -> Carrier:
+    return Carrier(*(SPELLERS[name]() for name in names))
 
 
 @pytest.mark.parametrize("how", PREFIXES)
