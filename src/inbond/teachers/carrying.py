@@ -112,7 +112,9 @@ class Carrier:
         ]
 
     def _map(self, place: Place) -> _Map:
-        return self._maps.setdefault(place, _Map(self.teacher, self.student, place))
+        if place not in self._maps:
+            self._maps[place] = _Map(self.teacher, self.student, place)
+        return self._maps[place]
 
     def _one(self, text: str, sequence: TokenSequence, scores: Scores, mine: TokenSequence) -> Carried:
         read = _read(text, self.teacher, sequence), _read(text, self.student, mine)
