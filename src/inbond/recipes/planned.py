@@ -10,7 +10,7 @@ from typing import Any
 from inbond.engine.filters import FilterConfig
 from inbond.engine.verifying.opening import check_machine
 from inbond.errors import InputError, need_extra
-from inbond.recipes import across, context, narrowing, serving_copies
+from inbond.recipes import context, narrowing, serving_copies
 from inbond.recipes.models import TeacherSource
 from inbond.recipes.objective import alternatives, is_across, text_alone
 from inbond.recipes.recipe import Recipe
@@ -123,6 +123,8 @@ class Planned:
 
             both = [load_tokenizer(weights.folder()) for weights in (self.teacher.weights, self.base)]
             if is_across(self.recipe):
+                from inbond.recipes import across
+
                 named = {str(self.teacher.name): both[0], str(self.recipe.student.base): both[1]}
                 across.check_prompts(self.recipe, named)
                 for tokenizer in both:
