@@ -11,7 +11,7 @@ The answers are drawn by transformers from the whole distribution at temperature
 bits a byte are the least that can be had on average. Whatever is made is kept: a second call goes on.
 
     python benchmarks/across.py [--small] [--records 128] [--validation 32] [--held-out 96] [--epochs 2]
-                                [--seeds 3] [--rates 2e-4 5e-4 1.25e-3] [--ways text both ...] [--layers 30]
+                                [--seeds 3] [--rates 5e-4 1.25e-3 3e-3] [--ways text both ...] [--layers 30]
                                 [--minutes 60]
 """
 
@@ -324,7 +324,7 @@ def main() -> None:
     options.add_argument("--epochs", type=int, default=2)
     options.add_argument("--batch", type=int, default=16)
     options.add_argument("--seeds", type=int, default=3)
-    options.add_argument("--rates", type=float, nargs="+", default=[2e-4, 5e-4, 1.25e-3])
+    options.add_argument("--rates", type=float, nargs="+", default=[5e-4, 1.25e-3, 3e-3])
     options.add_argument("--ways", nargs="+", choices=WAYS, default=["text", "both"])
     options.add_argument("--layers", type=int, choices=(16, 30), default=30)
     options.add_argument("--minutes", type=float, default=60.0, help="no run is begun after so many")
