@@ -103,3 +103,40 @@ def test_the_worst_of_the_teachers_terms_decides_and_names_it(here: Path, comman
     assert any("path:teacher" in reason["finding"] for reason in found["reasons"])
     write(here, {"teacher": "api:api.openai.com/gpt-4o", "weight": 0}, purpose={"competes": "yes"})
     assert command("check", "r.yaml")["outcome"] != "deny"
+
+
+def test_every_teacher_is_learnt_from_and_the_first_is_measured(here: Path, command: Command) -> None:
+    """Prompts of one template each: seen as one list, all of a teacher's would be alike."""
+    many = [f"{word} {number}" for word in WORDS for number in range(3)]
+    prompts = {"items": [f"say something cheerful about the {word}" for word in many]}
+    write(here, {"prompts": prompts}, prompts={"items": [f"define in a sentence what {w} is" for w in many]})
+    command("run", "r.yaml")
+    for side in ("train", "held_out"):
+        rows = records.read_rows(here / "bond/runs/mixed/data" / side)
+        assert {row.origin.teacher for row in rows} == {"path:teacher", "path:other"}, side
+        assert side == "train" or len(rows) < 30
+
+
+def test_nobody_is_shown_what_further_teachers_were_asked(here: Path, command: Command) -> None:
+    prompts = {"items": [f"say {word}" for word in WORDS], "context": "whisper it gently"}
+    write(here, {"prompts": prompts})
+    command("run", "r.yaml")
+    run = here / "bond/runs/mixed"
+    shown = (run / "report.html").read_text()
+    assert "whisper it gently" not in shown
+    assert "(17 characters, not shown)" in shown
+    assert "(10 prompts, not shown)" in shown
+    for path in (run / "student").rglob("*"):
+        assert not path.is_file() or b"whisper it gently" not in path.read_bytes(), path
+
+
+def test_a_printed_recipe_finds_every_teachers_files_from_anywhere(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from inbond.cli.main import run
+
+    write(here, {"prompts": {"file": "sums.jsonl", "context_file": "rules.txt", "licence": "own"}})
+    assert run(["run", "r.yaml", "--print-recipe"]) == 0
+    (other,) = yaml.safe_load(capsys.readouterr().out)["teachers"]
+    assert other["prompts"]["file"] == str(here / "sums.jsonl")
+    assert other["prompts"]["context_file"] == str(here / "rules.txt")

@@ -208,3 +208,52 @@ def test_the_system_message_is_not_compared() -> None:
 def test_many_copies_take_no_longer() -> None:
     prompts = ["What is water made of?"] * 20_000 + ["Where do penguins live?"]
     assert [len(rows) for rows in group(prompts)] == [20_000, 1]
+
+
+# Several sources ----------------------------------------------------------------------------------------
+
+SHORT = "Say something about "
+
+
+@pytest.mark.parametrize(("first", "second"), [(24, 24), (80, 160), (160, 80), (80, 80)])
+@pytest.mark.parametrize("other", [SHORT, JA_FRAME])
+def test_each_source_has_a_template_of_its_own(first: int, second: int, other: str) -> None:
+    rng = random.Random(first)
+    words = [text(rng, 1) for _ in range(first + second)]
+    prompts = [FRAME + word for word in words[:first]] + [other + word for word in words[first:]]
+    sources = [0] * first + [1] * second
+    result = split(prompts, 0.1, sources=sources)
+    assert result.groups > 0.7 * len(prompts)
+    for source in (0, 1):
+        mine = {row for row in range(len(prompts)) if sources[row] == source}
+        held = mine & set(result.held_out)
+        assert 0 < len(held) < 0.4 * len(mine)
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 10**6), st.lists(st.integers(0, 5), min_size=1, max_size=4), st.floats(1e-6, 0.999))
+def test_no_source_is_all_on_one_side(seed: int, sizes: list[int], fraction: float) -> None:
+    rng = random.Random(seed)
+    sources = [source for source, size in enumerate([2, *sizes]) for _ in range(size)]
+    prompts = [text(rng, 10) for _ in sources]
+    result = split(prompts, fraction, sources=sources)
+    assert sorted(result.train + result.held_out) == list(range(len(prompts)))
+    for source in set(sources):
+        mine = {row for row, one in enumerate(sources) if one == source}
+        assert mine & set(result.train), "something is learnt of each"
+        assert len(mine) == 1 or mine & set(result.held_out), "and something is measured"
+
+
+def test_own_data_beside_a_teacher_does_not_make_its_template_vanish() -> None:
+    rng = random.Random(7)
+    mine, theirs = ([frame + text(rng, 1) for _ in range(60)] for frame in (SHORT, FRAME))
+    result = split(theirs + mine, 0.1, own=set(range(60, 120)), sources=[0] * 60 + [1] * 60)
+    assert 1 <= len([row for row in result.held_out if row < 60]) <= 20
+    assert len(result.held_out) <= 25
+
+
+def test_a_first_source_that_cannot_be_split_is_named() -> None:
+    with pytest.raises(InputError) as caught:
+        split(["What is water?", "what is water", "Where do penguins live?"], 0.1, sources=[0, 0, 1])
+    assert "prompts of the first teacher that differ" in str(caught.value)
+    assert "found 2 prompts that are all near duplicates of one another" in str(caught.value)

@@ -6,7 +6,7 @@ no other, unless it is a near duplicate that brings a smaller digest, or joins t
 small that one was held out only because there must be one.
 
 Prompts made from one template are all alike and would be one group. So where more than half of at
-least FRAME_ROWS prompts share most of their text, that shared text is not compared.
+least FRAME_ROWS prompts of one source share most of their text, that shared text is not compared.
 """
 
 from __future__ import annotations
@@ -37,36 +37,65 @@ class Split:
 
 
 def split(
-    prompts: Sequence[Prompt], fraction: float, *, near: float = NEAR, own: Container[int] = ()
+    prompts: Sequence[Prompt],
+    fraction: float,
+    *,
+    near: float = NEAR,
+    own: Container[int] = (),
+    sources: Sequence[int] | None = None,
 ) -> Split:
     """Holds out about ``fraction`` of the prompts (0 <= fraction < 1), at least one of two or more.
 
     Nothing is measured on the rows ``own``: they are held out only along with a near duplicate that is.
-    Deterministic; the order of the prompts does not matter. Raises InputError when all prompts are
-    near duplicates of one another, so that nothing could be held out.
+    ``sources`` tells of each row where its prompt is from (None: all from one place, 0): each source has a
+    template of its own, and, as far as its groups allow it, rows on both sides; of source 0, which the
+    student is measured on, there always are. Deterministic; the order of the prompts does not matter. Raises
+    InputError when all prompts of source 0 are near duplicates of one another, so that nothing could be held
+    out.
     """
     if not 0 <= fraction < 1:
         raise InputError(
             expected="a held-out fraction from 0 up to, but not, 1", found=repr(fraction), fix="use .1, say"
         )
     ids = [digest.to_raw(digest.of_value(prompt_to_json(prompt))) for prompt in prompts]
-    members = group(prompts, near)
-    measured = (rows for rows in members if any(row not in own for row in rows))
+    members = group(prompts, near, sources)
+    if fraction == 0 or len(prompts) < 2:
+        return Split(tuple(range(len(prompts))), (), len(members))
+    measured = [rows for rows in members if any(row not in own for row in rows)]
     places = sorted((_place(min(ids[row] for row in rows)), rows) for rows in measured)
-    held = [rows for place, rows in places if place < fraction]
-    if fraction > 0 and len(prompts) > 1:
-        if len(places) < 2:
-            count = sum(row not in own for row in range(len(prompts)))
-            raise InputError(
-                expected="prompts that differ, so that some can be held out",
-                found=f"{count} prompts that are all near duplicates of one another",
-                fix="add prompts of other kinds",
-            )
-        # Never none, never all: the next in the same stable order.
-        held = held[: len(places) - 1] or [places[0][1]]
-    held_out = {row for rows in held for row in rows}
+    held = {number for number, (place, _) in enumerate(places) if place < fraction}
+    # The first source last: what it needs is not taken back.
+    for source in sorted({0, *(sources or ())}, reverse=True):
+        mine = [
+            number
+            for number, (_, rows) in enumerate(places)
+            if any(row not in own and (sources is None or sources[row] == source) for row in rows)
+        ]
+        if source == 0 and len(mine) < 2:
+            raise _too_alike(prompts, own, sources)
+        held = _both_sides(held, mine)
+    held_out = {row for number in held for row in places[number][1]}
     train = tuple(row for row in range(len(prompts)) if row not in held_out)
     return Split(train, tuple(sorted(held_out)), len(members))
+
+
+def _both_sides(held: set[int], mine: Sequence[int]) -> set[int]:
+    """Never none of these groups held out, never all: the next in their stable order. One alone is learnt."""
+    if not mine:
+        return held
+    if held.issuperset(mine):
+        return held - {mine[-1]}
+    return held if len(mine) == 1 or held.intersection(mine) else held | {mine[0]}
+
+
+def _too_alike(prompts: Sequence[Prompt], own: Container[int], sources: Sequence[int] | None) -> InputError:
+    mine = [row for row in range(len(prompts)) if row not in own and (sources is None or sources[row] == 0)]
+    whose = " of the first teacher" if sources is not None and any(sources) else ""
+    return InputError(
+        expected=f"prompts{whose} that differ, so that some can be held out",
+        found=f"{len(mine)} prompts that are all near duplicates of one another",
+        fix="add prompts of other kinds",
+    )
 
 
 def _place(raw: bytes) -> float:
@@ -74,10 +103,17 @@ def _place(raw: bytes) -> float:
     return int.from_bytes(digest.to_raw(digest.of_bytes(raw))[:8], "big") / 2**64
 
 
-def group(prompts: Sequence[Prompt], near: float = NEAR) -> list[list[int]]:
-    """Row numbers by group of near duplicates; every row is in exactly one group."""
+def group(
+    prompts: Sequence[Prompt], near: float = NEAR, sources: Sequence[int] | None = None
+) -> list[list[int]]:
+    """Row numbers by group of near duplicates; every row is in exactly one group. Each of ``sources`` may
+    have a text that its prompts share."""
     sets = [grams(_text(prompt)) for prompt in prompts]
-    frame = _frame(sets)
+    sources = sources if sources is not None else [0] * len(sets)
+    frames = {
+        each: _frame([grams_G for grams_G, source in zip(sets, sources, strict=True) if source == each])
+        for each in set(sources)
+    }
     index, rows = Index(near), list[int]()
     leader = list(range(len(sets)))
 
@@ -94,7 +130,7 @@ def group(prompts: Sequence[Prompt], near: float = NEAR) -> list[list[int]]:
         if same != row:
             leader[row] = find(same)
             continue
-        sketched = (sketch(_without(grams_G, frame)),)
+        sketched = (sketch(_without(grams_G, frames[sources[row]])),)
         for number in index.near(sketched):
             leader[find(row)] = find(rows[number])
         index.add(sketched)

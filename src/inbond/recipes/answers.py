@@ -286,16 +286,22 @@ def _sets(
     }
     if len(said) > 1 or said[0].weight != 1:
         values["weights"] = [each.weight for each in said]
+    several = len(said) + len(own) > 1
+    if several:
+        values["split"] = "by source"
     inputs = {f"answers-{number}" if number else "answers": one.answers.id for number, one in enumerate(said)}
     parts: dict[str, tuple[list[Row], dict[str, Any]]] = {}
 
     def divide() -> None:
+        rows_of = [read_rows(one.answers.folder) for one in said]
         taught = [
             Candidate(replace(row, weight=row.weight * one.weight))
-            for one in said
-            for row in read_rows(one.answers.folder)
+            for one, rows in zip(said, rows_of, strict=True)
+            for row in rows
         ]
         mixed, earlier = mix_in(trail, own, len(taught))
+        sizes = [*map(len, rows_of), *(len(one.records) for one in own)]
+        sources = [source for source, size in enumerate(sizes) for _ in range(size)]
         sets = [*(one.answers.id for one in said), *earlier]
         mine = [Candidate(row) for row in mixed]
         kept = filters.apply([*taught, *mine], config, trail.spread)
@@ -307,7 +313,8 @@ def _sets(
             )
         own_rows = {place for place, number in enumerate(kept.rows) if number >= len(taught)}
         asked = [candidate.row.record.prompt for candidate in kept.kept]
-        sides = split(asked, held_out, own=own_rows)
+        from_ = [sources[number] for number in kept.rows] if several else None
+        sides = split(asked, held_out, own=own_rows, sources=from_)
         facts = {"filtered": kept.to_json(), "groups": sides.groups}
         facts |= {"parents": sets} if len(sets) > 1 else {}
         for side, numbers in (("train", sides.train), ("held_out", sides.held_out)):

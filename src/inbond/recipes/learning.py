@@ -124,8 +124,8 @@ class Bench:
         rows = [row for row in (every[number] for number in mixture.led(every)) if not row.origin.own]
         if not rows:
             raise InputError(
-                expected="at least one held-out answer of the teacher",
-                found="only own data was held out",
+                expected="at least one held-out answer of the first teacher",
+                found="no answer of the first teacher was held out: only own data or another teacher's",
                 fix="raise held_out, or add prompts",
             )
         return rows

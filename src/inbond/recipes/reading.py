@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from inbond.errors import InputError
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.sections.base import Section
+from inbond.recipes.sections.data import Prompts
 from inbond.recipes.sections.preferences import DEFAULT, Preferences
 
 SectionT = TypeVar("SectionT", bound=Section)
@@ -173,11 +174,12 @@ def to_yaml(recipe: Recipe) -> str:
 
 def rooted(recipe: Recipe, folder: Path) -> Recipe:
     """The recipe with its relative files made absolute, so that it means the same from anywhere."""
-    prompts = recipe.prompts
-    if prompts.file is not None:
-        prompts = prompts.model_copy(update={"file": str(folder / prompts.file)})
-    if prompts.context_file is not None:
-        prompts = prompts.model_copy(update={"context_file": str(folder / prompts.context_file)})
+    teachers = tuple(
+        each
+        if each.prompts is None
+        else each.model_copy(update={"prompts": _rooted_prompts(each.prompts, folder)})
+        for each in recipe.teachers
+    )
     own = tuple(
         data if data.file is None else data.model_copy(update={"file": str(folder / data.file)})
         for data in recipe.own_data
@@ -188,8 +190,14 @@ def rooted(recipe: Recipe, folder: Path) -> Recipe:
         gates = gates.model_copy(update={"generality": gates.generality.model_copy(update=outside)})
     agreements = tuple(str(folder / path) for path in recipe.purpose.agreements)
     purpose = recipe.purpose.model_copy(update={"agreements": agreements})
-    whole = {"purpose": purpose, "prompts": prompts, "own_data": own, "gates": gates}
+    whole = {"purpose": purpose, "teachers": teachers, "own_data": own, "gates": gates}
+    whole |= {"prompts": _rooted_prompts(recipe.prompts, folder)}
     return recipe.model_copy(update={**whole, "preferences": _rooted(recipe.preferences, folder)})
+
+
+def _rooted_prompts(prompts: Prompts, folder: Path) -> Prompts:
+    given = {name: getattr(prompts, name) for name in ("file", "context_file")}
+    return prompts.model_copy(update={name: str(folder / file) for name, file in given.items() if file})
 
 
 def _rooted(section: Preferences | None, folder: Path) -> Preferences | None:

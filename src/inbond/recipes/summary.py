@@ -21,6 +21,7 @@ from inbond.recipes.measuring import read_evaluation
 from inbond.recipes.objective import is_across
 from inbond.recipes.reading import to_yaml
 from inbond.recipes.recipe import Recipe
+from inbond.recipes.sections.data import Prompts
 from inbond.recipes.trail import Artifact, Trail
 from inbond.report.data import (
     CardFacts,
@@ -177,10 +178,18 @@ def report_data(finished: Finished) -> ReportData:
 
 def without_items(recipe: Recipe) -> Recipe:
     """The recipe as others are shown it: prompts are data, and data can be erased."""
-    items, seen = recipe.prompts.items, recipe.prompts.context
+    teachers = tuple(
+        each if each.prompts is None else each.model_copy(update={"prompts": _not_shown(each.prompts)})
+        for each in recipe.teachers
+    )
+    return recipe.model_copy(update={"prompts": _not_shown(recipe.prompts), "teachers": teachers})
+
+
+def _not_shown(prompts: Prompts) -> Prompts:
+    items, seen = prompts.items, prompts.context
     told: dict[str, Any] = {} if items is None else {"items": (f"({len(items)} prompts, not shown)",)}
     told |= {} if seen is None else {"context": f"({len(seen):,} characters, not shown)"}
-    return recipe.model_copy(update={"prompts": recipe.prompts.model_copy(update=told)})
+    return prompts.model_copy(update=told)
 
 
 def _teacher(finished: Finished, found: Mapping[str, Any] | None) -> ModelFacts:
