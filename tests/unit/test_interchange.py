@@ -16,7 +16,7 @@ from inbond.engine.interchange import shapes
 from inbond.engine.interchange.files import read_file
 from inbond.engine.interchange.shapes import Shape, read_prompt, read_record, to_row
 from inbond.engine.interchange.writing import write_rows, write_saved
-from inbond.engine.prompts import read_prompts, read_records
+from inbond.engine.prompts import LeftOut, Wording, read_marked, read_prompts, read_records
 from inbond.errors import InputError
 from inbond.types import Message, Record
 
@@ -80,6 +80,15 @@ ROWS: dict[str, tuple[dict[str, Any], Record]] = {
 }
 
 
+CHAT: dict[str, Any] = ROWS["chat"][0]
+
+
+def answer_with(**more: Any) -> dict[str, Any]:
+    """A conversation whose answer says more than its text."""
+    question, answer = CHAT["messages"]
+    return {"messages": [question, {**answer, **more}]}
+
+
 @pytest.mark.parametrize("name", ROWS)
 def test_a_row_of_each_shape_is_prompt_and_completion(name: str) -> None:
     row, record = ROWS[name]
@@ -114,6 +123,31 @@ def test_a_row_of_each_shape_is_prompt_and_completion(name: str) -> None:
         ({"prompt": "a", "chosen": "b", "rejected": "c"}, "a preference (chosen, rejected)"),
         ({"prompt": "a", "completion": [{"role": "user", "content": "b"}]}, "one message of the assistant"),
         ({"question": "a"}, "found fields 'question'"),
+        ({"messages": [{"role": "User", "content": "a"}]}, '"role" at messages[0]: one of system, developer'),
+        ({"messages": [{"role": "human", "content": "a"}]}, "found 'human'; fix: rename it"),
+        ({"messages": [{"role": "user", "content": " "}]}, "something said at messages[0].content"),
+        ({"messages": [{"role": "user", "content": []}]}, "something said at messages[0].content"),
+        (
+            {"messages": [{"role": "user", "content": "a", "function_call": {"name": "f"}}]},
+            "found function_call",
+        ),
+        ({"messages": [{"role": "user", "content": "a", "images": ["x.png"]}]}, "found images"),
+        ({"conversations": [{"from": "function_call", "value": "{}"}]}, "calls of tools, images and sounds"),
+        ({"conversations": [{"from": "observation", "value": "5"}]}, "found 'observation'"),
+        ({"conversations": [{"from": "Human", "value": "a"}]}, "found 'Human'; fix: rename it, or write"),
+        (
+            {"system": "b", "conversations": [{"from": "system", "value": "a"}]},
+            "another as the first turn; fix: join them",
+        ),
+        ({"instruction": "a", "output": "b", "history": [["", "c"]]}, '"history[0][0]": a non-empty string'),
+        ({**CHAT, "tools": [{"type": "function"}]}, "the field 'tools'"),
+        ({**CHAT, "images": ["x.png"]}, "the field 'images'"),
+        ({**CHAT, "label": False}, "label false: one that is not"),
+        ({**CHAT, "weight": 0.5}, "found weight 0.5; fix: leave out the rows of weight 0"),
+        (answer_with(weight=0), "found weight 0"),
+        (answer_with(reasoning_content="hmm"), "'reasoning_content' beside it, which would be lost"),
+        (answer_with(refusal="I cannot"), "a refusal, 'I cannot'"),
+        ({"prompt": "a", "completion": "b", "reasoning": "hmm"}, "'reasoning' beside it"),
     ],
     ids=lambda value: value[:30] if isinstance(value, str) else "",
 )
@@ -121,6 +155,58 @@ def test_what_is_wrong_with_a_row_is_named_by_its_field(row: dict[str, Any], tex
     with pytest.raises(InputError) as caught:
         read_record(row)
     assert text in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        answer_with(weight=1, tool_calls=[], function_call=None, reasoning_content="", refusal=None),
+        {**CHAT, "tools": [], "images": None, "label": True, "weight": None, "functions": "[]"},
+    ],
+    ids=["turn", "row"],
+)
+def test_columns_that_a_table_has_for_other_rows_say_nothing(row: dict[str, Any]) -> None:
+    assert read_record(row) == ROWS["chat"][1]
+    assert shapes.left_out(row) == []
+
+
+def test_turns_that_are_not_learnt_may_weigh_anything_and_need_no_reasons() -> None:
+    turns = [
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": "Hello", "weight": 0, "reasoning_content": "greet"},
+        *CHAT["messages"],
+    ]
+    assert read_record({"messages": turns}).completion == "飲み物"
+    assert len(read_prompt({"messages": turns})) == 3
+
+
+def test_what_is_not_taken_of_a_row_is_counted_by_field(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    rows: list[dict[str, Any]] = [
+        {"prompt": "a", "completion": "b", "score": 3, "source": ""},
+        {"prompt": "a2", "completion": "b", "score": 0, "topic": "x"},
+        {**answer_with(name="ann"), "id": "1"},
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    left_out, of_prompts, of_template = LeftOut(), LeftOut(), LeftOut()
+    assert len(read_marked(path, left_out)) == 3
+    assert left_out == {"score": 2, "topic": 1, "messages[].name": 1}
+    read_prompts(path, left_out=of_prompts)
+    assert of_prompts == left_out
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows[:2]))
+    read_prompts(path, Wording("Say {prompt}"), left_out=of_template)
+    assert not of_template, "a template names what it takes"
+
+
+def test_a_blank_input_is_none() -> None:
+    row = {"instruction": "Say it", "input": " \n", "output": "x"}
+    assert read_record(row) == Record((Message("user", "Say it"),), "x")
+
+
+def test_a_system_message_that_stands_twice_is_one() -> None:
+    row, record = ROWS["sharegpt"]
+    first = {"from": "system", "value": row["system"]}
+    assert read_record({**row, "conversations": [first, *row["conversations"]]}) == record
 
 
 def test_a_question_alone_is_left_when_the_answer_goes() -> None:
@@ -137,7 +223,7 @@ def records(draw: st.DrawFn) -> Record:
     """Conversations that every shape has a word for."""
     turns = [Message("system", draw(words))] if draw(st.booleans()) else []
     for _ in range(draw(st.integers(0, 2))):
-        turns += [Message("user", draw(words)), Message("assistant", draw(words))]
+        turns += [Message("user", draw(said)), Message("assistant", draw(words))]
     return Record((*turns, Message("user", draw(said))), draw(said))
 
 
@@ -161,13 +247,15 @@ json_values = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(("role", "content", "from", "value", "type", "text")), inner, max_size=3
+            st.sampled_from(("role", "content", "from", "value", "type", "text", "tool_calls")),
+            inner,
+            max_size=3,
         )
     ),
     max_leaves=8,
 )
-FIELDS = ("messages", "conversations", "instruction", "input", "output", "history", "system", "prompt",
-          "completion", "text", "chosen")  # fmt: skip
+FIELDS = ("tools", "weight", "messages", "conversations", "instruction", "input", "output", "history",
+          "system", "prompt", "completion", "text", "chosen")  # fmt: skip
 
 
 @given(st.dictionaries(st.sampled_from(FIELDS), json_values, max_size=5))

@@ -2,12 +2,13 @@
 
 Files are those of ``interchange.files``, rows have one of the shapes of ``interchange.shapes``, or, with a
 template, the fields that it names; ``"id"`` is optional and unique. What is wrong is refused with its
-line or row, and nothing is skipped in silence.
+line or row, and nothing is skipped in silence: fields that are not taken are counted by name.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from inbond.errors import InputError, need_extra
 from inbond.types import Message, Prompt, Record
 
 _FIELD = re.compile(r"[^\W\d]\w*")
+LeftOut = Counter[str]
+"""In how many rows a field said something that was not taken."""
 
 
 @dataclass(frozen=True)
@@ -37,22 +40,32 @@ class Wording:
 PLAIN = Wording()
 
 
-def read_prompts(path: Path, wording: Wording = PLAIN, *, split: str | None = None) -> list[Prompt]:
-    """Reads a file, or a folder, of which ``split`` is taken. Raises InputError naming file and line."""
-    return _prompts(read_file(path, split), wording, str(path))
+def read_prompts(
+    path: Path, wording: Wording = PLAIN, *, split: str | None = None, left_out: LeftOut | None = None
+) -> list[Prompt]:
+    """Reads a file, or a folder, of which ``split`` is taken. ``left_out`` is added to. Raises InputError
+    naming file and line."""
+    return _prompts(read_file(path, split), wording, str(path), left_out)
 
 
-def from_list(items: Sequence[Any], wording: Wording = PLAIN) -> list[Prompt]:
+def from_list(
+    items: Sequence[Any], wording: Wording = PLAIN, *, left_out: LeftOut | None = None
+) -> list[Prompt]:
     """Prompts out of a recipe's own list: strings, lists of messages, or objects as in a JSONL line.
 
     Raises InputError naming the item.
     """
     rows = ((f"item {i}", _row_of(item, f"item {i}")) for i, item in enumerate(items, 1))
-    return _prompts(rows, wording, "the list of prompts")
+    return _prompts(rows, wording, "the list of prompts", left_out)
 
 
 def from_dataset(
-    name: str, *, split: str = "train", limit: int | None = None, wording: Wording = PLAIN
+    name: str,
+    *,
+    split: str = "train",
+    limit: int | None = None,
+    wording: Wording = PLAIN,
+    left_out: LeftOut | None = None,
 ) -> list[Prompt]:
     """Prompts out of a dataset on the Hub, or in its local cache. Rows are as in a JSONL file.
 
@@ -60,7 +73,7 @@ def from_dataset(
     had (no network, no such name) or a row cannot be read.
     """
     rows = ((f"row {i}", _row_of(row, f"row {i}")) for i, row in enumerate(_dataset(name, split, limit)))
-    return _prompts(rows, wording, f"the dataset {name} ({split})")
+    return _prompts(rows, wording, f"the dataset {name} ({split})", left_out)
 
 
 def read_rows(
@@ -79,9 +92,13 @@ def read_records(path: Path) -> list[Record]:
     return [record for record, _ in read_marked(path)]
 
 
-def read_marked(path: Path) -> list[tuple[Record, Mark | None]]:
-    """As ``read_records``, with what an exported row says of where it was."""
-    rows = [(_record_of(row, place), mark_of(row)) for place, row in _unique(read_file(path), str(path))]
+def read_marked(path: Path, left_out: LeftOut | None = None) -> list[tuple[Record, Mark | None]]:
+    """As ``read_records``, with what an exported row says of where it was. ``left_out`` is added to."""
+    rows = []
+    for place, row in _unique(read_file(path), str(path)):
+        rows.append((_record_of(row, place), mark_of(row)))
+        if left_out is not None:
+            left_out.update(shapes.left_out(row))
     return _not_empty(rows, str(path))
 
 
@@ -98,10 +115,17 @@ def marked_sets(path: Path) -> list[str]:
 # Rows to prompts ------------------------------------------------------------------------------------
 
 
-def _prompts(rows: Iterable[tuple[str, dict[str, Any]]], wording: Wording, where: str) -> list[Prompt]:
+def _prompts(
+    rows: Iterable[tuple[str, dict[str, Any]]], wording: Wording, where: str, left_out: LeftOut | None
+) -> list[Prompt]:
     if wording.template is not None:
         template_fields(wording.template)
-    return _not_empty([_prompt_of(row, place, wording) for place, row in _unique(rows, where)], where)
+    found = []
+    for place, row in _unique(rows, where):
+        found.append(_prompt_of(row, place, wording))
+        if left_out is not None and wording.template is None:  # a template says what it takes
+            left_out.update(shapes.left_out(row))
+    return _not_empty(found, where)
 
 
 def _unique(rows: Iterable[tuple[str, dict[str, Any]]], where: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -6,8 +6,8 @@ that ``inbond export --lineage`` marked, in any order and any shape.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, final
@@ -28,12 +28,14 @@ from inbond.workspace import Workspace
 @dataclass(frozen=True)
 class Own:
     """One set of the user's own examples, read from ``path``. ``marks`` says of each row where it was, as
-    the file has it; it is empty for a file that says nothing of it."""
+    the file has it; it is empty for a file that says nothing of it. ``left_out`` counts, by field, the rows
+    that said something which no example holds."""
 
     data: OwnData
     path: Path
     records: tuple[Record, ...]
     marks: tuple[Mark | None, ...] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """What decides which rows it gives."""
@@ -58,9 +60,10 @@ def read_own(recipe: Recipe, folder: Path, workspace: Workspace) -> list[Own]:
 
 
 def _read(data: OwnData, path: Path) -> Own:
-    rows = prompts.read_marked(path)
+    left_out = prompts.LeftOut()
+    rows = prompts.read_marked(path, left_out)
     marks = tuple(mark for _, mark in rows)
-    return Own(data, path, tuple(record for record, _ in rows), marks if any(marks) else ())
+    return Own(data, path, tuple(record for record, _ in rows), marks if any(marks) else (), left_out)
 
 
 def mix_in(trail: Trail, own: Sequence[Own], above: int) -> tuple[list[Row], list[Digest]]:
@@ -93,13 +96,14 @@ def _own_file(trail: Trail, one: Own) -> tuple[Mark, ...]:
 
 
 def _child(row: Row, was: Row, number: int) -> Row:
-    """Who wrote it, and its tokens, are known."""
+    """Who wrote it, its tokens and how it ended are known."""
     return replace(
         row,
         origin=replace(was.origin, channel=OWN),
         parents=(number,),
         prompt_tokens=was.prompt_tokens,
         completion_tokens=was.completion_tokens,
+        finish="length" if was.finish == "length" else None,  # where it was cut off, it does not end
     )
 
 

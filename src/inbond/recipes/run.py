@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from inbond.engine.prompts import LeftOut
 from inbond.ledger.attest import KeyStore
 from inbond.ledger.ledger import Ledger
 from inbond.ledger.manifest import Identity, Manifest
@@ -98,8 +99,12 @@ def run_recipe(
     """
     recipe = with_context(recipe, folder)
     how = options.by_processes(recipe)
-    asked = sources.read_prompts(recipe, folder, workspace)
+    left_out = LeftOut()
+    asked = sources.read_prompts(recipe, folder, workspace, left_out)
     own = read_own(recipe, folder, workspace)
+    for name, fields in ((recipe.prompts.named, left_out), *((o.data.named, o.left_out) for o in own)):
+        if words := sources.in_words(name, fields):
+            watcher.say(words)
     outside = read_outside(recipe, folder)
     file = sources.file_of(recipe.prompts, folder, workspace)
     checks = verifying.read_checks(recipe, folder, asked, file)

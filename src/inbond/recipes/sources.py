@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from inbond.engine import prompts
 from inbond.errors import InputError
@@ -12,6 +14,8 @@ from inbond.recipes.recipe import Recipe
 from inbond.recipes.sections.data import OwnData, Prompts
 from inbond.types import Prompt
 from inbond.workspace import Workspace
+
+_SHOWN: Final = 8
 
 
 def file_of(source: Prompts | OwnData, folder: Path, workspace: Workspace) -> Path | None:
@@ -38,16 +42,30 @@ def kept_records(run: str, workspace: Workspace) -> Path:
     )
 
 
-def read_prompts(recipe: Recipe, folder: Path, workspace: Workspace) -> list[Prompt]:
-    """The recipe's prompts. ``folder`` is where its relative paths start. Raises InputError."""
+def read_prompts(
+    recipe: Recipe, folder: Path, workspace: Workspace, left_out: prompts.LeftOut | None = None
+) -> list[Prompt]:
+    """The recipe's prompts. ``folder`` is where its relative paths start; ``left_out`` is added to. Raises
+    InputError."""
     source = recipe.prompts
     wording = prompts.Wording(source.template, source.system, as_chat=source.chat)
     file = file_of(source, folder, workspace)
     if file is not None:
-        found = prompts.read_prompts(file, wording, split=source.split)
+        found = prompts.read_prompts(file, wording, split=source.split, left_out=left_out)
     elif source.items is not None:
-        found = prompts.from_list(source.items, wording)
+        found = prompts.from_list(source.items, wording, left_out=left_out)
     else:
         assert source.dataset is not None, "the recipe has one source"
-        found = prompts.from_dataset(source.dataset, split=source.split, limit=source.limit, wording=wording)
+        found = prompts.from_dataset(
+            source.dataset, split=source.split, limit=source.limit, wording=wording, left_out=left_out
+        )
     return found[: source.limit]
+
+
+def in_words(name: str | None, left_out: Mapping[str, int]) -> str | None:
+    """What is said of fields that were not taken; None where there is none."""
+    if not left_out:
+        return None
+    shown = [f"{field!r:.60} ({count:,})" for field, count in sorted(left_out.items())]
+    more = f", and {len(shown) - _SHOWN} more fields" if len(shown) > _SHOWN else ""
+    return f"{name or 'prompts'}: left out of its rows: {', '.join(shown[:_SHOWN])}{more}"

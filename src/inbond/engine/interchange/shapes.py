@@ -18,6 +18,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from inbond.engine.interchange.lines import refuse
+from inbond.engine.interchange.marks import FIELD
+from inbond.engine.interchange.turns import (
+    check_answer,
+    check_row,
+    read_message,
+    read_messages,
+    read_text,
+    says,
+)
 from inbond.errors import InputError
 from inbond.types import Message, Prompt, Record
 
@@ -30,6 +39,11 @@ _FROM = {
     "human": "user", "user": "user", "gpt": _ASSISTANT, "assistant": _ASSISTANT, "model": _ASSISTANT,
     "chatgpt": _ASSISTANT, "bing": _ASSISTANT, "bard": _ASSISTANT, "system": "system", "tool": "tool",
 }  # fmt: skip
+_TAKEN = (
+    "id", FIELD, "messages", "conversations", "instruction", "input", "output", "system", "history", "prompt",
+    "completion", "text", "weight", "label",
+)  # fmt: skip
+_OF_A_TURN = ("role", "content", "from", "value", "weight")
 _TO = {"user": "human", _ASSISTANT: "gpt", "system": "system", "tool": "tool"}
 _ALPACA_JOIN = "\n\n"
 """Between an instruction and its input, when they become one question."""
@@ -59,6 +73,7 @@ def read_prompt(row: Row) -> Prompt:
 def read_record(row: Row) -> Record:
     """Prompt and completion. Raises InputError that names the field."""
     prompt, completion = _split(row)
+    check_answer(_answer_of(row), row)
     if not isinstance(completion, str) or not completion.strip():
         if completion is None and row.get("chosen") is not None:
             raise InputError(
@@ -86,8 +101,30 @@ def _answer_field(row: Row) -> str:
     return '"completion": a non-empty string'
 
 
+def _answer_of(row: Row) -> Any:
+    """The turn that is learnt, as it stands in the row; None where it is a text."""
+    for name in ("completion", "messages", "conversations"):
+        value = row.get(name)
+        if value is not None:
+            return value[-1] if isinstance(value, list) and value else None
+    return None
+
+
+def left_out(row: Row) -> list[str]:
+    """Fields of the row, and of its turns, that say something and are not taken."""
+    found = [name for name, value in row.items() if name not in _TAKEN and says(value)]
+    for name in ("messages", "conversations", "prompt", "completion"):
+        turns = row.get(name)
+        for turn in turns if isinstance(turns, list) else ():
+            if isinstance(turn, Mapping):
+                fields = (each for each, value in turn.items() if each not in _OF_A_TURN and says(value))
+                found += [f"{name}[].{each}" for each in fields]
+    return list(dict.fromkeys(found))
+
+
 def _split(row: Row) -> tuple[Prompt, str | None]:
     """Prompt and completion, None where there is none. The prompt is empty where only an answer is there."""
+    check_row(row)
     named = [name for name in ("messages", "conversations", "instruction") if row.get(name) is not None]
     if row.get("prompt") is not None:
         named.append("prompt")
@@ -99,7 +136,7 @@ def _split(row: Row) -> tuple[Prompt, str | None]:
         )
     match named:
         case ["messages"]:
-            return _answered(_messages(row["messages"], "messages"), row)
+            return _answered(read_messages(row["messages"], "messages"), row)
         case ["conversations"]:
             return _answered(_sharegpt(row), row)
         case ["instruction"]:
@@ -119,15 +156,15 @@ def _split(row: Row) -> tuple[Prompt, str | None]:
 
 def _asked(value: Any, field: str = "prompt") -> Prompt:
     if isinstance(value, list) and field == "prompt":
-        return _messages(value, field)
-    return _text(value, field)
+        return read_messages(value, field)
+    return read_text(value, field)
 
 
 def _completion(row: Row) -> str | None:
     value = row.get("completion")
     if not isinstance(value, list):
         return value  # whoever needs an answer says that it is none
-    turns = _messages(value, "completion")
+    turns = read_messages(value, "completion")
     if len(turns) != 1 or turns[0].role != _ASSISTANT:
         raise InputError(
             expected='"completion": one message of the assistant',
@@ -144,55 +181,9 @@ def _answered(turns: tuple[Message, ...], row: Row) -> tuple[Prompt, str | None]
     return turns[:-1], turns[-1].content
 
 
-def _messages(value: Any, field: str) -> tuple[Message, ...]:
-    if not isinstance(value, list) or not value:
-        raise InputError(
-            expected=f'"{field}": a non-empty list of messages',
-            found=f"{value!r:.80}",
-            fix='write {"messages": [{"role": "user", "content": "..."}]}',
-        )
-    return tuple(_message(item, f"{field}[{number}]", "role", "content") for number, item in enumerate(value))
-
-
-def _message(item: Any, place: str, who: str, what: str) -> Message:
-    if not isinstance(item, Mapping) or not isinstance(item.get(who), str):
-        raise InputError(
-            expected=f'a message {{"{who}": string, "{what}": string}} at {place}',
-            found=f"{item!r:.200}",
-            fix="give every message a role and a text",
-        )
-    if item.get("tool_calls"):
-        raise InputError(
-            expected=f"messages of text at {place}", found="tool_calls", fix="leave this conversation out"
-        )
-    return Message(item[who], _content(item.get(what), f"{place}.{what}"))
-
-
-def _content(value: Any, place: str) -> str:
-    """Text, or a list of parts that are all text."""
-    parts = value if isinstance(value, list) else [{"type": "text", "text": value}]
-    if not all(isinstance(part, Mapping) and part.get("type") == "text" for part in parts):
-        raise InputError(
-            expected=f"text alone at {place}", found=f"{value!r:.120}", fix="images and sounds are not learnt"
-        )
-    return "".join(_text(part.get("text"), place, empty=True) for part in parts)
-
-
-def _text(value: Any, place: str, *, empty: bool = False) -> str:
-    if not isinstance(value, str) or not (value or empty):
-        raise InputError(
-            expected=f'"{place}": a {"" if empty else "non-empty "}string',
-            found=f"{value!r:.80}",
-            fix='write {"prompt": "..."} or {"messages": [{"role": "user", "content": "..."}]}',
-        )
-    if "\0" in value:
-        raise InputError(expected=f"text at {place}", found="\\u0000 (NUL)", fix="remove it")
-    return value
-
-
 def _optional(row: Row, field: str) -> str | None:
     value = row.get(field)
-    return None if value is None else _text(value, field, empty=True)
+    return None if value is None else read_text(value, field, empty=True)
 
 
 def _sharegpt(row: Row) -> tuple[Message, ...]:
@@ -205,25 +196,25 @@ def _sharegpt(row: Row) -> tuple[Message, ...]:
         )
     turns = tuple(_said(item, f"conversations[{number}]") for number, item in enumerate(value))
     system = _optional(row, "system")
-    return (Message("system", system), *turns) if system else turns
+    if not system or turns[0] == Message("system", system):
+        return turns
+    if turns[0].role == "system":
+        raise InputError(
+            expected="one system message", found='one as "system", another as the first turn', fix="join them"
+        )
+    return (Message("system", system), *turns)
 
 
 def _said(item: Any, place: str) -> Message:
-    if isinstance(item, Mapping) and item.get("role") is not None:
-        return _message(item, place, "role", "content")
-    turn = _message(item, place, "from", "value")
-    if turn.role not in _FROM:
-        raise InputError(
-            expected=f'"from" at {place}: one of {", ".join(_FROM)}',
-            found=repr(turn.role),
-            fix="rename it, or write the conversation as messages",
-        )
-    return Message(_FROM[turn.role], turn.content)
+    if isinstance(item, Mapping) and item.get("role") is not None and item.get("from") is None:
+        return read_message(item, place, "role", "content")
+    return read_message(item, place, "from", "value", _FROM)
 
 
 def _alpaca(row: Row) -> tuple[Message, ...]:
     """A question is asked, so it is a conversation, earlier rounds (``history``) included."""
     system, given = _optional(row, "system"), _optional(row, "input")
+    given = given if given and given.strip() else None
     turns = [Message("system", system)] if system else []
     history = row.get("history") or []
     if not isinstance(history, list) or not all(
@@ -235,9 +226,9 @@ def _alpaca(row: Row) -> tuple[Message, ...]:
             fix="leave it out, or write the conversation as messages",
         )
     for number, (question, answer) in enumerate(history):
-        turns.append(Message("user", _text(question, f"history[{number}][0]", empty=True)))
-        turns.append(Message(_ASSISTANT, _text(answer, f"history[{number}][1]", empty=True)))
-    asked = _text(row["instruction"], "instruction", empty=bool(given))
+        turns.append(Message("user", read_text(question, f"history[{number}][0]")))
+        turns.append(Message(_ASSISTANT, read_text(answer, f"history[{number}][1]", empty=True)))
+    asked = read_text(row["instruction"], "instruction", empty=bool(given))
     return (*turns, Message("user", _ALPACA_JOIN.join(filter(None, (asked, given)))))
 
 
