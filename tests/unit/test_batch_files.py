@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from inbond.cli.main import run as inbond
 from inbond.engine.interchange import batch
 from inbond.engine.journal import Journal
+from inbond.errors import InputError
 from inbond.recipes import answers
 from inbond.recipes.reading import load
 from inbond.recipes.sources import read_prompts
@@ -138,8 +139,13 @@ def wrong_model(asked: list[dict[str, Any]]) -> str:
         (lambda asked: json.dumps(answered(asked[0], "another")), "a second, other answer to one"),
         (lambda asked: json.dumps(answered(asked[1], choices=3)), "choices that are no list"),
         (lambda _: "[1]", "line 2: no JSON object"),
+        (
+            lambda asked: '{"custom_id": "x", ' + json.dumps(answered(asked[1]))[1:],
+            "the field 'custom_id' twice",
+        ),
+        (lambda asked: json.dumps(answered(asked[1])).replace("200", "true"), "a status_code of HTTP"),
     ],
-    ids=["model", "other request", "no id", "cut", "duplicate", "malformed", "list"],
+    ids=["model", "other request", "no id", "cut", "duplicate", "malformed", "list", "field twice", "status"],
 )
 def test_what_cannot_be_taken_is_named_and_the_rest_is_kept(
     place: Path, capsys: pytest.CaptureFixture[str], spoil: Any, text: str
@@ -156,6 +162,40 @@ def test_what_cannot_be_taken_is_named_and_the_rest_is_kept(
     assert kept(place) == {"river": "an answer"}
     assert take() == 2  # again: what was kept is known
     assert "0 outcomes are kept" in capsys.readouterr().err
+
+
+def read_alone(tmp_path: Path, *rows: str, encoding: str = "utf-8") -> batch.Read:
+    """The results of two requests, as their lines say them."""
+    path = tmp_path / "results.jsonl"
+    path.write_bytes("".join(f"{row}\n" for row in rows).encode(encoding))
+    by_name = {batch.custom_id(request): request for request in TWO}
+    return batch.read_results(path, by_name, model="big", price=PRICE, share=1.0)
+
+
+TWO = [Request("api:host/big", (Message("user", word),), Sampling(8)) for word in "ab"]
+ONE, OTHER = (answered({"custom_id": batch.custom_id(request)}) for request in TWO)
+EXPIRED = {**ONE, "response": None, "error": {"code": "batch_expired", "message": "too late"}}
+
+
+@pytest.mark.parametrize("rows", [(EXPIRED, OTHER, ONE), (ONE, EXPIRED, OTHER)], ids=["later", "before"])
+def test_an_answer_counts_beside_a_failure_in_any_order(tmp_path: Path, rows: Any) -> None:
+    """As in an output file and an error file that were joined."""
+    found = read_alone(tmp_path, *map(json.dumps, rows))
+    assert (found.answers, found.failures, found.repeated, found.problems) == (2, 0, 1, [])
+    assert {outcome.request.id for outcome in found.outcomes} == {request.id for request in TWO}
+
+
+def test_what_some_hosts_write_otherwise_is_taken(tmp_path: Path) -> None:
+    quoted = json.dumps(ONE).replace("200", '"200"')
+    no_number = json.dumps({**OTHER, "queue_seconds": float("nan")})
+    assert "NaN" in no_number
+    found = read_alone(tmp_path, "\ufeff" + quoted, no_number)
+    assert (found.answers, found.problems) == (2, [])
+
+
+def test_another_encoding_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"results.jsonl, line 1: a file in UTF-16"):
+        read_alone(tmp_path, json.dumps(ONE), encoding="utf-16")
 
 
 def test_a_repeated_line_says_nothing_new(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

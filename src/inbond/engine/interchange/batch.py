@@ -9,12 +9,14 @@ same.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, final
 
-from inbond.engine.interchange.lines import read_objects, refuse
+from inbond import strict_json
+from inbond.engine.interchange.lines import read_objects, refuse, without_bom
 from inbond.engine.journal import Outcome
 from inbond.errors import InputError, TeacherError
 from inbond.teachers import wire
@@ -72,26 +74,33 @@ def read_results(
     Lines that cannot be taken are told in ``problems`` and touch no other. Raises InputError when the file
     cannot be read at all.
     """
-    found, seen = Read(), dict[str, Any]()
+    found, places = Read(), dict[str, int]()
     for place, value in _lines(path, found.problems):
         try:
             request = _request_of(value, requests, place)
-            said = {"response": value.get("response"), "error": value.get("error")}
-            if request.id in seen:
-                if seen[request.id] != said:
-                    raise refuse(place, "one answer a request", "a second, other answer to one", "")
+            outcome = _priced(_outcome(request, value, place, model), price, share)
+            known = places.get(request.id)
+            if known is None:
+                places[request.id] = len(found.outcomes)
+                found.outcomes.append(outcome)
+            else:
+                found.outcomes[known] = _one_of(found.outcomes[known], outcome, place)
                 found.repeated += 1
-                continue
-            outcome = _outcome(request, value, place, model)
-            seen[request.id] = said
         except InputError as error:
             found.problems.append(f"{error.found} (expected {error.expected})")
-            continue
-        outcome = _priced(outcome, price, share)
-        found.outcomes.append(outcome)
-        found.answers += outcome.reply is not None
-        found.failures += outcome.reply is None
+    found.answers = sum(outcome.reply is not None for outcome in found.outcomes)
+    found.failures = len(found.outcomes) - found.answers
     return found
+
+
+def _one_of(first: Outcome, second: Outcome, place: str) -> Outcome:
+    """Of two outcomes of one request the answer, where only one is; else the first. Raises InputError for two
+    answers that differ."""
+    if first.reply is None or second.reply is None:
+        return second if second.reply is not None else first
+    if replace(first.reply, headers={}) != replace(second.reply, headers={}):
+        raise refuse(place, "one answer a request", "a second, other answer to one", "")
+    return first
 
 
 def _lines(path: Path, problems: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -102,10 +111,14 @@ def _lines(path: Path, problems: list[str]) -> Iterator[tuple[str, dict[str, Any
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             place = f"{path.name}, line {number}"
+            line = without_bom(line, place) if number == 1 else line
             if not line.strip():
                 continue
             try:
-                value = json.loads(line.removeprefix(b"\xef\xbb\xbf"))
+                value = _parsed(line)
+            except strict_json.RepeatedNameError as error:
+                problems.append(f"{place}: the field {error.name!r:.60} twice")
+                continue
             except (ValueError, RecursionError):
                 cut = "" if line.endswith(b"\n") else ", and the file ends there: it was cut"
                 problems.append(f"{place}: no JSON{cut}")
@@ -114,6 +127,15 @@ def _lines(path: Path, problems: list[str]) -> Iterator[tuple[str, dict[str, Any
                 yield place, value
             else:
                 problems.append(f"{place}: no JSON object")
+
+
+def _parsed(line: bytes) -> Any:
+    """Strict, but for numbers that JSON does not have: some hosts write them beside an answer."""
+    text = line.decode("utf-8")
+    try:
+        return strict_json.parse(text)
+    except strict_json.NoNumberError:
+        return json.loads(text)
 
 
 def _request_of(value: Mapping[str, Any], requests: Mapping[str, Request], place: str) -> Request:
@@ -130,10 +152,9 @@ def _outcome(request: Request, value: Mapping[str, Any], place: str, model: str)
     if not isinstance(response, Mapping):
         said = wire.excerpt(wire.message_of(value.get("error")))
         return _failed(request, "unreachable", f"the batch gave no answer: {said}")
-    status, body = response.get("status_code"), response.get("body")
+    status, body = _status(response.get("status_code"), place), response.get("body")
     if status != 200:
-        code = status if isinstance(status, int) else 500
-        error = wire.from_status(code, wire.excerpt(wire.message_of(body)), "the batch", None)
+        error = wire.from_status(status, wire.excerpt(wire.message_of(body)), "the batch", None)
         return _failed(request, error.reason, error.found)
     gathering = wire.Gathering(request, "the batch")
     try:
@@ -147,6 +168,15 @@ def _outcome(request: Request, value: Mapping[str, Any], place: str, model: str)
     _check_model(body, place, model)
     spent = (reply.prompt_tokens or 0, reply.completion_tokens or 0)
     return Outcome(request, reply, None, None, 1, *spent)
+
+
+def _status(value: Any, place: str) -> int:
+    """Of HTTP, as a number or as some write it, in quotes. Raises InputError."""
+    if isinstance(value, str) and re.fullmatch(r"[1-5]\d\d", value):
+        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise refuse(place, "a status_code of HTTP", f"{value!r:.40}", "")
 
 
 def _failed(request: Request, reason: str, said: str, spent: tuple[int, int] | None = None) -> Outcome:

@@ -28,7 +28,7 @@ def read_objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                 number += 1
                 place = f"{path}, line {number}"
                 if number == 1:
-                    line = _without_bom(line, place)
+                    line = without_bom(line, place)
                 if len(line) > MAX_LINE_BYTES:
                     raise refuse(
                         place,
@@ -46,7 +46,8 @@ def read_objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         ) from error
 
 
-def _without_bom(line: bytes, place: str) -> bytes:
+def without_bom(line: bytes, place: str) -> bytes:
+    """The first line of a file without its mark. Raises InputError for UTF-16."""
     if line.startswith(_WIDE_BOMS):
         raise refuse(place, "text in UTF-8", "a file in UTF-16", "save it as UTF-8")
     return line.removeprefix(_BOM)

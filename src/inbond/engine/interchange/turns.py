@@ -17,7 +17,7 @@ ROLES: Final = ("system", "developer", "user", "assistant", "tool")
 MEDIA: Final = ("image", "images", "audio", "audios", "video", "videos")
 _CALLS: Final = ("tool_calls", "function_call")
 _THOUGHTS: Final = ("reasoning_content", "reasoning", "thinking")
-_NOTHING: Final = (None, "", "[]", "{}", "null", [], {}, ())
+_NOTHING: Final[tuple[Any, ...]] = (None, "", "[]", "{}", "null", [], {}, ())
 _WRITE = 'write {"prompt": "..."} or {"messages": [{"role": "user", "content": "..."}]}'
 
 
