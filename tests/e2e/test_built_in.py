@@ -94,7 +94,7 @@ def test_mixture_has_both_teachers(here: Path, command: Command) -> None:
     assert {"capture", "capture 1"} <= result["artifacts"].keys()
     found = roles(command, "run:mixture")
     assert found[TEACHER]["authored"] == 1, "two skills of one model: it wrote all of it"
-    assert "data:context of run:mixture" in found
+    assert "data:context 1 of run:mixture" in found
     page = (run / "report.html").read_text()
     assert "You speak to small children" not in page
     assert "lines" in page

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from pathlib import Path
 from typing import Any
 
@@ -73,9 +75,12 @@ def test_a_teacher_of_weight_0_is_not_asked(here: Path, command: Command) -> Non
         ({"weight": 0}, {"weight": 0}, "every teacher weighs 0"),
         ({"weight": -1}, {}, "teachers.0.weight"),
         ({}, {"weight": -1}, "weight in r.yaml"),
+        ({"weight": float("nan")}, {}, "teachers.0.weight"),
+        ({"weight": float("inf")}, {}, "teachers.0.weight"),
         ({}, {"capture": {"targets": "online"}}, "with several teachers"),
+        ({}, {"generate": {"role": "rewriter"}}, "with several teachers: their answers"),
     ],
-    ids=["sums-to-zero", "negative", "negative-first", "online"],
+    ids=["sums-to-zero", "negative", "negative-first", "no-number", "endless", "online", "rewriter"],
 )
 def test_a_mixture_that_cannot_be_is_refused(
     here: Path, command: Command, other: dict[str, Any], changes: dict[str, Any], found: str
@@ -115,6 +120,25 @@ def test_every_teacher_is_learnt_from_and_the_first_is_measured(here: Path, comm
         rows = records.read_rows(here / "bond/runs/mixed/data" / side)
         assert {row.origin.teacher for row in rows} == {"path:teacher", "path:other"}, side
         assert side == "train" or len(rows) < 30
+
+
+def test_trace_and_statements_name_every_teacher_and_what_it_was_asked(here: Path, command: Command) -> None:
+    (here / "sums.jsonl").write_text("".join(json.dumps({"prompt": f"add {word}"}) + "\n" for word in WORDS))
+    prompts = {"file": "sums.jsonl", "licence": "own", "context": "whisper it", "system": "a system word"}
+    write(here, {"prompts": prompts})
+    command("run", "r.yaml")
+    found = {each["id"]: each for each in command("trace", "run:mixed")["ancestors"]}
+    assert {"data:sums.jsonl", "data:context 1 of run:mixed", "data:prompts of run:mixed"} <= found.keys()
+    assert "data:context of run:mixed" not in found
+    statements = (here / "bond/runs/mixed/student/attestation.jsonl").read_text().splitlines()
+    told = [json.loads(base64.b64decode(json.loads(line)["payload"])) for line in statements]
+    (made,) = [each["predicate"]["buildDefinition"] for each in told if "slsa" in each["predicateType"]]
+    named = {each["name"]: each for each in made["resolvedDependencies"]}
+    assert {"teacher", "prompts", "teacher 1", "prompts 1"} <= named.keys()
+    assert named["teacher 1"]["uri"] == "path:other"
+    assert named["teacher 1"]["digest"] != named["teacher"]["digest"]
+    assert "whisper it" not in json.dumps(told)
+    assert "a system word" not in json.dumps(told)
 
 
 def test_nobody_is_shown_what_further_teachers_were_asked(here: Path, command: Command) -> None:

@@ -26,6 +26,10 @@ from inbond.workspace import Workspace
 TRAIN = "train"
 """The stage in which a run's student learns."""
 
+GENERATE, FURTHER = "generate", "further"
+"""The stage in which the first teacher answers, and in the sampling of origins the number of a further one,
+whose stage has the number behind it."""
+
 TOOL = "tool:"
 """How names of programs begin, among the teachers of origins."""
 
@@ -125,16 +129,18 @@ class _Drawing:
             tool = maker.startswith(TOOL)
             relation: Relation = "derived" if tool or maker.startswith("data:") else "generated"
             roles = (origin.role,) if tool or relation == "generated" else ()
-            signed = not (origin.own or tool) and self._has_receipts(by)
+            signed = not (origin.own or tool) and self._has_receipts(by, origin)
             evidence: Evidence = "receipt" if signed else "recorded"
             if not origin.own or origin.teacher not in earlier:  # else it came with the earlier set
                 self._book.edges.append(
                     Edge(maker, id_, relation, roles, "", (), origin.channel, evidence, _event(by))
                 )
 
-    def _has_receipts(self, kept: Kept) -> bool:
+    def _has_receipts(self, kept: Kept, origin: Origin) -> bool:
         """Whether the teacher's host signed for every one of the answers that a run got from it."""
-        answers = self._book.runs[run_of(kept)].kept.get("generate")
+        further = origin.sampling.get(FURTHER)
+        stage = f"{GENERATE}-{further}" if further else GENERATE
+        answers = self._book.runs[run_of(kept)].kept.get(stage)
         if answers is None or not receipt_file.lies_in(answers.manifest.files):
             return False
         id_ = answers.manifest.id
@@ -162,23 +168,16 @@ class _Drawing:
         return makers
 
     def _draw_prompts(self, run: Run, id_: str, data: Kept) -> None:
-        answers = run.kept.get("generate")
-        if answers is not None and "context" in answers.config and data.stage != "source":
-            seen = f"data:context of {run.model}"
-            known = frozenset({Digest(answers.config["context"])})
-            licence = next((each.get("licence") for each in run.plan.get("data", [])[1:2]), None)
-            self._book.nodes.append(Node(seen, "data", licence, known, "recorded", _event(answers)))
-            self._edge(seen, id_, "prompted", data)
+        answers = run.kept.get(GENERATE)
+        self._draw_further_prompts(run, id_, data)
+        if answers is not None and data.stage != "source":
+            self._draw_context(run, answers, f"data:context of {run.model}", id_, data)
         if data.stage == "source" or (answers is not None and "source" in answers.manifest.identity.inputs):
             return  # the text is worked on: what was made descends from it
-        earlier = (
-            self._book.artifacts.get(answers.manifest.facts.get("prompts_from", "")) if answers else None
-        )
         given = run.plan.get("data", [])
-        if earlier is not None:
-            self._draw_data(self._book.runs[run_of(earlier)], earlier)
-            self._edge(data_id(earlier), id_, "prompted", data)
-        elif given:
+        if answers is not None and self._draw_earlier_prompts(answers, id_, data):
+            return
+        if given:
             uri = str(given[0].get("uri", ""))
             name = f"data:{uri}" if not uri.startswith(_LISTED) else f"data:prompts of {run.model}"
             licence, source = given[0].get("licence"), f"the plan of {run.model}"
@@ -186,6 +185,41 @@ class _Drawing:
             self._edge(name, id_, "prompted", data)
         else:
             self._book.unknowns.append(Unknown(id_, "which prompts its answers were given to"))
+
+    def _draw_further_prompts(self, run: Run, id_: str, data: Kept) -> None:
+        """What further teachers were asked, where it is not what the first one was."""
+        first = run.kept.get(GENERATE)
+        for stage, answers in sorted(run.kept.items()):
+            number = stage.removeprefix(f"{GENERATE}-")
+            if number == stage or data.stage == "source":
+                continue
+            self._draw_context(run, answers, f"data:context {number} of {run.model}", id_, data)
+            asked = answers.manifest.identity.inputs.get("prompts")
+            shared = first is not None and asked == first.manifest.identity.inputs.get("prompts")
+            if shared or self._draw_earlier_prompts(answers, id_, data):
+                continue
+            named = answers.manifest.facts.get("prompts_named")
+            name = f"data:{named}" if named else f"data:prompts {number} of {run.model}"
+            self._edge(self._own(name, run, answers), id_, "prompted", data)
+
+    def _draw_context(self, run: Run, answers: Kept, name: str, id_: str, data: Kept) -> None:
+        """What a teacher alone saw before every prompt."""
+        if "context" not in answers.config:
+            return
+        known = frozenset({Digest(answers.config["context"])})
+        given = run.plan.get("data", [])[1:2] if answers.stage == GENERATE else []
+        licence = next((each.get("licence") for each in given), None)
+        self._book.nodes.append(Node(name, "data", licence, known, "recorded", _event(answers)))
+        self._edge(name, id_, "prompted", data)
+
+    def _draw_earlier_prompts(self, answers: Kept, id_: str, data: Kept) -> bool:
+        """Whether the prompts were records of an earlier run, which are drawn then."""
+        earlier = self._book.artifacts.get(answers.manifest.facts.get("prompts_from", ""))
+        if earlier is None:
+            return False
+        self._draw_data(self._book.runs[run_of(earlier)], earlier)
+        self._edge(data_id(earlier), id_, "prompted", data)
+        return True
 
     def _draw_earlier(self, run: Run, data: Kept, id_: str) -> dict[str, str]:
         """Record sets that this one took records from, and who is behind them: nodes by teachers' names. A
@@ -310,7 +344,8 @@ def _pin_of(pinned: str) -> Digest | None:
 
 
 def _licence(name: str, plan: Mapping[str, Any]) -> str | None:
-    for found in (plan.get("weights"), plan.get("base")):
+    taught = [plan.get("weights"), *(each.get("weights") for each in plan.get("beside", ()))]
+    for found in (*taught, plan.get("base")):
         if found and found.get("subject") == name:
             licence: str | None = found.get("licence")
             return licence

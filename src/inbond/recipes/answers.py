@@ -16,6 +16,7 @@ from inbond.engine.filters import Candidate
 from inbond.engine.journal import Journal
 from inbond.engine.split import split
 from inbond.errors import InputError
+from inbond.ledger.drawing import FURTHER
 from inbond.ledger.manifest import Identity
 from inbond.ledger.records import Row, read_rows, write_rows
 from inbond.recipes.context import seen
@@ -32,8 +33,6 @@ from inbond.types import Origin, Prompt, Record, prompt_to_json
 
 GENERATE_VERSION = FILTER_VERSION = 1
 _DAY_S = 86_400.0
-FURTHER = "further"
-"""Among an origin's sampling: the number of the further teacher that answered."""
 
 
 def sampling(recipe: Recipe) -> Sampling:
@@ -96,6 +95,7 @@ def generate(
         facts = {**_counts(done, asked, rows, cost), "identity": completes.identity}
         facts |= {"scores": _scores_digest(done)} if scored else {}
         facts |= {"prompts_from": earlier.id} if earlier else {}
+        facts |= {"prompts_named": recipe.prompts.named} if number else {}
         facts |= {"parents": [existing.id]} if existing is not None else {}
         # A receipt is for the prompt that was sent; the record's lacks the context.
         sent = requests if context is None else []

@@ -9,7 +9,7 @@ that is a review, a fail or a cannot-tell lists nothing, and says what it is in 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -25,15 +25,14 @@ from inbond.recipes import probing
 from inbond.recipes.finished import Finished
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.summary import without_items
+from inbond.recipes.trail import Artifact
 from inbond.teachers.opening import Weights
 
 BUILD_TYPE: Final = "urn:inbond:recipe:1"
 _BUILDER: Final = "urn:inbond:builder:local:1"
 _URI_MARKS: Final = ":/?#[]@!$&'()*+,;=%"
-_WITHHELD: Final = {
-    "purpose": ("mau", "revenue_usd", "agreements"),
-    "prompts": ("system", "template", "context"),
-}
+_WITHHELD: Final = ("mau", "revenue_usd", "agreements")
+_WITHHELD_OF_PROMPTS: Final = ("system", "template", "context")
 _PASSES: Final = {
     "permit": "PERMITTED",
     "permit-with-obligations": "PERMITTED_WITH_OBLIGATIONS",
@@ -95,9 +94,14 @@ def _shown(recipe: Recipe) -> dict[str, Any]:
     """The recipe as a student's folder shows it to everybody: without the text of prompts, which can be
     erased, and without its maker's figures and agreements."""
     shown = without_items(recipe).model_dump(mode="json")
-    for part, names in _WITHHELD.items():
-        shown[part] |= {name: "(not shown)" for name in names if shown[part].get(name)}
+    _withhold(shown["purpose"], _WITHHELD)
+    for prompts in (shown["prompts"], *(each["prompts"] for each in shown["teachers"])):
+        _withhold(prompts or {}, _WITHHELD_OF_PROMPTS)
     return shown
+
+
+def _withhold(part: dict[str, Any], names: Sequence[str]) -> None:
+    part |= {name: "(not shown)" for name in names if part.get(name)}
 
 
 def _dependencies(finished: Finished) -> Iterator[dict[str, Any]]:
@@ -108,6 +112,17 @@ def _dependencies(finished: Finished) -> Iterator[dict[str, Any]]:
     if finished.base is not None:
         yield _model("base", finished.base.name, finished.base)
     yield {"name": "prompts", "digest": digest_set(finished.answers.manifest.identity.inputs["prompts"])}
+    for made in finished.data.further:
+        yield from _further(made)
+
+
+def _further(answers: Artifact) -> Iterator[dict[str, Any]]:
+    """A further teacher, and what it was asked."""
+    identity, number = answers.manifest.identity, answers.stage.rpartition(" ")[2]
+    name, _, pin = str(identity.config["teacher"]).rpartition(" sha256:")
+    teacher = {"name": f"teacher {number}", "uri": quote(name or pin, safe=_URI_MARKS)}
+    yield teacher | ({"digest": {"sha256": pin}} if name else {})
+    yield {"name": f"prompts {number}", "digest": digest_set(identity.inputs["prompts"])}
 
 
 def _model(role: str, name: str, weights: Weights | None) -> dict[str, Any]:

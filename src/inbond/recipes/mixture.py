@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inbond.digest import Digest
+from inbond.ledger.drawing import FURTHER
 from inbond.ledger.manifest import Identity
 from inbond.ledger.records import Row
 from inbond.recipes import answers, sources
@@ -89,7 +90,7 @@ def ask(trail: Trail, mixed: Sequence[Part], terms: Digest) -> list[answers.Weig
 
 def number_of(row: Row) -> int:
     """The number of the further teacher whose answer it is; 0 for the first one's, and own data."""
-    return 0 if row.origin.own else int(row.origin.sampling.get(answers.FURTHER, 0))
+    return 0 if row.origin.own else int(row.origin.sampling.get(FURTHER, 0))
 
 
 def led(rows: Sequence[Row]) -> list[int]:

@@ -144,10 +144,11 @@ def _check_mixture(recipe: Recipe) -> None:
         ("on_policy", recipe.on_policy is not None),
         ("student.vocabulary", recipe.student.vocabulary is not None),
         ("another vocabulary", is_across(recipe)),
+        (f"generate.role = {recipe.generate.role}", recipe.generate.role != "author"),
     ):
         if is_so:
             raise InputError(
-                expected="with several teachers: top-k or sampled targets, or text alone",
+                expected="with several teachers: their answers, and top-k or sampled targets, or text alone",
                 found=what,
                 fix="take one teacher for it, or leave it out",
             )
