@@ -103,3 +103,26 @@ def test_a_tokenizer_that_writes_answers_otherwise_is_refused() -> None:
     other = [encode_record(TOKENIZER, row("a", "c").record)]
     with pytest.raises(InputError, match="the same tokens of an answer"):
         context.encode_seen(TOKENIZER, recipe(context="Rules."), rows, other)
+
+
+def template(text: str) -> Any:
+    tokenizer = make_tokenizer()
+    tokenizer.chat_template = text
+    return tokenizer
+
+
+SAID = "{% for m in messages %}{{ m['content'] }}{% endfor %}"
+DEAF = SAID.replace("{{", "{% if m['role'] != 'system' %}{{").replace("}}", "}}{% endif %}")
+STERN = (
+    "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+)
+
+
+def test_a_template_without_a_place_for_a_context_is_refused() -> None:
+    context.check_shown(TOKENIZER, recipe(context="Rules."))
+    with pytest.raises(InputError, match="the teacher would never see the context"):
+        context.check_shown(template(DEAF), recipe(context="Rules."))
+    with pytest.raises(InputError) as caught:
+        context.check_shown(template(STERN + SAID), recipe(context="Rules."))
+    assert caught.value.found == "turns of system, user: System role not supported"
+    assert "chat template" in caught.value.expected

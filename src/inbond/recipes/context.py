@@ -76,6 +76,20 @@ def encode_seen(
     return found
 
 
+def check_shown(tokenizer: Any, recipe: Recipe) -> None:
+    """Raises InputError for a chat template that has no place for a context: it refuses a system message, or
+    leaves it out."""
+    from inbond.teachers.tokens import encode_prompt
+
+    asked = (Message("user", "?"),)
+    if encode_prompt(tokenizer, seen(recipe, asked)) == encode_prompt(tokenizer, asked):
+        raise InputError(
+            expected="a teacher whose chat template shows a system message, since there is a context",
+            found="one that leaves it out: the teacher would never see the context",
+            fix="write the context into prompts.template, or take another teacher",
+        )
+
+
 def check(recipe: Recipe) -> None:
     """Raises InputError for what cannot be done while the teacher sees more than the student."""
     if recipe.prompts.context is None:

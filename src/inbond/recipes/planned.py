@@ -103,6 +103,10 @@ class Planned:
         if self.teacher.weights is None:
             return
         self._check_further()
+        if self.recipe.prompts.context is not None:
+            from inbond.teachers.local import load_tokenizer
+
+            context.check_shown(load_tokenizer(self.teacher.weights.folder()), self.recipe)
         config = _config(self.teacher.weights)
         _check_kept(self.recipe, config)
         if self.recipe.student.init == "prune" and "num_hidden_layers" in config:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from jinja2 import TemplateError
+
 from inbond.digest import Digest, of_value
 from inbond.errors import InputError
 from inbond.teachers.protocols import TokenSequence
@@ -33,7 +35,7 @@ def end_ids(model: Any, tokenizer: Any) -> set[int]:
 def encode_prompt(tokenizer: Any, prompt: Prompt) -> list[int]:
     """Token ids of a prompt as the model should see it, ending where the answer begins.
 
-    Raises InputError for a conversation when the tokenizer has no chat template.
+    Raises InputError for a conversation when the tokenizer has no chat template, or one that refuses it.
     """
     if isinstance(prompt, str):
         ids: list[int] = tokenizer.encode(prompt)
@@ -44,9 +46,15 @@ def encode_prompt(tokenizer: Any, prompt: Prompt) -> list[int]:
             found="a tokenizer without one",
             fix='give prompts as plain text ("prompt": ...), or use an instruction-tuned teacher',
         )
-    text = tokenizer.apply_chat_template(
-        [message.to_json() for message in prompt], tokenize=False, add_generation_prompt=True
-    )
+    turns = [message.to_json() for message in prompt]
+    try:
+        text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    except TemplateError as error:  # no system message, or turns that do not alternate, say some
+        raise InputError(
+            expected="a conversation that the tokenizer's chat template has a form for",
+            found=f"turns of {', '.join(turn.role for turn in prompt)[:200]}: {error!s:.200}",
+            fix="ask in turns that the model knows, or take another teacher",
+        ) from error
     ids = tokenizer.encode(text, add_special_tokens=False)
     return ids
 
