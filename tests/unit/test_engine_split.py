@@ -162,7 +162,9 @@ def test_prompts_that_are_all_alike_cannot_be_split() -> None:
     with pytest.raises(InputError) as caught:
         split(["What is water?", "what is water", "WHAT IS WATER??"], 0.1)
     assert "found 3 prompts that are all near duplicates of one another" in str(caught.value)
-    assert "add prompts of other kinds" in str(caught.value)
+    assert "add prompts of other kinds, or more: what 20 or more have in common is not compared" in str(
+        caught.value
+    )
 
 
 @pytest.mark.parametrize("fraction", [-0.1, 1, 1.5, float("nan")])

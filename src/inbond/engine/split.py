@@ -94,7 +94,7 @@ def _too_alike(prompts: Sequence[Prompt], own: Container[int], sources: Sequence
     return InputError(
         expected=f"prompts{whose} that differ, so that some can be held out",
         found=f"{len(mine)} prompts that are all near duplicates of one another",
-        fix="add prompts of other kinds",
+        fix=f"add prompts of other kinds, or more: what {FRAME_ROWS} or more have in common is not compared",
     )
 
 
