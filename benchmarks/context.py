@@ -4,10 +4,10 @@
 
 Runs the built-in recipe ``context`` (SmolLM2-135M-Instruct, low-rank adapters) in two arms: learning the
 teacher's probabilities, and its text alone. Both begin as the same weights, learn the same answers for as
-many steps, and are measured on the same held-out ones; the teacher is asked once for all. The gap is the held-out
-KL to the teacher in its context before training; what is left of it has a bootstrap interval over prompts,
-paired with the gap. A seed decides the adapters' beginning and the order of the records. What is done is
-found again: the same command goes on.
+many steps, and are measured on the same held-out ones; the teacher is asked once for all. The gap is the
+held-out KL to the teacher in its context before training; what is left of it has a bootstrap interval over
+prompts, paired with the gap. A seed decides the adapters' beginning and the order of the records. What is
+done is found again: the same command goes on.
 """
 
 from __future__ import annotations

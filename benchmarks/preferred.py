@@ -4,8 +4,8 @@ Runs the built-in recipe ``preferred`` once for each seed of training (its answe
 are asked once), then asks the model that it began as and each student for the same words, none of which any
 of them learnt, with the same random numbers. The check is the principle's own pattern, which no model can
 argue with. Told beside it: lengths, since the principle is about length; how likely the teacher finds the
-answers; how many of them differ, and how many are whole sentences: to be brief by saying nothing, or by stopping
-early, would be no gain. The difference is paired by word, with a bootstrap interval over words.
+answers; how many of them differ, and how many are whole sentences: to be brief by saying nothing, or by
+stopping early, would be no gain. The difference is paired by word, with a bootstrap interval over words.
 
 What is done is kept in the folder: the same command goes on where it stopped.
 

@@ -157,6 +157,14 @@ def test_records_of_a_run_are_prompts_with_its_fields(here: Path, command: Comma
     assert {"data:runs/corpus/data/train", "run:cleaner"} <= {each["id"] for each in found["ancestors"]}
 
 
+def test_records_of_a_stage_that_were_changed_are_refused(here: Path, command: Command) -> None:
+    path = here / "bond/runs/corpus/data/train/records.jsonl"
+    path.write_bytes(path.read_bytes().replace(b'"completion":"', b'"completion":"not ', 1))
+    error = command("run", "chain.yaml", code=4)["error"]
+    assert "the records that the run 'corpus' kept, as they were" in error["expected"]
+    assert "inbond verify names what was changed" in error["fix"]
+
+
 @pytest.mark.parametrize(
     ("change", "found", "fix"),
     [

@@ -293,6 +293,18 @@ def test_a_file_knows_its_judges_where_the_ledger_does(scene: Scene) -> None:
     assert [one.weight for one in read_rows(weighed.folder)] == [0.5, 0.5, 1.0, 1.0]
 
 
+def test_texts_of_a_file_are_asked_and_held_out_as_the_recipes_are(scene: Scene) -> None:
+    lines = [
+        {"prompt": " held?\n", "chosen": "yes", "rejected": "no"},
+        {"prompt": "other?", "chosen": "yes", "rejected": "no"},
+    ]
+    (scene.folder / "p.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    section = {"source": "file", "file": "p.jsonl", "licence": "own", "most_length_ratio": None}
+    pairs = made(scene.setting(section, [scene.answer("one?", LONG)]))
+    assert pairs.facts["without"] == {"pairs whose prompt is held out": 1}
+    assert {row.record.prompt for row in read_rows(pairs.folder)} == {(Message("user", "other?"),)}
+
+
 def test_of_verified_samples_the_passed_are_preferred_to_the_failed(scene: Scene) -> None:
     said = [("one?", "1, and right"), ("one?", "2"), ("one?", "3 and wrong"), ("one?", "who knows"),
             ("two?", "right"), ("held?", "wrong")]  # fmt: skip

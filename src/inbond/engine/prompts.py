@@ -161,7 +161,7 @@ def _prompt_of(row: Mapping[str, Any], place: str, wording: Wording) -> Prompt:
         with shapes.at(place):
             prompt = shapes.read_prompt(row)
     _says_something(prompt, place)
-    return _as_conversation(prompt, wording)
+    return as_conversation(prompt, wording)
 
 
 def _says_something(prompt: Prompt, place: str) -> None:
@@ -179,7 +179,8 @@ def _record_of(row: Mapping[str, Any], place: str) -> Record:
     return record
 
 
-def _as_conversation(prompt: Prompt, wording: Wording) -> Prompt:
+def as_conversation(prompt: Prompt, wording: Wording) -> Prompt:
+    """A prompt as it is asked: a text becomes a user's turn, and the system message comes first."""
     if wording.system is None and not wording.as_chat:
         return prompt
     turns = (Message("user", prompt),) if isinstance(prompt, str) else prompt

@@ -1,7 +1,8 @@
 """Pairs out of a file of preferences, such as ``inbond roundtable judge`` writes.
 
-A pair whose prompt is held out is left out: nothing is learnt that the student is measured on. Texts that
-are the run's own answers keep their authors; others are the file's. Where this workspace's ledger knows who
+Prompts are worded as the recipe's own: a text is asked in a conversation, unless the recipe says otherwise.
+A pair whose prompt is held out is left out: nothing is learnt that the student is measured on. Texts that are
+the run's own answers keep their authors; others are the file's. Where this workspace's ledger knows who
 judged the file, the votes are kept in ``data/votes`` with their judges; else the judges stay unknown.
 """
 
@@ -9,19 +10,20 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, final
 
 from inbond.digest import canonical, of_file
 from inbond.engine.preference_file import Told, read_preferences
+from inbond.engine.prompts import Wording, as_conversation
 from inbond.ledger.manifest import Identity
 from inbond.ledger.records import Row, read_rows, write_rows
 from inbond.recipes.preferring import Candidate, Gathered, Setting, Source
 from inbond.recipes.trail import Artifact, Made
 from inbond.roundtable.judge.holding import JUDGED, PREFERENCES
-from inbond.types import OWN, Origin, Record, parse_model_name
+from inbond.types import OWN, Origin, Prompt, Record, parse_model_name, without_system
 
 VOTES_VERSION = 1
 HELD_OUT: Final = "pairs whose prompt is held out"
@@ -32,9 +34,8 @@ def from_file(setting: Setting) -> Source:
     work = _File(setting)
     votes = work.votes()
     sets = {"train": setting.data.train, "votes": votes}
-    return Source(
-        {"file": work.digest, "held_out": setting.data.held_out.id}, sets, lambda: work.gather(votes)
-    )
+    config = {"file": work.digest, "held_out": setting.data.held_out.id, "wording": asdict(work.wording)}
+    return Source(config, sets, lambda: work.gather(votes))
 
 
 @final
@@ -45,8 +46,14 @@ class _File:
         assert setting.section.file is not None, "the section has one"
         self._setting = setting
         self._path = setting.folder / setting.section.file
-        self._told: Sequence[Told] = read_preferences(self._path)
+        asked = setting.plan.recipe.prompts
+        self.wording = Wording(system=asked.system, as_chat=asked.chat)
+        self._told: Sequence[Told] = tuple(map(self._asked, read_preferences(self._path)))
         self.digest = of_file(self._path)
+
+    def _asked(self, told: Told) -> Told:
+        """The line with its prompt as the run asks it."""
+        return replace(told, pair=replace(told.pair, prompt=as_conversation(told.pair.prompt, self.wording)))
 
     @cached_property
     def _judges(self) -> dict[str, str]:
@@ -59,7 +66,7 @@ class _File:
     def votes(self) -> Artifact:
         """What each judge said of each pair, where it is known who judged."""
         setting = self._setting
-        config = {"file": self.digest, "judges": self._judges}
+        config = {"file": self.digest, "judges": self._judges, "wording": asdict(self.wording)}
         identity = Identity("votes", VOTES_VERSION, config, {"train": setting.data.train.id})
 
         def make(folder: Path) -> Made:
@@ -85,11 +92,11 @@ class _File:
         """The pairs but for those that are held out."""
         train = read_rows(self._setting.data.train.folder)
         mine = {row.record.id: number for number, row in enumerate(train)}
-        held_out = {row.record.prompt_id for row in read_rows(self._setting.data.held_out.folder)}
+        held_out = {_said(row.record.prompt) for row in read_rows(self._setting.data.held_out.folder)}
         above = self._above(len(train), int(votes.facts["rows"]))
         pairs, without = [], Counter[str]()
         for place, told in enumerate(self._told):
-            if Record(told.pair.prompt, "").prompt_id in held_out:
+            if _said(told.pair.prompt) in held_out:
                 without[HELD_OUT] += 1
                 continue
             chosen, rejected = (
@@ -119,6 +126,11 @@ class _File:
             return replace(train[row], parents=(row, *judged))
         origin = Origin(f"data:{self._setting.section.file}", OWN, "author", {}, None)
         return Row(record, origin, judged)
+
+
+def _said(prompt: Prompt) -> str:
+    """What is asked, whatever the system message and the white space."""
+    return " ".join(without_system(prompt).split())
 
 
 def _name(identity: str) -> str:

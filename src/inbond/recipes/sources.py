@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from inbond.digest import of_file
 from inbond.engine import prompts
-from inbond.errors import InputError
+from inbond.errors import InputError, TamperedError
 from inbond.ledger import manifest
 from inbond.ledger.records import TEXT
 from inbond.recipes.recipe import Recipe
@@ -21,7 +22,7 @@ _SHOWN: Final = 8
 def file_of(source: Prompts | OwnData, folder: Path, workspace: Workspace) -> Path | None:
     """The file behind a source; None for a list or a dataset. Relative paths start at ``folder``.
 
-    Raises InputError for a run of the workspace that kept no records.
+    Raises InputError for a run of the workspace that kept no records, TamperedError for changed ones.
     """
     if source.run is not None:
         return kept_records(source.run, workspace)
@@ -30,9 +31,16 @@ def file_of(source: Prompts | OwnData, folder: Path, workspace: Workspace) -> Pa
 
 def kept_records(run: str, workspace: Workspace) -> Path:
     """The records that a run kept to learn from. Raises InputError when there are none, or their text was
-    erased."""
+    erased, TamperedError when it was changed: what is behind a text is known of no other."""
     folder = workspace.run(run) / "data" / "train"
-    if manifest.read(folder) is not None and (folder / TEXT).exists():
+    found = manifest.read(folder)
+    if found is not None and (folder / TEXT).exists():
+        if found.files.get(TEXT) != of_file(folder / TEXT):
+            raise TamperedError(
+                expected=f"the records that the run {run!r} kept, as they were",
+                found=f"others at {folder / TEXT}",
+                fix="inbond verify names what was changed: put back a copy, or make them anew with --fresh",
+            )
         return folder / TEXT
     raise InputError(
         expected=f"records that the run {run!r} kept in {workspace.home}",
