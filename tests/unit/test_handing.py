@@ -15,7 +15,7 @@ from inbond.ledger.records import TEXT, read_rows, stream_rows
 from inbond.recipes.handing import ROW_FORMS, RowForm, hand_out
 from inbond.recipes.plan import plan_of
 from inbond.types import Record
-from tests.unit.test_recipe_answers import Run, recipe
+from tests.unit.test_recipe_answers import Run, recipe, write_own
 
 TRAIN = "data:runs/demo/data/train"
 
@@ -69,6 +69,15 @@ def test_a_changed_set_is_not_handed_out(run: Run, tmp_path: Path, spoil: str) -
     with pytest.raises(TamperedError):
         hand_out(run.workspace, TRAIN, "chat", tmp_path / "out.jsonl", lineage=False)
     assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_what_no_shape_says_is_counted(run: Run, tmp_path: Path) -> None:
+    data = run.divide(recipe(own_data=[write_own(tmp_path / "own.jsonl", 20)]), tmp_path)
+    rows = read_rows(data.train.folder)
+    heavy = sum(row.weight != 1 for row in rows)
+    made = hand_out(run.workspace, TRAIN, "trl", tmp_path / "out.jsonl", lineage=False)
+    assert made.left_out == {"what a token of it weighs": heavy}
+    assert f"left out of {heavy}: what a token of it weighs" in made.in_words()
 
 
 def test_what_is_no_record_set_is_named(run: Run, tmp_path: Path) -> None:

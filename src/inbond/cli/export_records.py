@@ -47,11 +47,14 @@ def export(asked: Asked, workspace: Workspace, says: Output) -> int:
     else:
         check_place("--output", asked.output / "x", workspace)
     made = hand_out(workspace, asked.target, form, asked.output, lineage=asked.lineage)
-    words = f"{form} of {made.data}: {asked.output}, {made.rows:,} records"
-    if made.raw:
-        words += f"; {made.raw:,} were text to be continued, and are a user's turn now"
+    words = "; ".join(
+        filter(None, (f"{form} of {made.data}: {asked.output}, {made.rows:,} records", made.in_words()))
+    )
     value = {"format": form, "target": asked.target, "output": str(asked.output)}
-    says.result({**value, "data": made.data, "records": made.rows, "raw": made.raw}, words)
+    says.result(
+        {**value, "data": made.data, "records": made.rows, "raw": made.raw, "left_out": dict(made.left_out)},
+        words,
+    )
     return 0
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, final
 
@@ -18,6 +19,7 @@ from inbond.recipes.plan import my_library
 from inbond.workspace import Workspace
 
 RowForm = Literal["chat", "sharegpt", "alpaca", "trl", "datasets"]
+WEIGHT, CUT = "what a token of it weighs", "that it was cut off: it does not end where its text does"
 ROW_FORMS: tuple[RowForm, ...] = RowForm.__args__  # type: ignore[attr-defined]
 
 
@@ -25,11 +27,19 @@ ROW_FORMS: tuple[RowForm, ...] = RowForm.__args__  # type: ignore[attr-defined]
 @dataclass(frozen=True)
 class Handed:
     """What was written: ``data`` is the record set's folder in the workspace, ``raw`` counts texts to be
-    continued that became a user's turn, as the form has no other word for them."""
+    continued that became a user's turn, as the form has no other word for them; ``left_out`` counts, by what
+    it is, records of which something is known that no form has a word for."""
 
     data: str
     rows: int
     raw: int
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+    def in_words(self) -> str:
+        """What of the records is not in the rows."""
+        found = [f"{self.raw:,} were text to be continued, and are a user's turn now"] if self.raw else []
+        found += [f"left out of {count:,}: {what}" for what, count in self.left_out.items()]
+        return "; ".join(found)
 
 
 def hand_out(workspace: Workspace, target: str, form: RowForm, path: Path, *, lineage: bool) -> Handed:
@@ -45,19 +55,25 @@ def hand_out(workspace: Workspace, target: str, form: RowForm, path: Path, *, li
     rows = _written(kept, shape, counted, as_text=as_text, lineage=lineage)
     write = writing.write_saved if form == "datasets" else writing.write_rows
     count = write(path, rows)
-    return Handed(kept.claim.folder, count, 0 if as_text else counted.raw)
+    return Handed(kept.claim.folder, count, 0 if as_text else counted.raw, dict(counted.left_out))
 
 
 @dataclass
 class _Counted:
     raw: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def add(self, row: records.Row) -> None:
+        self.raw += isinstance(row.record.prompt, str)
+        self.left_out.update([WEIGHT] if row.weight != 1 else [])
+        self.left_out.update([CUT] if row.finish == "length" else [])
 
 
 def _written(
     kept: Kept, shape: Shape, counted: _Counted, *, as_text: bool, lineage: bool
 ) -> Iterator[dict[str, Any]]:
     for number, row in enumerate(_rows(kept)):
-        counted.raw += isinstance(row.record.prompt, str)
+        counted.add(row)
         value = shapes.to_row(row.record, shape, as_text=as_text)
         if lineage:
             value[marks.FIELD] = marks.marked(kept.claim.folder, number, row.record.id, row.origin)
