@@ -93,13 +93,7 @@ class Planned:
             check_machine(self.recipe.verify.kind)
         if self.recipe.student.init == "none":
             return
-        start = self.base or self.teacher.weights
-        if (self.recipe.export.gguf or self.recipe.export.onnx) and start is not None:
-            _check_exports(self.recipe, start)
-        if self.recipe.on_policy is not None and start is not None:
-            serving_copies.check(self.recipe.on_policy, start)
-        if self.recipe.train.lora is not None and start is not None:
-            _check_adapter(self.recipe.train.lora, start)
+        self._check_start()
         if self.teacher.weights is None:
             return
         self._check_further()
@@ -110,31 +104,50 @@ class Planned:
         config = _config(self.teacher.weights)
         _check_kept(self.recipe, config)
         if self.recipe.student.init == "prune" and "num_hidden_layers" in config:
-            from inbond.train.student import check_layers
-
-            layers = config["num_hidden_layers"]
-            settings = self.recipe.student
-            keep = settings.keep if settings.keep is not None else range(settings.layers or layers // 2)
-            check_layers(keep, layers, narrower=settings.narrows)
-            if settings.narrows:
-                model = _architecture(self.teacher.weights) if settings.widths else None
-                narrowing.check(settings, self.teacher.weights.folder(), model)
+            _check_pruning(self.recipe, self.teacher.weights, config["num_hidden_layers"])
         if self.base is not None:
-            from inbond.teachers.local import load_tokenizer
-            from inbond.teachers.spelling import Speller
-            from inbond.teachers.tokens import vocabulary_digest
-            from inbond.train.student import check_same_tokens
+            self._check_tokens(self.teacher.weights, self.base)
 
-            both = [load_tokenizer(weights.folder()) for weights in (self.teacher.weights, self.base)]
-            if is_across(self.recipe):
-                from inbond.recipes import across
+    def _check_start(self) -> None:
+        """What the weights that the student begins from must allow."""
+        start, recipe = self.base or self.teacher.weights, self.recipe
+        if start is None:
+            return
+        if recipe.export.gguf or recipe.export.onnx:
+            _check_exports(recipe, start)
+        if recipe.on_policy is not None:
+            serving_copies.check(recipe.on_policy, start)
+        if recipe.train.lora is not None:
+            _check_adapter(recipe.train.lora, start)
 
-                named = {str(self.teacher.name): both[0], str(self.recipe.student.base): both[1]}
-                across.check_prompts(self.recipe, named)
-                for tokenizer in both:
-                    Speller(tokenizer)
-            else:
-                check_same_tokens(*map(vocabulary_digest, both))
+    def _check_tokens(self, teacher: Weights, base: Weights) -> None:
+        """That the base has the teacher's tokens, or can be taught across."""
+        from inbond.teachers.local import load_tokenizer
+        from inbond.teachers.spelling import Speller
+        from inbond.teachers.tokens import vocabulary_digest
+        from inbond.train.student import check_same_tokens
+
+        both = [load_tokenizer(weights.folder()) for weights in (teacher, base)]
+        if not is_across(self.recipe):
+            check_same_tokens(*map(vocabulary_digest, both))
+            return
+        from inbond.recipes import across
+
+        named = {str(self.teacher.name): both[0], str(self.recipe.student.base): both[1]}
+        across.check_prompts(self.recipe, named)
+        for tokenizer in both:
+            Speller(tokenizer)
+
+
+def _check_pruning(recipe: Recipe, teacher: Weights, layers: int) -> None:
+    from inbond.train.student import check_layers
+
+    settings = recipe.student
+    keep = settings.keep if settings.keep is not None else range(settings.layers or layers // 2)
+    check_layers(keep, layers, narrower=settings.narrows)
+    if settings.narrows:
+        model = _architecture(teacher) if settings.widths else None
+        narrowing.check(settings, teacher.folder(), model)
 
 
 def _check_mixture(recipe: Recipe) -> None:
