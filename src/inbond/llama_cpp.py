@@ -4,7 +4,12 @@ everybody else on this machine."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+SAMPLERS: Final = "temperature;top_p"
+"""What makes a token out of its logits, in this order, as transformers has it. Left to itself llama.cpp drops
+all but 40 tokens, and those with less than a twentieth of the likeliest one's chance, and top_p looks at the
+distribution before the temperature: what a record says of its sampling would not be what was done."""
 
 
 def parameters(path: Path, *, context: int, parallel: int, threads: int, key: str) -> Any:
@@ -28,4 +33,5 @@ def parameters(path: Path, *, context: int, parallel: int, threads: int, key: st
     params.api_keys = [key]
     params.ui = False
     params.endpoint_slots = False
+    params.sampling.samplers = SAMPLERS
     return params

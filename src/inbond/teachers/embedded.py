@@ -23,7 +23,7 @@ from typing import Any, final
 from inbond import cores
 from inbond.digest import Digest, of_file
 from inbond.errors import InputError, TeacherError, UnwritableError, need_extra
-from inbond.llama_cpp import parameters
+from inbond.llama_cpp import SAMPLERS, parameters
 from inbond.teachers import wire
 from inbond.teachers.gguf_file import read_head
 from inbond.teachers.protocols import Price, Reply, Request
@@ -87,7 +87,7 @@ class Embedded:
         version = _version()
         _prove(path, cache / "proofs" / f"{digest.removeprefix('sha256:')}-{version}")
         name = name or f"gguf:{path}"
-        identity = f"{name} {digest} xllamacpp {version}"
+        identity = f"{name} {digest} xllamacpp {version} {SAMPLERS}"
         return cls(load(path, settings), name, identity, settings)
 
     @property
