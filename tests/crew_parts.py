@@ -22,9 +22,10 @@ from inbond.teachers.protocols import Keep, TokenSequence
 from inbond.teachers.tokens import end_ids
 from inbond.train import adapters, loop, student
 from inbond.train.adapters import Lora
+from inbond.train.drawing import Drawing, Here
 from inbond.train.examples import Aim, Example, Objectives
 from inbond.train.lessons import Fixed
-from inbond.train.on_policy import Course, Drawing, MarksByScores, OnPolicy, OnPolicyCriterion
+from inbond.train.on_policy import Course, MarksByScores, OnPolicy, OnPolicyCriterion
 from inbond.train.pairs import Pair, Preference, Preferring
 from inbond.train.processes import Copies, Processes
 from inbond.train.sharding import Shards
@@ -82,9 +83,9 @@ def pairs() -> Fixed[Pair]:
 
 def own() -> OnPolicy:
     data = examples(11)
-    drawing = Drawing(V, end_ids(make_model(V), TOKENIZER), max_tokens=6)
+    draws = Here(Drawing(V, end_ids(make_model(V), TOKENIZER), max_tokens=6), 0)
     marks, course = MarksByScores(teacher(), Keep(size=V)), Course(share=0.7, cold_start=0.2)
-    return OnPolicy(Fixed(data, SMALL), [True] * len(data), drawing, marks, course, lambda _: None)
+    return OnPolicy(Fixed(data, SMALL), [True] * len(data), draws, marks, course, lambda _: None)
 
 
 CASES: Mapping[str, Case] = {

@@ -136,7 +136,7 @@ class TestContract:
         self, teacher: Completes, kind: FormKind
     ) -> None:
         """Whether it is ignored is for the reader to see; of these five none ignores a schema."""
-        request = chat(teacher, "Which colour is the sky? Answer in JSON.", max_tokens=120)
+        request = chat(teacher, "Which colour is the sky? Answer in JSON.", max_tokens=200, temperature=0.0)
         request = replace(request, form=colour_form(kind))
         try:
             reply = await teacher.complete(request)

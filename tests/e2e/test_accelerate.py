@@ -66,8 +66,9 @@ def assert_same(one: str, other: str) -> None:
 
 @pytest.mark.slow
 def test_copies_and_shards_give_the_student_of_one_process(
-    here: Path, capsys: pytest.CaptureFixture[str]
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("inbond.cli.watch.LINE_EVERY_S", 0.0)  # however quickly it is done
     assert inbond(["run", "recipe.json", "--home", "one"]) == 0, capsys.readouterr()
     for kind in ("copies", "shards"):
         code = inbond(["run", "recipe.json", "--home", kind, "--accelerate", f"{kind}.yaml"])

@@ -357,8 +357,8 @@ def test_random_damage_to_the_head_never_kills_the_process(tmp_path: Path, smoll
 async def test_embedded_identity_names_weights_and_engine(tmp_path: Path, smollm2_gguf: Path) -> None:
     teacher = Embedded.open(smollm2_gguf, tmp_path, name=MODEL.uri, settings=Settings(1, 256, 1))
     await teacher.close()
-    name, digest, engine, version = teacher.identity.split()
-    assert (name, digest, engine) == (MODEL.uri, MODEL.weights, "xllamacpp")
+    name, digest, engine, version, drawn = teacher.identity.split()
+    assert (name, digest, engine, drawn) == (MODEL.uri, MODEL.weights, "xllamacpp", "temperature;top_p")
     assert version
     proofs = list((tmp_path / "proofs").iterdir())
     assert len(proofs) == 1, "a second open needs no proof"

@@ -137,8 +137,10 @@ def check(found: Faithfulness, kind: str, *, fix: str = "") -> None:
     """Raises DeniedError when a file of this type is not faithful enough to be handed out. ``fix``: what to
     do, where more is known than the type."""
     limit = LIMITS[kind]
-    known = found.told >= _TOLD_SHARE * found.tokens
-    if known and found.alike >= limit.agreement and found.kl <= limit.kl:
+    known = found.tokens > 0 and found.told >= _TOLD_SHARE * found.tokens
+    # Rounded up: of few tokens one may always be another.
+    misses, most = (1 - found.alike) * found.tokens, math.ceil((1 - limit.agreement) * found.tokens)
+    if known and misses <= most + _FLOOR and found.kl <= limit.kl:
         return
     raise DeniedError(
         expected=f"a {kind} file that chooses the student's token in at least {limit.agreement:.0%} of "
