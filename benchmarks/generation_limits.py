@@ -54,6 +54,25 @@ class Slow:
         """Nothing is held."""
 
 
+class Watched:
+    """Another teacher; notes how long its calls were in flight in all."""
+
+    def __init__(self, teacher: Served) -> None:
+        self._teacher = teacher
+        self.identity, self.concurrency, self.price = teacher.identity, teacher.concurrency, teacher.price
+        self.busy_s = 0.0
+
+    async def complete(self, request: Request) -> Reply:
+        start = time.perf_counter()
+        try:
+            return await self._teacher.complete(request)
+        finally:
+            self.busy_s += time.perf_counter() - start
+
+    async def close(self) -> None:
+        await self._teacher.close()
+
+
 def serve(seconds: float, told: Connection) -> None:
     """A server whose every answer takes ``seconds``. Tells its port; asked, how long it worked."""
     busy_s = 0.0
@@ -118,16 +137,18 @@ async def over_sockets(arguments: argparse.Namespace, folder: Path) -> None:
         served = Served.open(
             parse_model_name(f"api:{host}/m"), {host: Host(concurrency=arguments.parallel)}, {}
         )
+        watched = Watched(served)
         asked = requests(int(arguments.seconds / 0.05 * arguments.parallel), served.identity)
         try:
-            took = await timed(served, asked, folder / "served.db")
+            took = await timed(watched, asked, folder / "served.db")
         finally:
-            await served.close()
+            await watched.close()
         line.send("how long?")
         used = line.recv() / took / arguments.parallel
     print(
-        f"{len(asked)} requests to a server: {took:.2f} s; "
-        f"in flight there {used:.1%} of the limit (target 95%)",
+        f"{len(asked)} requests to a server: {took:.2f} s; in flight "
+        f"{watched.busy_s / took / arguments.parallel:.1%} of the limit (target 95%), "
+        f"of which the server's 50 ms are {used:.1%}",
         flush=True,
     )
 
