@@ -1,0 +1,87 @@
+"""Exact p-values, and how much text a test needs. Pure; nothing here is an approximation unless it says so.
+
+Tails are summed in logarithms, so that 1e-300 is a number and not 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from statistics import NormalDist
+
+import numpy as np
+
+_NORMAL = NormalDist()
+_HALVINGS = 60
+
+
+def log10_upper_tail(successes: int, trials: int, chance: float) -> float:
+    """log10 P(X >= successes) for X ~ Binomial(trials, chance), 0 < chance < 1, summed term by term."""
+    assert 0 <= successes <= trials, (successes, trials)
+    assert 0 < chance < 1, chance
+    if successes == 0:
+        return 0.0
+    first = (
+        math.lgamma(trials + 1)
+        - math.lgamma(successes + 1)
+        - math.lgamma(trials - successes + 1)
+        + successes * math.log(chance)
+        + (trials - successes) * math.log1p(-chance)
+    )
+    more = np.arange(successes, trials, dtype=np.float64)
+    steps = np.log((trials - more) / (more + 1)) + math.log(chance) - math.log1p(-chance)
+    logs = first + np.concatenate([[0.0], np.cumsum(steps)])
+    most = logs.max()
+    return float(min(0.0, most + math.log(np.exp(logs - most).sum())) / math.log(10))
+
+
+def upper_tail(successes: int, trials: int, chance: float) -> float:
+    """P(X >= successes); 0.0 where that is below 1e-308. See ``log10_upper_tail``."""
+    return float(10 ** log10_upper_tail(successes, trials, chance))
+
+
+def interval(successes: int, trials: int, level: float = 0.95) -> tuple[float, float]:
+    """Bounds of the chance behind so many successes (Clopper and Pearson, Biometrika 26, 1934): they hold it
+    in at least ``level`` of all cases. (0, 1) without trials."""
+    if not trials:
+        return 0.0, 1.0
+    side = (1 - level) / 2
+    low = _where(lambda chance: upper_tail(successes, trials, chance) >= side) if successes else 0.0
+    failures = trials - successes
+    high = 1 - _where(lambda chance: upper_tail(failures, trials, chance) >= side) if failures else 1.0
+    return low, high
+
+
+def _where(reached: Callable[[float], bool]) -> float:
+    """The least number within (0, 1) at which what grows with it is reached."""
+    low, high = 0.0, 1.0
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if reached(middle) else (middle, high)
+    return high
+
+
+def rank_p(statistic: float, null: Sequence[float]) -> float:
+    """(1 + those of the null at least as large) / (1 + their number): exact where the statistic is as likely
+    to stand at any rank among them (exchangeable), and never below 1 / (len(null) + 1)."""
+    return (1 + sum(other >= statistic for other in null)) / (1 + len(null))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjusted p-values (Holm, Scandinavian Journal of Statistics 6, 1979), in the order given: the chance
+    that any test of a true null falls below alpha is at most alpha, however the tests hang together."""
+    order = sorted(range(len(p_values)), key=lambda place: p_values[place])
+    adjusted, running = [1.0] * len(p_values), 0.0
+    for done, place in enumerate(order):
+        running = max(running, min(1.0, (len(p_values) - done) * p_values[place]))
+        adjusted[place] = running
+    return adjusted
+
+
+def trials_needed(chance: float, found: float, alpha: float, power: float = 0.9) -> int:
+    """How many trials a binomial test of ``chance`` at ``alpha`` needs so that it rejects with ``power``
+    where the truth is ``found`` > chance. By the normal approximation: a little too few for small numbers."""
+    assert 0 < chance < found < 1, (chance, found)
+    reach = _NORMAL.inv_cdf(1 - alpha) * math.sqrt(chance * (1 - chance))
+    spare = _NORMAL.inv_cdf(power) * math.sqrt(found * (1 - found))
+    return math.ceil(((reach + spare) / (found - chance)) ** 2)
