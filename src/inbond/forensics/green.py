@@ -4,14 +4,14 @@ After each ``window`` of tokens the key calls a share ``gamma`` of the vocabular
 ``delta`` to the logits of green tokens (Kirchenbauer et al., arXiv:2301.10226); who holds the key counts how
 many different pairs of window and token are green. To anyone who does not, or did not learn from marked text,
 each such pair is green with chance ``gamma``, whatever the text: this is what the test's exactness rests on,
-so the pairs come from a keyed pseudo-random function (BLAKE2b into Philox), and a pair counts once.
+so the pairs come from a keyed pseudo-random function (HMAC-SHA-256 into Philox), and a pair counts once.
 
 Pure. Legend: V vocabulary.
 """
 
 from __future__ import annotations
 
-import hashlib
+import hmac
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,10 +20,10 @@ from typing import Any, final
 import numpy as np
 import numpy.typing as npt
 
-from inbond.digest import Digest, of_value
+from inbond.digest import Digest, of_bytes, of_value
 
 SCHEME = "green-list/1"
-_SECRET_BYTES = 32
+_SECRET_BYTES, _SEED_BYTES = 32, 16
 
 
 @final
@@ -48,7 +48,7 @@ class GreenKey:
     @cached_property
     def id(self) -> Digest:
         """Names the key without telling it: the secret is hashed alone first, with all of its 256 bits."""
-        return of_value({**self.public(), "secret": hashlib.sha256(b"inbond " + self.secret).hexdigest()})
+        return of_value({**self.public(), "secret": of_bytes(b"inbond mark " + self.secret)})
 
     def public(self) -> dict[str, Any]:
         """What may stand beside the marked records."""
@@ -60,7 +60,7 @@ class GreenKey:
             "vocabulary": self.vocabulary,
         }
 
-    def green_V(self, window: Sequence[int]) -> npt.NDArray[np.bool_]:  # noqa: N802
+    def green_V(self, window: Sequence[int]) -> npt.NDArray[np.bool_]:
         """Which tokens are green after these ``self.window`` tokens."""
         return self._draws(window, self.size) < self._bound
 
@@ -76,7 +76,7 @@ class GreenKey:
     def _draws(self, window: Sequence[int], count: int) -> npt.NDArray[np.uint64]:
         assert len(window) == self.window, "as many tokens as the key says"
         text = SCHEME.encode() + b"".join(int(token).to_bytes(4, "little") for token in window)
-        seed = hashlib.blake2b(text, key=self.secret, digest_size=16).digest()
+        seed = hmac.digest(self.secret, text, "sha256")[:_SEED_BYTES]
         draws = np.random.Philox(key=int.from_bytes(seed, "little")).random_raw(count)
         return np.asarray(draws, dtype=np.uint64)
 
