@@ -67,13 +67,13 @@ def rank_p(statistic: float, null: Sequence[float]) -> float:
     return (1 + sum(other >= statistic for other in null)) / (1 + len(null))
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjusted p-values (Holm, Scandinavian Journal of Statistics 6, 1979), in the order given: the chance
-    that any test of a true null falls below alpha is at most alpha, however the tests hang together."""
-    order = sorted(range(len(p_values)), key=lambda place: p_values[place])
-    adjusted, running = [1.0] * len(p_values), 0.0
+def holm(log10_ps: Sequence[float]) -> list[float]:
+    """Adjusted p-values (Holm, Scandinavian Journal of Statistics 6, 1979) as log10, in the order given: the
+    chance that any test of a true null falls below alpha is at most alpha, however the tests depend."""
+    order = sorted(range(len(log10_ps)), key=lambda place: log10_ps[place])
+    adjusted, running = [0.0] * len(log10_ps), -math.inf
     for done, place in enumerate(order):
-        running = max(running, min(1.0, (len(p_values) - done) * p_values[place]))
+        running = max(running, min(0.0, math.log10(len(log10_ps) - done) + log10_ps[place]))
         adjusted[place] = running
     return adjusted
 
