@@ -23,8 +23,8 @@ ALPHA = 1e-5
 @dataclass(frozen=True)
 class Finding:
     """``question`` is what was asked, ``null`` what the p-value supposes, both in words. ``log10_p`` is None
-    for what is a score and no test. ``size`` counts what the statistic is over (``unit``), ``needed`` how many
-    it would take to see the ``effect`` with chance .9. ``facts`` is all that the numbers follow from."""
+    for what is a score and no test. ``size`` counts what the statistic is over (``unit``), ``needed`` how
+    many it would take to see the ``effect`` with chance .9. ``facts`` is all that the numbers follow from."""
 
     test: str
     question: str

@@ -1,13 +1,15 @@
 """Was a model trained on marked text? Its own choices are green more often than chance has it (radioactivity:
 Sander et al., arXiv:2402.14904). Pure: what the suspect says, or would say next, is given.
 
-**Open** (its logits are at hand): texts are read, and at each place the token that the suspect finds likeliest
-is looked at, not the one that stands there. A place counts where its window is read for the first time: what the
-suspect has been shown by then does not depend on which tokens are green after this window, so that each counted
-place is green with chance gamma unless the suspect learnt from text with this key. **Closed** (only its texts
-are): each different pair of window and token that it wrote, and that no prompt of it held, counts once.
+**Open** (its logits are at hand): texts are read, and at each place the token that the suspect finds
+likeliest is looked at, not the one that stands there. A place counts where its window is read for the first
+time: what the suspect has been shown by then does not depend on which tokens are green after this window, so
+that each counted place is green with chance gamma unless the suspect learnt from text with this key.
+**Closed** (only its texts are): each different pair of window and token that it wrote, and that no prompt of
+it held, counts once.
 
-Where the marked records are at hand, only windows that occur in them count: nothing could be learnt of others.
+Where the marked records are at hand, only windows that occur in them count: nothing could be learnt of
+others.
 """
 
 from __future__ import annotations
