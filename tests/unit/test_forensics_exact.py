@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
+from itertools import permutations
 from math import comb, log10
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +15,8 @@ from hypothesis import strategies as st
 from inbond.forensics.exact import (
     holm,
     interval,
+    log10_fisher,
+    log10_fixed_points,
     log10_upper_tail,
     rank_p,
     trials_needed,
@@ -83,3 +88,27 @@ def test_ranks_of_the_exchangeable_are_never_too_small(values: list[int]) -> Non
 @pytest.mark.parametrize(("found", "tokens"), [(0.27, 14_600), (0.30, 2_400)])
 def test_tokens_that_are_needed_are_those_that_are_published(found: float, tokens: int) -> None:
     assert trials_needed(0.25, found, 1e-5) == pytest.approx(tokens, rel=0.02)
+
+
+@pytest.mark.parametrize("size", range(1, 7))
+def test_fixed_points_are_counted_over_all_permutations(size: int) -> None:
+    fixed = [sum(i == j for i, j in enumerate(one)) for one in permutations(range(size))]
+    for least in range(size + 1):
+        exact = sum(one >= least for one in fixed) / len(fixed)
+        if exact > 0:
+            assert 10 ** log10_fixed_points(least, size) == pytest.approx(exact, rel=1e-9)
+
+
+def test_many_fixed_points_are_a_number() -> None:
+    assert log10_fixed_points(1536, 1536) == pytest.approx(-math.lgamma(1537) / math.log(10))
+
+
+@given(st.lists(st.floats(1e-12, 1), min_size=1, max_size=6))
+def test_fisher_is_the_tail_of_its_sum(p_values: list[float]) -> None:
+    """Integrated numerically: the density of a sum of exponentials."""
+    half = -sum(math.log(p) for p in p_values)
+    count = len(p_values)
+    grid = np.linspace(half, half + 200, 400_001)
+    density = np.exp((count - 1) * np.log(np.maximum(grid, 1e-300)) - grid - math.lgamma(count))
+    tail = float(np.trapezoid(density, grid))
+    assert 10 ** log10_fisher([math.log10(p) for p in p_values]) == pytest.approx(tail, rel=1e-3, abs=1e-60)

@@ -13,6 +13,8 @@ import numpy as np
 
 _NORMAL = NormalDist()
 _HALVINGS = 60
+_TERMS = 40
+"""Of a series whose terms fall as 1/n!."""
 
 
 def log10_upper_tail(successes: int, trials: int, chance: float) -> float:
@@ -85,3 +87,33 @@ def trials_needed(chance: float, found: float, alpha: float, power: float = 0.9)
     reach = _NORMAL.inv_cdf(1 - alpha) * math.sqrt(chance * (1 - chance))
     spare = _NORMAL.inv_cdf(power) * math.sqrt(found * (1 - found))
     return math.ceil(((reach + spare) / (found - chance)) ** 2)
+
+
+def log10_fixed_points(fixed: int, size: int) -> float:
+    """log10 of the chance that a permutation of ``size`` things, drawn evenly, leaves at least ``fixed`` in
+    place."""
+    assert 0 <= fixed <= size, (fixed, size)
+    if fixed == 0:
+        return 0.0
+    # Of those that leave exactly k in place there are size! / k! * (1 - 1/1! + 1/2! - ... up to size - k).
+    logs = []
+    for kept in range(fixed, min(size, fixed + _TERMS) + 1):
+        rest = math.fsum((-1) ** i / math.factorial(i) for i in range(min(size - kept, _TERMS) + 1))
+        if rest > 0:
+            logs.append(math.log(rest) - math.lgamma(kept + 1))
+    most = max(logs)
+    return min(0.0, most + math.log(math.fsum(math.exp(one - most) for one in logs))) / math.log(10)
+
+
+def log10_fisher(log10_ps: Sequence[float]) -> float:
+    """log10 p of so many independent p-values together (Fisher, 1932): -2 times the sum of their logarithms
+    is chi-squared with twice as many degrees of freedom, whose tail is a finite sum."""
+    if not log10_ps:
+        return 0.0
+    half = -math.fsum(log10_ps) * math.log(10)
+    if half == 0:
+        return 0.0
+    logs = [k * math.log(half) - math.lgamma(k + 1) for k in range(len(log10_ps))]
+    most = max(logs)
+    tail = -half + most + math.log(math.fsum(math.exp(one - most) for one in logs))
+    return min(0.0, tail) / math.log(10)
