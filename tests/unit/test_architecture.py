@@ -30,6 +30,7 @@ ALSO: dict[str, tuple[str, ...]] = {
     "engine": ("teachers",),
     "train": ("teachers.protocols",),
     "evaluate": ("teachers.tokens",),
+    "forensics": ("teachers.protocols",),
     "report": ("roundtable",),
     "recipes": ("roundtable.judge", "roundtable.ladder", "roundtable.seating"),  # ADR 15
 }
