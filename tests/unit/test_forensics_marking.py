@@ -1,0 +1,94 @@
+"""Keys of marks on disk; marked drawing from a model, and what a model would say next."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+import torch
+
+from inbond.digest import of_bytes
+from inbond.errors import InputError
+from inbond.forensics.exact import upper_tail
+from inbond.forensics.green import GreenKey
+from inbond.forensics.mark_keys import MarkKeys, fresh_secret
+from inbond.forensics.marking import marks
+from inbond.forensics.radioactivity import Written, tally_closed
+from inbond.forensics.reading import likeliest
+from inbond.losses.decoding import decode
+from inbond.teachers.protocols import TokenSequence
+from tests.tiny import make_model, make_tokenizer
+
+V = len(make_tokenizer())
+
+
+def key(delta: float = 4.0) -> GreenKey:
+    return GreenKey(b"s" * 32, 2, 0.25, delta, of_bytes(b"v"), V)
+
+
+def test_a_key_comes_back_is_private_and_never_written_over(tmp_path: Path) -> None:
+    keys = MarkKeys(tmp_path / "marks")
+    path = keys.new("autumn", key())
+    assert keys.read("autumn") == key()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    with pytest.raises(InputError, match="expected a new name for a key"):
+        keys.new("autumn", key(1.0))
+    assert keys.read("autumn") == key()
+    assert fresh_secret() != fresh_secret()
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    ({"scheme": "green-list/2"}, "found a key of the scheme 'green-list/2'"),
+    ({"gamma": 1.5}, "found a field that is out of its range, or damaged"),
+    ({"secret": "ab"}, "found a field that is out of its range, or damaged"),
+    ({"window": "2"}, "found a field that is out of its range, or damaged"),
+    ({"extra": 1}, "found other fields than"),
+])  # fmt: skip
+def test_other_keys_are_refused_in_words_that_tell_no_secret(
+    tmp_path: Path, change: dict[str, object], words: str
+) -> None:
+    keys = MarkKeys(tmp_path)
+    path = keys.new("one", key())
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(InputError) as caught:
+        keys.read("one")
+    assert words in str(caught.value)
+    assert (b"s" * 32).hex() not in str(caught.value)
+
+
+def test_absent_open_and_misnamed_keys_are_named(tmp_path: Path) -> None:
+    keys = MarkKeys(tmp_path)
+    with pytest.raises(InputError, match="a key of marks at .*absent.json; found No such file"):
+        keys.read("absent")
+    with pytest.raises(InputError, match=r"found '\.\./x'"):
+        keys.read("../x")
+    keys.new("open", key()).chmod(0o644)
+    with pytest.raises(InputError, match="only its owner can read; found mode 0644"):
+        keys.read("open")
+
+
+def test_marked_answers_are_green_and_others_are_not() -> None:
+    model, generator = make_model(V), torch.Generator().manual_seed(0)
+
+    def pick(logits: torch.Tensor, _rows: torch.Tensor, _step: int) -> torch.Tensor:
+        return torch.multinomial(logits.softmax(1), 1, generator=generator).squeeze(1)
+
+    prompts = [[3, 4, 5], [6, 7]]
+    plain = decode(model, V, set(), prompts, 8, 30, pick)
+    green = decode(model, V, set(), prompts, 8, 30, marks(key(), pick))
+    shares = [tally_closed(key(), [Written(answer.tokens) for answer in one]) for one in (plain, green)]
+    assert upper_tail(shares[0].green, shares[0].pairs, 0.25) > 1e-3
+    assert upper_tail(shares[1].green, shares[1].pairs, 0.25) < 1e-20
+
+
+def test_what_a_model_finds_likeliest_is_the_top_of_its_logits() -> None:
+    model = make_model(V)
+    sequences = [TokenSequence(tuple(range(3, 3 + n)), 2) for n in (5, 9, 2, 7)]
+    found = likeliest(model, V, 0, sequences)
+    for sequence, tokens in zip(sequences, found, strict=True):
+        with torch.no_grad():
+            logits = model(input_ids=torch.tensor([sequence.ids])).logits[0, :, :V]
+        assert tokens.tolist() == logits[1:-1].argmax(1).tolist()
