@@ -79,12 +79,13 @@ class Bench:
 
     setting: Setting
     plan: Plan
+    cold_epochs: int
     drawing: Drawing
     cold: list[Example]
     going_on: list[Example]
 
     @classmethod
-    def of(cls, setting: Setting, plan: Plan, tokens: int) -> Bench:
+    def of(cls, setting: Setting, plan: Plan, cold_epochs: int, tokens: int) -> Bench:
         ends = end_ids(setting.teacher.model, setting.teacher.tokenizer)
         drawing = Drawing(setting.vocabulary, ends, max_tokens=tokens)
         rows = [
@@ -93,7 +94,7 @@ class Bench:
         scores = setting.teacher.score(rows, cls._keep(setting)).split(row.labels for row in rows)
         examples = [Example(row, score, 1.0, 0.0) for row, score in zip(rows, scores, strict=True)]
         half = len(examples) // 2
-        return cls(setting, plan, drawing, examples[:half], examples[half:])
+        return cls(setting, plan, cold_epochs, drawing, examples[:half], examples[half:])
 
     @cached_property
     def held(self) -> agreement.HeldOut:
@@ -110,12 +111,13 @@ class Bench:
     def start(self, keep: bool) -> Any:
         """The student after its cold start, made once."""
         student = self.setting.student()
-        about = [len(self.cold), self.plan.epochs, self.plan.lr, self.drawing.max_tokens]
+        plan = replace(self.plan, epochs=self.cold_epochs)
+        about = [len(self.cold), plan.epochs, plan.lr, self.drawing.max_tokens]
         path = cache() / f"on-policy-{of_value(list(map(str, about)))[7:19]}.pt"
         if keep and path.exists():
             student.load_state_dict(torch.load(path, weights_only=True))
             return student.eval()
-        self.train(student, Fixed(self.cold, self.plan), self.plan, self.given)
+        self.train(student, Fixed(self.cold, plan), plan, self.given)
         if keep:
             torch.save(student.state_dict(), path)
         return student.eval()
@@ -324,7 +326,8 @@ def main() -> None:
     parser.add_argument("--small", action="store_true")
     parser.add_argument("--records", type=int, default=128)
     parser.add_argument("--held-out", type=int, default=24)
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--cold-epochs", type=int, default=6)
+    parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--tokens", type=int, default=24)
     parser.add_argument("--seed", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--arm", nargs="*", choices=ARMS, default=ARMS[:4])
@@ -337,14 +340,17 @@ def main() -> None:
 
 
 def run(chosen: argparse.Namespace) -> None:
-    about = {name: getattr(chosen, name) for name in ("small", "records", "held_out", "epochs", "tokens")}
+    about = {
+        name: getattr(chosen, name)
+        for name in ("small", "records", "held_out", "cold_epochs", "epochs", "tokens")
+    }
     done = begin(chosen.out, about)
     wanted = [("teacher", 0), ("start", 0), *((arm, seed) for seed in chosen.seed for arm in chosen.arm)]
     if not [one for one in wanted if one not in done]:
         return
     make = Setting.small if chosen.small else Setting.real
     setting = make(chosen.records, chosen.held_out)
-    bench = Bench.of(setting, replace(PLAN, epochs=chosen.epochs), chosen.tokens)
+    bench = Bench.of(setting, replace(PLAN, epochs=chosen.epochs), chosen.cold_epochs, chosen.tokens)
     start = bench.start(keep=not chosen.small)
     for arm, seed in wanted:
         if (arm, seed) in done:

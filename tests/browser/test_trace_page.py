@@ -113,7 +113,7 @@ FOCUSED = """() => {
     const e = document.activeElement, svg = e.closest('svg.lineage'), box = e.getBoundingClientRect();
     const style = svg ? getComputedStyle(e.querySelector('rect')) : {};
     return {picture: svg ? (svg.classList.contains('wide') ? 'wide' : 'column') : '',
-            stroke: style.strokeWidth, left: box.left, top: box.top};
+            stroke: style.strokeWidth, left: box.left + scrollX, top: box.top + scrollY};
 }"""
 
 

@@ -68,8 +68,9 @@ def test_context_closes_some_of_the_gap(here: Path, command: Command) -> None:
     assert metrics["kl_before"] > 0.3, "the same weights without the context are far from those with it"
     assert metrics["kl_after"] < metrics["kl_before"]
     assert metrics["student_params"] == metrics["teacher_params"]
-    assert "museum" not in (run / "data" / "train" / "records.jsonl").read_text()
-    assert "museum" not in (run / "report.html").read_text()
+    rows = [json.loads(line) for line in (run / "data" / "train" / "records.jsonl").read_text().splitlines()]
+    assert not [row for row in rows if "museum" in json.dumps(row["prompt"])]
+    assert "never mention these rules" not in (run / "report.html").read_text()
     found = roles(command, "run:context")
     assert found[TEACHER]["roles"] == ["author"]
     assert found[TEACHER]["authored"] == 1

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from inbond.digest import of_bytes
+from inbond.digest import of_bytes, of_value
 from inbond.errors import InputError
 from inbond.forensics.exact import upper_tail
 from inbond.forensics.green import GreenKey
 from inbond.forensics.mark_keys import MarkKeys, fresh_secret
 from inbond.forensics.marking import marks
 from inbond.forensics.radioactivity import Written, tally_closed
-from inbond.forensics.reading import likeliest
+from inbond.forensics.reading import Reader
 from inbond.losses.decoding import decode
 from inbond.teachers.protocols import TokenSequence
 from tests.tiny import make_model, make_tokenizer
@@ -84,11 +84,19 @@ def test_marked_answers_are_green_and_others_are_not() -> None:
     assert upper_tail(shares[1].green, shares[1].pairs, 0.25) < 1e-20
 
 
-def test_what_a_model_finds_likeliest_is_the_top_of_its_logits() -> None:
-    model = make_model(V)
+def test_a_reader_says_what_the_logits_say() -> None:
+    model, tokenizer = make_model(V), make_tokenizer()
+    reader = Reader("tiny", of_value("tiny"), of_value("vocabulary"), model, tokenizer, 0)
     sequences = [TokenSequence(tuple(range(3, 3 + n)), 2) for n in (5, 9, 2, 7)]
-    found = likeliest(model, V, 0, sequences)
-    for sequence, tokens in zip(sequences, found, strict=True):
+    told: list[tuple[int, int]] = []
+    likeliest = reader.likeliest(sequences, lambda done, of: told.append((done, of)))
+    logps = reader.log_likelihoods(sequences)
+    assert told[-1] == (4, 4)
+    for sequence, tokens, logp in zip(sequences, likeliest, logps, strict=True):
         with torch.no_grad():
-            logits = model(input_ids=torch.tensor([sequence.ids])).logits[0, :, :V]
-        assert tokens.tolist() == logits[1:-1].argmax(1).tolist()
+            logits = model(input_ids=torch.tensor([sequence.ids])).logits[0, 1:-1, :V]
+        assert tokens.tolist() == logits.argmax(1).tolist()
+        wanted = logits.log_softmax(1)[range(len(logits)), list(sequence.ids[2:])]
+        assert logp == pytest.approx(wanted.numpy(), abs=1e-5)
+    with pytest.raises(InputError, match=f"token ids below {V}, the vocabulary of tiny"):
+        reader.likeliest([TokenSequence((3, V), 1)])

@@ -1,4 +1,5 @@
-"""What a suspect whose weights are at hand would say next, at every place of given texts.
+"""What a suspect whose weights are at hand makes of given texts: what it would say next at every place, and
+how likely it finds what stands there.
 
 Legend: N label tokens of a batch, H hidden width, V real vocabulary.
 """
@@ -6,39 +7,105 @@ Legend: N label tokens of a batch, H hidden width, V real vocabulary.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol, final
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
-from inbond.losses.batches import by_length, make_batch
+from inbond.digest import Digest
+from inbond.errors import InputError
 from inbond.losses.heads import head_weight, logit_chunks
-from inbond.losses.hidden import label_hidden
+from inbond.losses.likelihood import label_logp
+from inbond.losses.passes import over_labels
 from inbond.teachers.protocols import TokenSequence
 
-ROWS, CHUNK = 16, 256
+CHUNK = 256
+
+Progress = Callable[[int, int], None]
+Tokens = npt.NDArray[np.int64]
+LogP = npt.NDArray[np.float64]
 
 
-@torch.inference_mode()
-def likeliest(
-    model: Any,
-    vocabulary: int,
-    pad_id: int,
-    sequences: Sequence[TokenSequence],
-    on_progress: Callable[[int, int], None] = lambda *_: None,
-) -> list[npt.NDArray[np.int64]]:
-    """The likeliest token at each label position of each sequence, given what stands before it."""
-    found: list[npt.NDArray[np.int64]] = [np.empty(0, np.int64)] * len(sequences)
-    head_VH, done = head_weight(model, vocabulary), 0
-    for places in by_length([len(sequence.ids) for sequence in sequences], ROWS):
-        batch = make_batch([sequences[place] for place in places], pad_id, model.device)
-        hidden_NH = label_hidden(model, batch)
-        chunks = [logits.argmax(1).cpu() for _, logits in logit_chunks(hidden_NH, head_VH, CHUNK)]
-        tokens_N = torch.cat(chunks).numpy() if chunks else np.empty(0, np.int64)
-        parts = np.split(tokens_N, np.cumsum(batch.lengths)[:-1])
-        for place, part in zip(places, parts, strict=True):
-            found[place] = part
-        done += len(places)
-        on_progress(done, len(sequences))
-    return found
+def quietly(done: int, total: int) -> None:
+    """Progress that nobody watches."""
+
+
+class Reads(Protocol):
+    """A model that texts can be shown to, and that says what it thinks of each token. Shows nothing of what
+    it is shown to anyone. Raises InputError for a token that is not in its vocabulary; a second call with the
+    same sequences says the same. ``on_progress`` gets (sequences done, all of them)."""
+
+    @property
+    def name(self) -> str:
+        """As people call it."""
+        ...
+
+    @property
+    def digest(self) -> Digest:
+        """Pins its weights."""
+        ...
+
+    @property
+    def vocabulary(self) -> Digest:
+        """Of its tokenizer's vocabulary: sequences of token ids mean nothing to another one."""
+        ...
+
+    @property
+    def tokenizer(self) -> Any:
+        """Of transformers."""
+        ...
+
+    def likeliest(self, sequences: Sequence[TokenSequence], on_progress: Progress = quietly) -> list[Tokens]:
+        """The likeliest token at each label position of each sequence, given what stands before it."""
+        ...
+
+    def log_likelihoods(
+        self, sequences: Sequence[TokenSequence], on_progress: Progress = quietly
+    ) -> list[LogP]:
+        """Log-probability, in nats, of each label token of each sequence, given what stands before it."""
+        ...
+
+
+@final
+class Reader:
+    """A model in this process. Implements Reads."""
+
+    def __init__(
+        self, name: str, digest: Digest, vocabulary: Digest, model: Any, tokenizer: Any, pad_id: int
+    ) -> None:
+        self.name, self.digest, self.vocabulary = name, digest, vocabulary
+        self.model, self.tokenizer, self._pad_id = model, tokenizer, pad_id
+        self._size = len(tokenizer)
+
+    def likeliest(self, sequences: Sequence[TokenSequence], on_progress: Progress = quietly) -> list[Tokens]:
+        """See Reads."""
+        head_VH = head_weight(self.model, self._size)
+
+        def look(hidden_NH: Tensor, _labels_N: Tensor) -> Tensor:
+            chunks = [logits.argmax(1) for _, logits in logit_chunks(hidden_NH, head_VH, CHUNK)]
+            return torch.cat(chunks) if chunks else torch.empty(0, dtype=torch.int64)
+
+        return over_labels(self.model, self._known(sequences), self._pad_id, look, on_progress)
+
+    def log_likelihoods(
+        self, sequences: Sequence[TokenSequence], on_progress: Progress = quietly
+    ) -> list[LogP]:
+        """See Reads."""
+        head_VH = head_weight(self.model, self._size)
+
+        def look(hidden_NH: Tensor, labels_N: Tensor) -> Tensor:
+            return label_logp(hidden_NH, head_VH, labels_N, CHUNK).double()
+
+        return over_labels(self.model, self._known(sequences), self._pad_id, look, on_progress)
+
+    def _known(self, sequences: Sequence[TokenSequence]) -> Sequence[TokenSequence]:
+        most = max((max(sequence.ids) for sequence in sequences), default=0)
+        if most >= self._size:
+            raise InputError(
+                expected=f"token ids below {self._size:,}, the vocabulary of {self.name}",
+                found=f"{most:,}",
+                fix="cut the texts with the suspect's own tokenizer",
+            )
+        return sequences

@@ -13,11 +13,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from inbond.losses.batches import by_length, make_batch
 from inbond.losses.heads import head_weight, logit_chunks
-from inbond.losses.hidden import label_hidden
+from inbond.losses.passes import over_labels
 from inbond.teachers.protocols import TokenSequence
-from inbond.train.likelihoods import CHUNK, ROWS
+from inbond.train.likelihoods import CHUNK
 
 Told = npt.NDArray[np.float64]
 LOGP, PLAIN, ENTROPY, TILTED = range(4)
@@ -28,25 +27,21 @@ TILTS: Final = (-0.4, -0.1, 0.1, 0.4)
 COLUMNS: Final = TILTED + len(TILTS)
 
 
-@torch.inference_mode()
 def measure(
     model: Any, vocabulary: int, temperature: float, sequences: Sequence[TokenSequence], pad_id: int
 ) -> list[Told]:
     """For each sequence float64 [its labels, COLUMNS], not all finite where the model's weights are not. The
     model should be in evaluation mode."""
-    found: list[Told] = [np.empty((0, COLUMNS))] * len(sequences)
     head_VH = head_weight(model, vocabulary)
-    for places in by_length([len(sequence.ids) for sequence in sequences], ROWS):
-        batch = make_batch([sequences[place] for place in places], pad_id, model.device)
+
+    def look(hidden_NH: Tensor, labels_N: Tensor) -> Tensor:
         parts = [
-            _told(logits_NV, batch.labels_N[start : start + len(logits_NV)], temperature)
-            for start, logits_NV in logit_chunks(label_hidden(model, batch), head_VH, CHUNK)
+            _told(logits_NV, labels_N[start : start + len(logits_NV)], temperature)
+            for start, logits_NV in logit_chunks(hidden_NH, head_VH, CHUNK)
         ]
-        whole = np.concatenate([np.empty((0, COLUMNS)), *parts])
-        rows = np.split(whole, np.cumsum(batch.lengths)[:-1])
-        for place, row in zip(places, rows, strict=True):
-            found[place] = row
-    return found
+        return torch.cat(parts) if parts else torch.empty((0, COLUMNS), dtype=torch.float64)
+
+    return over_labels(model, sequences, pad_id, look)
 
 
 def mean_entropy(model: Any, vocabulary: int, sequences: Sequence[TokenSequence], pad_id: int) -> float:
@@ -56,14 +51,13 @@ def mean_entropy(model: Any, vocabulary: int, sequences: Sequence[TokenSequence]
     return sum(means) / max(1, len(means))
 
 
-def _told(logits_NV: Tensor, labels_N: Tensor, temperature: float) -> Told:
+def _told(logits_NV: Tensor, labels_N: Tensor, temperature: float) -> Tensor:
     plain_N = _entropy(logits_NV.log_softmax(1))
     logp_NV = (logits_NV / temperature).log_softmax(1)
     label_N = logp_NV.gather(1, labels_N.unsqueeze(1)).squeeze(1)
     tilted = [((1 - tilt) * logp_NV).logsumexp(1) for tilt in TILTS]
     columns = torch.stack([label_N, plain_N, _entropy(logp_NV), *tilted], 1)
-    told: Told = columns.double().cpu().numpy()
-    return told
+    return columns.double()
 
 
 def _entropy(logp_NV: Tensor) -> Tensor:

@@ -17,18 +17,18 @@ import numpy.typing as npt
 import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
+from torch import Tensor
 
 from inbond.digest import Digest, canonical, of_bytes
 from inbond.errors import InputError, TamperedError
-from inbond.losses.batches import by_length, make_batch
 from inbond.losses.heads import head_weight
-from inbond.losses.hidden import label_hidden
 from inbond.losses.likelihood import label_logp
+from inbond.losses.passes import over_labels
 from inbond.teachers.protocols import Keep, TokenSequence
 from inbond.train.capture import Expected, shard_spans
 from inbond.workspace import write_bytes
 
-ROWS, CHUNK = 16, 256
+CHUNK = 256
 LogP = npt.NDArray[np.float32]
 
 
@@ -107,22 +107,19 @@ def _read(path: Path, about: dict[str, Any]) -> LogP | None:
     return flat_N if data == _encode(flat_N, about) else None
 
 
-@torch.inference_mode()
 def measure_logp(model: Any, vocabulary: int, sequences: Sequence[TokenSequence], pad_id: int) -> list[LogP]:
     """Label log-probabilities of each sequence, float32 [its labels], now and without a file. Raises
     InputError when they are not finite."""
-    rows: list[LogP] = [np.empty(0, np.float32)] * len(sequences)
     head_VH = head_weight(model, vocabulary)
-    for places in by_length([len(sequence.ids) for sequence in sequences], ROWS):
-        batch = make_batch([sequences[place] for place in places], pad_id, model.device)
-        logp_N = label_logp(label_hidden(model, batch), head_VH, batch.labels_N, CHUNK)
+
+    def look(hidden_NH: Tensor, labels_N: Tensor) -> Tensor:
+        logp_N = label_logp(hidden_NH, head_VH, labels_N, CHUNK)
         if not bool(torch.isfinite(logp_N).all()):
             raise InputError(
                 expected="finite log-probabilities of the label tokens",
                 found="NaN or infinity",
                 fix="the model's weights are broken: check their file, or load it in another precision",
             )
-        parts = np.split(logp_N.float().cpu().numpy(), np.cumsum(batch.lengths)[:-1])
-        for place, part in zip(places, parts, strict=True):
-            rows[place] = part
-    return rows
+        return logp_N.float()
+
+    return over_labels(model, sequences, pad_id, look)
