@@ -17,7 +17,7 @@ teacher's reading of own answers; the teacher's targets for its own answers are 
 A seed decides the order of records and the samples that are learnt from; the cold start and the measuring are
 the same for all. Intervals are over held-out prompts, each with its mean over the seeds.
 
-    python benchmarks/on_policy.py [--small] [--records 128] [--epochs 2] [--seed 0 1 2] [--out FILE]
+    python benchmarks/on_policy.py [--small] [--records 128] [--epochs 6] [--seed 0 1 2] [--out FILE]
     python benchmarks/on_policy.py --table --out FILE
 
 Three seeds of the four arms take about eleven minutes alone on two cores, by the steps that were timed, and a
@@ -112,7 +112,9 @@ class Bench:
         """The student after its cold start, made once."""
         student = self.setting.student()
         plan = replace(self.plan, epochs=self.cold_epochs)
-        about = [len(self.cold), plan.epochs, plan.lr, self.drawing.max_tokens]
+        about = [
+            len(self.setting.held_out), len(self.cold), plan.epochs, plan.lr, self.drawing.max_tokens,
+        ]  # fmt: skip
         path = cache() / f"on-policy-{of_value(list(map(str, about)))[7:19]}.pt"
         if keep and path.exists():
             student.load_state_dict(torch.load(path, weights_only=True))
@@ -325,7 +327,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--small", action="store_true")
     parser.add_argument("--records", type=int, default=128)
-    parser.add_argument("--held-out", type=int, default=24)
+    parser.add_argument("--held-out", type=int, default=48)
     parser.add_argument("--cold-epochs", type=int, default=6)
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--tokens", type=int, default=24)

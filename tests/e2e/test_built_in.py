@@ -69,7 +69,7 @@ def test_context_closes_some_of_the_gap(here: Path, command: Command) -> None:
     assert metrics["kl_after"] < metrics["kl_before"]
     assert metrics["student_params"] == metrics["teacher_params"]
     rows = [json.loads(line) for line in (run / "data" / "train" / "records.jsonl").read_text().splitlines()]
-    assert not [row for row in rows if "museum" in json.dumps(row["prompt"])]
+    assert not [row for row in rows if "museum" in json.dumps(row["messages"])]
     assert "never mention these rules" not in (run / "report.html").read_text()
     found = roles(command, "run:context")
     assert found[TEACHER]["roles"] == ["author"]
