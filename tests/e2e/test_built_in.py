@@ -77,6 +77,28 @@ def test_context_closes_some_of_the_gap(here: Path, command: Command) -> None:
     assert "data:context of run:context" in found
 
 
+def test_thoughts_are_learnt_where_they_have_the_form(here: Path, command: Command) -> None:
+    changes = (
+        "prompts.limit=24", "generate.max_tokens=64", "train.warmup_steps=1", "train.batch=8",
+        "student.probe=1",
+    )  # fmt: skip
+    result = made(command, "reasoned", *changes)
+    run = check_done(here, command, result)
+    told = result["verified"]
+    assert told["outcomes"]["passed"] >= 12, "two examples are enough for most"
+    learnt = [*read_rows(run / "data" / "train"), *read_rows(run / "data" / "held_out")]
+    assert len(learnt) == told["kept"]
+    for row in learnt:
+        thought, _, answer = row.record.completion.partition("\n</think>\n\n")
+        assert thought.startswith("<think>\nkind: ")
+        assert answer.strip()
+    assert result["metrics"]["kl_after"] < result["metrics"]["kl_before"]
+    shown = made(command, "reasoned", *changes, "generate.reasoning=drop", "name=bare", code=2)
+    assert "at least two answers that pass" in shown["error"]["expected"], (
+        "without its thought none has the form"
+    )
+
+
 SECOND = (
     "{teacher: '" + TEACHER + "', weight: 0.5, skill: lines, prompts: {file: demo-words.jsonl, "
     "template: \"Say something about '{word}'.\", context: You speak to small children., licence: own, "
@@ -138,7 +160,7 @@ def test_on_policy_learns_from_its_own_answers(here: Path, command: Command) -> 
     assert roles(command, "run:on-policy")[TEACHER]["authored"] == 1
 
 
-@pytest.mark.parametrize("name", ["context", "mixture", "cleaned", "preferred", "on-policy"])
+@pytest.mark.parametrize("name", ["context", "mixture", "cleaned", "preferred", "on-policy", "reasoned"])
 def test_what_a_recipe_is_refused_for_is_told_by_its_exit_code(
     here: Path, command: Command, name: str
 ) -> None:

@@ -18,7 +18,18 @@ from inbond.recipes.sections.data import Prompts
 from inbond.recipes.sections.preferences import DEFAULT, Preferences
 
 SectionT = TypeVar("SectionT", bound=Section)
-BUILT_IN = ("demo", "across", "cleaned", "context", "edge", "mixture", "on-policy", "preferred", "verified")
+BUILT_IN = (
+    "demo",
+    "across",
+    "cleaned",
+    "context",
+    "edge",
+    "mixture",
+    "on-policy",
+    "preferred",
+    "reasoned",
+    "verified",
+)
 
 
 def parse(values: Any, where: str) -> Recipe:
