@@ -24,7 +24,9 @@ ALPHA = 1e-5
 class Finding:
     """``question`` is what was asked, ``null`` what the p-value supposes, both in words. ``log10_p`` is None
     for what is a score and no test. ``size`` counts what the statistic is over (``unit``), ``needed`` how
-    many it would take to see the ``effect`` with chance .9. ``facts`` is all that the numbers follow from."""
+    many it would take to see the ``effect`` with chance .9. ``facts`` is all that the numbers follow from.
+    ``about`` is what a positive finding speaks of, so that it can be held beside a declared lineage: a
+    ``kind`` (mark, records, model), the thing's ``id`` (a digest) and ``name``, as far as they are known."""
 
     test: str
     question: str
@@ -38,6 +40,7 @@ class Finding:
     assumptions: tuple[str, ...]
     limits: tuple[str, ...]
     facts: Mapping[str, Any]
+    about: Mapping[str, str]
     adjusted_log10_p: float | None = None
     """After Holm over all tests of one report; None while alone."""
 
@@ -94,6 +97,7 @@ class Finding:
             "assumptions": list(self.assumptions),
             "limits": list(self.limits),
             "facts": dict(self.facts),
+            "about": dict(self.about),
             "words": self.words(alpha),
             "verdict": self.verdict(alpha).to_json(),
         }
