@@ -29,7 +29,7 @@ ALWAYS: Final = (
 
 @final
 @dataclass(frozen=True)
-class Tested:
+class Ran:
     """A test that was run: what was done, in words, and what it found (for one key each, where there are
     several)."""
 
@@ -40,7 +40,7 @@ class Tested:
 
 @final
 @dataclass(frozen=True)
-class Untested:
+class NotRan:
     """A test that was not run. ``asked``: all that it needs was given, and it could not be done all the
     same, for the reason ``why``; else ``why`` says what was not given."""
 
@@ -64,7 +64,7 @@ def p_words(log10_p: float | None) -> str:
     return f"{digits}e{int(power)}"
 
 
-def overall(findings: Sequence[Finding], untested: Sequence[Untested], alpha: float) -> Outcome:
+def overall(findings: Sequence[Finding], untested: Sequence[NotRan], alpha: float) -> Outcome:
     """The answer to the whole: evidence where any test has some; else nothing can be told where a test could
     not tell, could not be done, or there was none. Scores have no say."""
     outcomes = [found.outcome(alpha) for found in findings if found.log10_p is not None]
@@ -76,8 +76,8 @@ def overall(findings: Sequence[Finding], untested: Sequence[Untested], alpha: fl
 
 def make(
     suspect: Mapping[str, Any],
-    tested: Sequence[Tested],
-    untested: Sequence[Untested],
+    tested: Sequence[Ran],
+    untested: Sequence[NotRan],
     *,
     alpha: float,
     at: str,
@@ -104,7 +104,7 @@ def digest_of(report: Mapping[str, Any]) -> Digest:
 
 
 def _summary(
-    suspect: Mapping[str, Any], findings: Sequence[Finding], untested: Sequence[Untested], alpha: float
+    suspect: Mapping[str, Any], findings: Sequence[Finding], untested: Sequence[NotRan], alpha: float
 ) -> list[str]:
     said = [_first(findings, untested, alpha)]
     said += [_sentence(found, alpha) for found in findings]
@@ -118,7 +118,7 @@ def _summary(
     return said
 
 
-def _first(findings: Sequence[Finding], untested: Sequence[Untested], alpha: float) -> str:
+def _first(findings: Sequence[Finding], untested: Sequence[NotRan], alpha: float) -> str:
     tests = [found for found in findings if found.log10_p is not None]
     if not tests:
         failed = sum(each.asked for each in untested)
