@@ -7,20 +7,17 @@ from typing import Annotated
 
 import typer
 
+from inbond.cli import forensics_mark
 from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, open_workspace
 
 app = typer.Typer(
     no_args_is_help=True, help="Plant marks in data, and test a model for traces of what it learnt from."
 )
+app.add_typer(forensics_mark.app, name="mark")
 
 
-@app.callback()
-def _root() -> None:
-    """Plant marks in data, and test a model for traces of what it learnt from."""
-
-
-@app.command()
-def test(
+@app.command("test")
+def examine_(
     suspect: Annotated[
         str,
         typer.Argument(
@@ -31,15 +28,11 @@ def test(
     ],
     key: Annotated[
         list[str] | None,
-        typer.Option(
-            "--key", metavar="NAME", help="A key of a mark; again for each. Its kind says which test."
-        ),
+        typer.Option("--key", metavar="NAME", help="A key of a mark; again for each."),
     ] = None,
     records: Annotated[
         str | None,
-        typer.Option(
-            "--records", metavar="FILE|run:NAME", help="The marked records, where they are at hand."
-        ),
+        typer.Option("--records", metavar="FILE|run:NAME", help="The marked records, if at hand."),
     ] = None,
     texts: Annotated[
         Path | None,
@@ -60,17 +53,15 @@ def test(
     ] = None,
     canaries: Annotated[
         int,
-        typer.Option("--canaries", metavar="N", min=1, max=10_000, help="How many of a key were planted."),
+        typer.Option("--canaries", metavar="N", min=1, max=10_000, help="So many of a key were planted."),
     ] = 20,
     parent: Annotated[
         str | None,
-        typer.Option("--parent", metavar="URI", help="A model whose weights it may have taken over."),
+        typer.Option("--parent", metavar="URI", help="Whose weights it may have taken over."),
     ] = None,
     tokenizer: Annotated[
         str | None,
-        typer.Option(
-            "--tokenizer", metavar="URI", help="The model whose answers were marked: cuts its texts."
-        ),
+        typer.Option("--tokenizer", metavar="URI", help="Whose tokens were marked; cuts its texts."),
     ] = None,
     tokens: Annotated[
         int, typer.Option("--tokens", metavar="N", min=1, help="The most tokens to read the suspect on.")

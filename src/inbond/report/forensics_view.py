@@ -152,7 +152,7 @@ def _entry(number: int, found: Mapping[str, Any]) -> Entry:
     )  # fmt: skip
 
 
-def _number(value: float) -> str:
+def _number(value: float | None) -> str:
     if value is None:
         return "none"
     return (
