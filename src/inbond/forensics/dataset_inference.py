@@ -39,8 +39,8 @@ _ASSUMPTIONS = (
     "the suspect saw no more of the ones than of the others on any other way",
 )
 _LIMITS = (
-    "against others that no lot chose, of another time or source, a small p shows how texts differ and nothing "
-    "of training",
+    "against others that no lot chose, of another time or source, a small p shows how texts differ and "
+    "nothing of training",
     "a suspect that learnt both sides, or little of either, shows nothing: no evidence is not absence",
 )
 
@@ -138,8 +138,9 @@ def of(
     seed: int = 0,
     on_progress: Progress = quietly,
 ) -> Finding:
-    """``judge`` of a suspect whose weights are at hand, shown all records of ``sides``; ``reference``: a model
-    that saw neither side, whose numbers are taken off. ``by`` is chosen before anything is looked at."""
+    """``judge`` of a suspect whose weights are at hand, shown all records of ``sides``; ``reference``: a
+    model that saw neither side, whose numbers are taken off. ``by`` is chosen before anything is looked
+    at."""
     assert by, "one statistic at least"
     own = suspect.log_likelihoods(on_progress)
     less = None if reference is None else reference.log_likelihoods(on_progress)

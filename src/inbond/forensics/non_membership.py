@@ -1,5 +1,5 @@
-"""Did a suspect go without these records? Two models that have not seen a text rank its tokens more alike than
-where one has learnt it (PRISM: Shetty et al., arXiv:2603.22707).
+"""Did a suspect go without these records? Two models that have not seen a text rank its tokens more alike
+than where one has learnt it (PRISM: Shetty et al., arXiv:2603.22707).
 
 How alike a suspect and a model that is known not to have seen the records would be without learning is not
 known by itself: it is measured on control records of the same source that neither saw. What is supposed (the
@@ -37,8 +37,8 @@ _EACH = 0.95
 """Chance that one of the two numbers speaks against it, so that both do in nine of ten cases."""
 
 _NULL: Final = (
-    "the suspect learnt the records, which made them likelier, or the ranks of their tokens more its own, by {least:g} "
-    "standard deviations or more, beside control records that it did not learn"
+    "the suspect learnt the records, which made them likelier, or the ranks of their tokens more its own, by "
+    "{least:g} standard deviations or more, beside control records that it did not learn"
 )
 _ASSUMPTIONS = (
     "a lot decided which records are controls, and neither model saw any of these",
@@ -46,8 +46,8 @@ _ASSUMPTIONS = (
     "learning moves the numbers of all records alike; what it does to single ones may differ",
 )
 _LIMITS = (
-    "learning that leaves less than the effect named is not ruled out: one pass at a low rate, or much training "
-    "after it",
+    "learning that leaves less than the effect named is not ruled out: one pass at a low rate, or much "
+    "training after it",
     "who learnt a paraphrase or a translation of the records did not learn these texts",
     "it speaks of all records together: a few may have been learnt",
 )

@@ -81,7 +81,7 @@ def judge(
         size=len(order.batches),
         unit="batches",
         needed=needed_for_correlation(CORRELATION, alpha),
-        effect=f"a rank correlation of {CORRELATION:g} between when a batch was seen and how likely it is found",
+        effect=f"a rank correlation of {CORRELATION:g} of when batches were seen with how likely they are",
         assumptions=_ASSUMPTIONS,
         limits=_LIMITS,
         facts={
