@@ -94,7 +94,7 @@ def examine_(
     """Test a model, or texts, for traces: what was found, what that cannot show, what was tested and how.
 
     What is given decides which tests are run; the report says which were not, and for want of what. Exit
-    code 0: a trace was found, or none that would most likely have been; 3: it cannot be told.
+    code 0: evidence was found, or none where some would most likely have been; 3: it cannot be told.
 
     Examples: inbond forensics test run:student --key autumn --records run:marked; inbond forensics test
     texts:answers.jsonl --key autumn --tokenizer run:teacher --page report.html; inbond forensics test

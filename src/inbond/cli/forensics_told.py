@@ -9,8 +9,8 @@ from typing import Any, Final
 from inbond.forensics.report import ALWAYS
 
 WORDS: Final[Mapping[str, str]] = {
-    "consistent-with": "a trace was found",
-    "no-evidence": "no trace was found, and one would most likely have been",
+    "consistent-with": "evidence was found",
+    "no-evidence": "no evidence was found, and some would most likely have been",
     "cannot-tell": "cannot tell",
 }
 _WIDTH: Final = 96

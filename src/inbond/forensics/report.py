@@ -129,8 +129,8 @@ def _first(findings: Sequence[Finding], untested: Sequence[NotRan], alpha: float
         count[found.outcome(alpha)] += 1
     many = f"{len(tests)} tests" if len(tests) > 1 else "1 test"
     return (
-        f"Of {many} at the level {p_words_of(alpha)}: {count['consistent-with']} found a trace, "
-        f"{count['no-evidence']} would most likely have found one and did not, {count['cannot-tell']} cannot "
+        f"Of {many} at the level {p_words_of(alpha)}: {count['consistent-with']} found evidence, "
+        f"{count['no-evidence']} would most likely have found some and did not, {count['cannot-tell']} cannot "
         "tell."
     )
 

@@ -168,7 +168,7 @@ def examine(case: Case, tests: Sequence[Trial]) -> tuple[list[Ran], list[NotRan]
     for test in tests:
         missing = [each.words for each in test.needs if not each.is_there(case)]
         if missing:
-            untested.append(NotRan(test.name, f"for want of {'; and of '.join(missing)}", asked=False))
+            untested.append(NotRan(test.name, f"for want of {' and '.join(missing)}", asked=False))
         else:
             able.append(test)
     level = case.alpha / max(1, sum(len(test.over(case)) for test in able))

@@ -158,21 +158,21 @@ def _scores(case: Case, rows: Sequence[tuple[Prompt, Sequence[str]]]) -> list[li
 
 
 WEIGHTS: Final = Ingredient(
-    "the suspect's weights (run:, path:, hf:, gguf: or pypi:)", lambda case: case.suspect.weights is not None
+    "its weights (a suspect such as run: or path:)", lambda case: case.suspect.weights is not None
 )
 WRITTEN: Final = Ingredient(
-    "texts that the suspect wrote (texts:FILE as the suspect, or --prompts to ask it)",
+    "texts that it wrote (a suspect texts:FILE, or --prompts)",
     lambda case: bool(case.suspect.said or case.given.prompts),
 )
 _GREEN: Final = Ingredient("a green-list key (--key)", lambda case: bool(case.given.green))
 _READING: Final = Ingredient(
-    "texts to read it on (--records with the marked ones, or --texts)",
+    "texts to read it on (--records or --texts)",
     lambda case: case.given.records is not None or bool(case.given.texts),
 )
 _CHOICE: Final = Ingredient("a choice key (--key)", lambda case: bool(case.given.lots(CHOICE)))
 _CANARY: Final = Ingredient("a canary key (--key)", lambda case: bool(case.given.lots(CANARY)))
 _ALTERNATIVES: Final = Ingredient(
-    "the answers that were drawn among (--alternatives)", lambda case: case.given.alternatives is not None
+    "the answers that were chosen among (--alternatives)", lambda case: case.given.alternatives is not None
 )
 
 TRIALS: Final = (

@@ -29,7 +29,7 @@ def _derivation(case: Case, _: Any, __: float) -> Sequence[Finding]:
 
 
 _PARENT: Final = Ingredient(
-    "the model that it may come from (--parent)", lambda case: case.given.parent is not None
+    "a model that it may come from (--parent)", lambda case: case.given.parent is not None
 )
 
 TRIALS: Final = (

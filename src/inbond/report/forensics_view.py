@@ -13,8 +13,8 @@ from inbond.forensics.report import p_words, p_words_of
 from inbond.report.picture import Tone
 
 OUTCOMES: Final[Mapping[str, tuple[Tone, str]]] = {
-    "consistent-with": ("care", "A trace was found"),
-    "no-evidence": ("plain", "No trace was found"),
+    "consistent-with": ("care", "Evidence was found"),
+    "no-evidence": ("plain", "No evidence was found"),
     "cannot-tell": ("plain", "Cannot tell"),
 }
 _SHORT: Final[Mapping[str, str]] = {
