@@ -186,7 +186,7 @@ def _green(value: Mapping[str, Any]) -> GreenKey:
     _must(isinstance(delta, int | float) and not isinstance(delta, bool) and 0 < delta < _MOST_DELTA)
     _must(isinstance(vocabulary, str) and _VOCABULARY.fullmatch(vocabulary) is not None)
     window, size = _whole(value["window"], 1, _MOST_WINDOW), _whole(value["size"], 1, _MOST_SIZE)
-    return GreenKey(_secret(value), window, gamma, delta, Digest(vocabulary), size)
+    return GreenKey(_secret(value), window, gamma, float(delta), Digest(vocabulary), size)
 
 
 def _lots(scheme: str, value: Mapping[str, Any]) -> LotKey:

@@ -139,7 +139,7 @@ def retain(trail: Trail, recipe: Recipe) -> None:
             journal.erase(**which)
 
 
-def requests_for(recipe: Recipe, teacher: str, prompt: Prompt, mark: Digest | None) -> list[Request]:
+def requests_for(recipe: Recipe, teacher: str, prompt: Prompt, mark: Digest | None = None) -> list[Request]:
     """All that is asked with one prompt, in its context. ``teacher`` is an identity, ``mark`` the id of the
     key that the answers are marked with."""
     how, shown = sampling(recipe), seen(recipe, prompt)

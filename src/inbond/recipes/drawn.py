@@ -1,5 +1,5 @@
-"""What a run drew by lot, rebuilt from its folder: in which order it learnt its records, and which of them were
-held out. It needs the run's records and its student's tokenizer; no model, and nothing is trained.
+"""What a run drew by lot, rebuilt from its folder: in which order it learnt its records, and which of them
+were held out. It needs the run's records and its student's tokenizer; no model, and nothing is trained.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from inbond.forensics.training_order import Order
 
 TRAINED, TRAIN, HELD_OUT = "trained", "data/train", "data/held_out"
+_PLACES: Final = ((TRAIN, False), (HELD_OUT, True))
 
 _OTHER_LESSONS: Final = {
     "on_policy": "its student learnt from its own answers as well",
@@ -86,15 +87,14 @@ def sides_of(folder: Path) -> Sided:
     from inbond.forensics.shown import Subject
 
     data, _ = _artifact(folder, TRAIN), _artifact(folder, HELD_OUT)
-    both = [
-        (row, out) for place, out in ((TRAIN, False), (HELD_OUT, True)) for row in read_rows(folder / place)
-    ]
-    several = len({row.origin.source for row, _ in both}) > 1
-    sources = _numbers([row.origin.source for row, _ in both]) if several else None
+    both = [(row, out) for place, out in _PLACES for row in read_rows(folder / place)]
+    teachers = [row.origin.teacher for row, _ in both]
+    sources = _numbers(teachers) if len(set(teachers)) > 1 else None
     members = group([row.record.prompt for row, _ in both], sources=sources)
+    if any(len({both[place][1] for place in places}) > 1 for places in members):
+        raise _unknown(folder, "near duplicates stand on both sides, which no lot of Inbond's does")
     unit = {place: number for number, places in enumerate(members) for place in places}
-    mixed = {unit[place] for place, (row, _) in enumerate(both) if row.origin.own}
-    kept = [place for place in range(len(both)) if unit[place] not in mixed]
+    kept = [place for place, (row, _) in enumerate(both) if not row.origin.own]
     subject = Subject("records", f"the records of run {folder.name}", data.id)
     units, out = tuple(unit[place] for place in kept), tuple(both[place][1] for place in kept)
     return Sided([both[place][0] for place in kept], Sides(subject, units, out))
