@@ -63,6 +63,19 @@ def examine_(
         str | None,
         typer.Option("--tokenizer", metavar="URI", help="Whose tokens were marked; cuts its texts."),
     ] = None,
+    reference: Annotated[
+        str | None, typer.Option("--reference", metavar="URI", help="A model that did not see the records.")
+    ] = None,
+    same_as: Annotated[
+        str | None, typer.Option("--same-as", metavar="URI", help="The model that it is said to be.")
+    ] = None,
+    candidate: Annotated[
+        list[str] | None,
+        typer.Option("--candidate", metavar="NAME=FILE", help="Texts of a possible teacher; twice or more."),
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="TEST", help="Run this test; again for each.")
+    ] = None,
     tokens: Annotated[
         int, typer.Option("--tokens", metavar="N", min=1, help="The most tokens to read the suspect on.")
     ] = 60_000,
@@ -103,7 +116,7 @@ def examine_(
     from inbond.cli.forensics_testing import Asked, report_on
 
     asked = Asked(
-        suspect, tuple(key or ()), records, texts, prompts, alternatives, canaries, parent, tokenizer, tokens,
-        alpha, out, page, record,
+        suspect, tuple(key or ()), records, texts, prompts, alternatives, canaries, parent, tokenizer,
+        reference, same_as, tuple(candidate or ()), tuple(only or ()), tokens, alpha, out, page, record,
     )  # fmt: skip
     return report_on(asked, open_workspace(home), Output(as_json, quiet))

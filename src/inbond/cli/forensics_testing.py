@@ -22,10 +22,10 @@ from inbond.ledger.attest import KeyStore
 from inbond.ledger.findings import FINDING_REPORTED, body_of
 from inbond.ledger.ledger import Ledger, now
 from inbond.recipes.examining import Case, examine
-from inbond.recipes.ingredients import Given, read_keys, read_records, read_said
+from inbond.recipes.ingredients import Given, read_candidates, read_keys, read_records, read_said
 from inbond.recipes.models import find_weights
 from inbond.recipes.suspects import TEXTS, find_suspect
-from inbond.recipes.trials import TRIALS
+from inbond.recipes.trials import wanted
 from inbond.report.forensics_page import render_forensics_page
 from inbond.teachers.opening import Weights
 from inbond.types import parse_model_name
@@ -51,6 +51,10 @@ class Asked:
     canaries: int
     parent: str | None
     tokenizer: str | None
+    reference: str | None
+    same_as: str | None
+    candidates: tuple[str, ...]
+    only: tuple[str, ...]
     tokens: int
     alpha: float
     out: Path | None
@@ -67,7 +71,7 @@ class Asked:
 def report_on(asked: Asked, workspace: Workspace, output: Output) -> int:
     """Tests, writes, records and tells; gives the exit code. Raises InputError for what was given wrongly,
     before anything is tested."""
-    places = _places(asked, workspace)
+    places, trials = _places(asked, workspace), wanted(asked.only)
     keep = workspace.home.is_dir() if asked.record is None else asked.record
     suspect, given = find_suspect(asked.suspect, workspace), _given(asked, workspace)
     with watching(output) as watcher:
@@ -80,7 +84,7 @@ def report_on(asked: Asked, workspace: Workspace, output: Output) -> int:
             environment=os.environ,
             watcher=watcher,
         )
-        ran, left = examine(case, TRIALS)
+        ran, left = examine(case, trials)
     told = suspect.to_json() | ({} if case.asked is None else {"asked": case.asked.to_json()})
     made = report.make(told, ran, left, alpha=asked.alpha, at=now())
     _write(made, places)
@@ -115,6 +119,9 @@ def _given(asked: Asked, workspace: Workspace) -> Given:
         canaries=asked.canaries,
         parent=weights("--parent", asked.parent),
         tokenizer=weights("--tokenizer", asked.tokenizer),
+        reference=weights("--reference", asked.reference),
+        same_as=weights("--same-as", asked.same_as),
+        candidates=read_candidates(asked.candidates),
     )
 
 

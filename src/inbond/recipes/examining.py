@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from inbond.digest import Digest
@@ -17,10 +18,12 @@ from inbond.errors import InbondError, InputError, TeacherError
 from inbond.forensics.finding import Finding
 from inbond.forensics.report import NotRan, Ran
 from inbond.recipes.ingredients import Given, Said
-from inbond.recipes.suspects import Asked, Suspect, ask, load_reader, load_tokenizer
+from inbond.recipes.suspects import SAMPLING, Asked, How, Suspect, ask, load_reader, load_tokenizer
 from inbond.recipes.watch import Watcher, time_left
 from inbond.teachers.opening import Weights
+from inbond.teachers.protocols import Sampling
 from inbond.teachers.tokens import vocabulary_digest
+from inbond.types import ModelName
 from inbond.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -49,22 +52,26 @@ class Case:
         self._kept: dict[str, Any] = {}
         self.asked: Asked | None = None
 
-    def tokenizer(self) -> Any:
-        """The suspect's own. Raises InputError."""
-        assert self.suspect.weights is not None, "a suspect by its weights"
-        return self.tokenizer_of(self.suspect.weights)
+    def tokenizer(self, weights: Weights | None = None) -> Any:
+        """Of the suspect, or of any model on this machine. Raises InputError."""
+        model = self._weights(weights)
+        return self._once(f"tokenizer {model.name}", lambda: load_tokenizer(model))
 
-    def tokenizer_of(self, weights: Weights) -> Any:
-        """Of any model on this machine. Raises InputError."""
-        return self._once(f"tokenizer {weights.name}", lambda: load_tokenizer(weights))
-
-    def reads(self) -> Reads:
-        """The suspect, to be shown texts. Raises InputError where it cannot be loaded."""
-        weights = self.suspect.weights
-        assert weights is not None, "a suspect by its weights"
-        tokenizer = self.tokenizer()
-        reads: Reads = self._once("reader", lambda: self._load(weights, tokenizer))
+    def reads(self, weights: Weights | None = None) -> Reads:
+        """The suspect, or another model, to be shown texts. Raises InputError where it cannot be loaded."""
+        model = self._weights(weights)
+        tokenizer = self.tokenizer(model)
+        reads: Reads = self._once(f"reader {model.name}", lambda: self._load(model, tokenizer))
         return reads
+
+    def run_folder(self, name: str) -> Path:
+        """Of a run in the workspace."""
+        return self._workspace.run(name)
+
+    def _weights(self, weights: Weights | None) -> Weights:
+        found = weights or self.suspect.weights
+        assert found is not None, "a suspect by its weights"
+        return found
 
     def written(self) -> tuple[Said, ...]:
         """What the suspect wrote: as given, or asked now. Raises InputError, TeacherError."""
@@ -102,9 +109,14 @@ class Case:
             return load_reader(weights, tokenizer)
 
     def _ask(self) -> Asked:
+        return self.answers(self.suspect.weights or self.suspect.model, SAMPLING, 1)
+
+    def answers(self, who: Weights | ModelName | None, sampling: Sampling, samples: int) -> Asked:
+        """What a model, the suspect or another, says to the prompts at hand. Raises as ``ask``."""
+        assert who is not None, "a model, and no file of texts"
         with self.watching("asking", "prompts"):
-            prompts = self.given.prompts
-            return ask(self.suspect, prompts, self._workspace, self._environment, self.watcher)
+            how = How(self._workspace, self._environment, self.watcher, sampling, samples)
+            return ask(who, self.given.prompts, how)
 
     def _once(self, name: str, make: Callable[[], Any]) -> Any:
         if name not in self._kept:
@@ -126,7 +138,7 @@ class Case:
         for what, weights in named.items():
             if weights is None:
                 continue
-            tokenizer = self.tokenizer_of(weights)
+            tokenizer = self.tokenizer(weights)
             other = vocabulary_digest(tokenizer)
             if other == vocabulary:
                 return tokenizer

@@ -27,7 +27,7 @@ from inbond.types import Prompt, Record
 from inbond.workspace import Workspace
 
 _ASKED: Final = ("prompt", "messages", "conversations", "instruction")
-_RUN: Final = "run:"
+RUN: Final = "run:"
 CANARIES: Final = 20
 """How many are looked for, unless another number is given."""
 
@@ -72,10 +72,20 @@ class Given:
     canaries: int = CANARIES
     parent: Weights | None = None
     tokenizer: Weights | None = None
+    reference: Weights | None = None
+    same_as: Weights | None = None
+    candidates: Mapping[str, tuple[Said, ...]] = field(default_factory=dict)
 
     @property
     def green(self) -> dict[str, GreenKey]:
         return {name: key for name, key in self.keys.items() if isinstance(key, GreenKey)}
+
+    @property
+    def run(self) -> str | None:
+        """The run whose records are at hand."""
+        if self.records is None or not self.records.name.startswith(RUN):
+            return None
+        return self.records.name.removeprefix(RUN)
 
     def lots(self, scheme: str) -> dict[str, LotKey]:
         """The keys of CHOICE or CANARY."""
@@ -91,7 +101,7 @@ def read_keys(names: Sequence[str], keys: MarkKeys) -> dict[str, GreenKey | LotK
 def read_records(where: str, workspace: Workspace) -> Records:
     """Records of a file; or those that a run learnt from (``run:NAME``), a record set (``data:...``). Raises
     InputError, TamperedError."""
-    if not where.startswith((_RUN, "data:")):
+    if not where.startswith((RUN, "data:")):
         path = Path(where)
         found = prompts.read_records(path)
         return Records(where, _digest(path), tuple(found), (None,) * len(found))
@@ -138,3 +148,18 @@ def _said(row: Mapping[str, Any], place: str) -> Said:
             "write what was said as text, with its prompt where that is known",
         )
     return Said(text)
+
+
+def read_candidates(named: Sequence[str]) -> dict[str, tuple[Said, ...]]:
+    """Texts of candidate teachers, each ``NAME=FILE``. Raises InputError."""
+    found = dict[str, tuple[Said, ...]]()
+    for each in named:
+        name, equals, path = each.partition("=")
+        if not equals or not name.strip() or not path or name in found:
+            raise InputError(
+                expected="--candidate NAME=FILE, each name once",
+                found=repr(each)[:80],
+                fix="for example --candidate qwen=qwen-answers.jsonl",
+            )
+        found[name] = read_said(Path(path))
+    return found

@@ -22,7 +22,7 @@ from inbond.recipes.ingredients import Said, read_said
 from inbond.recipes.models import find_weights
 from inbond.recipes.watch import Watcher, time_left
 from inbond.teachers.opening import Weights, open_embedded, open_local, open_served
-from inbond.teachers.protocols import Completes, Request, Sampling
+from inbond.teachers.protocols import Completes, Reply, Request, Sampling
 from inbond.types import ModelName, Prompt, parse_model_name
 from inbond.workspace import Workspace
 
@@ -98,54 +98,75 @@ def load_reader(weights: Weights, tokenizer: Any) -> Reader:
 @final
 @dataclass(frozen=True)
 class Asked:
-    """What a suspect said when it was asked: its texts, and how many prompts came to nothing."""
+    """What a model said when it was asked: its texts, and how many askings came to nothing. ``answers`` has
+    all that it said to each prompt, words that decline among them."""
 
     said: tuple[Said, ...]
-    prompts: int
+    answers: tuple[tuple[str, ...], ...]
     declined: int
     failed: int
+
+    @property
+    def prompts(self) -> int:
+        return len(self.answers)
 
     def to_json(self) -> dict[str, int]:
         counts = {"prompts": self.prompts, "answered": len(self.said)}
         return {**counts, "declined": self.declined, "failed": self.failed}
 
 
-def ask(
-    suspect: Suspect,
-    prompts: Sequence[Prompt],
-    workspace: Workspace,
-    environment: Mapping[str, str],
-    watcher: Watcher,
-) -> Asked:
-    """Asks each prompt once, through the workspace's journal: what was answered is kept, and is not asked
-    again. Raises InputError, and TeacherError for a host that is down."""
-    teacher = _open(suspect, environment)
-    requests = [Request(teacher.identity, prompt, SAMPLING) for prompt in prompts]
+@final
+@dataclass(frozen=True)
+class How:
+    """How a model is asked: ``samples`` answers to each prompt."""
+
+    workspace: Workspace
+    environment: Mapping[str, str]
+    watcher: Watcher
+    sampling: Sampling
+    samples: int
+
+
+def ask(who: Weights | ModelName, prompts: Sequence[Prompt], how: How) -> Asked:
+    """Asks through the workspace's journal: what was answered is kept, and is not asked again. Raises
+    InputError, and TeacherError for a host that is down."""
+    teacher = _open(who, how.environment)
+    requests = [
+        Request(teacher.identity, prompt, how.sampling, sample)
+        for prompt in prompts
+        for sample in range(how.samples)
+    ]
     run = f"forensics-{of_value(teacher.identity).removeprefix('sha256:')[:12]}"
-    workspace.create()
-    with Journal.open(workspace.journal) as journal:
-        done = asyncio.run(_all(teacher, requests, journal, run, watcher))
-    said, declined, failed = list[Said](), 0, 0
-    for prompt, outcome in zip(prompts, done.outcomes, strict=True):
-        if isinstance(outcome, Failure):
-            declined, failed = (
-                declined + (outcome.reason == "refused"),
-                failed + (outcome.reason != "refused"),
-            )
-        elif is_refusal(outcome.text):
-            declined += 1
-        else:
-            said.append(Said(outcome.text, prompt))
-    return Asked(tuple(said), len(prompts), declined, failed)
+    how.workspace.create()
+    with Journal.open(how.workspace.journal) as journal:
+        done = asyncio.run(_all(teacher, requests, journal, run, how.watcher))
+    return _sorted(prompts, done.outcomes, how.samples)
 
 
-def _open(suspect: Suspect, environment: Mapping[str, str]) -> Completes:
-    if suspect.weights is None:
-        assert suspect.model is not None, "texts are not asked"
-        return open_served(suspect.model, environment)
-    if suspect.weights.kind == "gguf":
-        return open_embedded(suspect.weights, environment)
-    return open_local(suspect.weights)
+def _sorted(prompts: Sequence[Prompt], outcomes: Sequence[Reply | Failure], samples: int) -> Asked:
+    said, answers, declined, failed = list[Said](), list[tuple[str, ...]](), 0, 0
+    for place, prompt in enumerate(prompts):
+        texts = list[str]()
+        for outcome in outcomes[place * samples : (place + 1) * samples]:
+            if isinstance(outcome, Failure):
+                declined += outcome.reason == "refused"
+                failed += outcome.reason != "refused"
+                continue
+            texts.append(outcome.text)
+            if is_refusal(outcome.text):
+                declined += 1
+            else:
+                said.append(Said(outcome.text, prompt))
+        answers.append(tuple(texts))
+    return Asked(tuple(said), tuple(answers), declined, failed)
+
+
+def _open(who: Weights | ModelName, environment: Mapping[str, str]) -> Completes:
+    if not isinstance(who, Weights):
+        return open_served(who, environment)
+    if who.kind == "gguf":
+        return open_embedded(who, environment)
+    return open_local(who)
 
 
 async def _all(
