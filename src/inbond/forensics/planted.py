@@ -35,7 +35,7 @@ _LIMITS = (
 def judge(key: LotKey, ranks: Sequence[int], *, alpha: float = ALPHA) -> Finding:
     """The finding from the rank of each planted text, 1 where the suspect finds it likeliest."""
     is_canary = key.scheme == CANARY
-    mean = sum(ranks) / len(ranks) if ranks else float("nan")
+    mean = {"mean_rank": sum(ranks) / len(ranks)} if ranks else {}
     what = "canaries" if is_canary else "planted choices"
     return Finding(
         test="canary-rank" if is_canary else "planted-choice",
@@ -43,7 +43,7 @@ def judge(key: LotKey, ranks: Sequence[int], *, alpha: float = ALPHA) -> Finding
         null=f"the suspect never saw what was planted; then each planted text has any of the ranks 1 to "
         f"{key.size} with the same chance, whatever the suspect prefers",
         statistic={
-            "mean_rank": mean,
+            **mean,
             "first": float(sum(rank == 1 for rank in ranks)),
             "of": float(key.size),
         },

@@ -130,8 +130,8 @@ def _first(findings: Sequence[Finding], untested: Sequence[NotRan], alpha: float
     many = f"{len(tests)} tests" if len(tests) > 1 else "1 test"
     return (
         f"Of {many} at the level {p_words_of(alpha)}: {count['consistent-with']} found evidence, "
-        f"{count['no-evidence']} would most likely have found some and did not, {count['cannot-tell']} cannot "
-        "tell."
+        f"{count['no-evidence']} would most likely have found some and did not, "
+        f"{count['cannot-tell']} cannot tell."
     )
 
 
