@@ -113,7 +113,9 @@ def test_the_terminal_flags_at_the_top_and_shows_them_below(
     assert inbond(["trace", "run:b", "--home", str(maker.workspace.home)]) == 0
     answer, flag, rest = capsys.readouterr().out.split("\n\n", 2)
     assert answer.startswith("Yes: run:b was made from the weights of hf:lab/second")
-    assert flag == "Flagged: 1 forensic finding is not what the lineage says; see the forensic findings."
+    assert flag == (
+        "Flagged: 1 forensic finding is not what the lineage says. See the forensic findings below."
+    )
     section = " ".join(rest.partition("Forensic findings\n")[2].split())
     assert section.startswith(
         "(tests of the model itself, evidence of a kind of their own: they are no lineage"
@@ -126,6 +128,21 @@ def test_the_terminal_flags_at_the_top_and_shows_them_below(
     assert "The lineage does not explain it: the records with this mark (data:runs/a/data/" in section
     assert "degree, 2026-11-23: a score, which alone decides nothing: the suspect" in section
     assert "guilt" not in section
+
+
+def test_what_was_tested_and_has_no_lineage_is_said_to_be(
+    ledger: Ledger, command: Command, tmp_path: Path
+) -> None:
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(b"weights")
+    file(ledger, "path:other", finding(MARK), digest=str(of_bytes(b"weights")))
+    for name in ("path:other", str(weights)):
+        error = command("trace", name, code=2)["error"]
+        assert error["found"].endswith(
+            "; there are forensic findings about it, and no lineage to hold them against"
+        )
+        assert "inbond import" in error["fix"]
+    assert "forensic" not in command("trace", "path:another", code=2)["error"]["found"]
 
 
 # How they stand --------------------------------------------------------------------------------------

@@ -54,7 +54,7 @@ def test_findings_stand_in_a_section_of_their_own_and_are_flagged_at_the_top() -
     assert "#findings" in checked.links
     text = words(checked)
     top, _, below = text.partition("Picture From its sources")
-    assert "1 forensic finding is not what the lineage says; see the forensic findings." in top
+    assert "1 forensic finding is not what the lineage says. See the forensic findings ." in top
     assert below.index("What is not known") < below.index(
         "they are no lineage, and change nothing of what is said"
     )
@@ -63,7 +63,7 @@ def test_findings_stand_in_a_section_of_their_own_and_are_flagged_at_the_top() -
         assert each.stands in text
         assert dict(each.facts)["Report"] in text
     assert "p 3.2e-13, 6.3e-13 adjusted, 12,000 pairs" in text
-    assert "a score, which alone decides nothing" in text
+    assert "A score, which alone decides nothing" in text
     assert "something of another model" in text
 
 

@@ -128,7 +128,7 @@ def _power(log10_p: float | None) -> float | None:
 def flagged_words(count: int) -> str:
     """What is said at the top where findings are flagged."""
     these = "1 forensic finding is" if count == 1 else f"{count:,} forensic findings are"
-    return f"Flagged: {these} not what the lineage says; see the forensic findings."
+    return f"{these} not what the lineage says."
 
 
 # One finding ----------------------------------------------------------------------------------------

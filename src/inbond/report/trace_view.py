@@ -197,7 +197,7 @@ def _tested(beside: Beside) -> tuple[tuple[Tested, ...], int, tuple[str, ...], s
     """At most _MOST_ITEMS findings, those that are flagged first."""
     shown = tuple(
         Tested(
-            each.finding.test, each.day, *_STANDS[each.stands], each.finding.words, each.words,
+            each.finding.test, each.day, *_STANDS[each.stands], _sentence(each.finding.words), each.words,
             (
                 ("Numbers", each.finding.numbers),
                 ("What the test supposes", each.finding.null),
@@ -210,6 +210,10 @@ def _tested(beside: Beside) -> tuple[tuple[Tested, ...], int, tuple[str, ...], s
     flagged = len(beside.flagged)
     words = flagged_words(flagged) if flagged else ""
     return shown, len(beside.findings) - len(shown), beside.notes[:_MOST_ITEMS], words
+
+
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}"
 
 
 def _open(found: Trace, chosen: trace_picture.Chosen) -> list[Open]:
