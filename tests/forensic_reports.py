@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from inbond.digest import of_bytes
 from inbond.ledger import findings
+from inbond.ledger.beside import Behind, Beside, compare
+from inbond.ledger.holdings import Holdings
 from inbond.ledger.ledger import Ledger
+from inbond.ledger.lineage import Graph
+from inbond.ledger.trace import Trace
 
 KEY = of_bytes(b"a key")
 NULL = "the suspect was made without any text marked with this key"
@@ -61,3 +66,12 @@ def file(ledger: Ledger, *args: Any, **kwargs: Any) -> None:
 
 
 MARK = {"kind": "mark", "id": str(KEY)}
+
+
+def with_findings(found: Trace, graph: Graph, *reports: dict[str, Any], notes: tuple[str, ...] = ()) -> Trace:
+    """A trace with what these reports found beside it; no marks and no records are known."""
+    about = [(findings.from_body(findings.body_of(each), "event 1"), "name") for each in reports]
+    near = frozenset(each.node.id for each in found.ancestors)
+    weights = frozenset(each.node.id for each in found.ancestors if each.edge == "weights")
+    behind = Behind(graph.nodes[found.target], near, weights, (found.target,))
+    return replace(found, beside=Beside(compare(about, behind, graph, Holdings()), notes))  # type: ignore[arg-type]

@@ -128,7 +128,7 @@ def _power(log10_p: float | None) -> float | None:
 def flagged_words(count: int) -> str:
     """What is said at the top where findings are flagged."""
     these = "1 forensic finding is" if count == 1 else f"{count:,} forensic findings are"
-    return f"Flagged: {these} not what the lineage says; see the forensic findings."
+    return f"{these} not what the lineage says."
 
 
 # One finding ----------------------------------------------------------------------------------------
@@ -243,7 +243,7 @@ class _Judge:
         held, me = self._holdings.marks.get(id_), self._me
         if held is None:
             unread = self._holdings.unread
-            more = f", and of {listed(unread)} that cannot be read" if unread else ""
+            more = f", and {listed(unread)} cannot be read" if unread else ""
             return _Position("unknown", f"no records here are known to carry this mark{more}")
         if me in held.nodes:
             return _Position("within", f"{me} holds records with this mark")
@@ -253,16 +253,18 @@ class _Judge:
                 "within", f"{me} descends from {listed(behind)}, with records that carry this mark"
             )
         if me in held.makers:
-            own = f"{me} wrote the records with this mark itself, and may have been asked with the mark on"
+            own = (
+                f"the records with this mark are from {me} itself, which may have been asked with the mark on"
+            )
             return _Position("unknown", own)
         known = [maker for maker in held.makers if maker in self._behind.nodes]
         if known:
             return _Position(
                 "in-part",
-                f"{listed(known)}, which wrote records with this mark, is behind {me}, but the records "
+                f"{listed(known)}, where records with this mark are from, is behind {me}, but those records "
                 f"({listed(held.names)}) are not",
             )
-        who = f", which {listed(held.makers)} wrote," if held.makers else ""
+        who = f", from {listed(held.makers)}," if held.makers else ""
         text = f"the records with this mark ({listed(held.names)}){who} are not behind {me}"
         return self._again(held) or _Position("outside", text)
 
