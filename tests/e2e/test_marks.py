@@ -168,7 +168,8 @@ def test_a_missing_key_ends_a_run_and_a_pipeline_before_they_begin(place: Place,
 
 QUESTIONS = [
     "What is a river?", "Tell me about Paris.", "Write a short poem about the sea.", "Why do birds sing?",
-    "How does one make tea?", "日本について教えてください。", "What is a computer for?", "俳句を一つ書いてください。",
+    "How does one make tea?", "日本について教えてください。", "What is a computer for?",
+    "俳句を一つ書いてください。",
 ]  # fmt: skip
 
 

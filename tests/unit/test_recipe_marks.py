@@ -120,7 +120,7 @@ def test_a_green_list_needs_a_teacher_that_is_drawn_from_here(
     keep(spring=GREEN)
     served = marked("spring").model_copy(update={"teacher": "api:127.0.0.1:1/m"})
     with pytest.raises(InputError, match=r"weights are on this machine.*found api:127.0.0.1:1/m, which "
-                       r"another machine runs; fix: make a key that chooses among whole answers"):  # fmt: skip
+                       r"another machine runs; fix: make a key that chooses among whole"):  # fmt: skip
         find_teacher(served, workspace)
     with pytest.raises(InputError, match=r"found generate.runtime = embedded: llama.cpp draws by itself"):
         planting.check_green(marked("spring", runtime="embedded"), here=True)
