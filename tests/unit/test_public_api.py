@@ -48,6 +48,7 @@ PUBLIC = {
         "Scores",
     ],
     "inbond.engine.completions": ["complete_all", "FailurePolicy"],
+    "inbond.forensics.marking": ["GreenMark"],
     "inbond.engine.preferences": ["choose", "Preferred", "Rules"],
     "inbond.losses.divergences": [
         "Events",
