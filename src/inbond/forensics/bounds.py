@@ -72,27 +72,30 @@ def _labels(values: Floats, count: int, total: float) -> float:
     return best - log_count
 
 
-def log10_rank_correlation(order: Floats, values: Floats) -> float:
-    """An upper bound of log10 of the chance that centred ``values``, in an order drawn by lot, have so large
-    a product with the centred ``order``.
+def log10_orders(pairs: Sequence[tuple[Floats, Floats]]) -> float:
+    """An upper bound of log10 of the chance that values, each pair's in an order drawn by lot for itself,
+    have so large a sum of products with their places. Each pair is (places, values), both centred.
 
     Shuffled values are negatively associated (Joag-Dev and Proschan, Annals of Statistics 11, 1983): the
     moments of each half of the sum, that of positive and that of negative places, are at most those of
     independent draws; the halves together by the inequality of Cauchy and Schwarz."""
-    scale = math.sqrt(float(order @ order) * float(values @ values))
-    if not scale:
+    found = sum(float(places @ values) for places, values in pairs)
+    width = math.sqrt(sum(float(p @ p) * float(v @ v) / max(1, len(p)) for p, v in pairs))
+    if not width or found <= 0:
         return 0.0
-    places, counts = np.unique(order / math.sqrt(float((order**2).mean())), return_counts=True)
-    drawn, shares = np.unique(values / math.sqrt(float((values**2).mean())), return_counts=True)
-    found = float(order @ values) / scale * len(order)
-    if found <= 0:
-        return 0.0
+    tables = [
+        (*np.unique(places, return_counts=True), *np.unique(values, return_counts=True))
+        for places, values in pairs
+    ]
 
     def log_bound(heat: float) -> float:
-        logs = _log_mean_exp_rows(2 * heat * np.outer(places, drawn), shares / shares.sum())
-        return float(counts @ logs) / 2 - heat * found
+        total = 0.0
+        for places, counts, values, shares in tables:
+            logs = _log_mean_exp_rows(2 * heat * np.outer(places, values), shares / shares.sum())
+            total += float(counts @ logs) / 2
+        return total - heat * found
 
-    guess = found / (2 * len(order))
+    guess = found / (2 * width**2)
     least = min(log_bound(factor * guess) for factor in _GRID[8:32:2].tolist())
     return min(0.0, least / math.log(10))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from inbond.forensics.bounds import log10_mean_gain, log10_rank_correlation
+from inbond.forensics.bounds import log10_mean_gain, log10_orders
 
 Floats = npt.NDArray[np.float64]
 
@@ -97,7 +97,7 @@ def mean_gain(members: Floats, others: Floats, *, shuffles: int, seed: int) -> S
         return large
 
     bound = log10_mean_gain(members, others)
-    log10_p, done = log10_p_of(bound, draw, shuffles=shuffles, seed=seed, at_once=_rows(len(every)))
+    log10_p, done = log10_p_of(bound, draw, shuffles=shuffles, seed=seed, at_once=rows_for(len(every)))
     return Shuffled(float(members.mean() - others.mean()), log10_p, done)
 
 
@@ -105,7 +105,7 @@ def rank_correlation(order: Floats, values: Floats, *, shuffles: int, seed: int)
     """Spearman's correlation, and how often one at least as large comes about if the order was drawn by
     lot."""
     assert len(order) == len(values), "a value for each place"
-    one, other = _centred(order), _centred(values)
+    one, other = centred(order), centred(values)
     scale = math.sqrt(float(one @ one) * float(other @ other))
     if not scale:
         return Shuffled(0.0, 0.0, 0)
@@ -117,23 +117,24 @@ def rank_correlation(order: Floats, values: Floats, *, shuffles: int, seed: int)
         )
         return large
 
-    bound = log10_rank_correlation(one, other)
-    log10_p, done = log10_p_of(bound, draw, shuffles=shuffles, seed=seed, at_once=_rows(len(one)))
+    bound = log10_orders([(one, other)])
+    log10_p, done = log10_p_of(bound, draw, shuffles=shuffles, seed=seed, at_once=rows_for(len(one)))
     return Shuffled(found / scale, log10_p, done)
 
 
 def correlation(one: Floats, other: Floats) -> float:
     """Spearman's, 0 where either is all the same."""
-    ranks, others = _centred(one), _centred(other)
+    ranks, others = centred(one), centred(other)
     scale = math.sqrt(float(ranks @ ranks) * float(others @ others))
     return float(ranks @ others) / scale if scale else 0.0
 
 
-def _rows(size: int) -> int:
+def rows_for(size: int) -> int:
+    """How many shuffles of so many numbers are made at once."""
     return max(1, _BLOCK // size)
 
 
-def _centred(values: Floats) -> Floats:
+def centred(values: Floats) -> Floats:
     """Ranks about their mean; what is equal shares the mean of its ranks."""
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)

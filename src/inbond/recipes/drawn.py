@@ -44,6 +44,7 @@ def order_of(folder: Path, tokenizer: Any = None) -> Ordered:
     from inbond.forensics.shown import Subject
     from inbond.forensics.training_order import Order
     from inbond.losses.batches import epoch_batches
+    from inbond.train.loop import Plan, learning_rate
 
     trained, data = _artifact(folder, TRAINED), _artifact(folder, TRAIN)
     settings = trained.identity.config
@@ -58,13 +59,19 @@ def order_of(folder: Path, tokenizer: Any = None) -> Ordered:
     if settings["epochs"] * labels != trained.facts["label_tokens"]:
         raise _unknown(folder, "its student learnt other tokens than its records hold")
     lengths = [len(sequence.ids) for sequence in sequences]
-    batches = epoch_batches(lengths, settings["batch"], settings["seed"], settings["epochs"] - 1)
+    plan = Plan(**{name: settings.get(name, 0) for name in Plan.__dataclass_fields__})
+    batches = [epoch_batches(lengths, plan.batch, plan.seed, epoch) for epoch in range(plan.epochs)]
+    steps = sum(-(-len(each) // plan.accumulate) for each in batches)
+    if steps != trained.facts["steps"]:
+        raise _unknown(
+            folder, f"its student took {trained.facts['steps']} steps, and these records make {steps}"
+        )
     order = Order(
         Subject("records", f"the records of run {folder.name}", data.id),
-        tuple(map(tuple, batches)),
+        tuple(tuple(map(tuple, each)) for each in batches),
         tuple(lengths),
-        settings["accumulate"],
-        settings["epochs"],
+        tuple(learning_rate(step, steps, plan) for step in range(steps)),
+        plan.accumulate,
     )
     return Ordered(rows, order)
 
