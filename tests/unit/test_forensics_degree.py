@@ -73,7 +73,8 @@ def test_a_student_is_nearer_to_its_teacher_than_to_other_text_stage_by_stage() 
     one, two = found.facts["stages"]
     assert two["added"]["mean"] == pytest.approx(two["gain"]["mean"] - one["gain"]["mean"])
     assert found.words() == (
-        "a score, which alone decides nothing: the suspect finds text of teacher likelier than its reference does"
+        "a score, which alone decides nothing: the suspect finds text of teacher likelier than its reference "
+        "does"
     )
     alone = of(
         {"base": shown("base", begun, theirs)},
