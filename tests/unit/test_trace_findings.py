@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,12 +16,16 @@ from hypothesis import strategies as st
 from inbond.cli.main import run as inbond
 from inbond.digest import of_bytes
 from inbond.ledger import findings
+from inbond.ledger.attest import KeyStore
 from inbond.ledger.ledger import Ledger
 from inbond.ledger.manifest import Manifest
 from inbond.types import OWN, Origin, Record
 from inbond.workspace import Workspace
 from tests.forensic_reports import KEY, MARK, file, finding, report
 from tests.unit.test_trace_workspace import FIRST, Command, Maker, command, maker, rows
+
+if TYPE_CHECKING:
+    from tests.postgres_server import Server
 
 __all__ = ["command", "maker"]
 
@@ -528,6 +533,27 @@ def test_verify_does_not_call_a_newer_finding_changed(maker: Maker, command: Com
     found = command("verify")
     assert found["ok"]
     assert any("format inbond.finding/2, of a newer Inbond" in note for note in found["notes"])
+
+
+def test_findings_in_a_shared_ledger_are_those_of_one_workspace(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = server.new_database()
+    url = f"postgresql://postgres@{made.host}:{made.port}/{made.database}"
+    monkeypatch.setenv("INBOND_LEDGER", url)
+    (tmp_path / "whole.toml").write_text(WHOLE)
+    counts = []
+    for name in ("anna", "ben"):
+        home = ["--home", str(tmp_path / name), "--json"]
+        assert inbond(["import", str(tmp_path / "whole.toml"), *home]) == 0
+        if name == "anna":
+            with Ledger.open(Workspace(tmp_path / name), KeyStore.default()) as ledger:
+                file(ledger, "hf:lab/student", finding(MARK))
+        capsys.readouterr()
+        assert inbond(["trace", "hf:lab/student", *home]) == 0
+        counts.append(len(json.loads(capsys.readouterr().out)["findings"]))
+        assert inbond(["verify", *home]) == 0
+    assert counts == [1, 0]
 
 
 @pytest.mark.parametrize("form", ["cyclonedx", "spdx", "prov", "croissant", "card"])
