@@ -63,7 +63,7 @@ class Lineage:
             for kind in ("mark", "records")
         )
         held = holdings.find(self.book, graph, {found.target, *ancestors}, marks, sets)
-        return Beside(compare(about.reports, behind, graph, held), notes)
+        return Beside(compare(about.reports, behind, graph, held), notes, not behind.open)
 
     def counted(self, target: str) -> dict[str, Counted]:
         """The tallies of the recorded data behind a target, by the node of the data; for a target that is

@@ -93,10 +93,11 @@ class Compared:
 @dataclass(frozen=True)
 class Beside:
     """All findings about a target, those that are flagged first, then the latest. ``notes`` is what else
-    there is to say of findings."""
+    there is to say of findings; ``closed``: the lineage leaves nothing open."""
 
     findings: tuple[Compared, ...] = ()
     notes: tuple[str, ...] = ()
+    closed: bool = False
 
     @property
     def flagged(self) -> list[Compared]:
@@ -109,7 +110,8 @@ class Beside:
                 "finding": number,
                 "declared": each.declared,
                 "words": each.words,
-                "closed": each.stands == "contradicts",
+                "stands": each.stands,
+                "closed": self.closed,
             }
             for number, each in enumerate(self.findings)
             if each.flagged
