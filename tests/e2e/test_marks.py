@@ -191,11 +191,12 @@ def test_a_missing_key_ends_a_run_and_a_pipeline_before_they_begin(place: Place,
     assert not (place.folder / "bond").exists()
 
 
-QUESTIONS = [
-    "What is a river?", "Tell me about Paris.", "Write a short poem about the sea.", "Why do birds sing?",
-    "How does one make tea?", "日本について教えてください。", "What is a computer for?",
-    "俳句を一つ書いてください。",
-]  # fmt: skip
+QUESTIONS = ["What is a river?", "Tell me about Paris.", "Why do birds sing?", "How does one make tea?"]
+BEGINNINGS = [
+    "日本の首都は東京です。東京は",
+    "むかしむかし、あるところに、おじいさんと",
+    "川は水の流れです。海は",
+]
 
 
 @pytest.mark.slow
@@ -210,22 +211,26 @@ def test_the_real_teacher_marks_its_answers_english_and_japanese(
     monkeypatch.chdir(tmp_path)
     mark("key", "spring", "--teacher", LISTED[0].uri, "--delta", "3")
     recipe: dict[str, Any] = {
-        "name": "tiny",
+        "name": "english",
         "teacher": LISTED[0].uri,
         "prompts": {"items": QUESTIONS},
         "generate": {"mark": "spring", "max_tokens": 60, "temperature": 1.0, "top_p": 0.95},
         "filters": {"truncated": False},
         "student": {"init": "none"},
     }
-    Path("recipe.yaml").write_text(yaml.safe_dump(recipe))
-    command("run", "recipe.yaml")
-    rows = read_rows(tmp_path / "bond/runs/tiny/data/answers")
     tokenizer = load_tokenizer(converted(smollm2_gguf, of_file(smollm2_gguf)))
     mark("key", "other", "--teacher", LISTED[0].uri)
-    assert log10_p("spring", rows, tokenizer) < -8 < -4 < log10_p("other", rows, tokenizer)
-    identity = json.loads((tmp_path / "bond/runs/tiny/data/answers/manifest.json").read_text())
-    assert "transformers marked sha256:" in json.dumps(identity)
-    assert {row.origin.sampling["mark"]["scheme"] for row in rows} == {"green-list/1"}
+    for name, prompts in (("english", QUESTIONS), ("japanese", BEGINNINGS)):
+        recipe |= {"name": name, "prompts": {"items": prompts, "chat": name == "english"}}
+        Path("recipe.yaml").write_text(yaml.safe_dump(recipe))
+        command("run", "recipe.yaml")
+        folder = tmp_path / "bond/runs" / name / "data/answers"
+        rows = read_rows(folder)
+        assert log10_p("spring", rows, tokenizer) < -8 < -4 < log10_p("other", rows, tokenizer)
+        assert "transformers marked sha256:" in (folder / "manifest.json").read_text()
+        assert {row.origin.sampling["mark"]["scheme"] for row in rows} == {"green-list/1"}
+    written = "".join(texts(rows))
+    assert sum(letter > "\u3040" for letter in written) > len(written) / 3
 
 
 @pytest.mark.slow
