@@ -84,6 +84,7 @@ def test_the_least_likely_tokens() -> None:
     assert by_text(logps).tolist() == [-4.5, -3.0]
 
 
+@pytest.mark.slow
 def test_who_learnt_one_side_is_found_and_who_learnt_neither_or_both_is_not() -> None:
     every, begun = memorable(240, 1), base(memorable)
     out = np.zeros(240, bool)

@@ -17,7 +17,7 @@ from inbond.errors import InputError
 from inbond.forensics.equality import LENGTH, compare, judge
 from inbond.losses.decoding import decode
 from tests.forensics_even import check_even
-from tests.forensics_tiny import PLAN, TOKENIZER, V, base, records, trained
+from tests.forensics_tiny import PLAN, TOKENIZER, V, base, memorable, records, trained
 
 
 def answers(seed: int, words: str, prompts: int = 6, each: int = 8) -> list[list[str]]:
@@ -172,7 +172,7 @@ def test_tiny_models_by_what_they_say(model: Any, temperature: float) -> None:
     same = judge(said(model, 2, temperature), reference, name="m", shuffles=9999)
     assert same.p is not None
     assert same.p > 0.01
-    other = trained(model, records(60, 3), replace(PLAN, lr=1e-2))
+    other = trained(model, memorable(60, 3), replace(PLAN, lr=1e-2, epochs=3))
     coarse = rounded(model, 3)
     for served in (said(other, 3, temperature), said(coarse, 4, temperature)):
         assert judge(served, reference, name="m", shuffles=9999).p < 0.01  # type: ignore[operator]

@@ -104,6 +104,7 @@ def test_length_is_taken_off_in_order_of_length_alone() -> None:
     assert apart_from_length(values, lengths).var() < 0.001 * values.var()
 
 
+@pytest.mark.slow
 def test_a_run_finds_its_own_student_and_no_other() -> None:
     """Three small runs together: one alone has too few batches. The students of the same records in another
     order, and the models that they began as, are strangers."""
