@@ -52,6 +52,7 @@ def report(
         "format": findings.REPORT,
         "suspect": {"name": name, "digest": digest, "access": "weights"},
         "at": at,
+        "alpha": 1e-5,
         "findings": list(found),
         "summary": ["It is consistent with having learnt from marked text."],
         "tested": ["radioactivity"],

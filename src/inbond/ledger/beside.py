@@ -66,6 +66,12 @@ class Compared:
         """When it was tested, as the report says."""
         return self.report.at[:10]
 
+    @property
+    def numbers(self) -> str:
+        """For a person: p-values, what they are over, and below which they count."""
+        level = None if self.finding.log10_p is None else self.report.alpha
+        return self.finding.numbers + ("" if level is None else f", at the level {level:g}")
+
     def to_json(self) -> dict[str, Any]:
         finding, report = self.finding, self.report
         return {
@@ -77,6 +83,7 @@ class Compared:
             "adjusted_p": _power(finding.adjusted_log10_p),
             "log10_p": finding.log10_p,
             "adjusted_log10_p": finding.adjusted_log10_p,
+            "alpha": report.alpha,
             "size": finding.size,
             "unit": finding.unit,
             "about": dict(finding.about),
