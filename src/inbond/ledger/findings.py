@@ -6,7 +6,7 @@ digest of the whole report (``inbond.forensics-report/1``), which stays where it
 was tested and no fact of a test enters the ledger. How tests work is the business of the room ``forensics``;
 here a report is JSON.
 
-A finding is evidence of its own kind. It is no edge of a lineage; ``beside`` holds it against one.
+A finding is evidence of its own kind. It is no edge of a lineage; ``comparing`` holds it against one.
 """
 
 from __future__ import annotations
