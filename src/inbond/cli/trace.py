@@ -24,6 +24,7 @@ from inbond.errors import InputError
 from inbond.ledger import membership, pins
 from inbond.ledger.answer import WORDS, part_words
 from inbond.ledger.asking import Lineage, read
+from inbond.ledger.beside import APART, Beside, flagged_words
 from inbond.ledger.trace import Ancestor, Trace, find_target
 from inbond.report.owed import owed
 from inbond.report.trace_view import View, view, ways
@@ -84,19 +85,29 @@ def _target(name: str, lineage: Lineage) -> str:
     Raises InputError for neither."""
     try:
         return find_target(name, lineage.graph)
-    except InputError:
+    except InputError as error:
         place = Path(name)
         if not place.exists():
-            raise
+            raise _tested(error, lineage, name, frozenset()) from error
     digests = _digests(place)
     for id_, node in lineage.graph.nodes.items():
         if digests & node.digests:
             return id_
-    raise InputError(
+    unknown = InputError(
         expected="a folder or a file with weights whose lineage is known",
         found=f"{name}, with {', '.join(sorted(digests)) or 'no weights'}, which no model here is known by",
         fix=f"inbond import {name} reads what it says of itself; inbond trace NAME takes a name",
     )
+    raise _tested(unknown, lineage, name, digests)
+
+
+def _tested(error: InputError, lineage: Lineage, name: str, digests: frozenset[Digest]) -> InputError:
+    """Says as well that what has no lineage here was tested here."""
+    found = [each for each in lineage.filed.reports if each.suspect == name or each.suspect_digest in digests]
+    if not found:
+        return error
+    told = f"{error.found}; there are forensic findings about it, and no lineage to hold them against"
+    return InputError(expected=error.expected, found=told, fix=error.fix)
 
 
 def _digests(place: Path) -> frozenset[Digest]:
@@ -154,7 +165,9 @@ def describe(found: Trace) -> str:
     """The answer in one sentence, then the evidence."""
     asked = [ancestor for ancestor in found.ancestors if ancestor.asked]
     shown = asked or found.ancestors
-    lines = textwrap.wrap(found.sentence, _WIDTH, break_long_words=False, break_on_hyphens=False)
+    lines = _wrapped(found.sentence)
+    if flagged := found.beside.flagged:
+        lines += ["", *_wrapped(f"Flagged: {flagged_words(len(flagged))} See the forensic findings below.")]
     if shown:
         lines += ["", "How" if asked else "Ancestors, the nearest first"]
         if any(ancestor.shares for ancestor in shown):
@@ -173,9 +186,30 @@ def describe(found: Trace) -> str:
         lines += ["", "What is not known"]
         lines += [line for item in found.unknowns[:_MOST] for line in _item(f"{item.about}: {item.what}")]
         lines += _more(len(found.unknowns))
+    lines += _findings(found.beside)
     return "\n".join(
         [*lines, "", "Read from what was recorded and declared; inbond verify checks the records."]
     )
+
+
+def _findings(beside: Beside) -> list[str]:
+    """Their own section, below all that is lineage."""
+    if not beside.findings and not beside.notes:
+        return []
+    lines = ["", "Forensic findings", *_wrapped(f"({APART})", indent="  ")]
+    for each in beside.findings[:_MOST]:
+        flag = "FLAGGED: " if each.flagged else ""
+        lines += _item(f"{flag}{each.finding.test}, {each.day}: {each.finding.words} ({each.numbers})")
+        lines += _item(each.words, deep=True) + _item(f"report {each.report.digest}", deep=True)
+    lines += _more(len(beside.findings))
+    return lines + [line for note in beside.notes[:_MOST] for line in _item(note)] + _more(len(beside.notes))
+
+
+def _wrapped(text: str, indent: str = "") -> list[str]:
+    return textwrap.wrap(
+        text, _WIDTH, initial_indent=indent, subsequent_indent=indent,
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
 
 
 def _more(count: int) -> list[str]:
