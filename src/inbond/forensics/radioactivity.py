@@ -42,6 +42,11 @@ _LIMITS = (
 )
 
 
+_CLOSED_LIMITS = (
+    "texts that the marked model wrote itself, or that quote marked text, show the mark without any training",
+)
+
+
 @dataclass(frozen=True)
 class Read:
     """A text as the key's tokenizer cuts it, and from ``first`` on what the suspect finds likeliest
@@ -94,18 +99,19 @@ def tally_closed(key: GreenKey, texts: Iterable[Written], known: Set[Window] | N
 def judge(key: GreenKey, tally: Tally, *, access: str, with_records: bool, alpha: float = ALPHA) -> Finding:
     """The finding. ``access`` is open or closed."""
     low, high = interval(tally.green, tally.pairs)
+    shares = {"green": tally.share} if tally.pairs else {}
     return Finding(
         test="radioactivity",
         question=f"the suspect learnt from text marked with {key.id[:19]}",
         null=NULL.format(gamma=key.gamma),
-        statistic={"green": tally.share, "low": low, "high": high, "gamma": key.gamma},
+        statistic={**shares, "low": low, "high": high, "gamma": key.gamma},
         log10_p=log10_upper_tail(tally.green, tally.pairs, key.gamma),
         size=tally.pairs,
         unit="different windows" if access == "open" else "different pairs of window and token",
         needed=trials_needed(key.gamma, min(key.gamma + GAIN, (1 + key.gamma) / 2), alpha),
         effect=f"{GAIN:.0%} more green tokens",
         assumptions=_ASSUMPTIONS,
-        limits=_LIMITS,
+        limits=_LIMITS if access == "open" else _LIMITS + _CLOSED_LIMITS,
         facts={
             "key": key.id,
             "access": access,
@@ -114,4 +120,5 @@ def judge(key: GreenKey, tally: Tally, *, access: str, with_records: bool, alpha
             "green": tally.green,
             "gamma": key.gamma,
         },
+        about={"kind": "mark", "id": key.id},
     )
