@@ -263,6 +263,50 @@ def test_a_choice_needs_its_own_alternatives(command: Command, tmp_path: Path) -
     assert why(none, "planted choice") == ("for want of the answers that were chosen among (--alternatives)")
 
 
+# Without marks --------------------------------------------------------------------------------------
+
+
+def test_degree_is_above_the_control_for_who_learnt(command: Command, texts: list[str], learnt: Path) -> None:
+    draw = random.Random(9)
+    control = write_rows(Path("control.jsonl"), [{"text": plain_text(draw)} for _ in range(12)])
+    base = save_tiny(Path("base"))
+    found = command(
+        "forensics", "test", f"path:{learnt}", "--records", str(records_of(texts)), "--reference",
+        f"path:{base}", "--texts", str(control), code=3,
+    )  # fmt: skip
+    one = only(found, "degree")
+    assert one["log10_p"] is None
+    assert one["statistic"]["above control, low"] > 0
+    assert one["words"].startswith("a score, which alone decides nothing")
+    assert found["summary"][0] == "No test was run that could tell anything; what was measured stands below."
+
+
+def test_of_two_candidates_the_likest_is_named(command: Command) -> None:
+    short = ["It is. It was. It is so."] * 15
+    long = ["Whereas, notwithstanding what, furthermore, and however; thus, we have it."] * 15
+    for name, texts in (("short", short), ("long", long)):
+        write_rows(
+            Path(f"{name}.jsonl"), [{"prompt": f"q{n}", "completion": one} for n, one in enumerate(texts)]
+        )
+    candidates = ("--candidate", "a=short.jsonl", "--candidate", "b=long.jsonl")
+    found = command("forensics", "test", "texts:long.jsonl", *candidates, code=3)
+    assert only(found, "attribution")["about"] == {"kind": "model", "name": "b"}
+    alone = command("forensics", "test", "texts:long.jsonl", *candidates[:2], code=3)
+    assert "two candidates or more" in why(alone, "attribution")
+
+
+def test_a_served_model_is_held_against_the_one_it_is_said_to_be(command: Command) -> None:
+    same = save_tiny(Path("same"))
+    prompts = write_rows(Path("prompts.jsonl"), [{"prompt": f"question {n}"} for n in range(3)])
+    with serving({"student": lambda _: "always this very answer"}) as (host, asked):
+        given = ("--prompts", str(prompts), "--same-as", f"path:{same}", "--alpha", "0.01")
+        found = command("forensics", "test", f"api:{host}/student", *given)
+        assert len(asked) == 24
+    one = only(found, "equality")
+    assert one["verdict"]["outcome"] == "consistent-with"
+    assert one["question"] == f"the served model answers otherwise than path:{same}"
+
+
 # Weights --------------------------------------------------------------------------------------------
 
 
@@ -299,6 +343,7 @@ def test_a_pruned_child_is_found_and_a_stranger_is_not(command: Command) -> None
     (("texts:said.jsonl", "--parent", "api:localhost/m"), "--parent with a model whose files are on this"),
     (("texts:said.jsonl", "--candidate", "file.jsonl"), "--candidate NAME=FILE, each name once"),
     (("texts:said.jsonl", "--records", "run:absent"), "a run with data, or a record set"),
+    (("texts:said.jsonl", "--records", "absent.jsonl"), "a file that can be read at absent.jsonl"),
     (("texts:odd.jsonl",), 'a text: {"text": "..."}, or a prompt with its completion'),
     (("texts:empty.jsonl",), "at least one text in empty.jsonl"),
 ])  # fmt: skip

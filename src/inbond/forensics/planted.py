@@ -20,6 +20,7 @@ SHIFT: Final = 0.05
 may say "no evidence"."""
 
 _NORMAL = NormalDist()
+_ROUNDING: Final = 1e-9
 _ASSUMPTIONS = (
     "the key was secret, and the lot alone decided which alternative was planted",
     "the alternatives are all those that the lot was drawn among",
@@ -63,7 +64,7 @@ def judge(key: LotKey, ranks: Sequence[int], *, alpha: float = ALPHA) -> Finding
 
 def needed_canaries(size: int, alpha: float) -> int:
     """So many must stand first that chance does it with less than ``alpha``."""
-    return math.floor(-math.log(alpha) / math.log(size)) + 1
+    return math.floor(-math.log(alpha) / math.log(size) + _ROUNDING) + 1
 
 
 def needed_choices(size: int, alpha: float) -> int:

@@ -120,6 +120,8 @@ def _summary(
 
 def _first(findings: Sequence[Finding], untested: Sequence[NotRan], alpha: float) -> str:
     tests = [found for found in findings if found.log10_p is not None]
+    if not tests and findings:
+        return "No test was run that could tell anything; what was measured stands below."
     if not tests:
         failed = sum(each.asked for each in untested)
         why = f"{failed} could not be done" if failed else "what was given is enough for none"
