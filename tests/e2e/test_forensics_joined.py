@@ -56,9 +56,13 @@ def test_a_mark_that_the_lineage_does_not_explain_is_flagged(
     )
     assert first["about"]["id"] == key.id
 
-    # Its own student learnt these very records, whatever a test of so few can see.
-    command("forensics", "test", "run:tiny", "--key", "autumn", "--records", "run:tiny", code=3)
+    # Its own student learnt these very records, whatever a test of so few can see, and began as its teacher.
+    given = ["--key", "autumn", "--records", "run:tiny", "--parent", "path:teacher"]
+    command("forensics", "test", "run:tiny", *given)
     own = command("trace", "run:tiny")
-    assert {each["stands"] for each in own["findings"]} == {"says-nothing"}
+    assert {each["known_by"] for each in own["findings"]} == {"digest"}
+    stands = {each["test"]: (each["outcome"], each["stands"]) for each in own["findings"]}
+    assert stands["weight-derivation"] == ("consistent-with", "agrees")
+    assert stands["radioactivity"] == ("cannot-tell", "says-nothing")
     assert own["contradictions"] == []
     assert command("verify")["ok"]
