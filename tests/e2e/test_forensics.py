@@ -155,7 +155,9 @@ def test_what_the_marked_records_prompt_holds_is_not_counted(
     assert only(found, "radioactivity")["size"] == 0
 
 
-def test_another_tokenizer_is_told_to_be_tested_by_what_it_says(command: Command, texts: list[str]) -> None:
+def test_another_tokenizer_is_told_to_be_tested_by_what_it_says(
+    command: Command, texts: list[str], learnt: Path
+) -> None:
     make_key("autumn")
     other = make_tokenizer(270)
     make_model(len(other)).save_pretrained("other")
@@ -165,6 +167,11 @@ def test_another_tokenizer_is_told_to_be_tested_by_what_it_says(command: Command
     said = why(found, "radioactivity, open (autumn)")
     assert "its tokens mean nothing to this key; test what it writes instead: --prompts FILE" in said
     assert found["findings"] == []
+    prompts = write_rows(Path("prompts.jsonl"), [{"prompt": "a river"}, {"prompt": "a stone"}])
+    asked = ("--prompts", str(prompts), "--tokenizer", f"path:{learnt}")
+    closed = command("forensics", "test", "path:other", *given, *asked, code=3)
+    assert why(closed, "radioactivity, open (autumn)").endswith("what it writes is tested instead")
+    assert only(closed, "radioactivity")["facts"]["access"] == "closed"
 
 
 def test_a_model_that_cannot_be_loaded_stops_no_other_test(

@@ -23,6 +23,7 @@ from inbond.ledger.records import Row, read_rows
 from inbond.teachers.catalogue import LISTED
 from inbond.teachers.tokens import encode_answer
 from tests.e2e.conftest import Command
+from tests.e2e.test_benchmarks import run as run_benchmark
 from tests.e2e.test_run import Place
 from tests.tiny import make_tokenizer, save_tiny
 
@@ -152,6 +153,30 @@ def test_a_choice_keeps_its_alternatives_until_they_are_erased(
 
 
 @pytest.mark.slow
+def test_canaries_are_learnt_as_own_data_that_says_what_it_is(
+    place: Place, command: Command, mark: Mark
+) -> None:
+    mark("key", "winter", "--canaries", "5")
+    mark("canaries", "winter", "--count", "12", "--out", "canaries.jsonl")
+    how = {"max_tokens": 8, "temperature": 1.5, "top_p": 1.0, "max_failed": 0.5}
+    own = [{"file": "canaries.jsonl", "weight": 3}]
+    place.write(generate=how, student={"init": "none"}, own_data=own)
+    command("run", "recipe.yaml")
+    rows = read_rows(place.run_folder / "data/train")
+    key = MarkKeys.default().read("winter")
+    planted = [row for row in rows if row.origin.sampling.get("mark", {}).get("id") == key.id]
+    assert len(planted) == 12
+    assert all(row.origin.own and row.weight == 3 for row in planted)
+    assert command("trace", "data:runs/tiny/data/train")["answer"]["outcome"] == "yes"
+    command("export", "chat", "run:tiny", "--lineage", "--output", "out.jsonl")
+    said = [json.loads(line)["inbond"]["mark"] for line in Path("out.jsonl").read_text().splitlines()]
+    assert said.count(f"canary/1 {key.id}") == 12
+    assert said.count("") == len(rows) - 12
+    assert command("verify")["ok"]
+    assert holds_no_secret(place, "winter")
+
+
+@pytest.mark.slow
 def test_a_missing_key_ends_a_run_and_a_pipeline_before_they_begin(place: Place, command: Command) -> None:
     write(place, mark="nobody")
     told = command("run", "recipe.yaml", code=2)["error"]
@@ -166,11 +191,12 @@ def test_a_missing_key_ends_a_run_and_a_pipeline_before_they_begin(place: Place,
     assert not (place.folder / "bond").exists()
 
 
-QUESTIONS = [
-    "What is a river?", "Tell me about Paris.", "Write a short poem about the sea.", "Why do birds sing?",
-    "How does one make tea?", "日本について教えてください。", "What is a computer for?",
-    "俳句を一つ書いてください。",
-]  # fmt: skip
+QUESTIONS = ["What is a river?", "Tell me about Paris.", "Why do birds sing?", "How does one make tea?"]
+BEGINNINGS = [
+    "日本の首都は東京です。東京は",
+    "むかしむかし、あるところに、おじいさんと",
+    "川は水の流れです。海は",
+]
 
 
 @pytest.mark.slow
@@ -185,18 +211,33 @@ def test_the_real_teacher_marks_its_answers_english_and_japanese(
     monkeypatch.chdir(tmp_path)
     mark("key", "spring", "--teacher", LISTED[0].uri, "--delta", "3")
     recipe: dict[str, Any] = {
-        "name": "tiny",
+        "name": "english",
         "teacher": LISTED[0].uri,
         "prompts": {"items": QUESTIONS},
         "generate": {"mark": "spring", "max_tokens": 60, "temperature": 1.0, "top_p": 0.95},
         "filters": {"truncated": False},
         "student": {"init": "none"},
     }
-    Path("recipe.yaml").write_text(yaml.safe_dump(recipe))
-    command("run", "recipe.yaml")
-    rows = read_rows(tmp_path / "bond/runs/tiny/data/answers")
     tokenizer = load_tokenizer(converted(smollm2_gguf, of_file(smollm2_gguf)))
-    assert log10_p("spring", rows, tokenizer) < -8
-    identity = json.loads((tmp_path / "bond/runs/tiny/data/answers/manifest.json").read_text())
-    assert "transformers marked sha256:" in json.dumps(identity)
-    assert {row.origin.sampling["mark"]["scheme"] for row in rows} == {"green-list/1"}
+    mark("key", "other", "--teacher", LISTED[0].uri)
+    for name, prompts in (("english", QUESTIONS), ("japanese", BEGINNINGS)):
+        recipe |= {"name": name, "prompts": {"items": prompts, "chat": name == "english"}}
+        Path("recipe.yaml").write_text(yaml.safe_dump(recipe))
+        command("run", "recipe.yaml")
+        folder = tmp_path / "bond/runs" / name / "data/answers"
+        rows = read_rows(folder)
+        assert log10_p("spring", rows, tokenizer) < -8 < -4 < log10_p("other", rows, tokenizer)
+        assert "transformers marked sha256:" in (folder / "manifest.json").read_text()
+        assert {row.origin.sampling["mark"]["scheme"] for row in rows} == {"green-list/1"}
+    written = "".join(texts(rows))
+    assert sum(letter > "\u3040" for letter in written) > len(written) / 3
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_what_a_mark_costs() -> None:
+    text = run_benchmark("mark_cost.py", "--prompts", 10, "--tokens", 12, "--deltas", 4, "--temperature", 1.5)
+    lines = [line.split("|") for line in text.splitlines() if line.startswith("| ")]
+    plain, green = lines[-2:]
+    assert plain[1].strip() == "0"
+    assert green[1].strip() == "4"
+    assert float(green[7].strip("% ")) > float(plain[7].strip("% ")) + 3

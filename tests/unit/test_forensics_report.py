@@ -82,8 +82,8 @@ def test_plain_words_come_first() -> None:
         f"(p {p_words(FOUND.log10_p)}, {p_words((FOUND.log10_p or 0) + 0.47712)} after Holm).",
         f"no evidence of: the suspect learnt from text marked with {key}; 5% more green tokens would most "
         "likely have been seen (p 0.51, 1 after Holm).",
-        "cannot tell: 100 different windows are too few: 2,370 different windows would be needed to see 5% "
-        "more green tokens (p 0.54, 1 after Holm).",
+        f"cannot tell whether the suspect learnt from text marked with {key}: 100 different windows are too "
+        "few: 2,370 different windows would be needed to see 5% more green tokens (p 0.54, 1 after Holm).",
         f"a score, which alone decides nothing: the suspect learnt from text marked with {key} "
         "(green 0.4, low 0.3824, high 0.4178, gamma 0.25).",
         "weight derivation: could not be done: expected a parent; found none; name one",

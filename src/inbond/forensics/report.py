@@ -17,6 +17,7 @@ from inbond.forensics.finding import Finding, Outcome, together
 FORMAT: Final = "inbond.forensics-report/1"
 _LEAST: Final = -300.0
 _PLAIN: Final = -3.0
+_CANNOT: Final = "cannot tell: "
 
 ALWAYS: Final = (
     "who did what, knowingly or not, by which way, and whether it was allowed: no test here looks at that",
@@ -147,6 +148,7 @@ def _sentence(found: Finding, alpha: float) -> str:
     words = found.words(alpha)
     if found.log10_p is None:
         return f"{words} ({score_words(found.statistic)})."
+    words = words.replace(_CANNOT, f"cannot tell whether {found.question}: ", 1)
     return f"{words} ({adjusted_words(found)})."
 
 
