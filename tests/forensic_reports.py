@@ -7,7 +7,8 @@ from typing import Any
 
 from inbond.digest import of_bytes
 from inbond.ledger import findings
-from inbond.ledger.beside import Behind, Beside, compare
+from inbond.ledger.beside import Beside
+from inbond.ledger.comparing import Behind, compare
 from inbond.ledger.holdings import Holdings
 from inbond.ledger.ledger import Ledger
 from inbond.ledger.lineage import Graph
@@ -52,6 +53,7 @@ def report(
         "format": findings.REPORT,
         "suspect": {"name": name, "digest": digest, "access": "weights"},
         "at": at,
+        "alpha": 1e-5,
         "findings": list(found),
         "summary": ["It is consistent with having learnt from marked text."],
         "tested": ["radioactivity"],

@@ -129,7 +129,7 @@ def test_the_terminal_flags_at_the_top_and_shows_them_below(
         "- FLAGGED: radioactivity, 2026-11-23: consistent with: the suspect learnt from what the mark"
         in section
     )
-    assert "(p 3.2e-13, 6.3e-13 adjusted, 12,000 pairs)" in section
+    assert "(p 3.2e-13, 6.3e-13 adjusted, 12,000 pairs, at the level 1e-05)" in section
     assert "The lineage does not explain it: the records with this mark (data:runs/a/data/" in section
     assert "degree, 2026-11-23: a score, which alone decides nothing: the suspect" in section
     assert "guilt" not in section

@@ -62,7 +62,7 @@ def test_findings_stand_in_a_section_of_their_own_and_are_flagged_at_the_top() -
         assert f"{each.words}." in text
         assert each.stands in text
         assert dict(each.facts)["Report"] in text
-    assert "p 3.2e-13, 6.3e-13 adjusted, 12,000 pairs" in text
+    assert "p 3.2e-13, 6.3e-13 adjusted, 12,000 pairs, at the level 1e-05" in text
     assert "A score, which alone decides nothing" in text
     assert "something of another model" in text
 

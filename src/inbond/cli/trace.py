@@ -199,9 +199,7 @@ def _findings(beside: Beside) -> list[str]:
     lines = ["", "Forensic findings", *_wrapped(f"({APART})", indent="  ")]
     for each in beside.findings[:_MOST]:
         flag = "FLAGGED: " if each.flagged else ""
-        lines += _item(
-            f"{flag}{each.finding.test}, {each.day}: {each.finding.words} ({each.finding.numbers})"
-        )
+        lines += _item(f"{flag}{each.finding.test}, {each.day}: {each.finding.words} ({each.numbers})")
         lines += _item(each.words, deep=True) + _item(f"report {each.report.digest}", deep=True)
     lines += _more(len(beside.findings))
     return lines + [line for note in beside.notes[:_MOST] for line in _item(note)] + _more(len(beside.notes))

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 from inbond.ledger import drawing, findings, holdings
-from inbond.ledger.beside import Behind, Beside, compare
+from inbond.ledger.beside import Beside
+from inbond.ledger.comparing import Behind, compare
 from inbond.ledger.declaration import Declared, in_force
 from inbond.ledger.events import Event
 from inbond.ledger.findings import Filed

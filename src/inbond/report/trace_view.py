@@ -199,7 +199,7 @@ def _tested(beside: Beside) -> tuple[tuple[Tested, ...], int, tuple[str, ...], s
         Tested(
             each.finding.test, each.day, *_STANDS[each.stands], _sentence(each.finding.words), each.words,
             (
-                ("Numbers", each.finding.numbers),
+                ("Numbers", each.numbers),
                 ("What the test supposes", each.finding.null),
                 ("Known by", f"the {each.by} of what was tested ({each.report.suspect})"),
                 ("Report", each.report.digest),
