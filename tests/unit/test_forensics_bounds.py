@@ -55,6 +55,12 @@ def test_a_sum_is_never_rarer_than_its_bound(each: list[list[float]], data: st.D
     assert 10 ** log10_of_sum(values, total) >= (sums >= total - 1e-12).mean() * (1 - 1e-9)
 
 
+def test_what_differs_by_rounding_alone_is_the_same() -> None:
+    for number in (-0.003, 0.1, 1e300):
+        assert log10_mean_gain(np.full(1, number), np.full(2, number)) == 0
+        assert mean_gain(np.full(1, number), np.full(2, number), shuffles=99, seed=0).p == pytest.approx(1)
+
+
 def test_what_no_shuffle_would_reach_is_a_number() -> None:
     draw = np.random.default_rng(0)
     found = mean_gain(draw.normal(3, 1, 60), draw.normal(0, 1, 60), shuffles=99, seed=0)

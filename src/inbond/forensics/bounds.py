@@ -13,6 +13,8 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 _STEPS = 60
+_ROUNDING = 1e-9
+"""Differences so small, beside the numbers, are none."""
 _GRID = np.geomspace(0.02, 60.0, 40)
 
 
@@ -21,10 +23,10 @@ def log10_mean_gain(members: Floats, others: Floats) -> float:
     no less than ``members`` do."""
     every = np.concatenate([members, others])
     spread = float(every.std())
-    if not spread:
+    if spread <= _ROUNDING * float(np.abs(every).max()):
         return 0.0
     values = (every - every.mean()) / spread
-    count, total = len(members), float(values[: len(members)].sum())
+    count, total = len(members), float(values[: len(members)].sum()) - _ROUNDING * len(every)
     if total <= 0:
         return 0.0
     logs = (
