@@ -30,6 +30,7 @@ _FIELDS: Final[Mapping[str, frozenset[str]]] = {
     CHOICE: frozenset({"scheme", "secret", "size"}),
     CANARY: frozenset({"scheme", "secret", "size"}),
 }
+_SCHEME = re.compile(r"[a-z-]{1,24}/[0-9]{1,4}")
 _BYTES: Final = 65_536
 _MOST_WINDOW, _MOST_DELTA, _MOST_SIZE, _MOST_LOTS = 64, 1e4, 2**31, 2**16
 
@@ -171,7 +172,8 @@ def _decode(value: Any) -> Key:
         raise _NoKeyError("no JSON object")
     scheme = value.get("scheme")
     if not isinstance(scheme, str) or scheme not in _FIELDS:
-        raise _NoKeyError(f"a key of the scheme {str(scheme)[:40]!r}")
+        named = isinstance(scheme, str) and _SCHEME.fullmatch(scheme)  # it may be anything, the secret too
+        raise _NoKeyError(f"a key of the scheme {scheme!r}" if named else "no scheme's name in scheme")
     if set(value) != _FIELDS[scheme]:
         raise _NoKeyError(f"other fields than {', '.join(sorted(_FIELDS[scheme]))}")
     try:
