@@ -9,10 +9,10 @@ What is true is one thing, what may be found another: a student of reworded answ
 ancestors and nothing of it may be left. So the goals are that no test finds what is not there, and that the
 direct students of marked text are found from 5% on with logits and records; all else is told, not judged.
 
-    python benchmarks/forensics_suite.py [--small] [--seed 0] [--texts 240] [--out FILE]
+    python benchmarks/forensics_suite.py [--small] [--seed 0] [--texts 120] [--out FILE]
     python benchmarks/forensics_suite.py --table --out FILE
 
-What FILE has is not done again.
+What FILE has is not done again; FILE may be that of forensics_power.py.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ def main() -> None:
 
 def _more(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--texts", type=int, default=240)
-    parser.add_argument("--out", type=Path, default=Path("forensics-suite.jsonl"))
+    parser.add_argument("--texts", type=int, default=120)
+    parser.add_argument("--out", type=Path, default=Path("forensics-power.jsonl"))
     parser.add_argument("--table", action="store_true")
 
 
