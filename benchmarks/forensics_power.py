@@ -11,9 +11,9 @@ stands there because such a table is believed only with one.
     python benchmarks/forensics_power.py --table --out FILE
     python benchmarks/forensics_power.py --headline [--seed 0]
 
-What FILE has is not done again, and forensics_suite.py goes on with the same FILE. --headline does one test alone, of the student with 5% marked records, from
-its logits and with the records at hand, and tells the CPU time of the whole process, the reading of all
-weights with it.
+What FILE has is not done again, and forensics_suite.py goes on with the same FILE. --headline does one test
+alone, of the student with 5% marked records, from its logits and with the records at hand, and tells the CPU
+time of the whole process, the reading of all weights with it.
 """
 
 from __future__ import annotations

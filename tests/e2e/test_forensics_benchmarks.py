@@ -73,8 +73,13 @@ def test_power_is_told_by_share_tokens_and_access(folder: Path) -> None:
         sizes = [pairs for pairs, _ in one["parts"]] + [one["pairs"]]
         assert sizes == sorted(sizes)
         assert one["green"] <= one["pairs"]
-    assert "| marked-100 | open, with records | 1.00 |" in text, "enough with 100 pairs"
+    reckoned = text[text.index("chance of p < 1e-5") :]
+    row = next(line for line in reckoned.splitlines() if "| marked-100 | open, with records |" in line)
+    chances = [float(cell) for cell in row.split("|")[3:8]]
+    assert chances == sorted(chances), "more pairs, more chance"
+    assert chances[-1] == 1
     assert "| unmarked | open, with records |" in text
+    assert "| unmarked |" not in reckoned
     ElementTree.fromstring(picture.read_text())
     head = run(folder, "forensics_power.py", "--headline")
     assert "marked-5, seed 0: 25,120 parameters, 5 marked records of 100; " in head
@@ -108,13 +113,13 @@ def benchmarks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         sys.modules.pop(name, None)
 
 
-def chances(pairs: int, share: float) -> list[float]:
+def law(pairs: int, share: float) -> list[float]:
     return [math.comb(pairs, n) * share**n * (1 - share) ** (pairs - n) for n in range(pairs + 1)]
 
 
 @pytest.mark.parametrize(("pairs", "green"), [(40, 30), (60, 30), (60, 18), (9, 9), (9, 0)])
 def test_power_is_the_chance_of_enough_green(benchmarks: Any, pairs: int, green: int) -> None:
-    null, found = chances(pairs, 0.25), chances(pairs, green / pairs)
+    null, found = law(pairs, 0.25), law(pairs, green / pairs)
     wanted = math.fsum(found[n] for n in range(pairs + 1) if math.fsum(null[n:]) < 1e-5)
     told = benchmarks.power.power(benchmarks.power.Tally(pairs, green), pairs, 0.25)
     assert told == pytest.approx(wanted, abs=1e-12)
@@ -122,16 +127,16 @@ def test_power_is_the_chance_of_enough_green(benchmarks: Any, pairs: int, green:
 
 @pytest.mark.parametrize("pairs", [1, 7, 60])
 def test_the_randomised_p_is_even_and_the_plain_one_is_never_too_small(benchmarks: Any, pairs: int) -> None:
-    calibration, law = benchmarks.calibration, chances(pairs, 0.25)
+    calibration, weights = benchmarks.calibration, law(pairs, 0.25)
     tests = [{"pairs": pairs, "green": green} for green in range(pairs + 1)]
     for alpha in (0.01, 0.05, 0.3, 0.9):
         share = 0.0
-        for chance, one in zip(law, tests, strict=True):
+        for chance, one in zip(weights, tests, strict=True):
             low, high = (calibration.randomised(one, 0.25, u) for u in (0.0, 1.0))
             share += chance * min(1.0, max(0.0, (alpha - low) / (high - low)))
             assert high == pytest.approx(calibration.p_of(one, 0.25))
         assert share == pytest.approx(alpha, abs=1e-9)
-    small = math.fsum(c for c, one in zip(law, tests, strict=True) if calibration.p_of(one, 0.25) < 0.05)
+    small = math.fsum(c for c, one in zip(weights, tests, strict=True) if calibration.p_of(one, 0.25) < 0.05)
     assert calibration.attained(pairs, 0.25) == pytest.approx(small, abs=1e-12)
     assert small <= 0.05
 
