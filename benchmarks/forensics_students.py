@@ -65,7 +65,7 @@ def lessons(world: World, name: str, seed: int) -> list[TokenSequence]:
     if name == "reworded":
         return world.reworded
     if name == "second":
-        return world.kept(f"second-{seed}", lambda: _second_hand(world, seed))
+        return world.kept(f"second-{seed}-{world.course}", lambda: _second_hand(world, seed))
     if name == "unrelated":
         return _documents(world)
     if name == "unmarked":
@@ -106,7 +106,7 @@ def student(world: World, name: str, seed: int = 0) -> Any:
     """The student of that name, in float32; made where it is not kept."""
     if name in MADE:
         return _made(world, name, seed)
-    model, path = base(world, name, seed), world.folder / f"{name}-{seed}.pt"
+    model, path = base(world, name, seed), world.folder / f"{name}-{seed}-{world.course}.pt"
     if not path.exists():
         print(f"{name}, seed {seed}", flush=True)
         teach(world, model, lessons(world, name, seed), seed)

@@ -86,8 +86,11 @@ class World:
         self.setting = (Setting.small if small else Setting.real)(0, 0)
         self.tokenizer = self.setting.teacher.tokenizer
         self.vocabulary = vocabulary_digest(self.tokenizer)
-        about = [self.setting.teacher.identity, str(asdict(sizes)), TEMPLATES, REWORD, OTHERS, str(PLAN)]
+        drawn = {name: value for name, value in asdict(sizes).items() if name not in ("epochs", "layers")}
+        about = [self.setting.teacher.identity, str(drawn), *TEMPLATES, REWORD, CHAT, TEMPERATURE]
         self.folder = cache() / f"forensics-{of_value(about)[7:19]}"
+        self.course = of_value([sizes.epochs, list(sizes.layers), OTHERS, str(PLAN)])[7:15]
+        """Names how students learn."""
         self.folder.mkdir(parents=True, exist_ok=True)
 
     @cached_property
