@@ -126,6 +126,7 @@ def test_several_tests_pay_for_their_number() -> None:
 def test_the_same_facts_give_the_same_verdict() -> None:
     one, two = (judge(key(), Tally(400, 150), access="closed", with_records=False) for _ in range(2))
     assert one.to_json() == two.to_json()
+    assert one.to_json()["about"] == {"kind": "mark", "id": key().id}
     assert (
         one.verdict().facts
         != judge(key(), Tally(400, 151), access="closed", with_records=False).verdict().facts

@@ -20,11 +20,17 @@ ALPHA = 1e-5
 """Below this a p-value counts: findings are acted on, and many suspects are looked at."""
 
 
+NEITHER = 0.05
+"""Below this a p-value is no sign that there is nothing, though it counts as evidence only below alpha."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """``question`` is what was asked, ``null`` what the p-value supposes, both in words. ``log10_p`` is None
     for what is a score and no test. ``size`` counts what the statistic is over (``unit``), ``needed`` how
-    many it would take to see the ``effect`` with chance .9. ``facts`` is all that the numbers follow from."""
+    many it would take to see the ``effect`` with chance .9. ``facts`` is all that the numbers follow from.
+    ``about`` is what a positive finding speaks of, so that it can be held beside a declared lineage: a
+    ``kind`` (mark, records, model), the thing's ``id`` (a digest) and ``name``, as far as they are known."""
 
     test: str
     question: str
@@ -38,6 +44,7 @@ class Finding:
     assumptions: tuple[str, ...]
     limits: tuple[str, ...]
     facts: Mapping[str, Any]
+    about: Mapping[str, str]
     adjusted_log10_p: float | None = None
     """After Holm over all tests of one report; None while alone."""
 
@@ -46,14 +53,22 @@ class Finding:
         return None if self.log10_p is None else float(10**self.log10_p)
 
     def outcome(self, alpha: float = ALPHA) -> Outcome:
-        """Evidence where p is below ``alpha``; none of it where the test could have seen the effect; else
-        nothing can be told. A score decides nothing."""
-        log10_p = self.log10_p if self.adjusted_log10_p is None else self.adjusted_log10_p
-        if log10_p is None:
+        """Evidence where p, adjusted, is below ``alpha``; none of it where the test could have seen the
+        effect and p, by itself, is not small either; else nothing can be told. A score decides nothing."""
+        if self.log10_p is None:
             return "cannot-tell"
-        if 10**log10_p < alpha:
+        adjusted = self.log10_p if self.adjusted_log10_p is None else self.adjusted_log10_p
+        if 10**adjusted < alpha:
             return "consistent-with"
-        return "no-evidence" if self.needed is not None and self.size >= self.needed else "cannot-tell"
+        return "no-evidence" if self._could_have_seen and not self._doubtful else "cannot-tell"
+
+    @property
+    def _could_have_seen(self) -> bool:
+        return self.needed is not None and self.size >= self.needed
+
+    @property
+    def _doubtful(self) -> bool:
+        return self.log10_p is not None and 10**self.log10_p < NEITHER
 
     def verdict(self, alpha: float = ALPHA) -> Verdict:
         """What follows from the same facts always is the same."""
@@ -71,12 +86,14 @@ class Finding:
             return f"no evidence of: {self.question}; {self.effect} would most likely have been seen"
         if self.log10_p is None:
             return f"a score, which alone decides nothing: {self.question}"
-        more = (
-            ""
-            if self.needed is None
-            else f": {self.needed:,} {self.unit} would be needed to see {self.effect}"
-        )
-        return f"cannot tell: {self.size:,} {self.unit} are too few{more}"
+        if self._could_have_seen:
+            return (
+                f"cannot tell: p = {self.p:.1g} is too large to count and too small to be a sign of nothing"
+            )
+        if self.needed is None:
+            return f"cannot tell, from {self.size:,} {self.unit}: how many it would take is not known"
+        more = f"{self.needed:,} {self.unit} would be needed to see {self.effect}"
+        return f"cannot tell: {self.size:,} {self.unit} are too few: {more}"
 
     def to_json(self, alpha: float = ALPHA) -> dict[str, Any]:
         return {
@@ -94,6 +111,7 @@ class Finding:
             "assumptions": list(self.assumptions),
             "limits": list(self.limits),
             "facts": dict(self.facts),
+            "about": dict(self.about),
             "words": self.words(alpha),
             "verdict": self.verdict(alpha).to_json(),
         }

@@ -114,4 +114,5 @@ def judge(key: GreenKey, tally: Tally, *, access: str, with_records: bool, alpha
             "green": tally.green,
             "gamma": key.gamma,
         },
+        about={"kind": "mark", "id": key.id},
     )
