@@ -31,7 +31,7 @@ ALSO: dict[str, tuple[str, ...]] = {
     "train": ("teachers.protocols",),
     "evaluate": ("teachers.tokens",),
     "forensics": ("teachers.protocols",),
-    "report": ("roundtable",),
+    "report": ("roundtable", "forensics.report"),
     "recipes": ("roundtable.judge", "roundtable.ladder", "roundtable.seating"),  # ADR 15
 }
 ANYONE = ("__version__",)

@@ -9,7 +9,8 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from inbond.forensics.derivation import log10_p_of_layers, log10_p_of_order, matched
+from inbond.errors import InputError
+from inbond.forensics.derivation import log10_p_of_order, matched, of_layers
 
 
 @pytest.mark.parametrize("size", [8])
@@ -41,13 +42,13 @@ def test_children_are_found_however_they_were_cut() -> None:
         ([layer[draw.random(64) < 0.7] for layer in noisy], [0, 1, 2]),  # width
         ([noisy[0], layers(5)[1], noisy[2]], [0, None, 2]),  # one layer made anew
     ):
-        log10_p, found = log10_p_of_layers(child, parent)
-        assert log10_p < -20
-        assert found == whose
+        found = of_layers(child, parent)
+        assert found.log10_p < -20
+        assert list(found.whose) == whose
 
 
 def test_strangers_are_no_children_and_their_p_is_even() -> None:
-    ps = [10 ** log10_p_of_layers(layers(seed, 1), layers(1000 + seed, 1))[0] for seed in range(300)]
+    ps = [10 ** of_layers(layers(seed, 1), layers(1000 + seed, 1)).log10_p for seed in range(300)]
     for alpha in (0.01, 0.05, 0.2, 0.5):
         share = np.mean(np.array(ps) <= alpha)
         assert share <= alpha + 3.5 * math.sqrt(alpha * (1 - alpha) / 300)
@@ -57,11 +58,10 @@ def test_strangers_are_no_children_and_their_p_is_even() -> None:
 def test_neurons_in_another_order_are_not_found() -> None:
     """Told among the limits: who shuffles neurons on purpose changes nothing of what a model says."""
     parent, draw = layers(0, 1), np.random.default_rng(1)
-    log10_p, _ = log10_p_of_layers([parent[0][draw.permutation(64)]], parent)
-    assert log10_p > -4
+    assert of_layers([parent[0][draw.permutation(64)]], parent).log10_p > -4
     assert len(matched(parent[0], parent[0])) == 64
 
 
 def test_other_widths_cannot_be_compared() -> None:
-    with pytest.raises(ValueError, match=r"hidden widths \[16, 24\]"):
-        log10_p_of_layers(layers(0, 1, hidden=16), layers(1, 1))
+    with pytest.raises(InputError, match="hidden widths 16, 24"):
+        of_layers(layers(0, 1, hidden=16), layers(1, 1))

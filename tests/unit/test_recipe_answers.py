@@ -12,6 +12,7 @@ import pytest
 from inbond.digest import of_bytes
 from inbond.engine.journal import Journal
 from inbond.errors import InputError, TeacherError
+from inbond.forensics.mark_keys import Key
 from inbond.ledger.ledger import Ledger
 from inbond.ledger.records import read_rows
 from inbond.recipes import answers, sources
@@ -40,6 +41,9 @@ class Source:
     runtime: str = "local"
     channel: str = "self-hosted"
     weights: None = None
+    mark: Key | None = None
+
+    def check_mark(self) -> None: ...
 
     def open_completes(self, _: int = 0) -> Completes:
         return self.completes

@@ -24,6 +24,7 @@ from inbond.errors import InputError
 from inbond.ledger import membership, pins
 from inbond.ledger.answer import WORDS, part_words
 from inbond.ledger.asking import Lineage, read
+from inbond.ledger.beside import APART, Beside, flagged_words
 from inbond.ledger.trace import Ancestor, Trace, find_target
 from inbond.report.owed import owed
 from inbond.report.trace_view import View, view, ways
@@ -154,7 +155,9 @@ def describe(found: Trace) -> str:
     """The answer in one sentence, then the evidence."""
     asked = [ancestor for ancestor in found.ancestors if ancestor.asked]
     shown = asked or found.ancestors
-    lines = textwrap.wrap(found.sentence, _WIDTH, break_long_words=False, break_on_hyphens=False)
+    lines = _wrapped(found.sentence)
+    if flagged := found.beside.flagged:
+        lines += ["", *_wrapped(flagged_words(len(flagged)))]
     if shown:
         lines += ["", "How" if asked else "Ancestors, the nearest first"]
         if any(ancestor.shares for ancestor in shown):
@@ -173,9 +176,32 @@ def describe(found: Trace) -> str:
         lines += ["", "What is not known"]
         lines += [line for item in found.unknowns[:_MOST] for line in _item(f"{item.about}: {item.what}")]
         lines += _more(len(found.unknowns))
+    lines += _findings(found.beside)
     return "\n".join(
         [*lines, "", "Read from what was recorded and declared; inbond verify checks the records."]
     )
+
+
+def _findings(beside: Beside) -> list[str]:
+    """Their own section, below all that is lineage."""
+    if not beside.findings and not beside.notes:
+        return []
+    lines = ["", "Forensic findings", *_wrapped(f"({APART})", indent="  ")]
+    for each in beside.findings[:_MOST]:
+        flag = "FLAGGED: " if each.flagged else ""
+        lines += _item(
+            f"{flag}{each.finding.test}, {each.day}: {each.finding.words} ({each.finding.numbers})"
+        )
+        lines += _item(each.words, deep=True) + _item(f"report {each.report.digest}", deep=True)
+    lines += _more(len(beside.findings))
+    return lines + [line for note in beside.notes[:_MOST] for line in _item(note)] + _more(len(beside.notes))
+
+
+def _wrapped(text: str, indent: str = "") -> list[str]:
+    return textwrap.wrap(
+        text, _WIDTH, initial_indent=indent, subsequent_indent=indent,
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
 
 
 def _more(count: int) -> list[str]:

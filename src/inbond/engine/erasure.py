@@ -22,7 +22,9 @@ from inbond.workspace import Workspace, sync_folder, writing
 
 TOKENS = "remote-tokens.json"
 """The teacher's answers as tokens, beside targets that a served teacher's host gave."""
-TEXT_FILES = (TEXT, "samples.json", "report.html", TOKENS)
+ALTERNATIVES = "alternatives.jsonl"
+"""All answers of which a mark chose one, beside the records."""
+TEXT_FILES = (TEXT, "samples.json", "report.html", TOKENS, ALTERNATIVES)
 """Files of a run that hold text of prompts or answers; the report is made again without samples."""
 JUDGING: Final = "judging-"
 """How the journal names what a batch's judges were asked: this, the batch's id, a dash, the judge's name."""

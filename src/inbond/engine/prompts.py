@@ -18,7 +18,7 @@ from typing import Any
 from inbond.engine.interchange import shapes
 from inbond.engine.interchange.files import read_file
 from inbond.engine.interchange.lines import refuse
-from inbond.engine.interchange.marks import Mark, mark_of
+from inbond.engine.interchange.marks import Mark, mark_of, planted_of
 from inbond.errors import InputError, need_extra
 from inbond.types import Message, Prompt, Record
 
@@ -87,16 +87,25 @@ def read_rows(
     return [(f"row {i}", _row_of(row, f"row {i}")) for i, row in enumerate(rows, 1)][:limit]
 
 
+@dataclass(frozen=True)
+class OwnRow:
+    """One of the user's own examples: what it says of where it was, and by which key it is marked."""
+
+    record: Record
+    mark: Mark | None
+    planted: Mapping[str, str] | None
+
+
 def read_records(path: Path) -> list[Record]:
     """The user's own examples: rows with a prompt and its answer. Raises InputError naming file and line."""
-    return [record for record, _ in read_marked(path)]
+    return [row.record for row in read_marked(path)]
 
 
-def read_marked(path: Path, left_out: LeftOut | None = None) -> list[tuple[Record, Mark | None]]:
-    """As ``read_records``, with what an exported row says of where it was. ``left_out`` is added to."""
+def read_marked(path: Path, left_out: LeftOut | None = None) -> list[OwnRow]:
+    """As ``read_records``, with what a row says of itself. ``left_out`` is added to."""
     rows = []
     for place, row in _unique(read_file(path), str(path)):
-        rows.append((_record_of(row, place), mark_of(row)))
+        rows.append(OwnRow(_record_of(row, place), mark_of(row), planted_of(row)))
         if left_out is not None:
             left_out.update(shapes.left_out(row))
     return _not_empty(rows, str(path))

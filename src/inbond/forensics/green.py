@@ -12,8 +12,9 @@ Pure. Legend: V vocabulary.
 from __future__ import annotations
 
 import hmac
+import math
 from collections.abc import Iterator, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, final
 
@@ -29,10 +30,11 @@ _SECRET_BYTES, _SEED_BYTES = 32, 16
 @final
 @dataclass(frozen=True)
 class GreenKey:
-    """``secret`` 32 bytes; ``gamma`` the share of green tokens; ``delta`` what their logits gain, in nats;
-    ``vocabulary`` the digest and ``size`` the number of real tokens that windows are made of."""
+    """``secret`` 32 bytes; ``gamma`` the share of green tokens; ``delta`` what their raw logits gain, before
+    temperature and top_p: at temperature T the odds of a green token rise by delta / T nats; ``vocabulary``
+    the digest and ``size`` the number of real tokens that windows are made of."""
 
-    secret: bytes
+    secret: bytes = field(repr=False)
     window: int
     gamma: float
     delta: float
@@ -43,7 +45,8 @@ class GreenKey:
         assert len(self.secret) == _SECRET_BYTES, "a secret has 32 bytes"
         assert self.window >= 1, self.window
         assert 0 < self.gamma < 1, self.gamma
-        assert self.delta > 0, self.delta
+        assert 0 < self.delta < math.inf, self.delta
+        assert self.size >= 1, self.size
 
     @cached_property
     def id(self) -> Digest:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, final
 
 import numpy as np
@@ -33,7 +33,7 @@ class LotKey:
     """``scheme`` is CHOICE or CANARY; ``size`` the number of alternatives of which one is planted."""
 
     scheme: str
-    secret: bytes
+    secret: bytes = field(repr=False)
     size: int
 
     def __post_init__(self) -> None:

@@ -42,6 +42,11 @@ _LIMITS = (
 )
 
 
+_CLOSED_LIMITS = (
+    "texts that the marked model wrote itself, or that quote marked text, show the mark without any training",
+)
+
+
 @dataclass(frozen=True)
 class Read:
     """A text as the key's tokenizer cuts it, and from ``first`` on what the suspect finds likeliest
@@ -105,7 +110,7 @@ def judge(key: GreenKey, tally: Tally, *, access: str, with_records: bool, alpha
         needed=trials_needed(key.gamma, min(key.gamma + GAIN, (1 + key.gamma) / 2), alpha),
         effect=f"{GAIN:.0%} more green tokens",
         assumptions=_ASSUMPTIONS,
-        limits=_LIMITS,
+        limits=_LIMITS if access == "open" else _LIMITS + _CLOSED_LIMITS,
         facts={
             "key": key.id,
             "access": access,

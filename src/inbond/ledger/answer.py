@@ -75,7 +75,7 @@ def _no(graph: Graph, said: str) -> Answer:
     told += [edge.read for edge in graph.edges if not edge.recorded]
     if not told:
         return Answer("no", f"No: {said}.", "recorded")
-    whom = _list(dict.fromkeys(text or "somebody" for text in told))
+    whom = listed(dict.fromkeys(text or "somebody" for text in told))
     return Answer("no", f"No, as declared by {whom}: {said}.", "declared")
 
 
@@ -84,7 +84,7 @@ def _doubt(graph: Graph, target: str, asked: str) -> str:
     above = [id_ for id_ in graph.nodes if id_ != target]
     if perhaps := named(may_mean, asked, graph, above):
         those = "that is" if len(perhaps) == 1 else "one of them is"
-        return f"{target} descends from {_list(perhaps)}, and whether {those} {asked} is not said"
+        return f"{target} descends from {listed(perhaps)}, and whether {those} {asked} is not said"
     if named(same_name, asked, graph, [target]):
         return (
             f"{target} is called {asked} itself, and no other model of that name is known behind it; "
@@ -94,7 +94,7 @@ def _doubt(graph: Graph, target: str, asked: str) -> str:
         return f"whether {target} is {asked} itself is not said"
     if family := named(of_family, asked, graph, above):
         its = "whose name only has" if len(family) == 1 else "whose names only have"
-        return f"{target} descends from {_list(family)}, {its} {asked} in it; ask for the one that you mean"
+        return f"{target} descends from {listed(family)}, {its} {asked} in it; ask for the one that you mean"
     return ""
 
 
@@ -105,10 +105,10 @@ def _overview(
     weights = [model.node.id for model in models if model.edge == "weights"]
     others = [model.node.id for model in models if model.edge != "weights"]
     if models:
-        parts = [f"was made from the weights of {_list(weights)}"] if weights else []
-        parts += [f"learned from what {_list(others)} had a hand in"] if others else []
+        parts = [f"was made from the weights of {listed(weights)}"] if weights else []
+        parts += [f"learned from what {listed(others)} had a hand in"] if others else []
         if graph.nodes[target].kind == "data":
-            parts = [f"was made with the help of {_list(others)}"]
+            parts = [f"was made with the help of {listed(others)}"]
         sure = {model.evidence != "declared" for model in models}
         tail = "" if sure == {True} else " (as declared, not recorded)"
         if len(sure) == 2:
@@ -140,7 +140,7 @@ def _once(graph: Graph, found: Sequence[Ancestor]) -> list[Ancestor]:
 def _yes(target: str, found: Sequence[Ancestor]) -> str:
     first, *others = found
     path = _way(first)
-    also = f"; it descends from {_list(each.node.id for each in others)} too" if others else ""
+    also = f"; it descends from {listed(each.node.id for each in others)} too" if others else ""
     return f"Yes: {_descent(target, first, path)}{also}{_declared(path)}."
 
 
@@ -162,7 +162,7 @@ def _descent(target: str, ancestor: Ancestor, path: Way) -> str:
         copies = all(edge.relation in _COPIES for edge in path[:-1])
         made = f"{target} was made from the weights of {id_}"
         if between:
-            made += f", through {'its copy ' if copies and len(between) == 1 else ''}{_list(between)}"
+            made += f", through {'its copy ' if copies and len(between) == 1 else ''}{listed(between)}"
         if not deed:
             return made
         return (
@@ -175,9 +175,8 @@ def _descent(target: str, ancestor: Ancestor, path: Way) -> str:
     if deed:
         none = f"; {_short(id_)} itself wrote none of them" if _wrote_none(ancestor) else ""
         return f"{target} descends from {id_}: {_who(ancestor)} {deed}{none}"
-    return (
-        f"{target} descends from {id_} through {_list(hands or between)}; how much that comes to is not known"
-    )
+    through = listed(hands or between)
+    return f"{target} descends from {id_} through {through}; how much that comes to is not known"
 
 
 def _hands(ancestor: Ancestor) -> list[str]:
@@ -197,7 +196,7 @@ def _who(ancestor: Ancestor) -> str:
         return "it"
     others = [hand for hand in hands if hand != id_]
     kind = _kin(ancestor, others)
-    words = f"a model {kind}, {others[0]}," if len(others) == 1 else f"models {kind}, {_list(others)},"
+    words = f"a model {kind}, {others[0]}," if len(others) == 1 else f"models {kind}, {listed(others)},"
     return f"it and {words}" if id_ in hands else words
 
 
@@ -307,7 +306,8 @@ def _short(id_: str) -> str:
     return id_.rpartition("#")[2].rpartition("/")[2] or id_
 
 
-def _list(names: Iterable[str]) -> str:
+def listed(names: Iterable[str]) -> str:
+    """Names in one sentence, at least one; of many the first."""
     *most, last = list(names)
     if len(most) >= _MOST:
         return f"{', '.join(most[: _MOST - 1])} and {len(most) - _MOST + 2} more"

@@ -5,17 +5,21 @@ Reads only what the question needs: of all record sets, those that the target de
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, final
 
-from inbond.ledger import drawing
+from inbond.ledger import drawing, findings, holdings
+from inbond.ledger.beside import Behind, Beside, compare
 from inbond.ledger.declaration import Declared, in_force
 from inbond.ledger.events import Event
+from inbond.ledger.findings import Filed
 from inbond.ledger.flow import Duty
 from inbond.ledger.lineage import Graph
 from inbond.ledger.recorded import Workbook, data_id
 from inbond.ledger.sets import count
+from inbond.ledger.suspects import Tested, tested
 from inbond.ledger.tally import Counted
 from inbond.ledger.texts import enrich
 from inbond.ledger.trace import Known, Trace, find_target, trace
@@ -27,18 +31,39 @@ from inbond.workspace import Workspace
 @final
 @dataclass(frozen=True)
 class Lineage:
-    """All that a workspace knows of lineage. ``book`` is what was recorded, artifact by artifact."""
+    """All that a workspace knows of lineage. ``book`` is what was recorded, artifact by artifact; ``filed``
+    what forensic tests found."""
 
     graph: Graph
     book: Workbook
     library: Library
+    filed: Filed = field(default_factory=Filed)
 
     def ask(self, target: str, asked: str | None = None) -> Trace:
         """Traces a target, and in it a name. Raises InputError when the target is unknown, TamperedError
         when a record set cannot be read."""
         id_ = find_target(target, self.graph)
         counted = self.counted(id_)
-        return trace(Known(_busy(self.graph, counted), self.library, counted, self._asked()), id_, asked)
+        known = Known(_busy(self.graph, counted), self.library, counted, self._asked())
+        found = trace(known, id_, asked)
+        return replace(found, beside=self._beside(found, known.graph))
+
+    def _beside(self, found: Trace, graph: Graph) -> Beside:
+        """The findings about a target, beside its trace: they know it, and it knows nothing of them."""
+        filed, ancestors = self.filed, frozenset(each.node.id for each in found.ancestors)
+        about = tested(filed, graph, found.target, ancestors)
+        notes = tuple([*_notes(about, found.target), *filed.unread])
+        if not about.reports:
+            return Beside(notes=notes)
+        weights = frozenset(each.node.id for each in found.ancestors if each.edge == "weights")
+        behind = Behind(graph.nodes[found.target], ancestors, weights, _left_open(graph, found))
+        spoken = [each.about for report, _ in about.reports for each in report.findings]
+        marks, sets = (
+            {each["id"] for each in spoken if each.get("kind") == kind and "id" in each}
+            for kind in ("mark", "records")
+        )
+        held = holdings.find(self.book, graph, {found.target, *ancestors}, marks, sets)
+        return Beside(compare(about.reports, behind, graph, held), notes)
 
     def counted(self, target: str) -> dict[str, Counted]:
         """The tallies of the recorded data behind a target, by the node of the data; for a target that is
@@ -63,6 +88,25 @@ class Lineage:
         kind, text, when, source = (str(due.get(name)) for name in ("kind", "text", "when", "from"))
         because = str(due.get("because") or run)
         return Duty(kind, text, when, source, self.graph.names.get(because, because), "direct", "yes")
+
+
+def _left_open(graph: Graph, found: Trace) -> tuple[str, ...]:
+    """What behind a target may have been made from more than is known: itself first, then the nearest."""
+    asked = {unknown.about for unknown in graph.unknowns}
+    near = (found.target, *graph.hops(found.target))
+    return tuple(id_ for id_ in near if not graph.nodes[id_].complete or id_ in asked)
+
+
+def _notes(about: Tested, target: str) -> Iterator[str]:
+    if about.others:
+        yield f"other weights under the name {target} were tested too ({_reports(about.others)})"
+    for id_, number in about.ancestors:
+        ask = f"inbond trace {shlex.quote(id_)} shows what was found"
+        yield f"{id_}, which is behind {target}, was tested too ({_reports(number)}): {ask}"
+
+
+def _reports(number: int) -> str:
+    return f"{number:,} report{'s' if number != 1 else ''}"
 
 
 def _busy(graph: Graph, counted: Mapping[str, Counted]) -> Graph:
@@ -91,4 +135,4 @@ def read(
     own = build(book.nodes, book.edges, book.unknowns)
     declared = {item.key: item for item in (*in_force(told), *more)}
     graph = join([own, *(item.graph for item in declared.values())])
-    return Lineage(enrich(graph, library), book, library)
+    return Lineage(enrich(graph, library), book, library, findings.read(told))

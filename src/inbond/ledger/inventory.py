@@ -9,7 +9,8 @@ Four kinds of event speak of files. Later ones overrule earlier ones about the s
 - ``file.written`` {path, digest}: a single file;
 - ``text.erased`` {folder, files}: these files are gone on purpose.
 
-Paths are POSIX, relative to the workspace.
+Paths are POSIX, relative to the workspace. An event ``finding.reported`` speaks of no file; that its body is
+one is looked at here all the same.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ import pyarrow as pa
 
 from inbond import digest
 from inbond.digest import Digest
-from inbond.errors import InputError, TamperedError
+from inbond.errors import InputError, NewerFormatError, TamperedError
 from inbond.ledger import envelope, events, manifest, records
 from inbond.ledger.events import Event
+from inbond.ledger.findings import FINDING_REPORTED, from_body
 from inbond.ledger.manifest import Manifest
 
 
@@ -63,6 +65,7 @@ class Inventory:
     files: dict[str, FileClaim] = field(default_factory=dict)
     erased: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def add(self, event: Event) -> None:
         """Takes in one event; one that cannot be understood becomes a problem."""
@@ -71,6 +74,7 @@ class Inventory:
             events.STAGE_DISCARDED: self._discarded,
             events.FILE_WRITTEN: self._written,
             events.TEXT_ERASED: self._erased,
+            FINDING_REPORTED: self._tested,
         }.get(event.kind)
         if take is None:
             return
@@ -109,6 +113,13 @@ class Inventory:
         folder = relative_path(event.body["folder"])
         for name in event.body["files"]:
             self.erased[f"{folder}/{relative_path(name)}"] = event.name
+
+    def _tested(self, event: Event) -> None:
+        """Findings speak of no file; what they say must be what this kind says."""
+        try:
+            from_body(event.body, event.name)
+        except NewerFormatError as error:
+            self.notes.append(f"{event.name}: its body has {error.found}")
 
     def _forget_erasures(self, folder: str) -> None:
         self.erased = {path: by for path, by in self.erased.items() if not is_within(path, folder)}

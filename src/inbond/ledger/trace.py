@@ -11,6 +11,7 @@ from typing import Any, final
 
 from inbond.errors import InputError
 from inbond.ledger.answer import Outcome, answer
+from inbond.ledger.beside import Beside
 from inbond.ledger.flow import Duty, clashes, duties, reaches
 from inbond.ledger.lineage import Edge, Evidence, Graph, Node, Paths, Unknown, Way, paths_to
 from inbond.ledger.naming import check_name, matching, nearest
@@ -87,6 +88,8 @@ class Trace:
     unknowns: tuple[Unknown, ...]
     evidence: Evidence | None = None
     """What the answer rests on; None where it cannot be told."""
+    beside: Beside = field(default_factory=Beside)
+    """What forensic tests found of the target. Nothing else here depends on it."""
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``inbond trace --json`` prints. A path's edges are places in its ``edges``."""
@@ -99,6 +102,7 @@ class Trace:
             "obligations": [duty.to_json() for duty in self.obligations],
             "conflicts": [conflict.to_json() for conflict in self.conflicts],
             "unknowns": [unknown.to_json() for unknown in self.unknowns],
+            **self.beside.to_json(),
         }
 
 

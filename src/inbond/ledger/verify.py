@@ -174,7 +174,7 @@ def verify_target(target: Target, trust: Trust) -> VerifyReport:
     problems = _read_ledger(target.workspace, check, found)
     findings = Findings()
     _check_files(target, found, findings, trust.issuer, intact=not problems and not check.problems)
-    notes = [who_signed(trust.key, "ledger"), *check.notes] + [
+    notes = [who_signed(trust.key, "ledger"), *check.notes, *found.notes] + [
         f"{event.name}: key {event.key} introduces itself; no earlier key vouches for it"
         for event in check.self_introduced[1:]
     ]

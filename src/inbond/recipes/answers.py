@@ -19,6 +19,7 @@ from inbond.errors import InputError
 from inbond.ledger.drawing import FURTHER
 from inbond.ledger.manifest import Identity
 from inbond.ledger.records import Row, read_rows, write_rows
+from inbond.recipes import planting
 from inbond.recipes.context import seen
 from inbond.recipes.objective import alternatives
 from inbond.recipes.own import Own, mix_in
@@ -62,6 +63,7 @@ def generate(
         "terms": terms,
     }
     config |= {"top_logprobs": scored} if scored else {}
+    config |= planting.noted(teacher.mark)
     context = recipe.prompts.context
     config |= {"reasoning": "keep"} if recipe.generate.reasoning == "keep" else {}
     config |= {"context": of_bytes(context.encode())} if context is not None else {}
@@ -77,20 +79,24 @@ def generate(
         plan.check_models()
         completes = teacher.open_completes(scored)
         check_cap(recipe, completes)
-        requests = [one for prompt in asked for one in requests_for(recipe, completes.identity, prompt)]
+        mark = planting.id_in(config)
+        requests = [one for prompt in asked for one in requests_for(recipe, completes.identity, prompt, mark)]
         with Journal.open(trail.workspace.journal) as journal:
             done = asyncio.run(ask("generate", trail, recipe, completes, requests, journal))
             entries = journal.find({request.id for request in requests})
         enough(done, recipe)
         role = recipe.generate.role
-        how = sampling(recipe).to_json() | ({FURTHER: number} if number else {})
+        how = (
+            sampling(recipe).to_json() | planting.noted(teacher.mark) | ({FURTHER: number} if number else {})
+        )
         origin = Origin(recipe.teacher, teacher.channel, role, how, terms)
         rows, kept = [], recipe.generate.reasoning
-        for place, outcome in enumerate(done.outcomes):
-            if isinstance(outcome, Reply):
-                prompt = place // recipe.generate.samples
-                parents = () if existing is None else (prompt,)
-                rows.append(_row(asked[prompt], outcome, said(outcome, kept), origin, parents))
+        picked = planting.pick(teacher.mark, asked, done.outcomes, kept)
+        for place in picked.places:
+            reply, prompt = done.outcomes[place], place // recipe.generate.samples
+            assert isinstance(reply, Reply), "only replies are picked"
+            parents = () if existing is None else (prompt,)
+            rows.append(_row(asked[prompt], reply, said(reply, kept), origin, parents))
         cost = sum(entry.cost_usd for entry in entries.values())
         facts = {**_counts(done, asked, rows, cost), "identity": completes.identity}
         facts |= {"scores": _scores_digest(done)} if scored else {}
@@ -98,9 +104,12 @@ def generate(
         facts |= {"prompts_named": recipe.prompts.named} if number else {}
         facts |= {"parents": [existing.id]} if existing is not None else {}
         # A receipt is for the prompt that was sent; the record's lacks the context.
-        sent = requests if context is None else []
-        proofs = collected(teacher.name, sent, done.outcomes[: len(sent)], scored)
+        sent = picked.places if context is None else ()
+        proofs = collected(
+            teacher.name, [requests[n] for n in sent], [done.outcomes[n] for n in sent], scored
+        )
         proofs.write(folder)
+        facts |= picked.write(folder, teacher.mark)
         return Made({**facts, **proofs.facts()}, write_rows(folder, rows))
 
     stage = f"generate {number}" if number else "generate"
@@ -130,10 +139,11 @@ def retain(trail: Trail, recipe: Recipe) -> None:
             journal.erase(**which)
 
 
-def requests_for(recipe: Recipe, teacher: str, prompt: Prompt) -> list[Request]:
-    """All that is asked with one prompt, in its context. ``teacher`` is an identity."""
-    how = sampling(recipe)
-    return [Request(teacher, seen(recipe, prompt), how, sample) for sample in range(recipe.generate.samples)]
+def requests_for(recipe: Recipe, teacher: str, prompt: Prompt, mark: Digest | None = None) -> list[Request]:
+    """All that is asked with one prompt, in its context. ``teacher`` is an identity, ``mark`` the id of the
+    key that the answers are marked with."""
+    how, shown = sampling(recipe), seen(recipe, prompt)
+    return [Request(teacher, shown, how, sample, mark=mark) for sample in range(recipe.generate.samples)]
 
 
 def check_cap(recipe: Recipe, teacher: Completes) -> None:
@@ -202,12 +212,14 @@ def _row(prompt: Prompt, reply: Reply, text: str, origin: Origin, parents: tuple
 def _counts(
     done: Completions, asked: Sequence[Prompt], rows: Sequence[Row], cost_usd: float
 ) -> dict[str, Any]:
-    """Tokens are those of all answers; money is what all askings cost, failed and earlier ones too."""
+    """Tokens are those of all answers, chosen or not; money is what all askings cost, failed and earlier
+    ones too."""
+    replies = [one for one in done.outcomes if isinstance(one, Reply)]
     return {
         "prompts": len(asked),
         "answers": len(rows),
-        "prompt_tokens": sum(row.prompt_tokens for row in rows),
-        "completion_tokens": sum(row.completion_tokens for row in rows),
+        "prompt_tokens": sum(one.prompt_tokens or 0 for one in replies),
+        "completion_tokens": sum(one.completion_tokens or 0 for one in replies),
         "failures": dict(done.failures),
         "cost_usd": cost_usd,
     }

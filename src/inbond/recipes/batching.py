@@ -14,7 +14,7 @@ from inbond.engine.pacing import most_usd
 from inbond.errors import InputError
 from inbond.ledger.attest import KeyStore
 from inbond.ledger.ledger import Ledger
-from inbond.recipes import answers
+from inbond.recipes import answers, planting
 from inbond.recipes.context import with_context
 from inbond.recipes.gate import pass_gate
 from inbond.recipes.models import find_teacher
@@ -133,7 +133,8 @@ def _served(recipe: Recipe, workspace: Workspace) -> Served:
 def _requests(recipe: Recipe, folder: Path, workspace: Workspace, served: Served) -> dict[Digest, Request]:
     recipe = with_context(recipe, folder)
     asked = read_prompts(recipe, folder, workspace)
-    every = (answers.requests_for(recipe, served.identity, prompt) for prompt in asked)
+    mark = planting.id_in(planting.noted(planting.key_of(recipe)))
+    every = (answers.requests_for(recipe, served.identity, prompt, mark) for prompt in asked)
     return {request.id: request for requests in every for request in requests}
 
 

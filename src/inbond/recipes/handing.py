@@ -72,11 +72,14 @@ class _Counted:
 def _written(
     kept: Kept, shape: Shape, counted: _Counted, *, as_text: bool, lineage: bool
 ) -> Iterator[dict[str, Any]]:
+    planted = any(marks.PLANTED in origin.sampling for origin in kept.origins)
     for number, row in enumerate(_rows(kept)):
         counted.add(row)
         value = shapes.to_row(row.record, shape, as_text=as_text)
         if lineage:
-            value[marks.FIELD] = marks.marked(kept.claim.folder, number, row.record.id, row.origin)
+            value[marks.FIELD] = marks.marked(
+                kept.claim.folder, number, row.record.id, row.origin, planted=planted
+            )
         yield value
 
 

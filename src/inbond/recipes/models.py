@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from inbond.errors import InputError
+from inbond.errors import InputError, need_extra
+from inbond.forensics.green import GreenKey
+from inbond.forensics.mark_keys import Key
 from inbond.ledger import manifest, pins
+from inbond.recipes import planting
 from inbond.recipes.plan import student_folder
 from inbond.recipes.recipe import Recipe
 from inbond.teachers import opening
@@ -30,13 +33,15 @@ Runtime = Literal["embedded", "local", "served"]
 
 @dataclass(frozen=True)
 class TeacherSource:
-    """A recipe's teacher before it is opened. ``weights`` is None when only an API is at hand."""
+    """A recipe's teacher before it is opened. ``weights`` is None when only an API is at hand; ``mark`` is
+    the key that its answers are marked with."""
 
     name: ModelName
     runtime: Runtime
     channel: str
     weights: Weights | None
     environment: Mapping[str, str]
+    mark: Key | None = None
 
     @property
     def pinned(self) -> str:
@@ -49,12 +54,35 @@ class TeacherSource:
         if self.runtime == "served":
             return open_served(self.name, self.environment, top_logprobs)
         assert self.weights is not None, "a runtime other than served has weights"
+        if isinstance(self.mark, GreenKey):
+            return self._open_marked(self.weights, self.mark)
         if self.runtime == "embedded":
             return open_embedded(self.weights, self.environment)
         return self.open_local()
 
+    def _open_marked(self, weights: Weights, key: GreenKey) -> Local:
+        self.check_mark()
+        try:
+            from inbond.forensics.marking import Green
+        except ModuleNotFoundError as error:
+            raise need_extra("train", error.name or "torch") from error
+        return open_local(weights, Green(key))
+
+    def check_mark(self) -> None:
+        """Raises InputError for a green list of another tokenizer than the teacher's. Converts a GGUF."""
+        if not isinstance(self.mark, GreenKey) or self.weights is None:
+            return
+        try:
+            from inbond.teachers.local import load_tokenizer
+        except ModuleNotFoundError as error:
+            raise need_extra("train", error.name or "torch") from error
+        from inbond.teachers.tokens import vocabulary_digest
+
+        tokenizer = load_tokenizer(self.weights.folder())
+        planting.check_vocabulary(self.mark, vocabulary_digest(tokenizer), str(self.name))
+
     def open_local(self) -> Local:
-        """The teacher's weights under transformers, to score tokens. Raises as above."""
+        """The teacher's weights under transformers, to score tokens; unmarked. Raises as above."""
         if self.weights is None:
             raise InputError(
                 expected="a teacher whose weights are on this machine, for its token probabilities",
@@ -66,7 +94,8 @@ class TeacherSource:
 
 
 def find_teacher(recipe: Recipe, workspace: Workspace) -> TeacherSource:
-    """Finds, and where it must fetches, the recipe's teacher. Raises InputError as ``catalogue.resolve``."""
+    """Finds, and where it must fetches, the recipe's teacher, and the key of its mark. Raises InputError as
+    ``catalogue.resolve`` and ``planting.key_of``."""
     name = parse_model_name(recipe.teacher)
     weights = None if name.scheme == "api" else find_weights(name, workspace)
     auto: Runtime = "served" if weights is None else ("embedded" if weights.kind == "gguf" else "local")
@@ -78,7 +107,12 @@ def find_teacher(recipe: Recipe, workspace: Workspace) -> TeacherSource:
             found=f"generate.runtime = {recipe.generate.runtime}",
             fix="leave generate.runtime at auto",
         )
-    return TeacherSource(name, runtime, recipe.channel or name.channel, weights, dict(os.environ))
+    source = TeacherSource(name, runtime, recipe.channel or name.channel, weights, dict(os.environ))
+    key = planting.key_of(recipe)
+    if not isinstance(key, GreenKey):
+        return replace(source, mark=key)
+    planting.check_green(recipe, here=weights is not None)
+    return replace(source, mark=key, runtime="local")
 
 
 def find_weights(name: ModelName, workspace: Workspace) -> Weights:

@@ -14,7 +14,7 @@ from typing import Any, final
 
 from inbond.digest import Digest, of_value
 from inbond.engine import prompts
-from inbond.engine.interchange.marks import Mark
+from inbond.engine.interchange.marks import PLANTED, Mark
 from inbond.ledger.records import TEXT, Row, read_rows
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.sections.data import OwnData
@@ -28,25 +28,29 @@ from inbond.workspace import Workspace
 @dataclass(frozen=True)
 class Own:
     """One set of the user's own examples, read from ``path``. ``marks`` says of each row where it was, as
-    the file has it; it is empty for a file that says nothing of it. ``left_out`` counts, by field, the rows
-    that said something which no example holds."""
+    the file has it, ``planted`` by which key it is marked; they are empty for a file that says nothing of it.
+    ``left_out`` counts, by field, the rows that said something which no example holds."""
 
     data: OwnData
     path: Path
     records: tuple[Record, ...]
     marks: tuple[Mark | None, ...] = ()
     left_out: Mapping[str, int] = field(default_factory=dict)
+    planted: tuple[Mapping[str, str] | None, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """What decides which rows it gives."""
         found = {**self.data.model_dump(exclude_none=True), "records": [record.id for record in self.records]}
         marks = [asdict(mark) if mark else None for mark in self.marks]
-        return {**found, "marks": of_value(marks)} if marks else found
+        found |= {"marks": of_value(marks)} if marks else {}
+        return found | ({"planted": of_value(list(self.planted))} if self.planted else {})
 
     @cached_property
-    def origin(self) -> Origin:
-        """Of rows of which nothing else is known."""
-        return Origin(f"data:{self.data.named}", OWN, "author", {}, None)
+    def origins(self) -> list[Origin]:
+        """Of each row, as far as nothing else is known of it."""
+        plain = Origin(f"data:{self.data.named}", OWN, "author", {}, None)
+        said = self.planted or (None,) * len(self.records)
+        return [plain if mark is None else replace(plain, sampling={PLANTED: mark}) for mark in said]
 
 
 def read_own(recipe: Recipe, folder: Path, workspace: Workspace) -> list[Own]:
@@ -62,8 +66,15 @@ def read_own(recipe: Recipe, folder: Path, workspace: Workspace) -> list[Own]:
 def _read(data: OwnData, path: Path) -> Own:
     left_out = prompts.LeftOut()
     rows = prompts.read_marked(path, left_out)
-    marks = tuple(mark for _, mark in rows)
-    return Own(data, path, tuple(record for record, _ in rows), marks if any(marks) else (), left_out)
+    marks, planted = tuple(row.mark for row in rows), tuple(row.planted for row in rows)
+    return Own(
+        data,
+        path,
+        tuple(row.record for row in rows),
+        marks if any(marks) else (),
+        left_out,
+        planted if any(planted) else (),
+    )
 
 
 def mix_in(trail: Trail, own: Sequence[Own], above: int) -> tuple[list[Row], list[Digest]]:
@@ -81,8 +92,8 @@ def mix_in(trail: Trail, own: Sequence[Own], above: int) -> tuple[list[Row], lis
                 places[data] = above
                 sets.append(earlier.ids[data])
                 above += len(earlier.rows[data])
-        for record, found in zip(one.records, parents, strict=True):
-            row = Row(record, one.origin, weight=one.data.weight)
+        for record, origin, found in zip(one.records, one.origins, parents, strict=True):
+            row = Row(record, origin, weight=one.data.weight)
             rows.append(row if found is None else _child(row, found[1], places[found[0]] + found[2]))
     return rows, sets
 

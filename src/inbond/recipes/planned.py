@@ -89,6 +89,8 @@ class Planned:
         Called once, before the first question; a GGUF file is converted for it, which capture needs anyway.
         """
         self.filters.check()
+        for source in (self.teacher, *self.further):
+            source.check_mark()
         if self.recipe.verify is not None:
             check_machine(self.recipe.verify.kind)
         if self.recipe.student.init == "none":

@@ -21,7 +21,7 @@ from inbond.engine.erasure import TOKENS
 from inbond.engine.journal import Journal
 from inbond.errors import InputError
 from inbond.ledger.records import Row
-from inbond.recipes import answers
+from inbond.recipes import answers, planting
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.trail import Artifact
 from inbond.teachers.protocols import Keep, Reply, Scores, TokenSequence
@@ -85,9 +85,10 @@ def gather(
     Raises InputError when a reply's text was erased, or when none can be used.
     """
     dropped: Counter[str] = Counter()
-    teacher = str(answered.facts["identity"])
+    teacher, mark = str(answered.facts["identity"]), planting.id_in(answered.manifest.identity.config)
     with Journal.open(journal) as opened:
-        replies = _replies(opened, recipe, teacher, [row for row in rows if not row.origin.own], dropped)
+        said = [row for row in rows if not row.origin.own]
+        replies = _replies(opened, recipe, teacher, mark, said, dropped)
         scores = RemoteScores.from_replies(teacher, tokenizer, replies, recipe.capture.k)
     sequences = tuple(scores.sequence_of(row.record) if not row.origin.own else None for row in rows)
     if not any(sequences):
@@ -100,11 +101,16 @@ def gather(
 
 
 def _replies(
-    journal: Journal, recipe: Recipe, teacher: str, rows: Sequence[Row], dropped: Counter[str]
+    journal: Journal,
+    recipe: Recipe,
+    teacher: str,
+    mark: Digest | None,
+    rows: Sequence[Row],
+    dropped: Counter[str],
 ) -> Iterator[tuple[Prompt, Reply]]:
     for start in range(0, len(rows), _ROWS):
         part = rows[start : start + _ROWS]
-        asked = [answers.requests_for(recipe, teacher, row.record.prompt) for row in part]
+        asked = [answers.requests_for(recipe, teacher, row.record.prompt, mark) for row in part]
         found = journal.find({request.id for requests in asked for request in requests})
         for row, requests in zip(part, asked, strict=True):
             entries = [found.get(request.id) for request in requests]

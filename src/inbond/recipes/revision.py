@@ -19,7 +19,7 @@ from inbond.engine.filters import FilterConfig
 from inbond.engine.revising import Guide
 from inbond.ledger.manifest import Identity
 from inbond.ledger.records import Row, read_rows, write_rows
-from inbond.recipes import answers
+from inbond.recipes import answers, planting
 from inbond.recipes.preferring import Candidate, Gathered, Setting, Source
 from inbond.recipes.replies import ask_teacher
 from inbond.recipes.trail import Artifact, Made
@@ -82,6 +82,7 @@ class _Revision:
             "teacher": teacher.pinned,
             "runtime": teacher.runtime,
             "sampling": answers.sampling(setting.plan.recipe).to_json(),
+            **planting.drawn_with(teacher.mark),
             "terms": setting.terms,
             **self.drawing,
         }
@@ -167,10 +168,9 @@ class _Revision:
     ) -> Made:
         """Asks the teacher, and writes what came back as a record set."""
         setting = self._setting
-        how = answers.sampling(setting.plan.recipe)
-        origin = Origin(
-            setting.plan.recipe.teacher, setting.plan.teacher.channel, role, how.to_json(), setting.terms
-        )
+        how, teacher = answers.sampling(setting.plan.recipe), setting.plan.teacher
+        noted = how.to_json() | planting.drawn_with(teacher.mark)
+        origin = Origin(setting.plan.recipe.teacher, teacher.channel, role, noted, setting.terms)
         done = ask_teacher(
             stage, setting.trail, setting.plan, lambda teacher: [Request(teacher, one, how) for one in asked]
         )

@@ -24,6 +24,7 @@ from inbond.recipes import (
     measuring,
     mixture,
     narrowing,
+    planting,
     preferring,
     probing,
     reasoning,
@@ -99,6 +100,7 @@ def run_recipe(
     """
     recipe = with_context(recipe, folder)
     how = options.by_processes(recipe)
+    planting.key_of(recipe)  # whether it is there is asked before anything else
     left_out = LeftOut()
     asked = sources.read_prompts(recipe, folder, workspace, left_out)
     own = read_own(recipe, folder, workspace)
@@ -118,6 +120,8 @@ def run_recipe(
         watcher.say(f"gate: {gate.decision.verdict.outcome}")
         recipe = reasoning.resolved(recipe, gate.facts)
         teacher = find_teacher(recipe, workspace)
+        for words in planting.in_words(recipe, teacher.mark):
+            watcher.say(words)
         base, reference = (
             _named(name, workspace) for name in (recipe.student.base, recipe.capture.reference)
         )

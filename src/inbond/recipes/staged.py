@@ -8,7 +8,7 @@ from typing import Any
 
 from inbond.ledger.attest import KeyStore
 from inbond.ledger.ledger import Ledger
-from inbond.recipes import ahead
+from inbond.recipes import ahead, planting
 from inbond.recipes.pipeline import Pipeline, check_references
 from inbond.recipes.plan import RESULT
 from inbond.recipes.run import Options, run_recipe
@@ -28,6 +28,8 @@ def run_pipeline(
     """
     check_references(pipeline, workspace)
     options.by_processes(*pipeline.stages)
+    for stage in pipeline.stages:
+        planting.key_of(stage)
     with Ledger.open(workspace, KeyStore.default()) as ledger:
         outcomes = ahead.pass_all(pipeline, folder, workspace, ledger, options.accept)
     watcher.say(f"gate: {len(outcomes)} stages judged: {', '.join(outcomes)}")

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -91,26 +91,51 @@ def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".splitlines()[0][:300]
 
 
+class Marks(Protocol):
+    """A mark that answers are drawn with, so that they can be known again."""
+
+    @property
+    def id(self) -> Digest:
+        """Names the mark: a part of the teacher's identity, as answers with it are other answers."""
+        ...
+
+    def processor(self) -> Any:
+        """A ``LogitsProcessor`` of transformers for one answer, which it sees from its first token on."""
+        ...
+
+
 class Local:
     """A transformers model as a teacher. Implements Completes and ScoresTokens. Final.
 
-    ``digest`` pins the weights (of the file or folder they came from).
+    ``digest`` pins the weights (of the file or folder they came from). With a ``mark`` its answers are drawn
+    with that; its scores are the model's own all the same.
     """
 
     concurrency = 1
     price = Price()
 
-    def __init__(self, name: str, digest: Digest, model: Any, tokenizer: Any, *, batch: int = 16) -> None:
+    def __init__(
+        self,
+        name: str,
+        digest: Digest,
+        model: Any,
+        tokenizer: Any,
+        *,
+        batch: int = 16,
+        mark: Marks | None = None,
+    ) -> None:
         self.model: Any = model
         self.tokenizer: Any = tokenizer
         self._name = name
         self._digest = digest
         self._batch = batch
+        self._mark = mark
         self._lock = threading.Lock()
 
     @property
     def identity(self) -> str:
-        return f"{self._name} {self._digest} transformers"
+        plain = f"{self._name} {self._digest} transformers"
+        return plain if self._mark is None else f"{plain} marked {self._mark.id}"
 
     @property
     def vocabulary(self) -> Digest:
@@ -149,6 +174,7 @@ class Local:
                 **({"top_p": sampling.top_p, "top_k": 0} if sampling.temperature > 0 else {}),
                 pad_token_id=self.tokenizer.pad_token_id or self.tokenizer.eos_token_id,
                 stopping_criteria=[lambda *_: torch.tensor([stop.is_set()])],
+                logits_processor=[] if self._mark is None else [self._mark.processor()],
             )
         answer = output[0, len(prompt_ids) :].tolist()
         finish: FinishReason = "stop" if len(answer) < sampling.max_tokens else "length"

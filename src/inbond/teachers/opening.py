@@ -20,7 +20,7 @@ from inbond.workspace import cache_folder, config_folder
 
 if TYPE_CHECKING:
     from inbond.teachers.embedded import Embedded, Settings
-    from inbond.teachers.local import Local
+    from inbond.teachers.local import Local, Marks
     from inbond.teachers.served import Served
 
 
@@ -69,14 +69,15 @@ def open_embedded(
     return Embedded.open(weights.path, cache, name=name, digest=digest, settings=settings)
 
 
-def open_local(weights: Weights) -> Local:
-    """A model under transformers. Raises InputError, MissingExtraError."""
+def open_local(weights: Weights, mark: Marks | None = None) -> Local:
+    """A model under transformers, whose answers are drawn with the mark. Raises InputError,
+    MissingExtraError."""
     try:
         from inbond.teachers.local import Local, load_model, load_tokenizer
     except ModuleNotFoundError as error:
         raise need_extra("train", error.name or "torch") from error
     folder = weights.folder()
-    return Local(weights.name, weights.digest, load_model(folder), load_tokenizer(folder))
+    return Local(weights.name, weights.digest, load_model(folder), load_tokenizer(folder), mark=mark)
 
 
 def _folder_digest(folder: Path) -> Digest:

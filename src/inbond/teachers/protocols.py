@@ -106,6 +106,8 @@ class Request:
     them), so that an answer is never credited to other weights of the same name.
     ``form`` asks for a structured reply, in a conversation only. A host that says that it cannot give it is
     the failure ``rejected``.
+    ``mark`` is the id of the key that a green list or a choice among samples marks the answers with: it is
+    sent to nobody, and keeps them apart from those of the same question that are not marked.
     """
 
     teacher: str
@@ -113,18 +115,20 @@ class Request:
     sampling: Sampling
     sample: int = 0
     form: Form | None = None
+    mark: Digest | None = None
 
     def __post_init__(self) -> None:
         assert self.form is None or not isinstance(self.prompt, str), "raw text is continued in no form"
 
     def to_json(self) -> dict[str, Any]:
-        """``form`` is there only when one is asked for, so that digests from before there were forms hold."""
+        """``form`` and ``mark`` are there only when there is one: digests from before there were any hold."""
         return {
             "teacher": self.teacher,
             **prompt_to_json(self.prompt),
             "sampling": self.sampling.to_json(),
             "sample": self.sample,
             **({} if self.form is None else {"form": self.form.to_json()}),
+            **({} if self.mark is None else {"mark": self.mark}),
         }
 
     @cached_property

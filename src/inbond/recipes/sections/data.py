@@ -10,6 +10,7 @@ from inbond.recipes.sections.base import Positive, Section, Share
 from inbond.types import Role
 
 RunName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+MarkName = RunName
 
 
 def records_of(run: str) -> str:
@@ -106,6 +107,9 @@ class Generate(Section):
         description="what the teacher says before it answers; keep: learnt too, judged by the gate",
     )
     samples: Positive = Field(1, description="answers to each prompt")
+    mark: MarkName | None = Field(
+        None, description="a key of inbond forensics mark: answers are marked with it; null: they are not"
+    )
     max_tokens: Positive = 256
     temperature: Annotated[float, Field(ge=0, le=5)] = 0.7
     top_p: Annotated[float, Field(gt=0, le=1)] = 0.95
