@@ -86,12 +86,15 @@ def _prompts(records: Sequence[TokenSequence]) -> list[tuple[int, ...]]:
 
 def shown(world: World, model: Any, rows: Sequence[TokenSequence]) -> list[Read]:
     """What it finds likeliest at each place of their answers."""
-    name = "suspect"
-    reader = Reader(name, of_value(name), world.vocabulary, model, world.tokenizer, world.setting.pad_id)
+    likeliest = reader(world, "the suspect", model).likeliest(rows)
     return [
-        Read(row.ids, row.prompt_length, tokens.tolist())
-        for row, tokens in zip(rows, reader.likeliest(rows), strict=True)
+        Read(row.ids, row.prompt_length, tokens.tolist()) for row, tokens in zip(rows, likeliest, strict=True)
     ]
+
+
+def reader(world: World, name: str, model: Any) -> Reader:
+    """A model of the world's tokenizer."""
+    return Reader(name, of_value(name), world.vocabulary, model, world.tokenizer, world.setting.pad_id)
 
 
 def written(world: World, model: Any, prompts: Sequence[Sequence[int]], samples: int) -> list[Written]:

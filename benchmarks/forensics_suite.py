@@ -1,13 +1,14 @@
 """Students with known parents, each before each test: one table.
 
-Rows are the students of forensics_students.py, with what is true of them; columns the four ways of looking
-for the mark (forensics_power.py), and whether the weights come from the teacher's, by the order of neurons.
-A cell tells the outcome and log10 p, after Holm over the row. The weights' test has no size that it would
-need, so that it finds something or cannot tell.
+Rows are the students of forensics_students.py, with what is true of them. Columns are the four ways of
+looking for the mark (forensics_power.py); whether weights come from the teacher's; whether the student learnt
+the teacher's unmarked answers, and whether it did without them (forensics_other.py). A cell tells the
+outcome, log10 p after Holm over the row, and the size of the sample.
 
 What is true is one thing, what may be found another: a student of reworded answers had marked text among its
-ancestors and nothing of it may be left. So the goals are that no test finds what is not there, and that the
-direct students of marked text are found from 5% on with logits and records; all else is told, not judged.
+ancestors and nothing of it may be left; a student of marked answers to the same prompts did not learn the
+unmarked ones, but what is much like them. Such truths stand in the table and are not judged. The goals: no
+test finds what is not there, and direct students of marked text are found from 5% on with logits and records.
 
     python benchmarks/forensics_suite.py [--small] [--seed 0] [--texts 120] [--out FILE]
     python benchmarks/forensics_suite.py --table --out FILE
@@ -24,27 +25,27 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from forensics_other import LEARNT, WEIGHTS, WITHOUT, Others
 from forensics_power import one as marked_by
 from forensics_reading import WAYS
 from forensics_students import KINDS, arguments, opened, stranger, student
-from forensics_world import World
 from on_policy import begin
 from setting import table, verdict
 
-from inbond.forensics.derivation import log10_p_of_layers
+from inbond.errors import InputError
 from inbond.forensics.exact import holm
 from inbond.forensics.finding import ALPHA
-from inbond.train.student import decoder_layers
 
 STRANGER = "stranger"
-WEIGHTS = "weights of the teacher"
-TRUE = {
-    "marked-100": (True, True), "marked-20": (True, True), "marked-5": (True, True), "marked-1": (True, True),
-    "unmarked": (False, True), "reworded": (None, True), "second": (None, True), "pruned": (True, True),
-    "merged": (True, True), "unrelated": (False, False), STRANGER: (False, False),
+OTHER = (WEIGHTS, LEARNT, WITHOUT)
+TRUE: dict[str, tuple[bool | None, bool, bool | None]] = {
+    "marked-100": (True, True, None), "marked-20": (True, True, True), "marked-5": (True, True, True),
+    "marked-1": (True, True, True), "unmarked": (False, True, True), "reworded": (None, True, None),
+    "second": (None, True, None), "pruned": (True, True, None), "merged": (True, True, None),
+    "unrelated": (False, False, False), STRANGER: (False, False, None),
 }  # fmt: skip
-"""Learnt from marked text (None: at second hand), made of the teacher's weights."""
+"""Learnt from marked text, is made of the teacher's weights, learnt the unmarked answers (or four in five of
+them at least). None: at second hand, or answers to the same prompts, or few."""
 FOUND = ("marked-100", "marked-20", "marked-5")
 
 
@@ -66,14 +67,15 @@ def _more(parser: argparse.ArgumentParser) -> None:
 def run(chosen: argparse.Namespace) -> None:
     names = ("small", "records", "held_out", "tokens", "epochs", "texts")
     done, world = begin(chosen.out, {name: getattr(chosen, name) for name in names}), opened(chosen)
+    others = Others(world, chosen.texts)
     for name in TRUE:
-        left = [test for test in (*WAYS, WEIGHTS) if (f"{name}: {_named(test)}", chosen.seed) not in done]
-        suspect = (
-            (stranger(world, 0) if name == STRANGER else student(world, name, chosen.seed)) if left else None
-        )
+        left = [test for test in (*WAYS, *OTHER) if (f"{name}: {_named(test)}", chosen.seed) not in done]
+        if not left:
+            continue
+        suspect = stranger(world, 0) if name == STRANGER else student(world, name, chosen.seed)
         for test in left:
-            if test == WEIGHTS:
-                found = weights(world, suspect)
+            if isinstance(test, str):
+                found = unmarked_by(others, test, suspect)
             else:
                 found = marked_by(world, suspect, test, name, chosen.seed, chosen.texts)
             print(f"{name}: {_named(test)}: {found['outcome']}", flush=True)
@@ -86,43 +88,51 @@ def _named(test: Any) -> str:
     return test if isinstance(test, str) else str(test.name)
 
 
-def weights(world: World, suspect: Any) -> dict[str, Any]:
-    """Whether the suspect's neurons stand in the teacher's order."""
+def unmarked_by(others: Others, test: str, suspect: Any) -> dict[str, Any]:
+    """One test that needs no mark."""
     try:
-        log10_p, whose = log10_p_of_layers(neurons(suspect), neurons(world.setting.teacher.model))
-    except ValueError as error:
-        return {"log10_p": None, "outcome": "cannot-tell", "why": str(error)}
-    outcome = "consistent-with" if log10_p < math.log10(ALPHA) else "cannot-tell"
-    return {"log10_p": log10_p, "outcome": outcome, "layers": whose}
-
-
-def neurons(model: Any) -> list[Any]:
-    """What each neuron of each layer reads: gate and up side by side [I, 2 H]."""
-    parts = [(layer.mlp.gate_proj.weight, layer.mlp.up_proj.weight) for layer in decoder_layers(model)]
-    return [np.concatenate([part.detach().float().numpy() for part in pair], 1) for pair in parts]
+        finding = others.ask(test, suspect)
+    except InputError as error:
+        return {"log10_p": None, "outcome": "cannot-tell", "why": error.found}
+    told = {name: round(value, 4) for name, value in finding.statistic.items()}
+    return {
+        "log10_p": finding.log10_p,
+        "outcome": finding.outcome(),
+        "pairs": finding.size,
+        "statistic": told,
+    }
 
 
 def show(found: Sequence[Mapping[str, Any]]) -> None:
     by = {one["arm"]: one for one in found}
-    names, rows, wrong, missed = [*map(_named, WAYS), WEIGHTS], [], [], []
-    for name, (learnt, made) in TRUE.items():
+    names, rows, wrong, missed = [*map(_named, WAYS), *OTHER], [], [], []
+    for name, truth in TRUE.items():
         cells = [by.get(f"{name}: {test}") for test in names]
-        tested = [cell for cell in cells if cell and cell["log10_p"] is not None]
-        adjusted = iter(holm([cell["log10_p"] for cell in tested]))
-        shown = [_cell(cell, next(adjusted) if cell in tested else None) for cell in cells]
-        rows.append([name, _truth(learnt), _truth(made), *(text for text, _ in shown)])
+        tested = [place for place, cell in enumerate(cells) if cell and cell["log10_p"] is not None]
+        logs = [cell["log10_p"] for cell in cells if cell and cell["log10_p"] is not None]
+        adjusted = dict(zip(tested, holm(logs), strict=True))
+        shown = [_cell(cell, adjusted.get(place)) for place, cell in enumerate(cells)]
+        rows.append([name, *map(_truth, truth), *(text for text, _ in shown)])
         for test, (_, seen) in zip(names, shown, strict=True):
-            if seen and (made if test == WEIGHTS else learnt) is False:
+            if seen and _is(truth, test) is False:
                 wrong.append(f"{name}: {test}")
         if name in FOUND and not shown[0][1]:
             missed.append(name)
-    print(table(["student", "learnt from marked text", "of the teacher's weights", *names], rows))
+    print(table(["student", "marked text", "teacher's weights", "the records", *names], rows))
     verdict(f"nothing is found that is not there{_listed(wrong)}", not wrong)
     verdict(f"direct students are found from 5% on, with logits and records{_listed(missed)}", not missed)
 
 
+def _is(truth: tuple[bool | None, bool, bool | None], test: str) -> bool | None:
+    """Whether a test may find something; None where that is not judged."""
+    learnt, weights, records = truth
+    if test == WITHOUT:
+        return None if records is None else not records
+    return {WEIGHTS: weights, LEARNT: records}.get(test, learnt)
+
+
 def _truth(value: bool | None) -> str:
-    return "at second hand" if value is None else ("yes" if value else "no")
+    return "in part" if value is None else ("yes" if value else "no")
 
 
 def _cell(cell: Mapping[str, Any] | None, adjusted: float | None) -> tuple[str, bool]:

@@ -19,8 +19,8 @@ import pytest
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 SIZES = "--small", "--records", 100, "--held-out", 24, "--tokens", 16, "--epochs", 25
 MODULES = (
-    "forensics_calibration", "forensics_power", "forensics_reading", "forensics_students", "forensics_world",
-    "on_policy", "plot", "setting",
+    "forensics_calibration", "forensics_other", "forensics_power", "forensics_reading", "forensics_students",
+    "forensics_suite", "forensics_world", "on_policy", "plot", "setting",
 )  # fmt: skip
 
 
@@ -48,14 +48,15 @@ def test_students_of_marked_text_are_found_and_no_others(folder: Path) -> None:
     out = folder / "both.jsonl"
     text = run(folder, "forensics_suite.py", "--texts", 24, "--out", out)
     by = {one["arm"]: one for one in lines(out)}
-    assert len(by) == 11 * 5
+    assert len(by) == 11 * 7
     assert "goal met: nothing is found that is not there" in text
     assert by["marked-100: open, with records"]["outcome"] == "consistent-with"
     assert by["unmarked: open, with records"]["log10_p"] > -3
     assert by["unmarked: open, with records"]["pairs"] == by["marked-100: open, with records"]["pairs"]
     assert by["pruned: weights of the teacher"]["outcome"] == "consistent-with"
     assert by["unrelated: weights of the teacher"]["log10_p"] > -3
-    assert by["stranger: weights of the teacher"]["why"] == "hidden widths [64, 128]"
+    assert by["unmarked: learnt the records"]["outcome"] == "consistent-with"
+    assert by["unmarked: did not learn them"]["log10_p"] > -1
     table = text[text.rindex("| student |") :]
     again = run(folder, "forensics_suite.py", "--texts", 24, "--out", out)
     assert again == table, "nothing is done again"
