@@ -7,7 +7,7 @@ as often as was found. That chance is reckoned, not measured: by the binomial la
 and only where at least 100 pairs tell how often that is. The unmarked student's row says nothing of power; it
 stands there because such a table is believed only with one.
 
-    python benchmarks/forensics_power.py [--small] [--seed 0] [--texts 120] [--out FILE] [--picture FILE]
+    python benchmarks/forensics_power.py [--small] [--seed 0] [--texts 96] [--out FILE] [--picture FILE]
     python benchmarks/forensics_power.py --table --out FILE
     python benchmarks/forensics_power.py --headline [--seed 0]
 
@@ -62,7 +62,7 @@ def main() -> None:
 
 def _more(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, nargs="*", default=[0])
-    parser.add_argument("--texts", type=int, default=120)
+    parser.add_argument("--texts", type=int, default=96)
     parser.add_argument("--gamma", type=float, default=0.25)
     parser.add_argument("--out", type=Path, default=Path("forensics-power.jsonl"))
     parser.add_argument("--picture", type=Path)

@@ -10,7 +10,7 @@ ancestors and nothing of it may be left; a student of marked answers to the same
 unmarked ones, but what is much like them. Such truths stand in the table and are not judged. The goals: no
 test finds what is not there, and direct students of marked text are found from 5% on with logits and records.
 
-    python benchmarks/forensics_suite.py [--small] [--seed 0] [--texts 120] [--out FILE]
+    python benchmarks/forensics_suite.py [--small] [--seed 0] [--texts 96] [--out FILE]
     python benchmarks/forensics_suite.py --table --out FILE
 
 What FILE has is not done again; FILE may be that of forensics_power.py.
@@ -59,7 +59,7 @@ def main() -> None:
 
 def _more(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--texts", type=int, default=120)
+    parser.add_argument("--texts", type=int, default=96)
     parser.add_argument("--out", type=Path, default=Path("forensics-power.jsonl"))
     parser.add_argument("--table", action="store_true")
 
