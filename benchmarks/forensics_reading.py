@@ -68,13 +68,13 @@ class Evidence:
 def gather(
     world: World, model: Any, way: Way, records: Sequence[TokenSequence], key: GreenKey, texts: int
 ) -> Evidence:
-    """Asks ``model`` in that way for about so many texts; all of the ``records`` are read where it is open.
-    It draws from a copy rounded to bfloat16."""
+    """Asks ``model`` in that way for about so many texts; of more ``records`` the first are shown, and the
+    windows of all are known. It draws from a copy rounded to bfloat16."""
     known = windows_of(key, [answer(row) for row in records]) if way.records else None
     if way.access == "open":
-        found: list[Any] = shown(world, model, records if way.records else world.strange[:texts])
+        found: list[Any] = shown(world, model, (records if way.records else world.strange)[:texts])
     else:
-        prompts = _prompts(records) if way.records else world.held_out[:texts]
+        prompts = _prompts(records[:texts]) if way.records else world.held_out[:texts]
         found = written(world, model, prompts, max(1, texts // len(prompts)))
     random.Random(0).shuffle(found)
     return Evidence(way, found, known)
