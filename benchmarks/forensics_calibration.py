@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -175,14 +174,16 @@ def drawn(arms: Mapping[str, Sequence[Mapping[str, Any]]], gamma: float) -> str:
     each place."""
     series = {}
     for arm, tests in arms.items():
+        if not any(one["pairs"] for one in tests):
+            continue
         ps = sorted(p_of(one, gamma) for one in tests)
-        series[f"{arm} ({len(ps)})"] = [((n + 0.5) / len(ps), p) for n, p in enumerate(ps)]
+        short = arm.replace("strangers, ", "").replace(" records", "")
+        series[f"{len(ps)} {short}"] = [((n + 0.5) / len(ps), p) for n, p in enumerate(ps)]
     most = max(map(len, series.values()))
     sorted_ps = np.sort(np.random.default_rng(1).random((SAMPLES, most)), axis=1)
     for name, quantile in (("95% within: low", 0.025), ("95% within: high", 0.975)):
         edge = np.quantile(sorted_ps, quantile, axis=0)
         series[name] = [((n + 0.5) / most, float(value)) for n, value in enumerate(edge)]
-    assert math.isfinite(most)
     return picture("p-values where nothing was marked", series, "p if all is even", "p found")
 
 
