@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from inbond.digest import of_bytes
 from inbond.ledger import findings
+from inbond.ledger.beside import Beside
+from inbond.ledger.comparing import Behind, compare
+from inbond.ledger.holdings import Holdings
 from inbond.ledger.ledger import Ledger
+from inbond.ledger.lineage import Graph
+from inbond.ledger.trace import Trace
 
 KEY = of_bytes(b"a key")
 NULL = "the suspect was made without any text marked with this key"
@@ -47,6 +53,7 @@ def report(
         "format": findings.REPORT,
         "suspect": {"name": name, "digest": digest, "access": "weights"},
         "at": at,
+        "alpha": 1e-5,
         "findings": list(found),
         "summary": ["It is consistent with having learnt from marked text."],
         "tested": ["radioactivity"],
@@ -61,3 +68,12 @@ def file(ledger: Ledger, *args: Any, **kwargs: Any) -> None:
 
 
 MARK = {"kind": "mark", "id": str(KEY)}
+
+
+def with_findings(found: Trace, graph: Graph, *reports: dict[str, Any], notes: tuple[str, ...] = ()) -> Trace:
+    """A trace with what these reports found beside it; no marks and no records are known."""
+    about = [(findings.from_body(findings.body_of(each), "event 1"), "name") for each in reports]
+    near = frozenset(each.node.id for each in found.ancestors)
+    weights = frozenset(each.node.id for each in found.ancestors if each.edge == "weights")
+    behind = Behind(graph.nodes[found.target], near, weights, (found.target,))
+    return replace(found, beside=Beside(compare(about, behind, graph, Holdings()), notes))  # type: ignore[arg-type]

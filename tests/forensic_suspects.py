@@ -22,11 +22,15 @@ LETTERS: list[int] = [TOKENIZER.encode(one)[0] for one in "ABCDEFGHIJKLMNOPQRSTU
 made."""
 
 
-def make_key(name: str, number: int = 0, tokenizer: Any = TOKENIZER) -> GreenKey:
-    """A key among the user's own, with a secret that follows from ``number``."""
+def green_key(number: int = 0) -> GreenKey:
+    """A key whose secret follows from ``number``."""
     secret = random.Random(number).randbytes(32)
-    key = GreenKey(secret, WINDOW, 0.25, 4.0, vocabulary_digest(tokenizer), len(tokenizer))
-    MarkKeys.default().new(name, key)
+    return GreenKey(secret, WINDOW, 0.25, 4.0, vocabulary_digest(TOKENIZER), len(TOKENIZER))
+
+
+def make_key(name: str, number: int = 0) -> GreenKey:
+    """The same, kept among the user's own."""
+    MarkKeys.default().new(name, key := green_key(number))
     return key
 
 

@@ -12,12 +12,13 @@ from inbond.ledger.lineage import Edge, Graph, Node
 from inbond.ledger.weaving import build
 from inbond.report.trace_page import render_trace_page, render_trace_svg
 from tests.browser.test_report_page import CONTRAST, OUTSIDE, SPILLED, Visit, browser
+from tests.unit.test_trace_findings_page import KNOWN, SCORE, STRANGER, UNKNOWN, of_tested
 from tests.unit.test_trace_page import long_chain, of_chain, shown
 
 __all__ = ["browser"]
 pytestmark = pytest.mark.browser
 WIDTHS = (360, 1280)
-NAMES = ("olmo-3", "tulu-3", "r1-distill-llama", "olmo-2", "long", "odd")
+NAMES = ("olmo-3", "tulu-3", "r1-distill-llama", "olmo-2", "long", "odd", "tested")
 
 
 def odd() -> Graph:
@@ -43,6 +44,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     views = {name: of_chain(name, "gpt-4o" if name == "olmo-3" else None) for name in NAMES[:4]}
     views["long"] = shown(long_chain(300), "hf:org/model-299", "hf:org/model-0")
     views["odd"] = shown(odd(), "run:me", "hf:o/" + "xW" * 150)
+    views["tested"] = of_tested(KNOWN, STRANGER, UNKNOWN, SCORE, notes=("x" * 300,))
     for name, found in views.items():
         (folder / f"{name}.html").write_text(render_trace_page(found, "0.1.0"), encoding="utf-8")
     (folder / "olmo-3.svg").write_text(render_trace_svg(views["olmo-3"]), encoding="utf-8")
@@ -64,7 +66,7 @@ def test_nothing_sticks_out_and_nothing_is_asked_for(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("name", ["olmo-3", "tulu-3"])
+@pytest.mark.parametrize("name", ["olmo-3", "tulu-3", "tested"])
 def test_contrast_is_enough(browser: Any, files: dict[str, str], name: str, width: int, scheme: str) -> None:
     measure = CONTRAST.replace("'.node'", "'.pill, .node'")
     assert measure != CONTRAST

@@ -159,7 +159,7 @@ def test_the_guard_loads_only_what_it_serves_with() -> None:
         "print(*sys.modules)\n"
         "verbs.register(app)\n"
         "groups = {group.name for group in app.registered_groups}\n"
-        "assert groups == {'models', 'keys', 'guard', 'roundtable'}\n"
+        "assert groups == {'models', 'keys', 'guard', 'roundtable', 'forensics'}\n"
         "assert len(app.registered_commands) == 7"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -25,7 +25,7 @@ def event(body: dict[str, Any], seq: int = 0, kind: str = FINDING_REPORTED) -> E
 def test_a_body_holds_the_numbers_and_no_text_that_was_tested() -> None:
     whole = report("run:b", finding(MARK), digest=str(DIGEST))
     body = body_of(whole)
-    assert set(body) == {"format", "suspect", "at", "report", "findings"}
+    assert set(body) == {"format", "suspect", "at", "alpha", "report", "findings"}
     assert body["suspect"] == {"name": "run:b", "digest": DIGEST}
     assert body["report"] == of_value(whole)
     assert set(body["findings"][0]) == {
@@ -34,6 +34,7 @@ def test_a_body_holds_the_numbers_and_no_text_that_was_tested() -> None:
     assert "a text that was tested" not in json.dumps(body)
     back = from_body(body, "event 3")
     assert (back.suspect, back.suspect_digest, back.digest) == ("run:b", DIGEST, body["report"])
+    assert (back.alpha, from_body({**body, "alpha": None}, "event 3").alpha) == (1e-5, None)
     assert back.findings[0].words == "consistent with: the suspect learnt from what the mark stands for"
     assert back.findings[0].numbers == "p 3.2e-13, 6.3e-13 adjusted, 12,000 pairs"
 
@@ -47,6 +48,8 @@ def test_a_body_holds_the_numbers_and_no_text_that_was_tested() -> None:
         ({"suspect": {"name": "run:b", "digest": "sha256:12"}}, "suspect.digest: "),
         ({"suspect": None}, "suspect: "),
         ({"at": "yesterday"}, "at: "),
+        ({"alpha": 0.0}, "alpha: "),
+        ({"alpha": "small"}, "alpha: "),
         ({"findings": "none"}, "findings: "),
         ({"findings": [3]}, "findings.0: "),
         ({"findings": [{}] * (MOST + 1)}, "findings: List should have at most 1000 items"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import typing
+from collections.abc import Iterator
 
 import typer
 import typer.models
@@ -48,6 +49,7 @@ PUBLIC = {
         "Scores",
     ],
     "inbond.engine.completions": ["complete_all", "FailurePolicy"],
+    "inbond.forensics.marking": ["GreenMark"],
     "inbond.engine.preferences": ["choose", "Preferred", "Rules"],
     "inbond.losses.divergences": [
         "Events",
@@ -116,7 +118,7 @@ def commands() -> list[str]:
     app = typer.Typer()
     verbs.register(app)
     lines = []
-    for prefix, group in [("", app), *((f"{g.name} ", g.typer_instance) for g in app.registered_groups)]:
+    for prefix, group in _groups("", app):
         for command in group.registered_commands:
             assert command.callback is not None
             name = command.name or command.callback.__name__
@@ -124,6 +126,15 @@ def commands() -> list[str]:
             options = [flag for name_, hint in hints.items() for flag in _flags(name_, hint)]
             lines.append(f"inbond {prefix}{name}: {' '.join(options)}")
     return lines
+
+
+def _groups(prefix: str, app: typer.Typer) -> Iterator[tuple[str, typer.Typer]]:
+    """An app and those within it, with what is typed before their verbs."""
+    yield prefix, app
+    for group in app.registered_groups:
+        assert group.name is not None
+        assert group.typer_instance is not None
+        yield from _groups(f"{prefix}{group.name} ", group.typer_instance)
 
 
 def test_the_command_line_is_frozen(golden) -> None:  # type: ignore[no-untyped-def]

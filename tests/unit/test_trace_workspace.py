@@ -200,7 +200,8 @@ def test_a_run_is_traced_record_by_record(maker: Maker, command: Command) -> Non
 def test_the_object_is_what_the_design_promises(maker: Maker, command: Command) -> None:
     first_run(maker)
     found = command("trace", "run:a")
-    assert list(found) == ["target", "answer", "ancestors", "edges", "obligations", "conflicts", "unknowns"]
+    lineage = ["target", "answer", "ancestors", "edges", "obligations", "conflicts", "unknowns"]
+    assert list(found) == [*lineage, "findings", "contradictions", "findings_notes"]
     assert found["target"] == "run:a"
     first = next(each for each in found["ancestors"] if each["id"] == "hf:lab/first")
     assert (first["edge"], first["hops"], first["roles"]) == ("weights", 1, ["author"])

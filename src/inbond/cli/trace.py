@@ -85,19 +85,29 @@ def _target(name: str, lineage: Lineage) -> str:
     Raises InputError for neither."""
     try:
         return find_target(name, lineage.graph)
-    except InputError:
+    except InputError as error:
         place = Path(name)
         if not place.exists():
-            raise
+            raise _tested(error, lineage, name, frozenset()) from error
     digests = _digests(place)
     for id_, node in lineage.graph.nodes.items():
         if digests & node.digests:
             return id_
-    raise InputError(
+    unknown = InputError(
         expected="a folder or a file with weights whose lineage is known",
         found=f"{name}, with {', '.join(sorted(digests)) or 'no weights'}, which no model here is known by",
         fix=f"inbond import {name} reads what it says of itself; inbond trace NAME takes a name",
     )
+    raise _tested(unknown, lineage, name, digests)
+
+
+def _tested(error: InputError, lineage: Lineage, name: str, digests: frozenset[Digest]) -> InputError:
+    """Says as well that what has no lineage here was tested here."""
+    found = [each for each in lineage.filed.reports if each.suspect == name or each.suspect_digest in digests]
+    if not found:
+        return error
+    told = f"{error.found}; there are forensic findings about it, and no lineage to hold them against"
+    return InputError(expected=error.expected, found=told, fix=error.fix)
 
 
 def _digests(place: Path) -> frozenset[Digest]:
@@ -157,7 +167,7 @@ def describe(found: Trace) -> str:
     shown = asked or found.ancestors
     lines = _wrapped(found.sentence)
     if flagged := found.beside.flagged:
-        lines += ["", *_wrapped(flagged_words(len(flagged)))]
+        lines += ["", *_wrapped(f"Flagged: {flagged_words(len(flagged))} See the forensic findings below.")]
     if shown:
         lines += ["", "How" if asked else "Ancestors, the nearest first"]
         if any(ancestor.shares for ancestor in shown):
@@ -189,9 +199,7 @@ def _findings(beside: Beside) -> list[str]:
     lines = ["", "Forensic findings", *_wrapped(f"({APART})", indent="  ")]
     for each in beside.findings[:_MOST]:
         flag = "FLAGGED: " if each.flagged else ""
-        lines += _item(
-            f"{flag}{each.finding.test}, {each.day}: {each.finding.words} ({each.finding.numbers})"
-        )
+        lines += _item(f"{flag}{each.finding.test}, {each.day}: {each.finding.words} ({each.numbers})")
         lines += _item(each.words, deep=True) + _item(f"report {each.report.digest}", deep=True)
     lines += _more(len(beside.findings))
     return lines + [line for note in beside.notes[:_MOST] for line in _item(note)] + _more(len(beside.notes))

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from inbond.errors import InputError
 from inbond.evaluate.diversity import Answers
-from inbond.losses.decoding import Answer, decode
+from inbond.losses.decoding import Answer, Pick, decode
 from inbond.teachers.tokens import end_ids
 
 LIKELIEST = 256
@@ -33,11 +33,13 @@ def sample_answers(
     top_p: float,
     seed: int,
     on_progress: Callable[[int, int], None] = lambda *_: None,
+    around: Callable[[Pick], Pick] = lambda pick: pick,
 ) -> Answers:
     """``samples`` answers to each prompt (token ids). The seed alone decides each place's random number:
     batches do not, and two models asked with one seed share them, which takes noise out of a comparison.
 
-    ``on_progress`` gets (answers done, of all). Raises InputError at a temperature of 0, or for fewer than
+    ``on_progress`` gets (answers done, of all); ``around`` wraps how a token is drawn, from the raw logits.
+    Raises InputError at a temperature of 0, or for fewer than
     two samples: then all answers are the same and say nothing of variety.
     """
     if temperature <= 0 or samples < 2:
@@ -53,7 +55,14 @@ def sample_answers(
         return _draw(logits_BV / temperature, top_p, chances_RT[rows_B, step].to(logits_BV.device))
 
     answers = decode(
-        model, len(tokenizer), end_ids(model, tokenizer), prompts, samples, max_new_tokens, pick, on_progress
+        model,
+        len(tokenizer),
+        end_ids(model, tokenizer),
+        prompts,
+        samples,
+        max_new_tokens,
+        around(pick),
+        on_progress,
     )
     grouped = [answers[start : start + samples] for start in range(0, len(answers), samples)]
     return Answers(

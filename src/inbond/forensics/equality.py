@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 from typing import Any, Final
 
@@ -82,15 +83,21 @@ class _Asked:
         size = len(self.kernel_NN)
         if math.comb(size, self.first) > _DIVISIONS:
             return None
-        chosen = np.array(list(combinations(range(size), self.first)))
-        mine_DN = np.zeros((len(chosen), size))
-        np.put_along_axis(mine_DN, chosen, 1.0, axis=1)
-        return self.of(mine_DN)
+        return self.of(_divisions(size, self.first))
 
     def some(self, generator: np.random.Generator, count: int) -> Floats:
         """For divisions drawn by lot."""
         plain = np.tile((np.arange(len(self.kernel_NN)) < self.first).astype(float), (count, 1))
         return self.of(generator.permuted(plain, axis=1))
+
+
+@lru_cache(maxsize=2)
+def _divisions(size: int, first: int) -> Floats:
+    """All ways to take ``first`` of ``size`` answers [D, N]."""
+    chosen = np.array(list(combinations(range(size), first)))
+    mine_DN = np.zeros((len(chosen), size))
+    np.put_along_axis(mine_DN, chosen, 1.0, axis=1)
+    return mine_DN
 
 
 def compare(
@@ -155,7 +162,7 @@ def judge(
         log10_p=found.log10_p,
         size=len(served),
         unit="prompts",
-        needed=_needed(reference, prompts, every, seed, alpha),
+        needed=_needed(reference, prompts, seed, alpha),
         effect=f"a served model of which {OTHERWISE:.0%} of the answers are of another kind",
         assumptions=_ASSUMPTIONS,
         limits=_LIMITS,
@@ -185,29 +192,29 @@ def _check(served: Sequence[Sequence[str]], reference: Sequence[Sequence[str]]) 
 
 
 def _needed(
-    reference: Sequence[Sequence[str]],
-    prompts: Sequence[_Asked],
-    every: Sequence[Floats | None],
-    seed: int,
-    alpha: float,
+    reference: Sequence[Sequence[str]], prompts: Sequence[_Asked], seed: int, alpha: float
 ) -> int | None:
     """How many prompts like these would show a served model that gives, in a share ``OTHERWISE`` of cases,
-    an answer of another kind: one of the reference's to the next prompt. MMD squared grows with the share
-    squared; its spread is that among divisions. None where that cannot be known: one prompt, or answers that
-    are all the same."""
+    an answer of another kind: one of the reference's to the next prompt. A discrepancy grows with that share
+    squared; its spread is that among divisions, and, where it is there, also that among prompts. Told by one
+    standard error less than what is measured. None where it cannot be known: one prompt, or answers that are
+    the same to all prompts.
+    """
     if len(reference) < 2:
         return None
-    others = [*reference[1:], reference[0]]
-    apart = np.mean([one.found for one in _asked(reference, others)])
-    generator = np.random.default_rng(seed)
-    spreads = [
-        float(np.var(one.some(generator, 500) if known is None else known))
-        for one, known in zip(prompts, every, strict=True)
-    ]
-    effect, spread = OTHERWISE**2 * float(apart), math.sqrt(float(np.mean(spreads)))
-    if effect <= 0 or spread <= 0:
+    draw = np.random.default_rng(seed)
+    apart = np.array([one.found for one in _asked(reference, [*reference[1:], reference[0]])])
+    error = float(apart.std(ddof=1)) / math.sqrt(len(apart))
+    effect = OTHERWISE**2 * (float(apart.mean()) - error)
+    lots = math.sqrt(float(np.mean([one.some(draw, 300).var() for one in prompts])))
+    if effect <= 0 or lots <= 0:
         return None
-    return math.ceil((steps_for(alpha) * spread / effect) ** 2)
+    spread = math.hypot(lots, OTHERWISE * float(apart.std(ddof=1)))
+    at_alpha = steps_for(alpha, 0.5)
+    reach = at_alpha * lots + (steps_for(alpha) - at_alpha) * spread
+    # However far out the answers are: p is no smaller than all divisions of all prompts allow.
+    divisions = min(math.comb(len(one.kernel_NN), one.first) for one in prompts)
+    return math.ceil(max((reach / effect) ** 2, -math.log10(alpha) / math.log10(divisions / 2)))
 
 
 def _kernel(answers: Sequence[str]) -> Floats:

@@ -87,9 +87,8 @@ class Finding:
         if self.log10_p is None:
             return f"a score, which alone decides nothing: {self.question}"
         if self._could_have_seen:
-            return (
-                f"cannot tell: p = {self.p:.1g} is too large to count and too small to be a sign of nothing"
-            )
+            p = 10 ** (self.log10_p if self.adjusted_log10_p is None else self.adjusted_log10_p)
+            return f"cannot tell: p = {p:.1g} is too large to count and too small to be a sign of nothing"
         if self.needed is None:
             return f"cannot tell, from {self.size:,} {self.unit}: how many it would take is not known"
         more = f"{self.needed:,} {self.unit} would be needed to see {self.effect}"

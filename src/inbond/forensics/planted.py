@@ -20,6 +20,7 @@ SHIFT: Final = 0.05
 may say "no evidence"."""
 
 _NORMAL = NormalDist()
+_ROUNDING: Final = 1e-9
 _ASSUMPTIONS = (
     "the key was secret, and the lot alone decided which alternative was planted",
     "the alternatives are all those that the lot was drawn among",
@@ -35,7 +36,7 @@ _LIMITS = (
 def judge(key: LotKey, ranks: Sequence[int], *, alpha: float = ALPHA) -> Finding:
     """The finding from the rank of each planted text, 1 where the suspect finds it likeliest."""
     is_canary = key.scheme == CANARY
-    mean = sum(ranks) / len(ranks) if ranks else float("nan")
+    mean = {"mean_rank": sum(ranks) / len(ranks)} if ranks else {}
     what = "canaries" if is_canary else "planted choices"
     return Finding(
         test="canary-rank" if is_canary else "planted-choice",
@@ -43,7 +44,7 @@ def judge(key: LotKey, ranks: Sequence[int], *, alpha: float = ALPHA) -> Finding
         null=f"the suspect never saw what was planted; then each planted text has any of the ranks 1 to "
         f"{key.size} with the same chance, whatever the suspect prefers",
         statistic={
-            "mean_rank": mean,
+            **mean,
             "first": float(sum(rank == 1 for rank in ranks)),
             "of": float(key.size),
         },
@@ -63,7 +64,7 @@ def judge(key: LotKey, ranks: Sequence[int], *, alpha: float = ALPHA) -> Finding
 
 def needed_canaries(size: int, alpha: float) -> int:
     """So many must stand first that chance does it with less than ``alpha``."""
-    return math.floor(-math.log(alpha) / math.log(size)) + 1
+    return math.floor(-math.log(alpha) / math.log(size) + _ROUNDING) + 1
 
 
 def needed_choices(size: int, alpha: float) -> int:

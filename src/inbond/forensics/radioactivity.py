@@ -99,11 +99,12 @@ def tally_closed(key: GreenKey, texts: Iterable[Written], known: Set[Window] | N
 def judge(key: GreenKey, tally: Tally, *, access: str, with_records: bool, alpha: float = ALPHA) -> Finding:
     """The finding. ``access`` is open or closed."""
     low, high = interval(tally.green, tally.pairs)
+    shares = {"green": tally.share} if tally.pairs else {}
     return Finding(
         test="radioactivity",
         question=f"the suspect learnt from text marked with {key.id[:19]}",
         null=NULL.format(gamma=key.gamma),
-        statistic={"green": tally.share, "low": low, "high": high, "gamma": key.gamma},
+        statistic={**shares, "low": low, "high": high, "gamma": key.gamma},
         log10_p=log10_upper_tail(tally.green, tally.pairs, key.gamma),
         size=tally.pairs,
         unit="different windows" if access == "open" else "different pairs of window and token",

@@ -17,6 +17,7 @@ from inbond.forensics.finding import Finding, Outcome, together
 FORMAT: Final = "inbond.forensics-report/1"
 _LEAST: Final = -300.0
 _PLAIN: Final = -3.0
+_CANNOT: Final = "cannot tell: "
 
 ALWAYS: Final = (
     "who did what, knowingly or not, by which way, and whether it was allowed: no test here looks at that",
@@ -120,6 +121,8 @@ def _summary(
 
 def _first(findings: Sequence[Finding], untested: Sequence[NotRan], alpha: float) -> str:
     tests = [found for found in findings if found.log10_p is not None]
+    if not tests and findings:
+        return "No test was run that could tell anything; what was measured stands below."
     if not tests:
         failed = sum(each.asked for each in untested)
         why = f"{failed} could not be done" if failed else "what was given is enough for none"
@@ -130,8 +133,8 @@ def _first(findings: Sequence[Finding], untested: Sequence[NotRan], alpha: float
     many = f"{len(tests)} tests" if len(tests) > 1 else "1 test"
     return (
         f"Of {many} at the level {p_words_of(alpha)}: {count['consistent-with']} found evidence, "
-        f"{count['no-evidence']} would most likely have found some and did not, {count['cannot-tell']} cannot "
-        "tell."
+        f"{count['no-evidence']} would most likely have found some and did not, "
+        f"{count['cannot-tell']} cannot tell."
     )
 
 
@@ -145,6 +148,7 @@ def _sentence(found: Finding, alpha: float) -> str:
     words = found.words(alpha)
     if found.log10_p is None:
         return f"{words} ({score_words(found.statistic)})."
+    words = words.replace(_CANNOT, f"cannot tell whether {found.question}: ", 1)
     return f"{words} ({adjusted_words(found)})."
 
 

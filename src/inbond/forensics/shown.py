@@ -65,14 +65,13 @@ class Shown:
 
 def checked(logps: Sequence[Floats], name: str) -> list[Floats]:
     """Raises InputError where one is no number, or of a text without a token."""
-    for place, logp in enumerate(logps):
-        if not len(logp) or not np.isfinite(logp).all():
+    for place, logp in enumerate(logps, 1):
+        wrong = "no token" if not len(logp) else "" if np.isfinite(logp).all() else "NaN or infinity"
+        if wrong:
             raise InputError(
                 expected=f"a log-probability of {name} for each token of each text",
-                found=f"text {place + 1} without a token"
-                if not len(logp)
-                else f"NaN or infinity, in text {place + 1}",
-                fix="leave empty answers out" if not len(logp) else f"check the weights of {name}",
+                found=f"{wrong} in text {place}",
+                fix=f"leave empty answers out, and check the weights of {name}",
             )
     return list(logps)
 

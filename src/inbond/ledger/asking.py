@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 from inbond.ledger import drawing, findings, holdings
-from inbond.ledger.beside import Behind, Beside, compare
+from inbond.ledger.beside import Beside
+from inbond.ledger.comparing import Behind, compare
 from inbond.ledger.declaration import Declared, in_force
 from inbond.ledger.events import Event
 from inbond.ledger.findings import Filed
@@ -63,7 +64,7 @@ class Lineage:
             for kind in ("mark", "records")
         )
         held = holdings.find(self.book, graph, {found.target, *ancestors}, marks, sets)
-        return Beside(compare(about.reports, behind, graph, held), notes)
+        return Beside(compare(about.reports, behind, graph, held), notes, not behind.open)
 
     def counted(self, target: str) -> dict[str, Counted]:
         """The tallies of the recorded data behind a target, by the node of the data; for a target that is

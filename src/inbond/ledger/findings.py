@@ -1,12 +1,12 @@
 """What forensic tests found of a model, as the ledger keeps it: event ``finding.reported``. Pure.
 
-The body, format ``inbond.finding/1``, is {format, suspect: {name, digest or null}, at, report, findings:
-[{test, question, null, outcome, log10_p, adjusted_log10_p, size, unit, about}]}. ``report`` is the digest of
-the whole report (``inbond.forensics-report/1``), which stays where its maker put it: no text that was tested
-and no fact of a test enters the ledger. How tests work is the business of the room ``forensics``; here a
-report is JSON.
+The body, format ``inbond.finding/1``, is {format, suspect: {name, digest or null}, at, alpha or null, report,
+findings: [{test, question, null, outcome, log10_p, adjusted_log10_p, size, unit, about}]}. ``report`` is the
+digest of the whole report (``inbond.forensics-report/1``), which stays where its maker put it: no text that
+was tested and no fact of a test enters the ledger. How tests work is the business of the room ``forensics``;
+here a report is JSON.
 
-A finding is evidence of its own kind. It is no edge of a lineage; ``beside`` holds it against one.
+A finding is evidence of its own kind. It is no edge of a lineage; ``comparing`` holds it against one.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ def _sayable(text: str) -> str:
 
 _Text = Annotated[str, Field(max_length=LONGEST), AfterValidator(_sayable)]
 _Log10 = Annotated[float, Field(le=_ROUNDING)]
+_Level = Annotated[float, Field(gt=0, lt=1)]
 _Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 _Time = Annotated[
     str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$", max_length=40)
@@ -104,6 +105,7 @@ class _Report(BaseModel):
     format: Literal["inbond.forensics-report/1"]
     suspect: _Suspect
     at: _Time
+    alpha: _Level | None = None
     findings: Annotated[list[dict[str, Any]], Field(max_length=MOST)]
 
 
@@ -113,6 +115,7 @@ class _Body(BaseModel):
     format: Literal["inbond.finding/1"]
     suspect: _Suspect
     at: _Time
+    alpha: _Level | None
     report: _Digest
     findings: Annotated[list[_Found], Field(max_length=MOST)]
 
@@ -132,6 +135,7 @@ def body_of(report: Mapping[str, Any]) -> dict[str, Any]:
         "format": FORMAT,
         "suspect": {"name": read.suspect.name, "digest": read.suspect.digest},
         "at": read.at,
+        "alpha": read.alpha,
         "report": of_value(dict(report)),
         "findings": found,
     }
@@ -195,10 +199,12 @@ class Finding:
 @dataclass(frozen=True)
 class Report:
     """One recorded report. ``event`` is how messages speak of its event; ``at`` the time of the tests as the
-    report has it, ``digest`` that of the whole report."""
+    report has it, ``alpha`` the level below which it let an adjusted p-value count, None where it does not
+    say; ``digest`` that of the whole report."""
 
     event: str
     at: str
+    alpha: float | None
     digest: Digest
     suspect: str
     suspect_digest: Digest | None
@@ -233,9 +239,10 @@ def from_body(body: Mapping[str, Any], event: str) -> Report:
             found=first_fault(error)[:300],
             fix="inbond verify says whether it was changed",
         ) from error
-    digest = read.suspect.digest
+    suspect = read.suspect
+    digest = None if suspect.digest is None else Digest(suspect.digest)
     return Report(
-        event, read.at, Digest(read.report), read.suspect.name, None if digest is None else Digest(digest),
+        event, read.at, read.alpha, Digest(read.report), suspect.name, digest,
         tuple(Finding(**item.model_dump()) for item in read.findings),
     )  # fmt: skip
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final, final
 
 import pyarrow as pa
@@ -69,7 +70,6 @@ class _Search:
     def __init__(self, book: Workbook, graph: Graph, behind: frozenset[str]) -> None:
         self._book, self._graph, self._behind = book, graph, behind
         self._kept = [kept for kept in book.artifacts.values() if kept.manifest.records_root is not None]
-        self._above: dict[str, pa.Array] | None = None
         self.unread: list[str] = []
 
     def marked(self, wanted: frozenset[str]) -> dict[str, Held]:
@@ -141,24 +141,25 @@ class _Search:
                     waiting.append(kept.manifest.id)
         return list(found.values())
 
-    @property
+    @cached_property
     def _children(self) -> Mapping[Digest, list[Kept]]:
-        if not hasattr(self, "_made"):
-            self._made: dict[Digest, list[Kept]] = {}
-            for kept in self._kept:
-                for parent in parents_of(kept, self._book.artifacts):
-                    if isinstance(parent, Kept):
-                        self._made.setdefault(parent.manifest.id, []).append(kept)
-        return self._made
+        """The sets that have rows of a set as parents."""
+        made: dict[Digest, list[Kept]] = {}
+        for kept in self._kept:
+            for parent in parents_of(kept, self._book.artifacts):
+                if isinstance(parent, Kept):
+                    made.setdefault(parent.manifest.id, []).append(kept)
+        return made
+
+    @cached_property
+    def _above(self) -> Mapping[str, pa.Array]:
+        """The ids of the records behind the target, by their node."""
+        nodes = ((self._node(kept), kept) for kept in self._kept)
+        return {node: _ids(kept) for node, kept in nodes if node is not None and node in self._behind}
 
     def _same(self, sets: Iterator[tuple[Kept, list[int] | None]]) -> dict[str, int]:
         """How many of the records stand in sets behind the target. A set that cannot be read counts for
         none: ``verify`` tells of it."""
-        if self._above is None:
-            above = ((self._node(kept), kept) for kept in self._kept)
-            self._above = {
-                node: _ids(kept) for node, kept in above if node is not None and node in self._behind
-            }
         wanted = pa.concat_arrays([_ids(kept, origins) for kept, origins in sets])
         counts = {
             node: pc.sum(pc.is_in(ids, value_set=wanted)).as_py() or 0 for node, ids in self._above.items()

@@ -5,14 +5,16 @@ none. Pure.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import final
 
 from inbond.ledger.beside import By
 from inbond.ledger.findings import Filed, Report
 from inbond.ledger.lineage import Graph, Node
-from inbond.ledger.naming import wholly
+from inbond.ledger.naming import whole_name
+from inbond.ledger.scopes import on_disk
 
 
 @final
@@ -30,6 +32,7 @@ def tested(filed: Filed, graph: Graph, target: str, ancestors: Collection[str]) 
     """What was found of ``target``, a node's id."""
     node, above = graph.nodes[target], Counter[str]()
     owners = {digest: id_ for id_ in ancestors for digest in graph.nodes[id_].digests}
+    names = [target, *(name for name, id_ in graph.names.items() if id_ == target)]
     found: list[tuple[Report, By]] = []
     others = 0
     for (name, digest), reports in filed.suspects.items():
@@ -37,7 +40,7 @@ def tested(filed: Filed, graph: Graph, target: str, ancestors: Collection[str]) 
             found += [(report, "digest") for report in reports]
         elif digest is not None and digest in owners:
             above[owners[digest]] += len(reports)
-        elif not _is_called(name, graph, node):
+        elif not _is_called(name, graph, names):
             if (known := graph.find(name)) is not None and known.id in ancestors:
                 above[known.id] += len(reports) if _may_be(digest, known) else 0
         elif _may_be(digest, node):
@@ -51,7 +54,11 @@ def _may_be(digest: str | None, node: Node) -> bool:
     return digest is None or not node.digests
 
 
-def _is_called(name: str, graph: Graph, node: Node) -> bool:
-    """Whether a suspect's name is the whole name of a node. A digest in its place names nothing."""
+def _is_called(name: str, graph: Graph, names: Sequence[str]) -> bool:
+    """Whether a suspect's name is the whole name of the node that has these ``names``, of which the first is
+    its id. A path that is not whole begins in the current folder."""
     known = graph.find(name)
-    return known.id == node.id if known is not None else wholly(name, graph, node.id)
+    if known is not None:
+        return known.id == names[0]
+    meant = (name, on_disk(name, Path.cwd()))
+    return any(whole_name(text, each) for text in meant for each in names)

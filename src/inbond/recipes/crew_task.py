@@ -15,7 +15,7 @@ from typing import Any, cast, final
 from inbond.digest import Digest
 from inbond.ledger import manifest
 from inbond.ledger.ledger import Ledger
-from inbond.recipes import mixture
+from inbond.recipes import mixture, planting
 from inbond.recipes.accelerated import Accelerated
 from inbond.recipes.answers import Datasets
 from inbond.recipes.learning import Bench
@@ -96,7 +96,7 @@ class Task:
         bench = Bench(
             trail,
             recipe,
-            find_teacher(recipe, workspace),
+            find_teacher(planting.unmarked(recipe), workspace),
             find_weights(parse_model_name(base), workspace) if base else None,
             Datasets(found["train"], found["held_out"], found["answers"]),
             (),
@@ -120,7 +120,7 @@ def plain(recipe: Recipe) -> dict[str, Any]:
 def _part(workspace: Workspace, number: int, recipe: Mapping[str, Any], weight: float) -> mixture.Part:
     """A further teacher that has been asked."""
     own = parse(dict(recipe), TASK)
-    return mixture.Part(number, own, weight, find_teacher(own, workspace), (), None)
+    return mixture.Part(number, own, weight, find_teacher(planting.unmarked(own), workspace), (), None)
 
 
 def _artifact(workspace: Workspace, place: str) -> Artifact:

@@ -18,7 +18,16 @@ from inbond.errors import InbondError, InputError, TeacherError
 from inbond.forensics.finding import Finding
 from inbond.forensics.report import NotRan, Ran
 from inbond.recipes.ingredients import Given, Said
-from inbond.recipes.suspects import SAMPLING, Asked, How, Suspect, ask, load_reader, load_tokenizer
+from inbond.recipes.suspects import (
+    SAMPLING,
+    Asked,
+    How,
+    Suspect,
+    ask,
+    context_of,
+    load_reader,
+    load_tokenizer,
+)
 from inbond.recipes.watch import Watcher, time_left
 from inbond.teachers.opening import Weights
 from inbond.teachers.protocols import Sampling
@@ -63,6 +72,10 @@ class Case:
         tokenizer = self.tokenizer(model)
         reads: Reads = self._once(f"reader {model.name}", lambda: self._load(model, tokenizer))
         return reads
+
+    def context(self) -> int | None:
+        """So many tokens the suspect reads at once; None where it does not say."""
+        return context_of(self._weights(None))
 
     def run_folder(self, name: str) -> Path:
         """Of a run in the workspace."""

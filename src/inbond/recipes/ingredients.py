@@ -15,6 +15,7 @@ from inbond.engine import prompts
 from inbond.engine.interchange import shapes
 from inbond.engine.interchange.files import read_file
 from inbond.engine.interchange.lines import refuse
+from inbond.engine.interchange.marks import PLANTED, planted_of
 from inbond.errors import InputError
 from inbond.forensics.alternatives import Alternatives
 from inbond.forensics.green import GreenKey
@@ -44,8 +45,8 @@ class Said:
 @final
 @dataclass(frozen=True)
 class Records:
-    """Records at hand. ``marks`` holds, for each, the id of the key that marked it as its origin says; None
-    where that says nothing."""
+    """Records at hand. ``marks`` holds, for each, the id of the key that marked it as its origin, or its
+    row of a file, says; None where that says nothing."""
 
     name: str
     digest: Digest
@@ -104,7 +105,10 @@ def read_records(where: str, workspace: Workspace) -> Records:
     if not where.startswith((RUN, "data:")):
         path = Path(where)
         found = prompts.read_records(path)
-        return Records(where, _digest(path), tuple(found), (None,) * len(found))
+        planted = [planted_of(row) for _, row in read_file(path)]
+        return Records(
+            where, _digest(path), tuple(found), tuple(None if one is None else one["id"] for one in planted)
+        )
     kept = record_set(workspace, where)
     rows = records.read_rows(kept.folder)
     marks = tuple(_mark_of(row.origin.sampling) for row in rows)
@@ -112,12 +116,12 @@ def read_records(where: str, workspace: Workspace) -> Records:
 
 
 def _mark_of(sampling: Mapping[str, Any]) -> str | None:
-    mark = sampling.get("mark")
+    mark = sampling.get(PLANTED)
     return str(mark.get("id")) if isinstance(mark, Mapping) else None
 
 
 def _digest(path: Path) -> Digest:
-    """Of a file; of a folder's files the first is enough to name it, so it is refused here."""
+    """Of a file; a folder of files has none, and is refused."""
     if path.is_dir():
         raise InputError(
             expected="a file of records", found=f"{path}, a folder", fix="name one of the files in it"

@@ -40,6 +40,11 @@ def key_of(recipe: Recipe) -> Key | None:
     return key
 
 
+def unmarked(recipe: Recipe) -> Recipe:
+    """The recipe for whoever draws no answers, and so needs no key: the other processes of a training."""
+    return recipe.model_copy(update={"generate": recipe.generate.model_copy(update={"mark": None})})
+
+
 def _check_lots(recipe: Recipe, name: str, key: LotKey) -> None:
     generate, section = recipe.generate, recipe.preferences
     if key.scheme != CHOICE:

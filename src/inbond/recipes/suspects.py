@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, final
 
+from inbond import strict_json
 from inbond.digest import Digest, of_file, of_value
 from inbond.engine.completions import complete_all
 from inbond.engine.journal import Journal
@@ -33,6 +34,7 @@ Access = Literal["weights", "texts", "served"]
 TEXTS: Final = "texts:"
 SAMPLING: Final = Sampling(max_tokens=256, temperature=0.7, top_p=1.0, seed=0)
 """How a suspect is asked: near its likeliest answers, where a trace is strongest, without their loops."""
+_CONTEXT: Final = ("max_position_embeddings", "n_positions", "n_ctx")
 _POLICY: Final = FailurePolicy(attempts=3, patience_s=300.0, give_up_after=8)
 
 
@@ -79,6 +81,16 @@ def load_tokenizer(weights: Weights) -> Any:
     except ModuleNotFoundError as error:
         raise need_extra("train", error.name or "torch") from error
     return local.load_tokenizer(weights.folder())
+
+
+def context_of(weights: Weights) -> int | None:
+    """So many tokens a model reads at once, as its config says; None where that says nothing."""
+    try:
+        config = strict_json.parse((weights.folder() / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    said = [config.get(name) for name in _CONTEXT] if isinstance(config, Mapping) else []
+    return next((size for size in said if isinstance(size, int) and size > 1), None)
 
 
 def load_reader(weights: Weights, tokenizer: Any) -> Reader:

@@ -170,15 +170,15 @@ _PROMPTS: Final = Ingredient(
 TRIALS: Final = (
     Trial(
         "training order",
-        "The suspect was shown the records of a run, and it was tested whether those that the run learnt last "
-        "are likelier to it than those that it learnt first, as against orders drawn by lot.",
+        "The suspect was shown the records of a run, and it was tested whether those that the run learnt "
+        "last are likelier to it than those that it learnt first, as against orders drawn by lot.",
         (WEIGHTS, _RUN),
         _order,
     ),
     Trial(
         "dataset inference",
-        "The suspect was shown the records that a run learnt and those that a lot held out, and it was tested "
-        "whether it finds the former likelier than another lot would have it.",
+        "The suspect was shown the records that a run learnt and those that a lot held out, and it was "
+        "tested whether it finds the former likelier than another lot would have it.",
         (WEIGHTS, _RUN),
         _learnt,
     ),

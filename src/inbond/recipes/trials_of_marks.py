@@ -37,8 +37,8 @@ def _open(case: Case, key: GreenKey, level: float) -> Sequence[Finding]:
         )
     known = known_windows(key, tokenizer, marked) if marked else None
     texts = [Said(record.completion, record.prompt) for record in marked] + list(case.given.texts)
-    sequences = within(sequences_of(tokenizer, texts), case.tokens)
     reads = case.reads()
+    sequences = within(cut(sequences_of(tokenizer, texts), case.context()), case.tokens)
     with case.watching("reading", "texts") as show:
         likeliest = reads.likeliest(sequences, show)
     read = [
@@ -97,6 +97,14 @@ def _sequence(tokenizer: Any, said: Said) -> TokenSequence:
     if tokenizer.chat_template is None and not isinstance(prompt, str):
         prompt = "\n".join(message.content for message in prompt)
     return encode_record(tokenizer, Record(prompt, said.text), ended=False)
+
+
+def cut(sequences: Sequence[TokenSequence], context: int | None) -> list[TokenSequence]:
+    """Texts as far as the suspect can read them; those of which it would read a prompt alone are left out."""
+    if context is None:
+        return list(sequences)
+    shorter = (TokenSequence(one.ids[:context], min(one.prompt_length, context)) for one in sequences)
+    return [one for one in shorter if one.labels > 0]
 
 
 def within(sequences: Sequence[TokenSequence], tokens: int) -> list[TokenSequence]:

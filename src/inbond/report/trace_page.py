@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from inbond.ledger.answer import WORDS
+from inbond.ledger.beside import APART
 from inbond.report import lineage as drawing
 from inbond.report.blocks import LIMITS
 from inbond.report.lineage import MOST_NODES
 from inbond.report.page import MOST_BYTES, picture_style, render
 from inbond.report.text import clip, one_line
-from inbond.report.trace_view import OUTCOMES, Entry, View
+from inbond.report.trace_view import OUTCOMES, Entry, Tested, View
 
 _MOST_LINES = 150
 _HEAD = '<svg class="lineage'
@@ -37,6 +38,8 @@ def render_trace_page(view: View, version: str) -> str:
             "room": _room(drawing.width_of_wide(wide)),
             "sideways": _sideways(drawing.width_of_wide(wide)),
             "words_used": WORDS,
+            "apart": APART,
+            "tested": _few(view, limits.rows if number else len(view.tested)),
             "lines": lines[:_MOST_LINES],
             "lines_left_out": max(0, len(lines) - _MOST_LINES),
             "entries": entries,
@@ -58,6 +61,11 @@ def _room(width: int) -> str:
 def _sideways(width: int) -> str:
     """Up to which width of the window the wide picture scrolls, as a class of the stylesheet."""
     return next((f"until-{rem}" for rem in (60, 72, 78, 84, 96) if width + 64 <= rem * 16), "always")
+
+
+def _few(view: View, most: int) -> tuple[Sequence[Tested], int]:
+    """Findings, and how many are left out."""
+    return view.tested[:most], view.tested_left_out + max(0, len(view.tested) - most)
 
 
 def _first(entries: Sequence[Entry], most: int) -> list[Entry]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, final
 
 from inbond.ledger.answer import Outcome
+from inbond.ledger.beside import Beside, Stands, flagged_words
 from inbond.ledger.lineage import Node, Unknown, Way
 from inbond.ledger.shares import Share
 from inbond.ledger.texts import topic_of
@@ -70,6 +71,21 @@ class Open:
 
 @final
 @dataclass(frozen=True)
+class Tested:
+    """One forensic finding in words. ``tone`` and ``badge`` say how it stands to the lineage, ``stands`` in a
+    sentence."""
+
+    test: str
+    day: str
+    tone: Tone
+    badge: str
+    words: str
+    stands: str
+    facts: tuple[tuple[str, str], ...]
+
+
+@final
+@dataclass(frozen=True)
 class View:
     """All that the page shows. The numbers of what was left out are beside what is shown."""
 
@@ -88,6 +104,11 @@ class View:
     unknowns_left_out: int
     commands: tuple[tuple[str, str], ...]
     """(what for, what to type)."""
+    tested: tuple[Tested, ...] = ()
+    tested_left_out: int = 0
+    tested_notes: tuple[str, ...] = ()
+    flagged: str = ""
+    """What is said at the top where findings are flagged."""
 
 
 def view(found: Trace, target: Node, asked: str | None = None) -> View:
@@ -115,6 +136,7 @@ def view(found: Trace, target: Node, asked: str | None = None) -> View:
         tuple(conflict.sentence for conflict in found.conflicts),
         tuple(questions), len(found.unknowns) - len(questions),
         tuple(_commands(found, asked)),
+        *_tested(found.beside),
     )  # fmt: skip
 
 
@@ -171,6 +193,29 @@ def part(share: Share) -> Part:
     )  # fmt: skip
 
 
+def _tested(beside: Beside) -> tuple[tuple[Tested, ...], int, tuple[str, ...], str]:
+    """At most _MOST_ITEMS findings, those that are flagged first."""
+    shown = tuple(
+        Tested(
+            each.finding.test, each.day, *_STANDS[each.stands], _sentence(each.finding.words), each.words,
+            (
+                ("Numbers", each.numbers),
+                ("What the test supposes", each.finding.null),
+                ("Known by", f"the {each.by} of what was tested ({each.report.suspect})"),
+                ("Report", each.report.digest),
+            ),
+        )
+        for each in beside.findings[:_MOST_ITEMS]
+    )  # fmt: skip
+    flagged = len(beside.flagged)
+    words = flagged_words(flagged) if flagged else ""
+    return shown, len(beside.findings) - len(shown), beside.notes[:_MOST_ITEMS], words
+
+
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}"
+
+
 def _open(found: Trace, chosen: trace_picture.Chosen) -> list[Open]:
     """At most _MOST_ITEMS open questions, those that the picture shows among them."""
     drawn = {group[0] for group in chosen.open.values()}
@@ -197,6 +242,16 @@ def _commands(found: Trace, asked: str | None) -> list[tuple[str, str]]:
         what = ("The signatures and files of this run", f"inbond verify {shlex.quote(run)}")
     return [*commands, what]
 
+
+_STANDS: Mapping[Stands, tuple[Tone, str]] = {
+    "agrees": ("plain", "the lineage says so too"),
+    "agrees-in-part": ("plain", "the lineage says so in part"),
+    "contradicts": ("care", "not what the lineage says"),
+    "unexplained": ("care", "not explained by the lineage"),
+    "does-not-show": ("plain", "does not show what the lineage says"),
+    "cannot-be-held": ("plain", "cannot be held against the lineage"),
+    "says-nothing": ("plain", "says nothing for or against the lineage"),
+}
 
 OUTCOMES: Mapping[Outcome, tuple[Tone, str]] = {
     "yes": ("plain", "Yes"),
