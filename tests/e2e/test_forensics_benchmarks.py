@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -81,7 +82,8 @@ def test_power_is_told_by_share_tokens_and_access(folder: Path) -> None:
     assert chances[-1] == 1
     assert "| unmarked | open, with records |" in text
     assert "| unmarked |" not in reckoned
-    ElementTree.fromstring(picture.read_text())
+    told = str(ElementTree.fromstring(picture.read_text())[1].text)
+    assert re.search(r"100% marked, open: [^;]*, 1 at 10k", told), told
     head = run(folder, "forensics_power.py", "--headline")
     assert "marked-5, seed 0: 25,120 parameters, 5 marked records of 100; " in head
     assert head.count("goal ") == 2
