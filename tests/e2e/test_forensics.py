@@ -270,6 +270,9 @@ def test_a_choice_needs_its_own_alternatives(command: Command, tmp_path: Path) -
     assert why(none, "planted choice") == ("for want of the answers that were chosen among (--alternatives)")
 
 
+NAMES = {"mean": "gain", "low": "gain, low", "high": "gain, high"}
+
+
 # Without marks --------------------------------------------------------------------------------------
 
 
@@ -279,13 +282,31 @@ def test_degree_is_above_the_control_for_who_learnt(command: Command, texts: lis
     base = save_tiny(Path("base"))
     found = command(
         "forensics", "test", f"path:{learnt}", "--records", str(records_of(texts)), "--reference",
-        f"path:{base}", "--texts", str(control), code=3,
+        f"path:{base}", "--texts", str(control), "--stage", f"first=path:{base}", code=3,
     )  # fmt: skip
     one = only(found, "degree")
+    before, now = one["facts"]["stages"]
+    assert (before["stage"], now["stage"]) == ("first", "now")
+    assert before["gain"]["mean"] == 0, "it is the reference"
+    assert now["added"]["low"] > 0
+    assert now["gain"] == {name: one["statistic"][key] for name, key in NAMES.items()}
     assert one["log10_p"] is None
     assert one["statistic"]["above control, low"] > 0
     assert one["words"].startswith("a score, which alone decides nothing")
     assert found["summary"][0] == "No test was run that could tell anything; what was measured stands below."
+
+
+@pytest.mark.parametrize(
+    ("stage", "said"),
+    [
+        ("first", "expected --stage NAME=URI, each name once"),
+        ("now=path:x", "expected --stage with a name for an earlier stage"),
+        ("first=api:host/model", "expected --stage with a model whose files are on this machine"),
+    ],
+)
+def test_stages_are_named_and_here(command: Command, learnt: Path, stage: str, said: str) -> None:
+    found = command("forensics", "test", f"path:{learnt}", "--stage", stage, code=2)
+    assert said.removeprefix("expected ") in found["error"]["expected"]
 
 
 def test_of_two_candidates_the_likest_is_named(command: Command) -> None:

@@ -63,6 +63,12 @@ CandidateOption = Annotated[
     Names,
     typer.Option("--candidate", metavar="NAME=FILE", help="Texts of a possible teacher; twice or more."),
 ]
+StageOption = Annotated[
+    Names,
+    typer.Option(
+        "--stage", metavar="NAME=URI", help="What it was after an earlier stage; again for each, in order."
+    ),
+]
 OnlyOption = Annotated[Names, typer.Option("--only", metavar="TEST", help="Run this test; again for each.")]
 TokensOption = Annotated[
     int, typer.Option("--tokens", metavar="N", min=1, help="The most tokens to read marked text on.")
@@ -103,6 +109,7 @@ def examine_(
     reference: ReferenceOption = None,
     same_as: SameAsOption = None,
     candidate: CandidateOption = None,
+    stage: StageOption = None,
     only: OnlyOption = None,
     tokens: TokensOption = 60_000,
     alpha: AlphaOption = 1e-5,
@@ -126,6 +133,7 @@ def examine_(
 
     asked = Asked(
         suspect, tuple(key or ()), records, texts, prompts, alternatives, canaries, parent, tokenizer,
-        reference, same_as, tuple(candidate or ()), tuple(only or ()), tokens, alpha, out, page, record,
+        reference, same_as, tuple(candidate or ()), tuple(stage or ()), tuple(only or ()), tokens, alpha,
+        out, page, record,
     )  # fmt: skip
     return report_on(asked, open_workspace(home), Output(as_json, quiet))

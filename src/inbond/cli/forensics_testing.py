@@ -22,10 +22,11 @@ from inbond.ledger.attest import KeyStore
 from inbond.ledger.findings import FINDING_REPORTED, body_of
 from inbond.ledger.ledger import Ledger, now
 from inbond.recipes.examining import Case, examine
-from inbond.recipes.ingredients import Given, read_candidates, read_keys, read_records, read_said
+from inbond.recipes.ingredients import Given, named_pairs, read_candidates, read_keys, read_records, read_said
 from inbond.recipes.models import find_weights
 from inbond.recipes.suspects import TEXTS, find_suspect
 from inbond.recipes.trials import wanted
+from inbond.recipes.trials_of_learning import NOW
 from inbond.report.forensics_page import render_forensics_page
 from inbond.teachers.opening import Weights
 from inbond.types import parse_model_name
@@ -54,6 +55,7 @@ class Asked:
     reference: str | None
     same_as: str | None
     candidates: tuple[str, ...]
+    stages: tuple[str, ...]
     only: tuple[str, ...]
     tokens: int
     alpha: float
@@ -98,9 +100,7 @@ def report_on(asked: Asked, workspace: Workspace, output: Output) -> int:
 
 
 def _given(asked: Asked, workspace: Workspace) -> Given:
-    def weights(option: str, name: str | None) -> Weights | None:
-        if name is None:
-            return None
+    def named(option: str, name: str) -> Weights:
         model = parse_model_name(name)
         if model.scheme == "api":
             raise InputError(
@@ -110,6 +110,16 @@ def _given(asked: Asked, workspace: Workspace) -> Given:
             )
         return find_weights(model, workspace)
 
+    def weights(option: str, name: str | None) -> Weights | None:
+        return None if name is None else named(option, name)
+
+    stages = named_pairs(asked.stages, "--stage NAME=URI", "--stage cleaned=run:cleaned")
+    if NOW in stages:
+        raise InputError(
+            expected="--stage with a name for an earlier stage",
+            found=f"{NOW!r}, which is the suspect itself",
+            fix="give it another name",
+        )
     return Given(
         keys=read_keys(asked.keys, MarkKeys.default()),
         records=None if asked.records is None else read_records(asked.records, workspace),
@@ -122,6 +132,7 @@ def _given(asked: Asked, workspace: Workspace) -> Given:
         reference=weights("--reference", asked.reference),
         same_as=weights("--same-as", asked.same_as),
         candidates=read_candidates(asked.candidates),
+        stages={name: named("--stage", uri) for name, uri in stages.items()},
     )
 
 

@@ -136,6 +136,7 @@ def of(
     by: Sequence[By] = ("mean",),
     shuffles: int = SHUFFLES,
     seed: int = 0,
+    alpha: float = ALPHA,
     on_progress: Progress = quietly,
 ) -> Finding:
     """``judge`` of a suspect whose weights are at hand, shown all records of ``sides``; ``reference``: a
@@ -148,4 +149,4 @@ def of(
     for one in by:
         values = by_text(own, one) - (0.0 if less is None else by_text(less, one))
         members[one], others[one] = sides.split(values)
-    return judge(members, others, sides.records, shuffles=shuffles, seed=seed)
+    return judge(members, others, sides.records, shuffles=shuffles, seed=seed, alpha=alpha)

@@ -115,6 +115,7 @@ def of(
     least: float = LEAST,
     shuffles: int = SHUFFLES,
     seed: int = 0,
+    alpha: float = ALPHA,
     on_progress: Progress = quietly,
 ) -> Finding:
     """``judge`` of a suspect whose weights are at hand. ``sides``: the records, and as held out the controls.
@@ -142,5 +143,6 @@ def of(
         least=least,
         shuffles=shuffles,
         seed=seed,
+        alpha=alpha,
         models=models,
     )

@@ -204,11 +204,13 @@ def of(
     *,
     shuffles: int = SHUFFLES,
     seed: int = 0,
+    alpha: float = ALPHA,
     on_progress: Progress = quietly,
 ) -> Finding:
     """``judge`` of a suspect whose weights are at hand: ``suspect`` shows it the run's records, in their
     order on disk; ``reference`` shows them to a model that has not seen them, the run's base, say."""
-    return judge(order, gains(suspect, reference, on_progress=on_progress), shuffles=shuffles, seed=seed)
+    values = gains(suspect, reference, on_progress=on_progress)
+    return judge(order, values, shuffles=shuffles, seed=seed, alpha=alpha)
 
 
 def apart_from_length(values: Floats, lengths: Sequence[int]) -> Floats:

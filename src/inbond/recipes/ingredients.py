@@ -76,6 +76,8 @@ class Given:
     reference: Weights | None = None
     same_as: Weights | None = None
     candidates: Mapping[str, tuple[Said, ...]] = field(default_factory=dict)
+    stages: Mapping[str, Weights] = field(default_factory=dict)
+    """What the suspect was after each earlier stage of its making, in order."""
 
     @property
     def green(self) -> dict[str, GreenKey]:
@@ -156,14 +158,18 @@ def _said(row: Mapping[str, Any], place: str) -> Said:
 
 def read_candidates(named: Sequence[str]) -> dict[str, tuple[Said, ...]]:
     """Texts of candidate teachers, each ``NAME=FILE``. Raises InputError."""
-    found = dict[str, tuple[Said, ...]]()
-    for each in named:
-        name, equals, path = each.partition("=")
-        if not equals or not name.strip() or not path or name in found:
+    pairs = named_pairs(named, "--candidate NAME=FILE", "--candidate qwen=qwen-answers.jsonl")
+    return {name: read_said(Path(path)) for name, path in pairs.items()}
+
+
+def named_pairs(given: Sequence[str], form: str, example: str) -> dict[str, str]:
+    """Each ``NAME=VALUE``, in order. Raises InputError for what is none, and for a name that comes twice."""
+    found = dict[str, str]()
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not equals or not name.strip() or not value or name in found:
             raise InputError(
-                expected="--candidate NAME=FILE, each name once",
-                found=repr(each)[:80],
-                fix="for example --candidate qwen=qwen-answers.jsonl",
+                expected=f"{form}, each name once", found=repr(each)[:80], fix=f"for example {example}"
             )
-        found[name] = read_said(Path(path))
+        found[name] = value
     return found

@@ -24,36 +24,38 @@ from inbond.types import prompt_to_json
 
 SAMPLES: Final = 8
 """Answers of each model to each prompt, where two are compared."""
+NOW: Final = "now"
+"""The suspect itself, among its stages."""
 _DRAWN: Final = replace(SAMPLING, temperature=1.0, max_tokens=64, seed=None)
 _FEWEST: Final = 2
 
 
-def _order(case: Case, _: Any, __: float) -> Sequence[Finding]:
+def _order(case: Case, _: Any, level: float) -> Sequence[Finding]:
     run = case.given.run
     assert run is not None, "the table asks for a run"
     found = drawn.order_of(case.run_folder(run))
     suspect, reference = _shown(case, found.rows, None), _reference(case, found.rows)
     with case.watching("reading", "texts") as show:
-        return [training_order.of(found.order, suspect, reference, on_progress=show)]
+        return [training_order.of(found.order, suspect, reference, alpha=level, on_progress=show)]
 
 
-def _learnt(case: Case, _: Any, __: float) -> Sequence[Finding]:
+def _learnt(case: Case, _: Any, level: float) -> Sequence[Finding]:
     run = case.given.run
     assert run is not None, "the table asks for a run"
     found = drawn.sides_of(case.run_folder(run))
     suspect, reference = _shown(case, found.rows, None), _reference(case, found.rows)
     with case.watching("reading", "texts") as show:
-        return [dataset_inference.of(found.sides, suspect, reference, on_progress=show)]
+        return [dataset_inference.of(found.sides, suspect, reference, alpha=level, on_progress=show)]
 
 
-def _not_learnt(case: Case, _: Any, __: float) -> Sequence[Finding]:
+def _not_learnt(case: Case, _: Any, level: float) -> Sequence[Finding]:
     run = case.given.run
     assert run is not None, "the table asks for a run"
     found = drawn.sides_of(case.run_folder(run))
     suspect, reference = _shown(case, found.rows, None), _reference(case, found.rows)
     assert reference is not None, "the table asks for a reference"
     with case.watching("reading", "texts") as show:
-        return [non_membership.of(found.sides, suspect, reference, on_progress=show)]
+        return [non_membership.of(found.sides, suspect, reference, alpha=level, on_progress=show)]
 
 
 def _shown(case: Case, rows: Sequence[Row], weights: Weights | None) -> Shown:
@@ -66,21 +68,23 @@ def _reference(case: Case, rows: Sequence[Row]) -> Shown | None:
 
 
 def _degree(case: Case, _: Any, __: float) -> Sequence[Finding]:
-    """Records are the teacher's text, ``--texts`` the control's."""
+    """Records are the teacher's text, ``--texts`` the control's, ``--stage`` what the suspect was before."""
     records, reference = case.given.records, case.given.reference
     assert records is not None, "the table asks for records"
     assert reference is not None, "the table asks for a reference"
     said = [Said(one.completion, one.prompt) for one in records.records]
     subject = Subject("records", records.name, records.digest)
+    stages = {**case.given.stages, NOW: None}
     control = None
     if case.given.texts:
         others = case.given.texts
         told = _texts(Subject("records", "the control"), others)
-        control = (told, {"now": _of(case, others, None)}, _of(case, others, reference))
+        shown = {name: _of(case, others, weights) for name, weights in stages.items()}
+        control = (told, shown, _of(case, others, reference))
     with case.watching("reading", "texts") as show:
         return [
             degree.of(
-                {"now": _of(case, said, None)},
+                {name: _of(case, said, weights) for name, weights in stages.items()},
                 _of(case, said, reference),
                 _texts(subject, said),
                 control,
@@ -128,7 +132,7 @@ def _candidate(name: str, texts: Sequence[Said], places: dict[str, int]) -> attr
     return attribution.Written(tuple(said.text for said in texts), tuple(units))
 
 
-def _equality(case: Case, _: Any, __: float) -> Sequence[Finding]:
+def _equality(case: Case, _: Any, level: float) -> Sequence[Finding]:
     wanted, who = case.given.same_as, case.suspect.weights or case.suspect.model
     assert wanted is not None, "the table asks for a model"
     mine, theirs = (case.answers(one, _DRAWN, SAMPLES).answers for one in (who, wanted))
@@ -147,6 +151,7 @@ def _equality(case: Case, _: Any, __: float) -> Sequence[Finding]:
             name=wanted.name,
             digest=wanted.digest,
             asked=how,
+            alpha=level,
         )
     ]
 
@@ -192,7 +197,7 @@ TRIALS: Final = (
     Trial(
         "distillation degree",
         "It was measured how much likelier the suspect finds the teacher's text than a reference does, in "
-        "nats a byte; and the same on control text, where some was given (--texts).",
+        "nats a byte, and likewise what it was before (--stage); and the same on control text (--texts).",
         (WEIGHTS, _RECORDS, _REFERENCE),
         _degree,
     ),
