@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from inbond.digest import canonical, of_value
 from inbond.errors import InputError, NewerFormatError
 from inbond.ledger.events import Event
-from inbond.ledger.findings import FINDING_REPORTED, MOST, body_of, from_body, p_words, read
+from inbond.ledger.findings import FINDING_REPORTED, MOST, body_of, from_body, read
 from tests.forensic_reports import KEY, MARK, finding, report
 
 DIGEST = KEY
@@ -142,14 +142,3 @@ def test_a_report_counts_once_and_others_events_are_passed_over() -> None:
 def test_a_body_of_a_newer_inbond_is_named() -> None:
     found = read([event({"format": "inbond.finding/2"}, 4)])
     assert "of a newer Inbond" in found.unread[0]
-
-
-@pytest.mark.parametrize(
-    ("log10_p", "words"),
-    [
-        (None, ""), (0.0, "p 1"), (1e-9, "p 1"), (-0.3, "p 0.5"), (-2.0, "p 0.01"), (-3.5, "p 3.2e-4"),
-        (-5.0, "p 1.0e-5"), (-5.00001, "p 1.0e-5"), (-400.3, "p 5.0e-401"),
-    ],
-)  # fmt: skip
-def test_a_p_value_is_said_also_where_no_float_holds_it(log10_p: float | None, words: str) -> None:
-    assert p_words(log10_p) == words

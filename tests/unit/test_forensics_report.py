@@ -19,8 +19,9 @@ from inbond.forensics.lots import CANARY, CHOICE, LotKey
 from inbond.forensics.planted import judge as judge_lots
 from inbond.forensics.planted import needed_canaries, needed_choices
 from inbond.forensics.radioactivity import judge
-from inbond.forensics.report import NotRan, Ran, make, overall, p_words
+from inbond.forensics.report import NotRan, Ran, make, overall
 from inbond.ledger.findings import body_of
+from inbond.ledger.p_value import p_words
 from inbond.report.forensics_page import render_forensics_page
 
 KEY = GreenKey(b"k" * 32, 2, 0.25, 2.0, of_bytes(b"v"), 100)
@@ -44,7 +45,7 @@ def of(*findings: Finding, left: tuple[NotRan, ...] = ()) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("log10_p", "words"), [
-    (0.0, "1"), (-1.5, "0.032"), (-3.0, "1.0e-3"), (-6.92, "1.2e-7"), (-299.5, "3.2e-300"),
+    (0.0, "1"), (1e-9, "1"), (-1.5, "0.032"), (-3.0, "1.0e-3"), (-6.92, "1.2e-7"), (-299.5, "3.2e-300"),
     (-300.5, "<1e-300"), (-120_000.0, "<1e-300"), (None, "none"),
 ])  # fmt: skip
 def test_p_values_are_written_as_people_do(log10_p: float | None, words: str) -> None:

@@ -13,10 +13,9 @@ from typing import Any, Final, final
 
 from inbond.digest import Digest, of_value
 from inbond.forensics.finding import Finding, Outcome, together
+from inbond.ledger.p_value import p_words
 
 FORMAT: Final = "inbond.forensics-report/1"
-_LEAST: Final = -300.0
-_PLAIN: Final = -3.0
 _CANNOT: Final = "cannot tell: "
 
 ALWAYS: Final = (
@@ -51,18 +50,6 @@ class NotRan:
 
     def to_json(self) -> dict[str, Any]:
         return {"test": self.test, "why": self.why, "asked": self.asked}
-
-
-def p_words(log10_p: float | None) -> str:
-    """A p-value as people write it: 0.032, 1.2e-7, <1e-300; "none" for a score."""
-    if log10_p is None:
-        return "none"
-    if log10_p < _LEAST:
-        return f"<1e{_LEAST:.0f}"
-    if log10_p > _PLAIN:
-        return f"{10**log10_p:.2g}"
-    digits, _, power = f"{10**log10_p:.1e}".partition("e")
-    return f"{digits}e{int(power)}"
 
 
 def overall(findings: Sequence[Finding], untested: Sequence[NotRan], alpha: float) -> Outcome:

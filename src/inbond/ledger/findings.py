@@ -11,7 +11,6 @@ A finding is evidence of its own kind. It is no edge of a lineage; ``comparing``
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +22,7 @@ from inbond.digest import Digest, of_value
 from inbond.errors import InputError
 from inbond.ledger.events import Event, refuse_secrets
 from inbond.ledger.formats import refuse_newer
+from inbond.ledger.p_value import p_words
 from inbond.policy.strict import first_fault
 
 FINDING_REPORTED: Final = "finding.reported"
@@ -190,9 +190,12 @@ class Finding:
     @property
     def numbers(self) -> str:
         """The p-values and what they are over, for a person."""
+        counted = f"{self.size:,} {self.unit}"
+        if self.log10_p is None:
+            return counted
         p, adjusted = p_words(self.log10_p), p_words(self.adjusted_log10_p)
-        shown = p if not adjusted or adjusted == p else f"{p}, {adjusted.removeprefix('p ')} adjusted"
-        return ", ".join(part for part in (shown, f"{self.size:,} {self.unit}") if part)
+        alone = self.adjusted_log10_p is None or adjusted == p
+        return f"p {p}, {counted}" if alone else f"p {p}, {adjusted} adjusted, {counted}"
 
 
 @final
@@ -262,16 +265,3 @@ def read(events: Iterable[Event]) -> Filed:
             continue
         reports.setdefault((report.digest, report.suspect, report.suspect_digest), report)
     return Filed(tuple(reports.values()), tuple(unread))
-
-
-def p_words(log10_p: float | None) -> str:
-    """A p-value for a person, also one that no float can hold; '' for none."""
-    if log10_p is None:
-        return ""
-    if log10_p >= -3:
-        return f"p {10 ** min(0.0, log10_p):.2g}"
-    exponent = math.floor(log10_p)
-    digits = f"{10 ** (log10_p - exponent):.1f}"
-    if digits == "10.0":
-        digits, exponent = "1.0", exponent + 1
-    return f"p {digits}e{exponent}"

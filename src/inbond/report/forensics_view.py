@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, final
 
-from inbond.forensics.report import p_words, p_words_of
+from inbond.forensics.report import p_words_of
+from inbond.ledger.p_value import p_words
 from inbond.report.picture import Tone
 
 OUTCOMES: Final[Mapping[str, tuple[Tone, str]]] = {
