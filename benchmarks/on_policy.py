@@ -20,9 +20,9 @@ the same for all. Intervals are over held-out prompts, each with its mean over t
     python benchmarks/on_policy.py [--small] [--records 128] [--epochs 6] [--seed 0 1 2] [--out FILE]
     python benchmarks/on_policy.py --table --out FILE
 
-Three seeds of the four arms take about eleven minutes alone on two cores, by the steps that were timed, and a
-first run one more, to ask the teacher. An arm and seed that FILE has are not run again; each is added to it
-as soon as it is done. FILE is of one setting: another one is refused.
+A seed of the four arms takes some twelve minutes alone on one core, and a first run one more, to ask the
+teacher. An arm and seed that FILE has are not run again; each is added to it as soon as it is done. FILE is of
+one setting: another one is refused.
 """
 
 from __future__ import annotations
