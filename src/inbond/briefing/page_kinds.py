@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from inbond.briefing.blocks import is_wide
+from inbond.briefing.blocks import Piece, is_wide
 
 _LEAST_HEADLINES: Final = 4
 _LEAST_OWN: Final = 240
@@ -62,6 +62,8 @@ def _headlines(body: Any) -> list[Any]:
         for heading in body.iter(level):
             inner = [*heading.iter("a"), *heading.iterancestors("a")]
             address = next((link.get("href") for link in inner if link.get("href")), "#")
+            if _within(heading, ("nav", "footer", "aside")):
+                continue
             if not address.startswith("#") and heading.text_content().strip():
                 found.setdefault(address, heading)
     return list(found.values())
@@ -140,6 +142,18 @@ def _spoken(tree: Any) -> Iterator[bool]:
             element.text_content()[:2000]
         ):
             yield True
+
+
+def before_wall(pieces: Sequence[Piece]) -> list[Piece]:
+    """What stands before the sentence that asks for a subscription."""
+    speaks = (
+        place
+        for place, piece in enumerate(pieces)
+        if len(piece.text) <= _MOST_SPOKEN
+        and _SPEAKS.search(piece.text)
+        and not any(_width(later.text) >= 2 * _LEAST_PARAGRAPH for later in pieces[place + 1 :])
+    )
+    return list(pieces[: next(speaks, len(pieces))])
 
 
 def _is_the_end(element: Any) -> bool:

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
 
 from inbond.briefing.article import Article, Meta, article_of, open_characters
-from inbond.briefing.blocks import CELL, Kind, Piece, number, unwrapped
-from inbond.briefing.page_kinds import is_for_subscribers, lists_articles
+from inbond.briefing.blocks import CELL, Kind, Piece, is_wide, unwrapped
+from inbond.briefing.page_kinds import before_wall, is_for_subscribers, lists_articles
 from inbond.errors import InputError, need_extra
 
 LEAST_EXTRACTED: Final = 60
-"""Characters below which trafilatura looks for the text in other ways. Its own default (250) is meant for
-languages that need more of them: it takes the menus along with a short Japanese article."""
+LEAST_WIDE_EXTRACTED: Final = 30
+"""Characters, of Chinese and Japanese, below which trafilatura looks for the text in other ways. Its own
+default (250) takes the menus along with a short article."""
 MOST_DEPTH: Final = 200
 _UNSEEN: Final = (
     *("style", "noscript", "template", "iframe", "object", "embed", "svg", "canvas", "audio", "video"),
@@ -43,8 +45,10 @@ def read_page(text: str, url: str = "", *, source: str) -> Article:
     paid = is_for_subscribers(tree)
     _take_out_unseen(tree)
     pieces = _pieces(tree, url)
-    notices = [open_characters(number(pieces))] if paid and pieces else []
-    return article_of(pieces, meta, source=source, notices=notices)
+    if paid:
+        pieces = before_wall(pieces)
+    article = article_of(pieces, meta, source=source)
+    return replace(article, notices=(open_characters(article.blocks),)) if paid else article
 
 
 def _tree(text: str, source: str) -> Any:
@@ -119,12 +123,12 @@ def _as_code(pre: Any) -> None:
     pre.append(code)
 
 
-@lru_cache(maxsize=1)
-def _config() -> Any:
+@lru_cache(maxsize=2)
+def _config(least: int) -> Any:
     from trafilatura.settings import use_config
 
     config = use_config()
-    config.set("DEFAULT", "MIN_EXTRACTED_SIZE", str(LEAST_EXTRACTED))
+    config.set("DEFAULT", "MIN_EXTRACTED_SIZE", str(least))
     return config
 
 
@@ -148,14 +152,17 @@ def _meta(tree: Any, url: str) -> Meta:
 def _pieces(tree: Any, url: str) -> list[Piece]:
     from trafilatura import bare_extraction
 
+    letters = [letter for letter in tree.text_content() if letter.isalpha()]
+    wide = sum(1 for letter in letters if is_wide(letter))
     found = bare_extraction(
         tree,
         url=url or None,
         include_comments=False,
         include_tables=True,
         include_formatting=True,
+        include_links=True,
         with_metadata=False,
-        config=_config(),
+        config=_config(LEAST_WIDE_EXTRACTED if wide > len(letters) / 4 else LEAST_EXTRACTED),
     )
     body = getattr(found, "body", None)
     return [] if body is None else list(_walk(body))
@@ -163,8 +170,23 @@ def _pieces(tree: Any, url: str) -> list[Piece]:
 
 def _walk(body: Any) -> Iterator[Piece]:
     """The pieces of trafilatura's tree, whose elements are head, p, list, item, quote, code and table."""
-    for element in body:
+    parts = list(body)
+    while parts and _is_way_out(parts[0]):
+        parts.pop(0)
+    while parts and _is_way_out(parts[-1]):
+        parts.pop()
+    for element in parts:
         yield from _of(element)
+
+
+_MOST_WAY_OUT: Final = 80
+
+
+def _is_way_out(element: Any) -> bool:
+    """Whether a part at either end of a text is nothing but links: the way to another page."""
+    text = "".join("".join(element.itertext()).split())
+    linked = "".join("".join("".join(link.itertext()) for link in element.iter("ref")).split())
+    return element.tag in ("p", "table", "list", "ref") and len(text) <= _MOST_WAY_OUT and linked == text
 
 
 def _of(element: Any, depth: int = 1) -> Iterator[Piece]:
