@@ -55,7 +55,7 @@ def context_of(data: ReportData, limits: Limits) -> dict[str, Any]:
         "runs": runs.comparison(data.runs, limits),
         "verdicts": provenance.verdicts(data.verdicts, limits),
         "metrics": _metrics(data),
-        "curves": _curves(data.curves),
+        "curves": curves_of(data.curves),
         "samples": _samples(data.samples, limits),
         "saving": _saving(data),
         "material": provenance.material(data.data, limits),
@@ -161,7 +161,8 @@ def _metrics(data: ReportData) -> dict[str, Any]:
     }
 
 
-def _curves(curves: Sequence[CurvePoint]) -> dict[str, Any]:
+def curves_of(curves: Sequence[CurvePoint]) -> dict[str, Any]:
+    """Pictures of what was logged along training, each with its title, and a sentence."""
     if not curves:
         return {"figures": [], "note": "No training steps were logged."}
 
