@@ -1,8 +1,8 @@
 """How far a run is, left in its folder for whoever looks in from elsewhere.
 
-``.progress.json`` holds {stage, done, total, note, at, stopped}; ``at`` is in seconds since 1970. It is written
-about once a second and removed when the run is through. It is no artifact: no event speaks of it, and nothing is
-resumed from it. After a kill it stays; whether a run is at work is told by its lock, not by this file.
+``.progress.json`` holds {stage, done, total, note, at, stopped}; ``at`` is in seconds since 1970. It is
+written about once a second and removed when the run is through. It is no artifact: no event speaks of it, and
+nothing is resumed from it. After a kill it stays; the lock says whether a run is at work, not this file.
 """
 
 from __future__ import annotations

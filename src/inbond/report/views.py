@@ -56,7 +56,7 @@ def context_of(data: ReportData, limits: Limits) -> dict[str, Any]:
         "verdicts": provenance.verdicts(data.verdicts, limits),
         "metrics": _metrics(data),
         "curves": curves_of(data.curves),
-        "samples": _samples(data.samples, limits),
+        "samples": samples_of(data.samples, limits),
         "saving": _saving(data),
         "material": provenance.material(data.data, limits),
         "lineage": provenance.lineage(data.lineage),
@@ -190,7 +190,8 @@ def curves_of(curves: Sequence[CurvePoint]) -> dict[str, Any]:
     }
 
 
-def _samples(samples: Sequence[SamplePair], limits: Limits) -> dict[str, Any]:
+def samples_of(samples: Sequence[SamplePair], limits: Limits) -> dict[str, Any]:
+    """The first samples as passages, and how many are left out."""
     shown = samples[:_MOST_SAMPLES]
 
     def passage(text: str | None, lang: str | None) -> Passage:
