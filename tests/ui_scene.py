@@ -36,6 +36,8 @@ def make(home: Path) -> Workspace:
     (workspace.run("broken")).mkdir()
     (workspace.run("broken") / "result.json").write_text("{", "utf-8")
     write(workspace.run("<b>bold") / "result.json", RESULT)
+    write(workspace.session("held") / "result.json", {"outcome": "unanimous", "winner": HOSTILE})
+    (workspace.session("held") / "page.html").write_text("<h1>held</h1>", "utf-8")
     return workspace
 
 

@@ -52,6 +52,11 @@ PAGES = {
     "/ledger": "stage.completed",
     "/ledger?kind=note.made": "note.made",
     "/ledger/0": "none: this is the first",
+    "/terms": "AI21 API terms",
+    "/terms?q=ai21": "1 text.",
+    "/terms/text?id=LicenseRef-inbond-ai21-api": "models that compete with AI21",
+    "/terms?teacher=hf:HuggingFaceTB/SmolLM2-135M-Instruct": "Permitted, with obligations",
+    "/roundtables": "unanimous",
 }
 
 
@@ -93,6 +98,7 @@ def test_a_bill_of_materials_is_handed_out_as_a_file(site: TestClient, form: str
 
 
 def test_the_kept_report_is_shut_in(site: TestClient) -> None:
+    assert site.get("/roundtables/held").text == "<h1>held</h1>"
     answer = site.get("/runs/a/report")
     assert answer.text.startswith("<h1>kept</h1>")
     assert answer.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
@@ -104,6 +110,8 @@ def test_the_kept_report_is_shut_in(site: TestClient) -> None:
         "/runs/nobody", "/runs/%2e%2e%2f%2e%2e", "/runs/..%2fbond", "/runs/a/records?set=../../..",
         "/runs/a/records?set=data/train&at=3", "/runs/a/records", "/lineage/bom?target=run:a&form=exe",
         "/ledger/99999", "/ledger/99999999999999999999999", "/runs/stuck/report", "/nothing",
+        "/terms?teacher=gguf:/etc/passwd",
+        "/terms?teacher=%00", "/terms/text?id=none", "/roundtables/nobody", "/roundtables/%2e%2e%2f%2e%2e",
     ],
 )  # fmt: skip
 def test_what_is_not_there_is_said(site: TestClient, path: str) -> None:

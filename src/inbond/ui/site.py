@@ -15,11 +15,12 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from inbond.errors import InbondError, InputError, TamperedError
+from inbond.recipes.plan import my_library
 from inbond.report import trace_page
 from inbond.report.blocks import LIMITS
 from inbond.report.trace_view import view as trace_view
 from inbond.report.views import curves_of, samples_of
-from inbond.ui import ledger_view, lineage, run_view
+from inbond.ui import ledger_view, lineage, run_view, sessions, terms_view
 from inbond.ui.lineage import Descents
 from inbond.ui.pages import TONES, Pages
 from inbond.ui.reading import Unreadable, read_bytes
@@ -54,7 +55,9 @@ class _Site:
             ("/runs/{name}/live", self.live), ("/runs/{name}/report", self.report),
             ("/runs/{name}/records", self.records), ("/lineage", self.lineage),
             ("/lineage/bom", self.bom), ("/ledger", self.ledger), ("/ledger/{seq:int}", self.event),
-            ("/static/site.css", self.style), ("/static/site.js", self.script),
+            ("/terms", self.terms), ("/terms/text", self.text), ("/roundtables", self.roundtables),
+            ("/roundtables/{name}", self.roundtable), ("/static/site.css", self.style),
+            ("/static/site.js", self.script),
         )  # fmt: skip
         routes = [Route(path, page, methods=["GET"]) for path, page in shown]
         errors: dict[Any, Any] = {
@@ -75,10 +78,10 @@ class _Site:
             problems.append(f"The ledger cannot be read: {error.found}. {error.fix}.")
         problems += [f"Run {run.name}: {run.problem}." for run in runs if run.problem][:_NEWEST]
         counts = {state: sum(run.state == state for run in runs) for state in STATES}
-        sessions = sum(1 for _ in _folders(self.workspace.sessions))
+        held = len(sessions.folders(self.workspace))
         return self._page(
             "home.html.j2", "/", runs=runs[:_NEWEST], total=len(runs), counts=counts, events=events,
-            newest=newest, sessions=sessions, problems=problems, exists=self.workspace.home.is_dir(),
+            newest=newest, sessions=held, problems=problems, exists=self.workspace.home.is_dir(),
             guard=self.workspace.guard.is_dir(),
         )  # fmt: skip
 
@@ -186,6 +189,46 @@ class _Site:
             raise Unreadable("there is no such event")
         return self._page("event.html.j2", "/ledger", whole=ledger_view.one(self.workspace, seq), seq=seq)
 
+    # Terms and roundtables --------------------------------------------------------------------------
+
+    def terms(self, request: Request) -> Response:
+        """The terms on file, and a plan's verdict where one is asked for."""
+        known, query = my_library(), request.query_params
+        asked = {name: query.get(name, "") for name in terms_view.FIELDS}
+        words, verdict, wrong = query.get("q", "")[:200], None, ""
+        if asked["teacher"].strip():
+            try:
+                verdict = terms_view.judge(asked, self.workspace, known)
+            except InbondError as error:
+                wrong = f"Expected {error.expected}; found {error.found}. {error.fix}."
+        return self._page(
+            "terms.html.j2", "/terms", 400 if wrong else 200, texts=terms_view.search(known, words),
+            words=words, asked=asked, choices=terms_view.CHOICES, verdict=verdict, wrong=wrong,
+        )  # fmt: skip
+
+    def text(self, request: Request) -> Response:
+        """One text on file."""
+        found = my_library().terms.terms.get(request.query_params.get("id", ""))
+        if found is None:
+            raise Unreadable("no such terms are on file")
+        return self._page("text.html.j2", "/terms", text=found, topics=terms_view.TOPICS)
+
+    def roundtables(self, _: Request) -> Response:
+        """The sessions, the newest first."""
+        found = sessions.folders(self.workspace)
+        shown = [sessions.listed(folder) for folder in found[: sessions.MOST]]
+        return self._page(
+            "roundtables.html.j2", "/roundtables", sessions=shown, left_out=len(found) - len(shown)
+        )
+
+    def roundtable(self, request: Request) -> Response:
+        """The page that a session left, shut in."""
+        name = request.path_params["name"]
+        folder = next((each for each in sessions.folders(self.workspace) if each.name == name), None)
+        if folder is None:
+            raise Unreadable("there is no such roundtable in this workspace")
+        return _kept_page(folder / sessions.PAGE)
+
     # What is the same for all -----------------------------------------------------------------------
 
     def style(self, _: Request) -> Response:
@@ -223,13 +266,6 @@ class _Site:
 
 
 _LASTING: Final = {"cache-control": "private, max-age=31536000, immutable"}
-
-
-def _folders(folder: Path) -> list[Path]:
-    try:
-        return [each for each in folder.iterdir() if each.is_dir() and not each.is_symlink()]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
 
 
 def _kept_page(path: Path) -> Response:
