@@ -26,9 +26,9 @@ from tests.ui_scene import make, progress, write
 __all__ = ["browser"]
 pytestmark = pytest.mark.browser
 PATHS = (
-    "", "runs", "runs/a", "runs/stuck", "runs/a/records?set=data/train", "lineage", "lineage?target=run:a&from=gpt-4o",
-    "ledger", "ledger/2", "terms?teacher=hf:lab/first", "terms/text?id=LicenseRef-inbond-ai21-api", "roundtables",
-    "nothing",
+    "", "runs", "runs/a", "runs/stuck", "runs/a/records?set=data/train", "lineage",
+    "lineage?target=run:a&from=gpt-4o", "ledger", "ledger/2", "terms?teacher=hf:lab/first",
+    "terms/text?id=LicenseRef-inbond-ai21-api", "roundtables", "nothing",
 )  # fmt: skip
 
 
