@@ -1,11 +1,11 @@
-"""How long pages of ``inbond ui`` take over many runs and a long ledger, and how that grows with their number.
+"""How long pages of ``inbond ui`` take over many runs and a long ledger, and how that grows.
 
     python benchmarks/ui_pages.py [--runs 10000] [--events 1000000] [--times 20]
 
 Makes a workspace in a temporary folder: runs that are only their results, events that are encoded but not
 signed (no page checks a signature). Prints one JSON object: milliseconds a page (median and worst of
-``--times``, in this process, without a network), that of the first visit apart, and the ratio to a workspace of
-a hundredth the size.
+``--times``, in this process, without a network), the first visit apart, and the ratio to a
+workspace of a hundredth the size.
 """
 
 from __future__ import annotations

@@ -28,9 +28,16 @@ def visitor(workspace: Workspace, rules: Rules | None = None, base: str = HERE) 
     return TestClient(build(workspace, rules or Rules()), base_url=base, follow_redirects=False)
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+        return make(tmp_path_factory.mktemp("made") / "bond").home
+
+
 @pytest.fixture
-def scene(tmp_path: Path) -> Workspace:
-    return make(tmp_path / "bond")
+def scene(made: Path, tmp_path: Path) -> Workspace:
+    return Workspace(Path(shutil.copytree(made, tmp_path / "bond")))
 
 
 @pytest.fixture
@@ -244,16 +251,16 @@ def test_records_are_paged_by_their_place_in_the_file(scene: Workspace) -> None:
     assert ">20</p>" not in first
 
 
-@pytest.mark.parametrize("made", [False, True])
-def test_an_empty_or_missing_workspace_says_how_to_begin(tmp_path: Path, made: bool) -> None:
+@pytest.mark.parametrize("there", [False, True])
+def test_an_empty_or_missing_workspace_says_how_to_begin(tmp_path: Path, there: bool) -> None:
     home = tmp_path / "bond"
-    if made:
+    if there:
         home.mkdir()
     site = visitor(Workspace(home))
     assert "inbond run demo" in site.get("/").text
     for path in ("/runs", "/lineage", "/ledger"):
         assert site.get(path).status_code == 200
-    assert home.exists() == made
+    assert home.exists() == there
 
 
 def test_a_changed_artifact_is_named_and_nothing_else_breaks(scene: Workspace) -> None:
