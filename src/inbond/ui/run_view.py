@@ -53,11 +53,8 @@ class RunView:
     def gates(self) -> dict[str, dict[str, Any]]:
         """The gates' verdicts by name, as result.json has them."""
         found = self.result.get("gates")
-        return {name: gate for name, gate in found.items() if isinstance(gate, dict)} if _is(found) else {}
-
-
-def _is(value: object) -> bool:
-    return isinstance(value, dict)
+        named = found if isinstance(found, dict) else {}
+        return {name: gate for name, gate in named.items() if isinstance(gate, dict)}
 
 
 def view(folder: Path) -> RunView:
