@@ -31,8 +31,7 @@ def telling(folder: Path, watcher: Watcher) -> Iterator[Watcher]:
     except BaseException:
         told.stop()
         raise
-    with contextlib.suppress(OSError):
-        told.place.unlink(missing_ok=True)
+    told.through()
 
 
 @final
@@ -42,6 +41,7 @@ class _Told:
     def __init__(self, place: Path, watcher: Watcher) -> None:
         self.place = place
         self._watcher = watcher
+        self._beside = place.with_name(f"{NAME}.new")
         self._last_s = 0.0
         self._value: dict[str, Any] = {"stage": "", "done": 0, "total": 0, "note": "", "stopped": False}
         self._write()
@@ -63,6 +63,12 @@ class _Told:
     def say(self, text: str) -> None:
         self._watcher.say(text)
 
+    def through(self) -> None:
+        """The run is complete: nothing is left to tell."""
+        for left in (self._beside, self.place):
+            with contextlib.suppress(OSError):
+                left.unlink(missing_ok=True)
+
     def stop(self) -> None:
         """The run was stopped by an error or a person."""
         self._value["stopped"] = True
@@ -70,7 +76,7 @@ class _Told:
 
     def _write(self) -> None:
         self._last_s = time.monotonic()
-        beside = self.place.with_name(f"{NAME}.{os.getpid()}")
+        beside = self._beside
         with contextlib.suppress(OSError):
             handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, PRIVATE_FILE)
             with open(handle, "w", encoding="utf-8") as file:
