@@ -21,8 +21,8 @@ the same for all. Intervals are over held-out prompts, each with its mean over t
     python benchmarks/on_policy.py --table --out FILE
 
 A seed of the four arms takes some twelve minutes alone on one core, and a first run one more, to ask the
-teacher. An arm and seed that FILE has are not run again; each is added to it as soon as it is done. FILE is of
-one setting: another one is refused.
+teacher. An arm and seed that FILE has are not run again; each is added to it as soon as it is done. FILE is
+of one setting: another one is refused.
 """
 
 from __future__ import annotations

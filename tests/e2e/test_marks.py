@@ -95,7 +95,7 @@ def test_answers_are_green_and_their_origins_say_so(place: Place, command: Comma
     wanted = descriptor(MarkKeys.default().read("spring"))
     assert all(row.origin.sampling["mark"] == wanted for row in rows)
     assert "mark" not in plain[0].origin.sampling
-    assert log10_p("spring", rows, make_tokenizer()) < -8 < -6 < log10_p("spring", plain, make_tokenizer())
+    assert log10_p("spring", rows, make_tokenizer()) < -6 < log10_p("spring", plain, make_tokenizer())
     command("export", "chat", "run:tiny", "--lineage", "--output", "out.jsonl")
     out = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
     assert {row["inbond"]["mark"] for row in out} == {f"green-list/1 {wanted['id']}"}
