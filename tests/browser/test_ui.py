@@ -101,9 +101,7 @@ def test_a_run_at_work_is_followed_without_loading_the_page_again(
             words = visit.page.locator("#live-words")
             assert words.inner_text().startswith("train: 5 of 12")
             write(folder / ".progress.json", progress("train", 11, 12))
-            visit.page.wait_for_function(
-                "document.getElementById('live-words').textContent.startsWith('train: 11 of 12')"
-            )
+            visit.page.locator("#live-words", has_text="train: 11 of 12").wait_for()
             os.close(handle)
             handle = -1
             visit.page.get_by_text("Nobody is at work on it").wait_for()
