@@ -3,11 +3,13 @@ an export and the way back; the secret is nowhere but in its file."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
 import time
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import typer
 import yaml
 
 from inbond.cli import forensics_mark
+from inbond.forensics import making
 from inbond.forensics.exact import log10_upper_tail
 from inbond.forensics.mark_keys import MarkKeys, descriptor
 from inbond.forensics.radioactivity import Written, tally_closed
@@ -81,6 +84,13 @@ def holds_no_secret(place: Place, *names: str) -> bool:
     return True
 
 
+@pytest.fixture(autouse=True)
+def _keys_are_the_same_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is drawn depends on the key: with a fresh one a test would fail by chance now and then."""
+    numbers = itertools.count(1)
+    monkeypatch.setattr(making, "fresh_secret", lambda: sha256(bytes([next(numbers)])).digest())
+
+
 @pytest.mark.slow
 def test_answers_are_green_and_their_origins_say_so(place: Place, command: Command, mark: Mark) -> None:
     made = mark("key", "spring", "--teacher", "path:teacher", "--delta", "8")
@@ -95,7 +105,7 @@ def test_answers_are_green_and_their_origins_say_so(place: Place, command: Comma
     wanted = descriptor(MarkKeys.default().read("spring"))
     assert all(row.origin.sampling["mark"] == wanted for row in rows)
     assert "mark" not in plain[0].origin.sampling
-    assert log10_p("spring", rows, make_tokenizer()) < -6 < log10_p("spring", plain, make_tokenizer())
+    assert log10_p("spring", rows, make_tokenizer()) < -10 < -4 < log10_p("spring", plain, make_tokenizer())
     command("export", "chat", "run:tiny", "--lineage", "--output", "out.jsonl")
     out = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
     assert {row["inbond"]["mark"] for row in out} == {f"green-list/1 {wanted['id']}"}
@@ -214,7 +224,7 @@ def test_the_real_teacher_marks_its_answers_english_and_japanese(
         "name": "english",
         "teacher": LISTED[0].uri,
         "prompts": {"items": QUESTIONS},
-        "generate": {"mark": "spring", "max_tokens": 60, "temperature": 1.0, "top_p": 0.95},
+        "generate": {"mark": "spring", "max_tokens": 60, "temperature": 0.7, "top_p": 0.95},
         "filters": {"truncated": False},
         "student": {"init": "none"},
     }
