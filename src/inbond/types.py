@@ -103,6 +103,8 @@ class Record:
 
 OWN = "own"
 """The channel of records out of a file of the user's."""
+MARK = "mark"
+"""In the sampling of an origin: the public description of its records' mark, with its ``id``."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from inbond.forensics.green import GreenKey
 from inbond.forensics.mark_keys import MarkKeys, fresh_secret
 from inbond.forensics.marking import marks
 from inbond.forensics.radioactivity import Written, tally_closed
-from inbond.forensics.reading import Reader
+from inbond.forensics.reading import Reader, Remembered
 from inbond.losses.decoding import decode
 from inbond.teachers.protocols import TokenSequence
 from tests.tiny import make_model, make_tokenizer
@@ -100,3 +100,22 @@ def test_a_reader_says_what_the_logits_say() -> None:
         assert logp == pytest.approx(wanted.numpy(), abs=1e-5)
     with pytest.raises(InputError, match=f"token ids below {V}, the vocabulary of tiny"):
         reader.likeliest([TokenSequence((3, V), 1)])
+
+
+def test_what_was_read_once_is_not_read_again() -> None:
+    model, tokenizer = make_model(V), make_tokenizer()
+    reader = Reader("tiny", of_value("tiny"), of_value("vocabulary"), model, tokenizer, 0)
+    remembered = Remembered(reader)
+    one, other = TokenSequence((3, 4, 5, 6), 2), TokenSequence((7, 8, 9), 1)
+    told: list[tuple[int, int]] = []
+    first = remembered.log_likelihoods([one, other, one])
+    again = remembered.log_likelihoods([other, one], lambda done, of: told.append((done, of)))
+    assert told == [], "nothing was read"
+    assert [logp.tolist() for logp in again] == [first[1].tolist(), first[0].tolist()]
+    assert first[2].tolist() == first[0].tolist()
+    assert first[0] == pytest.approx(reader.log_likelihoods([one])[0], abs=1e-5)
+    assert remembered.likeliest([other])[0].tolist() == reader.likeliest([other])[0].tolist()
+    assert (remembered.name, remembered.digest, remembered.vocabulary) == (
+        reader.name, reader.digest, reader.vocabulary,
+    )  # fmt: skip
+    assert remembered.tokenizer is tokenizer

@@ -108,15 +108,10 @@ def _green(teacher: str, how: tuple[int | None, float | None, float | None], wor
             fix="make a key that chooses among whole answers: --choice 4",
         )
     weights = find_weights(parsed, workspace)
-    try:
-        from inbond.teachers.local import load_tokenizer
-    except ModuleNotFoundError as error:
-        from inbond.errors import need_extra
-
-        raise need_extra("train", error.name or "torch") from error
+    from inbond.teachers.opening import open_tokenizer
     from inbond.teachers.tokens import vocabulary_digest
 
-    tokenizer = load_tokenizer(weights.folder())
+    tokenizer = open_tokenizer(weights)
     window, gamma, delta = how
     return making.green_key(
         vocabulary_digest(tokenizer),

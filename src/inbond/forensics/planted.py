@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from statistics import NormalDist
 from typing import Final
 
 from inbond.forensics.finding import ALPHA, Finding
 from inbond.forensics.lots import CANARY, LotKey
+from inbond.forensics.power import steps_for
 from inbond.forensics.ranks import log10_low_ranks
 
-POWER: Final = 0.9
 SHIFT: Final = 0.05
 """The rise of the mean rank, as a share of all ranks, that a test of choices must be able to see before it
 may say "no evidence"."""
 
-_NORMAL = NormalDist()
 _ROUNDING: Final = 1e-9
 _ASSUMPTIONS = (
     "the key was secret, and the lot alone decided which alternative was planted",
@@ -68,7 +66,6 @@ def needed_canaries(size: int, alpha: float) -> int:
 
 
 def needed_choices(size: int, alpha: float) -> int:
-    """So many that ``SHIFT`` is seen with the chance ``POWER`` (normal approximation)."""
+    """So many that ``SHIFT`` is seen nine times in ten (normal approximation)."""
     spread = math.sqrt((size**2 - 1) / 12)
-    reach = _NORMAL.inv_cdf(1 - alpha) + _NORMAL.inv_cdf(POWER)
-    return math.ceil((reach * spread / (SHIFT * size)) ** 2)
+    return math.ceil((steps_for(alpha) * spread / (SHIFT * size)) ** 2)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from inbond.digest import Digest
 from inbond.errors import InputError
+from inbond.forensics.shown import Progress, quietly
 from inbond.losses.heads import head_weight, logit_chunks
 from inbond.losses.likelihood import label_logp
 from inbond.losses.passes import over_labels
@@ -23,13 +24,8 @@ from inbond.teachers.protocols import TokenSequence
 
 CHUNK = 256
 
-Progress = Callable[[int, int], None]
 Tokens = npt.NDArray[np.int64]
 LogP = npt.NDArray[np.float64]
-
-
-def quietly(done: int, total: int) -> None:
-    """Progress that nobody watches."""
 
 
 class Reads(Protocol):
@@ -66,6 +62,55 @@ class Reads(Protocol):
     ) -> list[LogP]:
         """Log-probability, in nats, of each label token of each sequence, given what stands before it."""
         ...
+
+
+@final
+class Remembered:
+    """Another's words, asked for once a sequence: tests of one report look at the same texts. Implements
+    Reads."""
+
+    def __init__(self, reads: Reads) -> None:
+        self._reads = reads
+        self._tokens: dict[TokenSequence, Tokens] = {}
+        self._logps: dict[TokenSequence, LogP] = {}
+
+    @property
+    def name(self) -> str:
+        return self._reads.name
+
+    @property
+    def digest(self) -> Digest:
+        return self._reads.digest
+
+    @property
+    def vocabulary(self) -> Digest:
+        return self._reads.vocabulary
+
+    @property
+    def tokenizer(self) -> Any:
+        return self._reads.tokenizer
+
+    def likeliest(self, sequences: Sequence[TokenSequence], on_progress: Progress = quietly) -> list[Tokens]:
+        """See Reads."""
+        return _kept(self._tokens, self._reads.likeliest, sequences, on_progress)
+
+    def log_likelihoods(
+        self, sequences: Sequence[TokenSequence], on_progress: Progress = quietly
+    ) -> list[LogP]:
+        """See Reads."""
+        return _kept(self._logps, self._reads.log_likelihoods, sequences, on_progress)
+
+
+def _kept(
+    known: dict[TokenSequence, Any],
+    read: Callable[[Sequence[TokenSequence], Progress], list[Any]],
+    sequences: Sequence[TokenSequence],
+    on_progress: Progress,
+) -> list[Any]:
+    new = [one for one in dict.fromkeys(sequences) if one not in known]
+    if new:
+        known.update(zip(new, read(new, on_progress), strict=True))
+    return [known[one] for one in sequences]
 
 
 @final

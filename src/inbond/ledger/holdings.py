@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final, final
+from typing import Any, final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,9 +20,7 @@ from inbond.errors import TamperedError
 from inbond.ledger import records
 from inbond.ledger.lineage import Graph
 from inbond.ledger.recorded import Kept, Workbook, data_id, parents_of
-
-MARK: Final = "mark"
-"""In the sampling of an origin: the public descriptor of the mark that its records carry, with its ``id``."""
+from inbond.types import MARK
 
 
 @final

@@ -26,10 +26,9 @@ from inbond.recipes.suspects import (
     ask,
     context_of,
     load_reader,
-    load_tokenizer,
 )
 from inbond.recipes.watch import Watcher, time_left
-from inbond.teachers.opening import Weights
+from inbond.teachers.opening import Weights, open_tokenizer
 from inbond.teachers.protocols import Sampling
 from inbond.teachers.tokens import vocabulary_digest
 from inbond.types import ModelName
@@ -64,22 +63,24 @@ class Case:
     def tokenizer(self, weights: Weights | None = None) -> Any:
         """Of the suspect, or of any model on this machine. Raises InputError."""
         model = self._weights(weights)
-        return self._once(f"tokenizer {model.name}", lambda: load_tokenizer(model))
+        return self.once(f"tokenizer {model.name}", lambda: open_tokenizer(model))
 
     def reads(self, weights: Weights | None = None) -> Reads:
         """The suspect, or another model, to be shown texts. Raises InputError where it cannot be loaded."""
         model = self._weights(weights)
         tokenizer = self.tokenizer(model)
-        reads: Reads = self._once(f"reader {model.name}", lambda: self._load(model, tokenizer))
+        reads: Reads = self.once(f"reader {model.name}", lambda: self._load(model, tokenizer))
         return reads
 
     def context(self) -> int | None:
         """So many tokens the suspect reads at once; None where it does not say."""
         return context_of(self._weights(None))
 
-    def run_folder(self, name: str) -> Path:
-        """Of a run in the workspace."""
-        return self._workspace.run(name)
+    @property
+    def run_folder(self) -> Path:
+        """Of the run whose records are at hand."""
+        assert self.given.run is not None, "the table asks for a run"
+        return self._workspace.run(self.given.run)
 
     def _weights(self, weights: Weights | None) -> Weights:
         found = weights or self.suspect.weights
@@ -90,7 +91,7 @@ class Case:
         """What the suspect wrote: as given, or asked now. Raises InputError, TeacherError."""
         if self.suspect.said:
             return self.suspect.said
-        asked: Asked = self._once("asked", self._ask)
+        asked: Asked = self.once("asked", self._ask)
         self.asked = asked
         if not asked.said:
             raise InputError(
@@ -131,7 +132,9 @@ class Case:
             how = How(self._workspace, self._environment, self.watcher, sampling, samples)
             return ask(who, self.given.prompts, how)
 
-    def _once(self, name: str, make: Callable[[], Any]) -> Any:
+    def once(self, name: str, make: Callable[[], Any]) -> Any:
+        """What ``make`` gives, or raises of InputError and TeacherError, the same to all tests that ask for
+        it by this name."""
         if name not in self._kept:
             try:
                 self._kept[name] = make()

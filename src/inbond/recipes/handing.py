@@ -16,6 +16,7 @@ from inbond.errors import InputError, TamperedError
 from inbond.ledger import asking, membership, records
 from inbond.ledger.recorded import LEARNT, Kept
 from inbond.recipes.plan import my_library
+from inbond.types import MARK
 from inbond.workspace import Workspace
 
 RowForm = Literal["chat", "sharegpt", "alpaca", "trl", "datasets"]
@@ -72,7 +73,7 @@ class _Counted:
 def _written(
     kept: Kept, shape: Shape, counted: _Counted, *, as_text: bool, lineage: bool
 ) -> Iterator[dict[str, Any]]:
-    planted = any(marks.PLANTED in origin.sampling for origin in kept.origins)
+    planted = any(MARK in origin.sampling for origin in kept.origins)
     for number, row in enumerate(_rows(kept)):
         counted.add(row)
         value = shapes.to_row(row.record, shape, as_text=as_text)

@@ -15,13 +15,14 @@ from inbond.engine import prompts
 from inbond.engine.interchange import shapes
 from inbond.engine.interchange.files import read_file
 from inbond.engine.interchange.lines import refuse
-from inbond.engine.interchange.marks import PLANTED, planted_of
+from inbond.engine.interchange.marks import planted_of
 from inbond.errors import InputError
 from inbond.forensics.alternatives import Alternatives
 from inbond.forensics.green import GreenKey
 from inbond.forensics.lots import LotKey
 from inbond.forensics.mark_keys import MarkKeys
 from inbond.ledger import records
+from inbond.ledger.holdings import marks_of
 from inbond.recipes.handing import record_set
 from inbond.teachers.opening import Weights
 from inbond.types import Prompt, Record
@@ -113,13 +114,8 @@ def read_records(where: str, workspace: Workspace) -> Records:
         )
     kept = record_set(workspace, where)
     rows = records.read_rows(kept.folder)
-    marks = tuple(_mark_of(row.origin.sampling) for row in rows)
+    marks = tuple(next(iter(marks_of(row.origin.sampling)), None) for row in rows)
     return Records(where, kept.manifest.id, tuple(row.record for row in rows), marks)
-
-
-def _mark_of(sampling: Mapping[str, Any]) -> str | None:
-    mark = sampling.get(PLANTED)
-    return str(mark.get("id")) if isinstance(mark, Mapping) else None
 
 
 def _digest(path: Path) -> Digest:

@@ -72,13 +72,9 @@ class TeacherSource:
         """Raises InputError for a green list of another tokenizer than the teacher's. Converts a GGUF."""
         if not isinstance(self.mark, GreenKey) or self.weights is None:
             return
-        try:
-            from inbond.teachers.local import load_tokenizer
-        except ModuleNotFoundError as error:
-            raise need_extra("train", error.name or "torch") from error
         from inbond.teachers.tokens import vocabulary_digest
 
-        tokenizer = load_tokenizer(self.weights.folder())
+        tokenizer = opening.open_tokenizer(self.weights)
         planting.check_vocabulary(self.mark, vocabulary_digest(tokenizer), str(self.name))
 
     def open_local(self) -> Local:

@@ -14,13 +14,13 @@ from typing import Any, final
 
 from inbond.digest import Digest, of_value
 from inbond.engine import prompts
-from inbond.engine.interchange.marks import PLANTED, Mark
+from inbond.engine.interchange.marks import Mark
 from inbond.ledger.records import TEXT, Row, read_rows
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.sections.data import OwnData
 from inbond.recipes.sources import file_of
 from inbond.recipes.trail import Trail
-from inbond.types import OWN, Origin, Record
+from inbond.types import MARK, OWN, Origin, Record
 from inbond.workspace import Workspace
 
 
@@ -50,7 +50,7 @@ class Own:
         """Of each row, as far as nothing else is known of it."""
         plain = Origin(f"data:{self.data.named}", OWN, "author", {}, None)
         said = self.planted or (None,) * len(self.records)
-        return [plain if mark is None else replace(plain, sampling={PLANTED: mark}) for mark in said]
+        return [plain if mark is None else replace(plain, sampling={MARK: mark}) for mark in said]
 
 
 def read_own(recipe: Recipe, folder: Path, workspace: Workspace) -> list[Own]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, final
+from typing import Any, final
 
 from inbond.digest import Digest
 from inbond.engine.results import Failure
@@ -22,10 +22,7 @@ from inbond.forensics.mark_keys import HOW, Key, MarkKeys, descriptor
 from inbond.recipes.reasoning import said
 from inbond.recipes.recipe import Recipe
 from inbond.teachers.protocols import Reply
-from inbond.types import Prompt
-
-MARK: Final = "mark"
-"""In the sampling of origins, and in a stage's config: what describes the mark in the open."""
+from inbond.types import MARK, Prompt
 
 
 def key_of(recipe: Recipe) -> Key | None:

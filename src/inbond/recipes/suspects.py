@@ -28,7 +28,7 @@ from inbond.types import ModelName, Prompt, parse_model_name
 from inbond.workspace import Workspace
 
 if TYPE_CHECKING:
-    from inbond.forensics.reading import Reader
+    from inbond.forensics.reading import Reads
 
 Access = Literal["weights", "texts", "served"]
 TEXTS: Final = "texts:"
@@ -74,15 +74,6 @@ def find_suspect(name: str, workspace: Workspace) -> Suspect:
     return Suspect(name, "weights", weights.digest, weights=weights, model=model)
 
 
-def load_tokenizer(weights: Weights) -> Any:
-    """Of a model on this machine. Raises InputError, MissingExtraError."""
-    try:
-        from inbond.teachers import local
-    except ModuleNotFoundError as error:
-        raise need_extra("train", error.name or "torch") from error
-    return local.load_tokenizer(weights.folder())
-
-
 def context_of(weights: Weights) -> int | None:
     """So many tokens a model reads at once, as its config says; None where that says nothing."""
     try:
@@ -93,10 +84,10 @@ def context_of(weights: Weights) -> int | None:
     return next((size for size in said if isinstance(size, int) and size > 1), None)
 
 
-def load_reader(weights: Weights, tokenizer: Any) -> Reader:
-    """The model, to be shown texts. Raises InputError, MissingExtraError."""
+def load_reader(weights: Weights, tokenizer: Any) -> Reads:
+    """The model, to be shown texts, each of which it reads once. Raises InputError, MissingExtraError."""
     try:
-        from inbond.forensics.reading import Reader
+        from inbond.forensics.reading import Reader, Remembered
         from inbond.teachers.local import load_model
     except ModuleNotFoundError as error:
         raise need_extra("train", error.name or "torch") from error
@@ -104,7 +95,8 @@ def load_reader(weights: Weights, tokenizer: Any) -> Reader:
 
     model = load_model(weights.folder())
     vocabulary = vocabulary_digest(tokenizer)
-    return Reader(weights.name, weights.digest, vocabulary, model, tokenizer, pad_id(tokenizer))
+    reader = Reader(weights.name, weights.digest, vocabulary, model, tokenizer, pad_id(tokenizer))
+    return Remembered(reader)
 
 
 @final

@@ -31,31 +31,30 @@ _FEWEST: Final = 2
 
 
 def _order(case: Case, _: Any, level: float) -> Sequence[Finding]:
-    run = case.given.run
-    assert run is not None, "the table asks for a run"
-    found = drawn.order_of(case.run_folder(run))
+    found = drawn.order_of(case.run_folder)
     suspect, reference = _shown(case, found.rows, None), _reference(case, found.rows)
     with case.watching("reading", "texts") as show:
         return [training_order.of(found.order, suspect, reference, alpha=level, on_progress=show)]
 
 
 def _learnt(case: Case, _: Any, level: float) -> Sequence[Finding]:
-    run = case.given.run
-    assert run is not None, "the table asks for a run"
-    found = drawn.sides_of(case.run_folder(run))
+    found = _sides(case)
     suspect, reference = _shown(case, found.rows, None), _reference(case, found.rows)
     with case.watching("reading", "texts") as show:
         return [dataset_inference.of(found.sides, suspect, reference, alpha=level, on_progress=show)]
 
 
 def _not_learnt(case: Case, _: Any, level: float) -> Sequence[Finding]:
-    run = case.given.run
-    assert run is not None, "the table asks for a run"
-    found = drawn.sides_of(case.run_folder(run))
+    found = _sides(case)
     suspect, reference = _shown(case, found.rows, None), _reference(case, found.rows)
     assert reference is not None, "the table asks for a reference"
     with case.watching("reading", "texts") as show:
         return [non_membership.of(found.sides, suspect, reference, alpha=level, on_progress=show)]
+
+
+def _sides(case: Case) -> drawn.Sided:
+    found: drawn.Sided = case.once("sides", lambda: drawn.sides_of(case.run_folder))
+    return found
 
 
 def _shown(case: Case, rows: Sequence[Row], weights: Weights | None) -> Shown:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, final
 
 from inbond.forensics.report import p_words_of
+from inbond.ledger.findings import OUTCOMES as SHORT
 from inbond.ledger.p_value import p_words
 from inbond.report.picture import Tone
 
@@ -18,9 +19,6 @@ OUTCOMES: Final[Mapping[str, tuple[Tone, str]]] = {
     "no-evidence": ("plain", "No evidence was found"),
     "cannot-tell": ("plain", "Cannot tell"),
 }
-_SHORT: Final[Mapping[str, str]] = {
-    "consistent-with": "consistent with", "no-evidence": "no evidence of", "cannot-tell": "cannot tell",
-}  # fmt: skip
 _ACCESS: Final[Mapping[str, str]] = {
     "weights": "its weights, on this machine",
     "texts": "texts that it wrote",
@@ -141,7 +139,7 @@ def _entry(number: int, found: Mapping[str, Any]) -> Entry:
         found["question"],
         found["test"].replace("-", " "),
         OUTCOMES[outcome][0],
-        "a score" if is_score else _SHORT[outcome],
+        "a score" if is_score else SHORT[outcome],
         found["words"],
         tuple(facts),
         tuple((_NAMES.get(name, name.replace("_", " ")), _number(value)) for name, value in

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from inbond.digest import Digest, of_file
 from inbond.errors import InputError, need_extra
@@ -78,6 +78,15 @@ def open_local(weights: Weights, mark: Marks | None = None) -> Local:
         raise need_extra("train", error.name or "torch") from error
     folder = weights.folder()
     return Local(weights.name, weights.digest, load_model(folder), load_tokenizer(folder), mark=mark)
+
+
+def open_tokenizer(weights: Weights) -> Any:
+    """The model's tokenizer alone, of transformers. Raises InputError, MissingExtraError."""
+    try:
+        from inbond.teachers.local import load_tokenizer
+    except ModuleNotFoundError as error:
+        raise need_extra("train", error.name or "torch") from error
+    return load_tokenizer(weights.folder())
 
 
 def _folder_digest(folder: Path) -> Digest:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from inbond.digest import Digest
-from inbond.types import Origin
+from inbond.types import MARK, Origin
 
 FIELD = "inbond"
 PLANTED = "mark"
@@ -31,7 +31,7 @@ class Mark:
 def marked(data: str, row: int, id_: Digest, origin: Origin, *, planted: bool = False) -> dict[str, Any]:
     """The lineage column of one row. ``planted``: some row of the set is marked by a key, so that each says
     by which; an empty text where by none."""
-    mark = origin.sampling.get(PLANTED)
+    mark = origin.sampling.get(MARK)
     return {
         **({PLANTED: "" if mark is None else planted_text(mark)} if planted else {}),
         "data": data,
