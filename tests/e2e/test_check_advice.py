@@ -18,11 +18,11 @@ from inbond.cli.advising import Advice
 from inbond.cli.check import check_facts
 from inbond.cli.main import run
 from inbond.cli.output import Output
-from inbond.cli.planning import PlanOptions, read_options
 from inbond.digest import Digest
 from inbond.ledger.attest import KeyStore
 from inbond.ledger.ledger import Ledger
 from inbond.policy.facts import Facts
+from inbond.recipes.options import PlanOptions, read_options
 from inbond.recipes.plan import facts_of, my_library
 from inbond.roundtable import transcript
 from inbond.roundtable.events import decode, encode, make

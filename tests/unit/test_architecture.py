@@ -18,6 +18,7 @@ TIERS: tuple[tuple[str, ...], ...] = (
     ("policy", "ledger", "losses"),
     ("teachers", "engine", "train", "evaluate", "edge", "forensics", "report"),
     ("recipes", "guard", "roundtable", "briefing"),
+    ("ui",),
     ("cli",),
     ("__main__",),
 )
@@ -160,7 +161,7 @@ def test_the_guard_loads_only_what_it_serves_with() -> None:
         "verbs.register(app)\n"
         "groups = {group.name for group in app.registered_groups}\n"
         "assert groups == {'models', 'keys', 'guard', 'roundtable', 'forensics'}\n"
-        "assert len(app.registered_commands) == 7"
+        "assert len(app.registered_commands) == 8"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = done.stdout.split()

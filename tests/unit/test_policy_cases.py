@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from inbond.cli.planning import PlanOptions, read_options
 from inbond.policy.agreements import parse_agreement
 from inbond.policy.decide import Decision, decide
 from inbond.policy.facts import Facts, LicenceFinding
 from inbond.policy.library import shipped
 from inbond.policy.licences import normalise
 from inbond.recipes import plan as plans
+from inbond.recipes.options import PlanOptions, read_options
 from inbond.workspace import Workspace
 from tests.unit import policy_cases, policy_cases_edges, policy_cases_texts
 from tests.unit.policy_cases import Case

@@ -12,12 +12,12 @@ import typer
 from inbond.cli.advising import Advice, advice_lines, read_advice
 from inbond.cli.checking_stages import check_stages
 from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, open_workspace
-from inbond.cli.planning import PlanOptions, read_options
 from inbond.errors import InputError
 from inbond.policy import gate
 from inbond.policy.decide import Decision, decide
 from inbond.policy.facts import SELF_HOSTED, Facts
 from inbond.policy.terms import Catalogue
+from inbond.recipes.options import PlanOptions, read_options
 
 _EXIT = {"permit": 0, "permit-with-obligations": 0, "review": 3, "deny": 4}
 _HEADLINE = {

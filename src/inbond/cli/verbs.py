@@ -24,6 +24,7 @@ def register(app: typer.Typer, wanted: str = "") -> None:
     from inbond.cli.import_ import import_
     from inbond.cli.run import run
     from inbond.cli.trace import trace
+    from inbond.cli.ui import ui
     from inbond.cli.verify import verify
 
     app.command()(run)
@@ -33,6 +34,7 @@ def register(app: typer.Typer, wanted: str = "") -> None:
     app.command("import")(import_)
     app.command()(export)
     app.command()(erase)
+    app.command()(ui)
     app.add_typer(models.app, name="models")
     app.add_typer(keys.app, name="keys")
     app.add_typer(guard.app, name="guard")

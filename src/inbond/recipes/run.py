@@ -52,6 +52,7 @@ from inbond.recipes.planned import Planned
 from inbond.recipes.preferring import Setting
 from inbond.recipes.ray_cluster import spread_over
 from inbond.recipes.recipe import Recipe
+from inbond.recipes.telling import telling
 from inbond.recipes.trail import Artifact, Made, Trail
 from inbond.recipes.training import CURVE, MEASURED
 from inbond.recipes.watch import Watcher
@@ -114,6 +115,7 @@ def run_recipe(
         Ledger.open(workspace, KeyStore.default()) as ledger,
         alone(workspace, recipe.name),
         spread_over(options.ray) as spread,
+        telling(workspace.run(recipe.name), watcher) as watcher,
     ):
         gate = pass_gate(recipe, folder, workspace, ledger, options.accept)
         judges = pass_judges(recipe, folder, workspace, ledger, options.accept)

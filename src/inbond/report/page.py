@@ -11,7 +11,7 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from inbond.digest import of_bytes, to_raw
@@ -35,35 +35,42 @@ def render_page(data: ReportData) -> str:
 def render(template: str, context: Mapping[str, Any], limits: Limits, version: str, style: str = "") -> str:
     """One of our page templates, filled. ``context`` may hold any text; Markup in it is trusted. ``style``
     names a further stylesheet among our templates, "" none."""
-    environment = _environment(limits)
-    further = _source(environment, style) if style else ""
-    style = picture_style() + _source(environment, "page.css") + further
-    return environment.get_template(template).render(
+    filling = environment(limits)
+    further = _source(filling, style) if style else ""
+    style = picture_style() + _source(filling, "page.css") + further
+    return filling.get_template(template).render(
         **context, style=Markup(style), style_hash=Markup(_csp_hash(style)), version=version
     )
 
 
 def picture_style() -> str:
     """The stylesheet of a lineage's picture, with the colours that all pages share."""
-    environment = _environment(LIMITS[0])
-    return _source(environment, "palette.css") + _source(environment, "picture.css")
+    filling = environment(LIMITS[0])
+    return _source(filling, "palette.css") + _source(filling, "picture.css")
 
 
-def _environment(limits: Limits) -> Environment:
+def page_style() -> str:
+    """The stylesheet of all pages, the picture's included."""
+    return picture_style() + _source(environment(LIMITS[0]), "page.css")
+
+
+def environment(limits: Limits, *further: BaseLoader) -> Environment:
+    """What fills our templates, and those that ``further`` loaders find, through the two doors."""
+
     def finalize(value: object) -> object:
         if isinstance(value, Prepared) or hasattr(value, "__html__"):
             return value
         return visible(clip(value, limits.text)) if isinstance(value, str) else value
 
-    environment = Environment(
-        loader=PackageLoader("inbond.report", "templates"),
+    made = Environment(
+        loader=ChoiceLoader([PackageLoader("inbond.report", "templates"), *further]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         finalize=finalize,
     )
-    environment.tests["short"] = _is_short
-    return environment
+    made.tests["short"] = _is_short
+    return made
 
 
 def _is_short(cell: object) -> bool:
@@ -72,9 +79,9 @@ def _is_short(cell: object) -> bool:
     return len(text) <= 40 and columns(visible(text)) <= 14
 
 
-def _source(environment: Environment, name: str) -> str:
-    assert environment.loader is not None, "the environment was made with one"
-    return environment.loader.get_source(environment, name)[0]
+def _source(filling: Environment, name: str) -> str:
+    assert filling.loader is not None, "the environment was made with one"
+    return filling.loader.get_source(filling, name)[0]
 
 
 def _csp_hash(style: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from markupsafe import Markup
 
@@ -21,34 +22,38 @@ _HEAD = '<svg class="lineage'
 
 def render_trace_page(view: View, version: str) -> str:
     """The page as HTML, in UTF-8 always under 400 kB: long texts are cut, and say so."""
-    tone, words = OUTCOMES[view.outcome]
-    lines = drawing.as_text(view.lineage)
-    wide = drawing.draw_wide(view.lineage, "wide", _title(view) + ", left to right")
-    column = drawing.draw_column(view.lineage, "column", _title(view) + ", top to bottom")
     for number, limits in enumerate(LIMITS):
-        entries = _first(view.entries, max(limits.rows, MOST_NODES) if number else len(view.entries))
-        context = {
-            "view": view,
-            "tone": tone,
-            "receipts": any(edge.evidence == "receipt" for edge in view.lineage.edges),
-            "words": words,
-            "wide": wide,
-            "column": column,
-            "sheets": drawing.draw_sheets(view.lineage, "column"),
-            "room": _room(drawing.width_of_wide(wide)),
-            "sideways": _sideways(drawing.width_of_wide(wide)),
-            "words_used": WORDS,
-            "apart": APART,
-            "tested": _few(view, limits.rows if number else len(view.tested)),
-            "lines": lines[:_MOST_LINES],
-            "lines_left_out": max(0, len(lines) - _MOST_LINES),
-            "entries": entries,
-            "entries_left_out": view.entries_left_out + len(view.entries) - len(entries),
-        }
-        page = render("trace.html.j2", context, limits, version)
+        page = render("trace.html.j2", context_of(view, number), limits, version)
         if len(page.encode()) < MOST_BYTES:
             break
     return page
+
+
+def context_of(view: View, number: int = 0) -> dict[str, Any]:
+    """All that trace.html.j2 asks for; ``number`` says which of the LIMITS the page is cut to."""
+    tone, words = OUTCOMES[view.outcome]
+    lines, limits = drawing.as_text(view.lineage), LIMITS[number]
+    wide = drawing.draw_wide(view.lineage, "wide", _title(view) + ", left to right")
+    column = drawing.draw_column(view.lineage, "column", _title(view) + ", top to bottom")
+    entries = _first(view.entries, max(limits.rows, MOST_NODES) if number else len(view.entries))
+    return {
+        "view": view,
+        "tone": tone,
+        "receipts": any(edge.evidence == "receipt" for edge in view.lineage.edges),
+        "words": words,
+        "wide": wide,
+        "column": column,
+        "sheets": drawing.draw_sheets(view.lineage, "column"),
+        "room": _room(drawing.width_of_wide(wide)),
+        "sideways": _sideways(drawing.width_of_wide(wide)),
+        "words_used": WORDS,
+        "apart": APART,
+        "tested": _few(view, limits.rows if number else len(view.tested)),
+        "lines": lines[:_MOST_LINES],
+        "lines_left_out": max(0, len(lines) - _MOST_LINES),
+        "entries": entries,
+        "entries_left_out": view.entries_left_out + len(view.entries) - len(entries),
+    }
 
 
 def _room(width: int) -> str:

@@ -55,8 +55,8 @@ def context_of(data: ReportData, limits: Limits) -> dict[str, Any]:
         "runs": runs.comparison(data.runs, limits),
         "verdicts": provenance.verdicts(data.verdicts, limits),
         "metrics": _metrics(data),
-        "curves": _curves(data.curves),
-        "samples": _samples(data.samples, limits),
+        "curves": curves_of(data.curves),
+        "samples": samples_of(data.samples, limits),
         "saving": _saving(data),
         "material": provenance.material(data.data, limits),
         "lineage": provenance.lineage(data.lineage),
@@ -161,7 +161,8 @@ def _metrics(data: ReportData) -> dict[str, Any]:
     }
 
 
-def _curves(curves: Sequence[CurvePoint]) -> dict[str, Any]:
+def curves_of(curves: Sequence[CurvePoint]) -> dict[str, Any]:
+    """Pictures of what was logged along training, each with its title, and a sentence."""
     if not curves:
         return {"figures": [], "note": "No training steps were logged."}
 
@@ -189,7 +190,8 @@ def _curves(curves: Sequence[CurvePoint]) -> dict[str, Any]:
     }
 
 
-def _samples(samples: Sequence[SamplePair], limits: Limits) -> dict[str, Any]:
+def samples_of(samples: Sequence[SamplePair], limits: Limits) -> dict[str, Any]:
+    """The first samples as passages, and how many are left out."""
     shown = samples[:_MOST_SAMPLES]
 
     def passage(text: str | None, lang: str | None) -> Passage:

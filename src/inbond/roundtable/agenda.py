@@ -43,8 +43,8 @@ from pydantic import (
 
 from inbond import strict_yaml
 from inbond.engine import languages
+from inbond.engine.wrong_language import written_in
 from inbond.errors import InputError, MissingExtraError
-from inbond.roundtable.language import written_in
 from inbond.roundtable.personas import persona_text, personas
 from inbond.roundtable.places import EMBEDDED, check_table, embedded_seats, make_seat, split_seat, writer_seat
 from inbond.roundtable.question import Question

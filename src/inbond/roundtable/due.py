@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Final, final
 
 from inbond.digest import of_value, to_raw
+from inbond.engine.wrong_language import is_wrong
 from inbond.roundtable import prompts, summary
 from inbond.roundtable.anonymity import label, peers
 from inbond.roundtable.ballots import Ballot
 from inbond.roundtable.calls import Again, Call, Over, ToRead, following
 from inbond.roundtable.forms import bounded, first_schema, read_ballot, second_schema
 from inbond.roundtable.ladder import Reader, Rung, form_of, read
-from inbond.roundtable.language import is_wrong
 from inbond.roundtable.places import WRITER
 from inbond.roundtable.protocol import (
     SUMMARY,

@@ -1,4 +1,4 @@
-"""Whether a reply is in the language of the question. Pure; "cannot tell" counts as right.
+"""Whether a reply is in the language that was asked for. Pure; "cannot tell" counts as right.
 
 Languages with a script of their own are told by it. Those in Latin letters are told by py3langid where it is
 installed; a language and its next of kin are not held apart.

@@ -1,4 +1,4 @@
-"""From the options of ``inbond check`` to a plan."""
+"""From what a person typed of a plan, at ``inbond check`` or in a form, to the plan."""
 
 from __future__ import annotations
 

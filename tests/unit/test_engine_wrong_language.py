@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inbond.roundtable import language
-from inbond.roundtable.language import is_wrong
+from inbond.engine import wrong_language as language
+from inbond.engine.wrong_language import is_wrong
 
 ENGLISH = (
     "It takes the work of others without their leave, and that harms those who made it in the first place."

@@ -1,0 +1,34 @@
+"""Runs the site until somebody ends it."""
+
+from __future__ import annotations
+
+import socket
+
+import uvicorn
+
+from inbond.errors import InputError
+from inbond.ui.safety import Rules
+from inbond.ui.site import build
+from inbond.workspace import Workspace
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens there. Raises InputError where that cannot be."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        raise InputError(
+            expected=f"to listen at {host}, port {port}",
+            found=str(error),
+            fix="name another port with --port (0: any free one), or another --host",
+        ) from error
+
+
+def serve(workspace: Workspace, rules: Rules, listening: socket.socket) -> None:
+    """Serves the site at a socket until the process is told to end."""
+    config = uvicorn.Config(
+        build(workspace, rules), log_level="warning", access_log=False, lifespan="off", server_header=False,
+        proxy_headers=False, timeout_graceful_shutdown=3,
+    )  # fmt: skip
+    uvicorn.Server(config).run(sockets=[listening])
