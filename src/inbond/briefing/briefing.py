@@ -37,9 +37,16 @@ Axis = Annotated[int, Field(ge=0, le=checks.MOST)]
 Count = Annotated[int, Field(ge=0)]
 
 
+def is_day(text: str) -> bool:
+    """Whether it is YYYY-MM-DD, a day that there was."""
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
 def _day(text: str) -> str:
-    """YYYY-MM-DD, a day that there was; or ""."""
-    if text and date.fromisoformat(text).isoformat() != text:
+    if text and not is_day(text):
         raise ValueError("give a day as YYYY-MM-DD")
     return text
 
