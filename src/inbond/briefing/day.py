@@ -127,6 +127,11 @@ def made_within(briefings: Iterable[Briefing], begins: datetime, ends: datetime)
     return [each for each in briefings if begins <= _at(each.made_at) < ends]
 
 
+def local_day(made_at: str) -> date:
+    """The day, by this machine's clock, on which a briefing was made."""
+    return _at(made_at).astimezone().date()
+
+
 def main_language(briefings: Iterable[Briefing]) -> str:
     """The language of most of them; of two with as many the first by code. There is at least one."""
     languages = [each.language for each in briefings]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from inbond.cli.briefing_day import day
 from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, open_workspace
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Turn articles into briefings: translated, summed up, checked.")
 _NOT_WHOLE: Final = 3
+
+app.command()(day)
 
 
 @app.command()
