@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from inbond.ui.briefing_index import BriefingIndex
 from inbond.ui.lineage import Descents
 from inbond.ui.pages import Pages
 from inbond.ui.reading import read_bytes
@@ -34,11 +35,13 @@ class Ground:
     pages: Pages
     runs: RunIndex
     descents: Descents
+    briefings: BriefingIndex
 
     @classmethod
     def over(cls, workspace: Workspace) -> Ground:
         """A fresh one; nothing is read yet."""
-        return cls(workspace, Pages(str(workspace.home)), RunIndex(workspace.runs), Descents(workspace))
+        pages, briefings = Pages(str(workspace.home)), BriefingIndex(workspace.briefings)
+        return cls(workspace, pages, RunIndex(workspace.runs), Descents(workspace), briefings)
 
     def page(self, template: str, here: str, status: int = 200, **context: Any) -> Response:
         """A filled template. ``here`` is the address of the part that it belongs to."""

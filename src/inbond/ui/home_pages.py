@@ -47,5 +47,5 @@ class HomePages:
         return self._ground.page(
             "home.html.j2", "/", runs=runs[:_NEWEST], total=len(runs), counts=counts, events=events,
             newest=newest, sessions=held, problems=problems, exists=self._ground.workspace.home.is_dir(),
-            guard=self._ground.workspace.guard.is_dir(),
+            briefings=len(self._ground.briefings.all()), guard=self._ground.workspace.guard.is_dir(),
         )  # fmt: skip

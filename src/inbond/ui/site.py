@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from inbond.errors import InbondError, TamperedError
+from inbond.ui.briefings import BriefingPages
 from inbond.ui.ground import LASTING, Ground, Part, routes_of
 from inbond.ui.home_pages import HomePages
 from inbond.ui.ledger_pages import LedgerPages
@@ -27,7 +28,7 @@ from inbond.ui.terms_pages import TermsPages
 from inbond.workspace import Workspace
 
 PARTS: Final[Sequence[Callable[[Ground], Part]]] = (
-    HomePages, RunPages, LineagePages, LedgerPages, TermsPages, RoundtablePages,
+    HomePages, RunPages, LineagePages, LedgerPages, TermsPages, RoundtablePages, BriefingPages,
 )  # fmt: skip
 """Each makes its pages; how they stand in the bar at the top is ``pages.PARTS``."""
 
