@@ -143,11 +143,10 @@ async def make(
     asking: Asking,
     *,
     made_at: str,
-    relate: Callable[[dict[str, Any]], Sequence[Related]] = lambda _: (),
+    relate: Callable[[Briefing], Sequence[Related]] = lambda _: (),
 ) -> Briefing:
-    """Asks until nothing is due; ``relate`` finds what was briefed before on the same matter, from the
-    briefing's JSON. Raises TeacherError, UnwritableError; what was answered by then is kept, and is not
-    asked again."""
+    """Asks until nothing is due; ``relate`` finds what was briefed before on the same matter. Raises
+    TeacherError, UnwritableError; what was answered by then is kept, and is not asked again."""
     order, replies = asking.order, dict[str, str]()
     while True:
         said = saying.saying(order.article, order.language, replies)
@@ -156,8 +155,8 @@ async def make(
         if not due:
             break
         replies |= await asking.ask(due)
-    value = _value(asking, said, told, made_at)
-    return Briefing.from_json({**value, "related": [each.model_dump() for each in relate(value)]})
+    made = Briefing.from_json(_value(asking, said, told, made_at))
+    return made.model_copy(update={"related": tuple(relate(made))})
 
 
 def _value(asking: Asking, said: saying.Said, told: translating.Translation, made_at: str) -> dict[str, Any]:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from inbond.briefing import shelf
-from inbond.briefing.briefing import Briefing
+from inbond.briefing.briefing import Briefing, Related
 from inbond.briefing.making import Asking, Order, id_of, make
+from inbond.briefing.related import related
+from inbond.briefing.telling import Telling
 from inbond.cli.output import Output
 from inbond.cli.students import students_of
 from inbond.cli.watch import watching
 from inbond.digest import of_file
 from inbond.engine.journal import Journal
 from inbond.engine.results import Progress
-from inbond.errors import TamperedError, need_extra
+from inbond.errors import InputError, TamperedError, need_extra
 from inbond.ledger.attest import KeyStore
 from inbond.ledger.events import BRIEFING_MADE
 from inbond.ledger.inventory import BRIEFING_FORMAT
@@ -81,9 +83,18 @@ async def _make(order: Order, workspace: Workspace, teacher: Completes, id_: str
         watcher.begin(_STAGE)
         asking = Asking(order, teacher, journal, f"briefing:{id_}", on_progress=_show(watcher))
         made_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        made = await make(asking, made_at=made_at)
+        made = await make(asking, made_at=made_at, relate=_relate(workspace, output))
         watcher.end(_STAGE, time.monotonic() - start_s, made=True)
     shelf.keep(workspace, made, render_briefing_page(made))
+
+
+def _relate(workspace: Workspace, output: Output) -> Callable[[Briefing], Sequence[Related]]:
+    """Finds what was briefed before on the same matter; says which earlier briefings cannot be read."""
+
+    def tell(error: InputError) -> None:
+        output.say(f"passed over: {error.expected}: {error.found}")
+
+    return lambda made: related(Telling.of(made), shelf.listed(workspace, tell))
 
 
 def _show(watcher: Watcher) -> Callable[[Progress], None]:

@@ -27,6 +27,7 @@ _LIMITS: Final = Limits(text=2_000, sample=0, recipe=0, rows=0, verdicts=0)
 _RIGHT_TO_LEFT: Final = ("ar", "fa", "he", "ur")
 _HEADLINES: Final = ((34, "middling"), (110, "long"))
 _MOST_TAB: Final = 80
+_MOST_WHYS: Final = 40
 
 
 @final
@@ -77,6 +78,7 @@ def render_briefing_page(briefing: Briefing) -> str:
         "link": _link(briefing),
         "axes": tuple(briefing.axes.model_dump().items()) if briefing.axes else (),
         "care": tuple(_care(briefing, words)),
+        "whys": tuple(_whys(briefing, words)),
         "parts": tuple(_parts(briefing, words, translated=translated)),
         "translated": translated,
         "licence_note": _licence(briefing, words),
@@ -106,16 +108,23 @@ def _parts(briefing: Briefing, words: Words, *, translated: bool) -> Iterator[tu
     yield "method", words("method")
 
 
-def _care(briefing: Briefing, words: Words) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """What is missing, and why."""
-    for each in briefing.left_out:
-        part = words(f"part_{each.part}")
-        fewer = each.part == "points" and briefing.points
-        yield words("care_points" if fewer else "care_part", part=part), (each.why,)
+def _care(briefing: Briefing, words: Words) -> Iterator[str]:
+    """What is missing."""
+    fewer = [each.part for each in briefing.left_out if each.part == "points" and briefing.points]
+    gone = [words(f"part_{each.part}") for each in briefing.left_out if each.part not in fewer]
+    if gone:
+        yield words("care_parts", parts=words("comma").join(gone))
+    if fewer:
+        yield words("care_points")
     if briefing.failed:
         count = len({each.block for each in briefing.failed})
-        whys = tuple(f"{each.block}: {each.why}" for each in briefing.failed[:40])
-        yield words("care_failed", count=count, all=len(briefing.blocks)), whys
+        yield words("care_failed", count=count, all=len(briefing.blocks))
+
+
+def _whys(briefing: Briefing, words: Words) -> Iterator[str]:
+    """Why it is missing: the first of many."""
+    yield from (f"{words(f'part_{each.part}')}: {each.why}" for each in briefing.left_out)
+    yield from (f"{each.block}: {each.why}" for each in briefing.failed[:_MOST_WHYS])
 
 
 def _licence(briefing: Briefing, words: Words) -> str:
