@@ -19,14 +19,13 @@ LEAST: Final = 0.16
 here."""
 
 
-def related(new: Briefing, earlier: Sequence[Briefing]) -> tuple[Related, ...]:
+def related(new: Telling, earlier: Sequence[Briefing]) -> tuple[Related, ...]:
     """The briefings of other articles that are likest, at most ``MOST``, the likest first. An article that
     was briefed several times is listed once, by what was made last."""
-    told = Telling.of(new)
-    tellings = {each.id: Telling.of(each) for each in earlier if each.id != new.id}
-    others = {key: each for key, each in tellings.items() if not each.is_same_article(told)}
-    rarity = Rarity([told, *(others[key] for key in sorted(others))])
-    ours = rarity.weigh(told)
+    tellings = {each.id: Telling.of(each) for each in earlier if each.id != new.key}
+    others = {key: each for key, each in tellings.items() if not each.is_same_article(new)}
+    rarity = Rarity([new, *(others[key] for key in sorted(others))])
+    ours = rarity.weigh(new)
     rows = [(likeness(ours, rarity.weigh(others[each.id])), each) for each in earlier if each.id in others]
     near = [(value, each) for value, each in rows if value >= LEAST]
     near.sort(key=lambda row: (row[0], row[1].made_at, row[1].id), reverse=True)
