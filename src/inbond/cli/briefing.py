@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Turn articles into briefings: translated, summed up, checked.")
 _NOT_WHOLE: Final = 3
 
-app.command()(day)
-
 
 @app.command()
 def make(
@@ -140,3 +138,6 @@ def _lines(made: Briefing, page: Path, *, fresh: bool) -> list[str]:
         else "made before: nothing was asked",
         f"page: {page}",
     ]
+
+
+app.command()(day)
