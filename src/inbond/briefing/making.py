@@ -32,7 +32,7 @@ _SAID_NOTHING: Final = ("empty", "refused", "rejected")
 @dataclass(frozen=True)
 class Order:
     """What is to be made. ``place`` is an address or a file's name; ``shown`` the width of what is shown of
-    the article at once for what is said about it."""
+    the article at once for what is said about it; ``bounded``: the schemas bound the length of each text."""
 
     article: Article
     place: str
@@ -42,6 +42,7 @@ class Order:
     max_tokens: int = MAX_TOKENS
     temperature: float = TEMPERATURE
     shown: int = prompting.SHOWN
+    bounded: bool = False
 
     def identity(self, teacher: str) -> Digest:
         """Of all that decides what is asked and shown, with ``teacher`` the teacher's identity. Where and
@@ -56,6 +57,7 @@ class Order:
                 "prompts": prompting.digest(),
                 "sampling": self.sampling(0).to_json(),
                 "shown": self.shown,
+                "bounded": self.bounded,
             }
         )
 
@@ -135,7 +137,7 @@ class Asking:
             prompting.messages(ask, order.article, order.language, described=described, shown=order.shown),
             order.sampling(ask.attempt),
             sample=ask.attempt - 1,
-            form=None if described else prompting.form(ask),
+            form=None if described else prompting.form(ask, bounded=order.bounded),
         )
 
 

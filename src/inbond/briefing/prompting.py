@@ -31,6 +31,7 @@ SHOWN: Final = 12_000
 """Width of what is shown of an article at once for what is said about it; wide letters count twice."""
 _MOST_PROBLEMS: Final = 12
 _MOST_WHY: Final = 200
+_MOST_QUOTE: Final = 300
 
 Ask = saying.Ask | translating.Ask
 
@@ -92,20 +93,36 @@ def messages(
     )
 
 
-def form(ask: Ask) -> Form:
-    """How a teacher is held to the schema of the reply."""
-    return Form.of("json-schema", f"briefing-{_template(ask)}", schema(ask))
+def form(ask: Ask, *, bounded: bool = False) -> Form:
+    """How a teacher is held to the schema of the reply; ``bounded`` as of ``schema``."""
+    return Form.of("json-schema", f"briefing-{_template(ask)}", schema(ask, bounded=bounded))
 
 
-def schema(ask: Ask) -> dict[str, Any]:
-    """JSON schema of the reply."""
+def schema(ask: Ask, *, bounded: bool = False) -> dict[str, Any]:
+    """JSON schema of the reply. ``bounded``: each text has a greatest length, which keeps a small local model
+    from writing one for ever; some hosts take no such schema."""
+    found = _schema(ask)
+    return found if bounded else _unbounded(found)
+
+
+def _schema(ask: Ask) -> dict[str, Any]:
     if isinstance(ask, translating.Ask):
         ids = {"type": "string", "enum": [block.id for block in ask.blocks]}
-        return _object(blocks=_list(_object(id=ids, text=_TEXT), len(ask.blocks)))
+        longest = max(len(block.text) for block in ask.blocks)
+        return _object(blocks=_list(_object(id=ids, text=_text(100 + 3 * longest)), len(ask.blocks)))
     return _object(**{part: _PARTS[part] for part in ask.wanted})
 
 
-_TEXT: Final = {"type": "string"}
+def _unbounded(part: Any) -> Any:
+    if isinstance(part, list):
+        return [_unbounded(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    return {name: _unbounded(each) for name, each in part.items() if name != "maxLength"}
+
+
+def _text(most: int) -> dict[str, Any]:
+    return {"type": "string", "maxLength": most}
 
 
 def _object(**fields: Any) -> dict[str, Any]:
@@ -116,14 +133,20 @@ def _list(items: Any, most: int) -> dict[str, Any]:
     return {"type": "array", "maxItems": most, "items": items}
 
 
+_POINT: Final = _object(
+    heading=_text(claims.MOST_HEADING),
+    sentence=_text(claims.MOST_SENTENCE),
+    block=_text(8),
+    quote=_text(_MOST_QUOTE),
+)
 _PARTS: Final[Mapping[str, Any]] = {
-    "title": _TEXT,
-    "summary": _TEXT,
-    "tags": _list(_TEXT, claims.MOST_TAGS),
+    "title": _text(claims.MOST_TITLE),
+    "summary": _text(claims.MOST_SENTENCE),
+    "tags": _list(_text(claims.MOST_TAG), claims.MOST_TAGS),
     "axes": _object(**{axis: {"type": "integer", "minimum": 0, "maximum": MOST} for axis in AXES}),
-    "points": _list(_object(heading=_TEXT, sentence=_TEXT, block=_TEXT, quote=_TEXT), saying.MOST_POINTS),
-    "impact": _list(_object(text=_TEXT, blocks=_list(_TEXT, 8)), saying.MOST_IMPACTS),
-    "comment": _TEXT,
+    "points": _list(_POINT, saying.MOST_POINTS),
+    "impact": _list(_object(text=_text(claims.MOST_OPINION), blocks=_list(_text(8), 8)), saying.MOST_IMPACTS),
+    "comment": _text(claims.MOST_OPINION),
 }
 
 

@@ -79,7 +79,7 @@ def make(
 
     output, workspace = Output(as_json, quiet), open_workspace(home)
     language, declared = check_language(language), _licence(licence)
-    check_model(model)
+    name = check_model(model)
     found = read_source(source)
     order = Order(
         found.article,
@@ -89,6 +89,7 @@ def make(
         declared,
         MAX_TOKENS if max_tokens is None else max_tokens,
         shown=SHOWN if shown is None else shown,
+        bounded=name.scheme != "api",
     )
     made, folder, fresh = brief(order, workspace, output)
     return _tell(made, folder, output, fresh=fresh)
