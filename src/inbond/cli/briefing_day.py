@@ -71,6 +71,8 @@ def day(
     output, workspace = Output(as_json, quiet), open_workspace(home)
     asked, folder = _date(when), None if out is None else _outside(out, workspace)
     found, skipped = _read(workspace)
+    for each in skipped:
+        output.say(f"skipped: {each}")
     made, others = _made(asked, language, " ".join(title.split())[:_MOST_TITLE], found, workspace)
     if folder is None:
         name = f"{asked}-{made.language}" if language else f"{asked}"
@@ -187,8 +189,6 @@ def _write_all(workspace: Workspace, language: str) -> None:
 def _tell(made: Day, folder: Path, skipped: list[str], others: list[str], output: Output) -> None:
     from inbond.briefing.day_shelf import DAY, DAY_PAGE, FEED
 
-    for each in skipped:
-        output.say(f"skipped: {each}")
     if others:
         output.say(f"not on it: briefings in {', '.join(others)}; --language {others[0]} shows those")
     value = {
