@@ -155,6 +155,8 @@ def test_a_day_is_one_of_the_readers_clock() -> None:
     assert made_within([late], *tokyo) == [late]
     assert made_within([late], *WITHIN) == []
     assert made_within([late], *york) == []
+    never = told("2", *STRIKE, made_at="2026-13-45T99:00:00Z")
+    assert made_within([never], *WITHIN) == []
     changed = span(date(2026, 11, 1), ZoneInfo("America/New_York"))
     assert (changed[1] - changed[0]).total_seconds() == 25 * 3600
 
@@ -175,6 +177,10 @@ def test_the_language_of_most() -> None:
 )  # fmt: skip
 def test_others_do_not_see_the_folders_of_this_machine(uri: str, name: str) -> None:
     assert model_name(uri) == name
+
+
+def test_it_says_whose_words_these_are() -> None:
+    assert "A score is a machine's opinion, not fact." in of(told("1", *STRIKE)).to_json()["notice"]
 
 
 def test_what_is_no_day_is_refused() -> None:

@@ -24,10 +24,16 @@ from inbond.errors import InputError
 from inbond.ledger.formats import refuse_newer
 
 FORMAT: Final = "inbond.briefing-day/1"
+NOTICE: Final = (
+    "Titles, summaries, key points and tags were written by machines from the articles that are named, whose "
+    "rights stay with their owners. A score is a machine's opinion, not fact."
+)
 
 Moment = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}Z$")]
 DayText = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}(-[0-9]{2}){2}$")]
 BriefingId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
+
+_FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class _Part(BaseModel):
@@ -77,7 +83,7 @@ class Entry(_Part):
 @final
 class Day(_Part):
     """A day of a reader's: from ``begins`` until before ``ends``, both UTC. ``title`` is "" for none of its
-    own. There is at least one entry."""
+    own; ``notice`` says whose words these are. There is at least one entry."""
 
     format: Literal["inbond.briefing-day/1"]
     id: str
@@ -86,6 +92,7 @@ class Day(_Part):
     ends: Moment
     language: str
     title: str
+    notice: str
     updated: Moment
     entries: Annotated[tuple[Entry, ...], Field(min_length=1)]
 
@@ -124,12 +131,20 @@ def span(day: date, zone: tzinfo | None) -> tuple[datetime, datetime]:
 
 def made_within(briefings: Iterable[Briefing], begins: datetime, ends: datetime) -> list[Briefing]:
     """Those that were made from ``begins`` until before ``ends``."""
-    return [each for each in briefings if begins <= _at(each.made_at) < ends]
+    return [each for each in briefings if begins <= moment_of(each.made_at) < ends]
+
+
+def moment_of(made_at: str) -> datetime:
+    """When that was; a moment that there never was (the 13th month) counts as the first of all."""
+    try:
+        return datetime.strptime(made_at, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        return _FIRST
 
 
 def local_day(made_at: str) -> date:
     """The day, by this machine's clock, on which a briefing was made."""
-    return _at(made_at).astimezone().date()
+    return moment_of(made_at).astimezone().date()
 
 
 def main_language(briefings: Iterable[Briefing]) -> str:
@@ -156,6 +171,7 @@ def of_day(
         ends=_written(within[1]),
         language=language,
         title=title,
+        notice=NOTICE,
         updated=max(each.made_at for each in briefings),
         entries=tuple(sorted(entries, key=_order)),
     )
@@ -231,10 +247,6 @@ def _sources(articles: Sequence[Sequence[Briefing]]) -> Iterable[DaySource]:
 
 def _order(entry: Entry) -> tuple[Decimal, int, str, str]:
     return -_score(entry.score), -entry.merged, entry.published, entry.id
-
-
-def _at(moment: str) -> datetime:
-    return datetime.strptime(moment, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
 
 
 def _written(moment: datetime) -> str:

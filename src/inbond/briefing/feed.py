@@ -47,7 +47,7 @@ def feed_of(days: Sequence[Day], title: str) -> bytes:
     _text(root, "id", newest[0].id if len(newest) == 1 else urn("feed", newest[-1].id))
     _text(root, "title", _line(title))
     _text(root, "updated", max(day.updated for day in newest))
-    _text(root, "generator", "Inbond", version=__version__, uri="https://pypi.org/project/inbond/")
+    _text(root, "generator", "Inbond", version=__version__)
     _text(root, "rights", _RIGHTS)
     for model in sorted({entry.model for _, entry in shown}):
         _author(root, model)

@@ -208,6 +208,7 @@ def _tell(made: Day, folder: Path, skipped: list[str], others: list[str], output
         f"{made.day}: {told}, in {made.language}",
         *(f"{entry.score or ' – '}  {entry.title}" for entry in made.entries[:_TOLD]),
         *([f"and {events - _TOLD} more"] if events > _TOLD else []),
+        "titles and scores are a machine's; a score is opinion, not fact",
         f"page: {folder / DAY_PAGE}",
     ]
     output.result(value, "\n".join(lines))

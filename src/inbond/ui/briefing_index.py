@@ -10,12 +10,12 @@ import threading
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, final
 
 from inbond.briefing.briefing import FORMAT, ID
+from inbond.briefing.day import local_day
 from inbond.briefing.shelf import NAME
 from inbond.ui.reading import Unreadable, read_object
 
@@ -123,7 +123,7 @@ def read(folder: Path) -> Row:
         _text(source, "site"),
         was,
         made_at,
-        _day(made_at),
+        f"{local_day(made_at)}",
         not value.get("failed") and not value.get("left_out"),
     )
 
@@ -143,14 +143,6 @@ def _files(folder: Path) -> Iterable[tuple[str, os.stat_result]]:
 def _text(value: dict[str, Any], name: str) -> str:
     found = value.get(name)
     return found[:_MOST] if isinstance(found, str) else ""
-
-
-def _day(made_at: str) -> str:
-    try:
-        moment = datetime.strptime(made_at, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
-        return f"{moment.astimezone().date()}"
-    except (ValueError, OverflowError):
-        return ""
 
 
 def _folded(text: str) -> str:

@@ -12,8 +12,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from inbond.briefing import day_shelf
+from inbond.briefing.briefing import ID
 from inbond.briefing.shelf import PAGE
-from inbond.ui.briefing_index import Sought
+from inbond.ui.briefing_index import Sought, read
 from inbond.ui.ground import Ground, natural, routes_of
 from inbond.ui.reading import Unreadable, read_bytes
 from inbond.ui.safety import KEPT
@@ -86,9 +87,10 @@ class BriefingPages:
 
     def _briefing(self, request: Request) -> Path:
         name = request.path_params["name"]
-        if all(row.id != name or row.problem for row in self._ground.briefings.all()):
+        folder = self._ground.workspace.briefing(name)
+        if not ID.fullmatch(name) or read(folder).problem:
             raise Unreadable("there is no such briefing in this workspace")
-        return self._ground.workspace.briefing(name)
+        return folder
 
     def _day(self, request: Request) -> Path:
         name = request.path_params["name"]
