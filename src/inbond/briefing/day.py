@@ -135,11 +135,12 @@ def made_within(briefings: Iterable[Briefing], begins: datetime, ends: datetime)
 
 
 def moment_of(made_at: str) -> datetime:
-    """When that was; a moment that there never was (the 13th month) counts as the first of all."""
+    """When that was; a moment that there cannot have been (the 13th month, the year 1) is the first of all."""
     try:
-        return datetime.strptime(made_at, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        found = datetime.strptime(made_at, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
     except ValueError:
         return _FIRST
+    return found if 1970 <= found.year < 9999 else _FIRST
 
 
 def local_day(made_at: str) -> date:
