@@ -17,6 +17,7 @@ from inbond.cli.output import Output
 from inbond.cli.students import students_of
 from inbond.cli.watch import watching
 from inbond.digest import of_file
+from inbond.engine.erasure import BRIEFING
 from inbond.engine.journal import Journal
 from inbond.engine.results import Progress
 from inbond.errors import InputError, TamperedError, need_extra
@@ -81,7 +82,7 @@ async def _make(order: Order, workspace: Workspace, teacher: Completes, id_: str
     with Journal.open(workspace.journal) as journal, watching(output) as watcher:
         start_s = time.monotonic()
         watcher.begin(_STAGE)
-        asking = Asking(order, teacher, journal, f"briefing:{id_}", on_progress=_show(watcher))
+        asking = Asking(order, teacher, journal, f"{BRIEFING}{id_}", on_progress=_show(watcher))
         made_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         made = await make(asking, made_at=made_at, relate=_relate(workspace, output))
         watcher.end(_STAGE, time.monotonic() - start_s, made=True)

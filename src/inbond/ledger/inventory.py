@@ -140,6 +140,7 @@ class Inventory:
         folder = f"briefings/{relative_path(body['id'])}"
         for name, said in (("briefing.json", body["briefing"]), ("index.html", body["page"])):
             path = f"{folder}/{name}"
+            self.erased.pop(path, None)
             self.briefed[path] = FileClaim(event.name, path, _digest(said))
 
     def _forget_erasures(self, folder: str) -> None:
@@ -190,7 +191,7 @@ class Findings:
 
 def check_briefed(home: Path, claim: FileClaim, inventory: Inventory, findings: Findings) -> None:
     """Compares a briefing's file, where it is kept, with its claim."""
-    if os.path.lexists(home / claim.path):
+    if os.path.lexists(home / claim.path) or claim.path in inventory.erased:
         check_file(home, claim, inventory, findings)
     else:
         findings.notes.append(f"{claim.path}: it is not kept any more; {claim.event} recorded it")
