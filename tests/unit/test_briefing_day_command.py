@@ -167,3 +167,21 @@ def test_a_damaged_day_is_told_and_made_again(
     os.unlink(place / "feed.xml")
     assert run(capsys, "2026-11-23")[0] == 0
     assert files(place) == before
+
+
+def test_with_a_briefing_its_days_are_erased_and_can_be_made_again(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    for when in ("2026-11-23", "2026-11-24"):
+        assert run(capsys, when)[0] == 0
+    assert inbond(["erase", TOO.id, "--json"]) == 0
+    erased = json.loads(capsys.readouterr().out)["files"]
+    days = [f"briefings/days/2026-11-23/{name}" for name in ("feed.xml", "index.html", "day.json")]
+    own = [f"briefings/{TOO.id}/{name}" for name in ("briefing.json", "index.html")]
+    assert erased == [*days[:2], "briefings/days/feed-ja.xml", days[2], *own]
+    kept = [path for path in workspace.briefings.rglob("*") if path.is_file()]
+    assert all(STRIKE_TOO[1] not in path.read_text("utf-8") for path in kept)
+    assert run(capsys, "2026-11-23")[1].startswith("2026-11-23: 1 event from 1 article")
+    assert inbond(["erase", "--older-than", "0d", "-q"]) == 0
+    assert [path.name for path in workspace.briefings.rglob("*") if path.is_file()] == []

@@ -135,7 +135,7 @@ def made_within(briefings: Iterable[Briefing], begins: datetime, ends: datetime)
 
 
 def moment_of(made_at: str) -> datetime:
-    """When that was; a moment that there cannot have been (the 13th month, the year 1) is the first of all."""
+    """When that was; a moment that cannot have been (the 13th month, the year 1) is the first of all."""
     try:
         found = datetime.strptime(made_at, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
     except ValueError:

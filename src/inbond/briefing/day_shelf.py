@@ -13,6 +13,7 @@ from inbond import strict_json
 from inbond.briefing.briefing import ID
 from inbond.briefing.day import Day
 from inbond.briefing.shelf import MOST_BYTES, NAME, PAGE
+from inbond.engine.erasure import DAYS
 from inbond.errors import InputError
 from inbond.workspace import Workspace
 
@@ -26,7 +27,7 @@ FOLDER: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:-[a-z]{2,3})?")
 
 def days_folder(workspace: Workspace) -> Path:
     """Where all days are."""
-    return workspace.briefings / "days"
+    return workspace.briefings / DAYS
 
 
 def folders(workspace: Workspace) -> list[Path]:
