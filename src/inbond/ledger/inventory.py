@@ -122,6 +122,8 @@ class Inventory:
             self.notes.append(f"{event.name}: its body has {error.found}")
 
     def _forget_erasures(self, folder: str) -> None:
+        if not self.erased:
+            return
         self.erased = {path: by for path, by in self.erased.items() if not is_within(path, folder)}
 
 
