@@ -33,13 +33,22 @@ PARTS: Final[Sequence[Callable[[Ground], Part]]] = (
 """Each makes its pages; how they stand in the bar at the top is ``pages.PARTS``."""
 
 
-def build(workspace: Workspace, rules: Rules) -> ASGIApp:
-    """The site as an ASGI application, behind its rules."""
-    ground = Ground.over(workspace)
+PATIENCE_S: Final = 0.1
+"""So long a page waits for what is read beside it."""
+
+
+def build(
+    workspace: Workspace, rules: Rules, patience_s: float = PATIENCE_S, *, ahead: bool = False
+) -> ASGIApp:
+    """The site as an ASGI application, behind its rules. ``ahead``: begins at once to read what pages will
+    need."""
+    ground = Ground.over(workspace, patience_s)
     shared = routes_of(
         ("/static/site.css", lambda _: _style(ground)), ("/static/site.js", lambda _: _script(ground))
     )
     routes = [*shared, *(route for part in PARTS for route in part(ground).routes())]
+    if ahead:
+        ground.descents.begin()
     return Guarded(Starlette(routes=routes, exception_handlers=_Failures(ground).handlers()), rules)
 
 
@@ -62,7 +71,7 @@ class _Failures:
         """By the kind of failure."""
         return {
             HTTPException: self._missing, InbondError: self._refused, Unreadable: self._unreadable,
-            FileNotFoundError: self._gone,
+            FileNotFoundError: self._gone, Exception: self._unexpected,
         }  # fmt: skip
 
     async def _missing(self, _: Request, error: HTTPException) -> Response:
@@ -83,3 +92,10 @@ class _Failures:
     async def _gone(self, _: Request, __: FileNotFoundError) -> Response:
         words = "What this page is about is not there, or not any more: a run may be at work on it."
         return self._ground.said(404, "Not there", words)
+
+    async def _unexpected(self, _: Request, __: Exception) -> Response:
+        """The visitor is told that it went wrong; why, the server writes to stderr."""
+        words = "An error of Inbond's own: this page could not be made. The other pages go on."
+        return self._ground.said(
+            500, "Something went wrong", words, "Why stands where inbond ui was started."
+        )
