@@ -73,6 +73,7 @@ class Told:
         """As it is now; what is added later is not in it."""
         own = self.inventory
         taken = Inventory(
-            dict(own.artifacts), dict(own.files), dict(own.erased), list(own.problems), list(own.notes)
-        )
+            dict(own.artifacts), dict(own.files), dict(own.erased), dict(own.briefed), list(own.problems),
+            list(own.notes),
+        )  # fmt: skip
         return Told(taken, dict(self.decided), list(self.said), dict(self.completed), self.at)
