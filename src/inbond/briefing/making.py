@@ -74,7 +74,7 @@ def id_of(identity: Digest) -> str:
 @dataclass
 class Asking:
     """Asks one teacher for one briefing. ``described`` is None until it is known whether the teacher takes
-    schemas."""
+    schemas; ``round`` counts how often it was asked what is due, the first time with one question alone."""
 
     order: Order
     teacher: Completes
@@ -86,11 +86,13 @@ class Asking:
     calls: int = 0
     from_journal: int = 0
     answered: int = 0
+    round: int = 0
 
     async def ask(self, asks: Sequence[Ask]) -> dict[str, str]:
         """Replies by the asks' keys; "" where the teacher answered with nothing that can be used. Raises
         TeacherError where it did not answer; what it answered by then is kept."""
         results: dict[str, Reply | Failure] = {}
+        self.round += 1
         if self.described is None:
             first, asks = asks[0], asks[1:]
             results[first.key] = await self._first(first)

@@ -82,7 +82,8 @@ async def _make(order: Order, workspace: Workspace, teacher: Completes, id_: str
     with Journal.open(workspace.journal) as journal, watching(output) as watcher:
         start_s = time.monotonic()
         watcher.begin(_STAGE)
-        asking = Asking(order, teacher, journal, f"{BRIEFING}{id_}", on_progress=_show(watcher))
+        asking = Asking(order, teacher, journal, f"{BRIEFING}{id_}")
+        asking.on_progress = _show(watcher, asking)
         made_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         made = await make(asking, made_at=made_at, relate=_relate(workspace, output))
         watcher.end(_STAGE, time.monotonic() - start_s, made=True)
@@ -98,9 +99,10 @@ def _relate(workspace: Workspace, output: Output) -> Callable[[Briefing], Sequen
     return lambda made: related(Telling.of(made), shelf.listed(workspace, tell))
 
 
-def _show(watcher: Watcher) -> Callable[[Progress], None]:
+def _show(watcher: Watcher, asking: Asking) -> Callable[[Progress], None]:
     def show(progress: Progress) -> None:
-        watcher.advance(_STAGE, progress.done, progress.total, how_asking_goes(progress))
+        note = f"in round {asking.round}, {how_asking_goes(progress)}"
+        watcher.advance(_STAGE, progress.done, progress.total, note)
 
     return show
 
