@@ -24,10 +24,11 @@ from inbond.ui.roundtable_pages import RoundtablePages
 from inbond.ui.run_pages import RunPages
 from inbond.ui.safety import Guarded, Rules
 from inbond.ui.terms_pages import TermsPages
+from inbond.ui.verify_pages import VerifyPages
 from inbond.workspace import Workspace
 
 PARTS: Final[Sequence[Callable[[Ground], Part]]] = (
-    HomePages, RunPages, LineagePages, LedgerPages, TermsPages, RoundtablePages,
+    HomePages, RunPages, LineagePages, LedgerPages, VerifyPages, TermsPages, RoundtablePages,
 )  # fmt: skip
 """Each makes its pages; how they stand in the bar at the top is ``pages.PARTS``."""
 
