@@ -34,12 +34,13 @@ class Ground:
     pages: Pages
     runs: RunIndex
     descents: Descents
+    patience_s: float
 
     @classmethod
     def over(cls, workspace: Workspace, patience_s: float) -> Ground:
         """A fresh one; nothing is read yet. ``patience_s``: how long a page waits for what is read beside."""
         descents = Descents(workspace, patience_s)
-        return cls(workspace, Pages(str(workspace.home)), RunIndex(workspace.runs), descents)
+        return cls(workspace, Pages(str(workspace.home)), RunIndex(workspace.runs), descents, patience_s)
 
     def page(self, template: str, here: str, status: int = 200, **context: Any) -> Response:
         """A filled template. ``here`` is the address of the part that it belongs to."""

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 
 from inbond.errors import InbondError, TamperedError
 from inbond.ui.ground import LASTING, Ground, Part, routes_of
+from inbond.ui.guard_pages import GuardPages
 from inbond.ui.home_pages import HomePages
 from inbond.ui.ledger_pages import LedgerPages
 from inbond.ui.lineage_pages import LineagePages
@@ -28,7 +29,8 @@ from inbond.ui.verify_pages import VerifyPages
 from inbond.workspace import Workspace
 
 PARTS: Final[Sequence[Callable[[Ground], Part]]] = (
-    HomePages, RunPages, LineagePages, LedgerPages, VerifyPages, TermsPages, RoundtablePages,
+    HomePages, RunPages, LineagePages, LedgerPages, VerifyPages, TermsPages, GuardPages,
+    RoundtablePages,
 )  # fmt: skip
 """Each makes its pages; how they stand in the bar at the top is ``pages.PARTS``."""
 
