@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -216,14 +214,9 @@ def _tell(
 def read_cases(workspace: Workspace, config: Path | None = None) -> dict[str, Case]:
     """What people decided of all accounts, as a guard heeds it: by keys of the ledger's own chain, and of the
     operators that ``config`` names."""
-    from inbond.guard import appeals
-    from inbond.ledger import membership
+    from inbond.guard.kept import cases_in
 
-    if not membership.begun(workspace):
-        return {}
-    reading = membership.open_to_read(workspace, os.environ)
-    with contextlib.closing(reading.store):
-        return appeals.cases(reading.heeded(appeals.KINDS, operators_in(config)))
+    return cases_in(workspace, operators_in(config))
 
 
 def operators_in(config: Path | None) -> tuple[Digest, ...]:

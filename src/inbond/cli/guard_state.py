@@ -6,7 +6,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from inbond.workspace import Workspace
 
 T = TypeVar("T")
-_LOOKS: Final = 5
 ConfigOption = Annotated[
     Path | None,
     typer.Option("--config", help="guard.yaml, where replicas share their state.", show_default=False),
@@ -110,29 +109,10 @@ def standings(
 def kept(workspace: Workspace, config: Path | None) -> tuple[Memory, dict[str, dict[str, Any]]]:
     """The memory, and the verdicts kept beside it (``observe.from_bytes``), by account. A workspace in which
     no guard ran stays as it is."""
-    from inbond.guard import observe
-    from inbond.guard.detect import memory as memories
+    from inbond.guard.kept import of_one_window, understood
 
     empty: dict[str, bytes] = {}
-    memory, tiers = ask(workspace, config, _of_one_window, (b"", empty))
-    try:
-        return memories.from_bytes(memory), {name: observe.from_bytes(data) for name, data in tiers.items()}
-    except ValueError as error:
-        raise InputError(
-            expected="a guard's state of this version",
-            found=str(error),
-            fix="ask with the Inbond that serves, or move the state away",
-        ) from error
-
-
-async def _of_one_window(state: State) -> tuple[bytes, dict[str, bytes]]:
-    """Memory and verdicts as of one window, though a guard may fold the next one meanwhile."""
-    for _ in range(_LOOKS):
-        window, memory = await state.memory()
-        tiers = await state.tiers()
-        if (await state.memory())[0] == window:
-            break
-    return memory, tiers
+    return understood(*ask(workspace, config, of_one_window, (b"", empty)))
 
 
 def repeated(config: Path | None, home: Path | None) -> str:

@@ -51,8 +51,12 @@ _MIGRATIONS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = (_create,
 class SqliteState:
     """Implements State. Calls are short and run where they are made: one process, one connection."""
 
-    def __init__(self, path: Path) -> None:
-        """Opens or makes the file. Raises UnwritableError, InputError when a newer version wrote it."""
+    def __init__(self, path: Path, *, to_read: bool = False) -> None:
+        """Opens or makes the file; ``to_read``: opens it and can change nothing, raising InputError where it
+        is not there. Raises UnwritableError, InputError when another version wrote it."""
+        if to_read:
+            self._db = _to_read(path)
+            return
         with writing(path.parent):
             path.parent.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
             path.parent.chmod(PRIVATE_DIR)
@@ -241,6 +245,10 @@ class SqliteState:
     async def accept(self) -> None:
         """There is nothing to say: a file that is gone was taken away by its operator."""
 
+    async def folded(self) -> int | None:
+        """The last window that was folded, without what is remembered since; None: none was."""
+        return self._folded()
+
     async def ping(self) -> None:
         with self._turn() as db:  # a disk may be read long after it is too full to be written
             db.execute("INSERT OR REPLACE INTO done VALUES ('ping', 0)")
@@ -250,6 +258,26 @@ class SqliteState:
 
     async def close(self) -> None:
         self._db.close()
+
+
+def _to_read(path: Path) -> sqlite3.Connection:
+    still = not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists()
+    uri = f"{path.resolve().as_uri()}?mode=ro{'&immutable=1' if still else ''}"
+    try:
+        opened = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=2)
+        (version,) = opened.execute("PRAGMA user_version").fetchone()
+    except sqlite3.Error as error:
+        raise InputError(
+            expected=f"the guard's state at {path}", found=str(error), fix="inbond guard serve makes it"
+        ) from error
+    if version != _FORMAT:
+        opened.close()
+        raise InputError(
+            expected=f"state of version {_FORMAT} at {path}",
+            found=f"version {version}",
+            fix="start the guard of this version once; or pip install --upgrade inbond",
+        )
+    return opened
 
 
 def _row(claim: Claim, amount: int) -> tuple[str, int, int, int]:

@@ -16,10 +16,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Final, final
 
 from inbond import digest
 from inbond.digest import Digest
@@ -88,6 +88,16 @@ class Trust:
     signers: tuple[Signer, ...] = ()
     issuer: Keys | None = None
     """Keys that receipts must be signed with; None: those that lie beside them."""
+
+
+Watch = Callable[[str, int, int], None]
+"""Hears now and then what is looked at (``events``, ``artifacts and files``), how many were, of how many.
+Whatever it raises ends the verification."""
+_EVERY: Final = 500
+
+
+def _nobody(_what: str, _done: int, _total: int) -> None:
+    """Hears nothing."""
 
 
 @final
@@ -159,7 +169,7 @@ def _is_artifact(folder: Path) -> bool:
     return any(os.path.lexists(folder / name) for name in (manifest.NAME, envelope.NAME))
 
 
-def verify_target(target: Target, trust: Trust) -> VerifyReport:
+def verify_target(target: Target, trust: Trust, watch: Watch = _nobody) -> VerifyReport:
     """Verifies a target. Raises InputError when there is no ledger, or an empty one, a newer version wrote it
     or an event in it, the ledger says nothing of the target, or nothing of any file that lies there; all else
     that is wrong is a problem in the report."""
@@ -171,9 +181,10 @@ def verify_target(target: Target, trust: Trust) -> VerifyReport:
         )
     check = ChainCheck(trust.key)
     found = Inventory()
-    problems = _read_ledger(target.workspace, check, found)
+    problems = _read_ledger(target.workspace, check, found, watch)
     findings = Findings()
-    _check_files(target, found, findings, trust.issuer, intact=not problems and not check.problems)
+    intact = not problems and not check.problems
+    _check_files(target, found, findings, trust.issuer, watch, intact=intact)
     notes = [who_signed(trust.key, "ledger"), *check.notes, *found.notes] + [
         f"{event.name}: key {event.key} introduces itself; no earlier key vouches for it"
         for event in check.self_introduced[1:]
@@ -210,7 +221,7 @@ def verify_workspace(
     return verify_target(Target(workspace), Trust(key, head))
 
 
-def _read_ledger(workspace: Workspace, check: ChainCheck, found: Inventory) -> list[str]:
+def _read_ledger(workspace: Workspace, check: ChainCheck, found: Inventory, watch: Watch) -> list[str]:
     problems: list[str] = []
     own = workspace.ledger.exists()
     name = workspace.ledger.name if own else "ledger"
@@ -221,8 +232,12 @@ def _read_ledger(workspace: Workspace, check: ChainCheck, found: Inventory) -> l
     writers = membership.Writers(reading.workspace)
     with contextlib.closing(reading.store) as store:
         try:
+            watch("events", 0, 0)
             problems += store.damage()
+            last = store.last()
             for entry in store.read():
+                if entry.position % _EVERY == 0:
+                    watch("events", entry.position, last.position + 1 if last else 0)
                 event = check.add(entry)
                 if event is None or not membership.is_of(event, reading.workspace):
                     continue
@@ -280,7 +295,7 @@ def _unspoken(workspace: Workspace, found: Inventory) -> list[str]:
 
 
 def _check_files(
-    target: Target, found: Inventory, findings: Findings, issuer: Keys | None, *, intact: bool
+    target: Target, found: Inventory, findings: Findings, issuer: Keys | None, watch: Watch, *, intact: bool
 ) -> None:
     home = target.workspace.home
     if target.copy is not None:
@@ -295,10 +310,13 @@ def _check_files(
             found=f"none; it speaks of {', '.join(_known(found)) or 'no files'}",
             fix="name one of these, or leave TARGET out to verify the whole workspace",
         )
-    for claim in artifacts:
+    total = len(artifacts) + len(files)
+    for number, claim in enumerate(artifacts):
+        watch("artifacts and files", number, total)
         inventory.check_artifact(home / claim.folder, claim, found, findings)
         _check_receipts(home / claim.folder, claim.folder, findings, issuer)
-    for single in files:
+    for number, single in enumerate(files, start=len(artifacts)):
+        watch("artifacts and files", number, total)
         inventory.check_file(home, single, found, findings)
     for each in briefed:
         inventory.check_briefed(home, each, found, findings)

@@ -22,13 +22,13 @@ _MOST: Final = ((24, 8), (12, 4), (4, 2))
 def render_guard_page(view: View, version: str) -> str:
     """The page as HTML, in UTF-8 always under 400 kB: long texts and lists are cut, and say so."""
     for limits, (entries, groups) in zip(LIMITS, _MOST, strict=True):
-        page = render("guard.html.j2", _context(view, limits, entries, groups), limits, version)
+        page = render("guard.html.j2", context_of(view, limits, entries, groups), limits, version)
         if len(page.encode()) < MOST_BYTES:
             break
     return page
 
 
-def _context(view: View, limits: Limits, entries: int, groups: int) -> Mapping[str, Any]:
+def context_of(view: View, limits: Limits, entries: int, groups: int) -> Mapping[str, Any]:
     rows = view.rows[: limits.rows]
     anchors = {
         each.row.name: f"account-{number}" for number, each in enumerate(view.entries[:entries], start=1)

@@ -35,13 +35,15 @@ class Ground:
     pages: Pages
     runs: RunIndex
     descents: Descents
+    patience_s: float
     briefings: BriefingIndex
 
     @classmethod
     def over(cls, workspace: Workspace, patience_s: float) -> Ground:
         """A fresh one; nothing is read yet. ``patience_s``: how long a page waits for what is read beside."""
         pages, descents = Pages(str(workspace.home)), Descents(workspace, patience_s)
-        return cls(workspace, pages, RunIndex(workspace.runs), descents, BriefingIndex(workspace.briefings))
+        runs, briefings = RunIndex(workspace.runs), BriefingIndex(workspace.briefings)
+        return cls(workspace, pages, runs, descents, patience_s, briefings)
 
     def page(self, template: str, here: str, status: int = 200, **context: Any) -> Response:
         """A filled template. ``here`` is the address of the part that it belongs to."""

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, final
 
-from inbond.errors import InputError, TamperedError
 from inbond.ledger import asking
 from inbond.ledger.asking import Lineage
-from inbond.ledger.following import Following, Mark, mark_of
+from inbond.ledger.following import Following, mark_of
 from inbond.ledger.lineage import Edge, Graph
 from inbond.ledger.told import Told
 from inbond.recipes.exported import gathered
 from inbond.recipes.plan import my_library
 from inbond.report.exports import facts
 from inbond.report.exports.forms import FORMS, FormName, check_kind
+from inbond.ui.beside import Beside
 from inbond.ui.reading import Unreadable
 from inbond.workspace import Workspace
 
@@ -36,13 +35,12 @@ class Step:
 @final
 @dataclass(frozen=True)
 class Known:
-    """The lineage as of a state of the ledger. ``names`` are its models and data in the order of ``names``;
+    """The lineage as of a state of the ledger, what the ledger told, and all names in the order of ``names``;
     ``behind``: the ledger has gone on since, and that is being read."""
 
     lineage: Lineage
     told: Told
     names: Sequence[str]
-    mark: Mark | None
     behind: bool = False
 
 
@@ -57,60 +55,33 @@ class Loading:
 
 @final
 class Descents:
-    """A workspace's lineage, kept in memory and brought up to date by a thread beside the pages. Safe to use
-    from several threads.
-
-    A page waits ``patience_s`` seconds for what is new; then it gets what was known before, and says so.
-    """
+    """A workspace's lineage, kept in memory and brought up to date beside the pages."""
 
     def __init__(self, workspace: Workspace, patience_s: float) -> None:
         self._workspace = workspace
-        self._patience_s = patience_s
         self._following = Following(workspace)
-        self._turn = threading.Lock()
-        self._reader: threading.Thread | None = None
-        self._known: Known | None = None
-        self._error: Exception | None = None
+        self._last: Known | None = None
         self._seen = (0, 0)
+        self._beside = Beside(lambda: mark_of(workspace), self._read, patience_s)
 
-    def begin(self) -> threading.Thread:
-        """Reads what is new beside; the thread that does."""
-        with self._turn:
-            if self._reader is None or not self._reader.is_alive():
-                self._reader = threading.Thread(target=self._read, name="lineage", daemon=True)
-                self._reader.start()
-            return self._reader
+    def begin(self) -> None:
+        """Begins to read."""
+        self._beside.begin()
 
     def known(self) -> Known | Loading:
         """What the ledger says by now, or said a little ago. Raises as ``ledger.asking.read``."""
-        mark, known = mark_of(self._workspace), self._known
-        if known is None or known.mark != mark:
-            self.begin().join(self._patience_s)
-            known, error = self._known, self._error
-            if error is not None:
-                self._error = None
-                raise error
-        if known is None:
-            return Loading(*self._seen)
-        return replace(known, behind=known.mark != mark)
+        found = self._beside.now()
+        return Loading(*self._seen) if found is None else replace(found.value, behind=found.behind)
 
-    def _read(self) -> None:
-        try:
-            try:
-                self._take()
-            except (InputError, TamperedError):
-                self._take()  # a run may have put an artifact in its place meanwhile
-        except Exception as error:
-            self._error = error
-
-    def _take(self) -> None:
-        told, before = self._following.read_on(self._look), self._known
-        mark = self._following.mark
-        if before is not None and self._following.fresh == 0:
-            self._known = replace(before, told=told, mark=mark)
-            return
-        lineage = asking.joined(self._workspace, told, my_library())
-        self._known = Known(lineage, told, names(lineage.graph), mark)
+    def _read(self) -> tuple[object, Known]:
+        told, last = self._following.read_on(self._look), self._last
+        if last is not None and self._following.fresh == 0:
+            self._last = replace(last, told=told)
+        else:
+            self._last = None
+            lineage = asking.joined(self._workspace, told, my_library())
+            self._last = Known(lineage, told, names(lineage.graph))
+        return self._following.mark, self._last
 
     def _look(self, done: int, total: int) -> None:
         self._seen = (done, total)

@@ -22,8 +22,8 @@ from inbond.report.text import clip, visible
 
 _LONG: Final = 200_000
 PARTS: Final = (
-    ("/", "Home"), ("/runs", "Runs"), ("/lineage", "Lineage"), ("/ledger", "Ledger"), ("/terms", "Terms"),
-    ("/roundtables", "Roundtables"), ("/briefings", "Briefings"),
+    ("/", "Home"), ("/runs", "Runs"), ("/lineage", "Lineage"), ("/ledger", "Ledger"), ("/verify", "Verify"),
+    ("/terms", "Terms"), ("/guard", "Guard"), ("/roundtables", "Roundtables"), ("/briefings", "Briefings"),
 )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from inbond.errors import InbondError, TamperedError
 from inbond.ui.briefings import BriefingPages
 from inbond.ui.ground import LASTING, Ground, Part, routes_of
+from inbond.ui.guard_pages import GuardPages
 from inbond.ui.home_pages import HomePages
 from inbond.ui.ledger_pages import LedgerPages
 from inbond.ui.lineage_pages import LineagePages
@@ -25,10 +26,12 @@ from inbond.ui.roundtable_pages import RoundtablePages
 from inbond.ui.run_pages import RunPages
 from inbond.ui.safety import Guarded, Rules
 from inbond.ui.terms_pages import TermsPages
+from inbond.ui.verify_pages import VerifyPages
 from inbond.workspace import Workspace
 
 PARTS: Final[Sequence[Callable[[Ground], Part]]] = (
-    HomePages, RunPages, LineagePages, LedgerPages, TermsPages, RoundtablePages, BriefingPages,
+    HomePages, RunPages, LineagePages, LedgerPages, VerifyPages, TermsPages, GuardPages,
+    RoundtablePages, BriefingPages,
 )  # fmt: skip
 """Each makes its pages; how they stand in the bar at the top is ``pages.PARTS``."""
 

@@ -47,8 +47,13 @@ def chosen(sources: Sources) -> list[str]:
                 fix=f"{sources.command('report --json')} lists those past tier 0",
             )
         return [sources.only]
-    past = [name for name in known if sources.matters(name)]
-    return sorted(past, key=lambda name: _weight(sources, name))[:MOST_ROWS]
+    return ranked(sources)[:MOST_ROWS]
+
+
+def ranked(sources: Sources) -> list[str]:
+    """All accounts that there is anything to say of, in the order of ``chosen``."""
+    past = [name for name in {*sources.standing, *sources.cases} if sources.matters(name)]
+    return sorted(past, key=lambda name: _weight(sources, name))
 
 
 def _weight(sources: Sources, name: str) -> tuple[bool, bool, int, int, str]:

@@ -1,4 +1,4 @@
-// Follows a run that is at work. Everything can be read without it: load the page again.
+// Follows a run that is at work, and a verification. Everything can be read without it: load the page again.
 "use strict";
 const section = document.querySelector("[data-live]");
 if (section) {
@@ -21,3 +21,27 @@ if (section) {
   };
   setTimeout(look, wait);
 }
+
+const form = document.querySelector("form[data-verify]");
+if (form) form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const words = document.getElementById("verify-words"), bar = document.getElementById("verify-bar");
+  const button = form.querySelector("button"), asked = new URLSearchParams(new FormData(form));
+  document.getElementById("verifying").hidden = false;
+  button.disabled = true;
+  words.textContent = "It begins.";
+  const source = new EventSource(`${form.dataset.verify}?${asked}`);
+  const end = (said) => { source.close(); button.disabled = false; words.textContent = said; bar.removeAttribute("value"); };
+  source.addEventListener("step", ({ data }) => {
+    const step = JSON.parse(data);
+    words.textContent = step.words;
+    bar.max = step.total || 1;
+    if (step.total) bar.value = step.done; else bar.removeAttribute("value");
+  });
+  source.addEventListener("over", ({ data }) => {
+    source.close();
+    location.assign(`/verify?result=${JSON.parse(data).result}#result`);
+  });
+  source.addEventListener("busy", ({ data }) => end(JSON.parse(data).words));
+  source.onerror = () => end("The connection ended, and the verification with it. Verify again.");
+});
