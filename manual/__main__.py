@@ -1,4 +1,4 @@
-"""``python -m manual [FOLDER]``: builds the site; ``python -m manual reference``: writes docs/reference anew."""
+"""``python -m manual [FOLDER]`` builds the site, ``python -m manual reference`` docs/reference."""
 
 from __future__ import annotations
 

@@ -22,8 +22,8 @@ class Section:
 
 
 def read(pages: Collection[str], text: str | None = None) -> tuple[Section, ...]:
-    """The sections with every page in one place. A page that is named nowhere stands at the end of the section
-    with ``folder`` of its own folder, so that none can be lost; ``text`` stands in for the file.
+    """The sections with every page in one place. A page that is named nowhere stands at the end of the
+    section with ``folder`` of its own folder, so that none can be lost; ``text`` stands in for the file.
 
     Raises ValueError for a page that is named twice, or that there is not, or that no section takes."""
     told = tomllib.loads(_FILE.read_text("utf-8") if text is None else text)["section"]

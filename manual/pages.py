@@ -6,6 +6,7 @@ HTML in Markdown is shown as text: pages have none of their own.
 
 from __future__ import annotations
 
+import copy
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -57,14 +58,15 @@ class Page:
 
     def html(self, lead: Callable[[str], str]) -> str:
         """Its HTML; ``lead`` turns a link as it was written into one of the site."""
-        for token in _inside(self.tokens):
+        tokens = copy.deepcopy(self.tokens)
+        for token in _inside(tokens):
             name = {"link_open": "href", "image": "src"}.get(token.type)
             target = str(token.attrGet(name)) if name else ""
             if token.type == "code_inline" and len(token.content) <= _SHORT:
                 token.attrSet("class", "short")
             if name and not _ELSEWHERE.match(target):
                 token.attrSet(name, lead(target))
-        found: str = _reader().renderer.render(_framed(self.tokens), _reader().options, {})
+        found: str = _reader().renderer.render(_framed(tokens), _reader().options, {})
         return found
 
 
@@ -148,7 +150,9 @@ def _framed(tokens: Sequence[Token]) -> list[Token]:
     for place, token in enumerate(tokens):
         if token.type == "table_open":
             table, heads = token, []
-            framed.append(Token("frame_open", "div", 1, attrs={"class": "scroller", "tabindex": "0"}, block=True))
+            framed.append(
+                Token("frame_open", "div", 1, attrs={"class": "scroller", "tabindex": "0"}, block=True)
+            )
         elif token.type == "th_open":
             heads.append(_words(tokens[place + 1]))
         elif token.type == "thead_close" and table is not None and len(heads) >= _FOLDS:

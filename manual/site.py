@@ -1,7 +1,7 @@
 """The whole manual: reads pages, holds every link against what there is, writes the site.
 
-Nothing is fetched, and nothing in the site asks a network for anything: no fonts, no scripts from elsewhere, a
-search whose index is a script file, since a browser lets no page read data files next to it from a disk.
+Nothing is fetched, and nothing in the site asks a network for anything: no fonts, no scripts from elsewhere,
+a search whose index is a script file, since a browser lets no page read data files next to it from a disk.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PALETTE = ROOT / "src/inbond/report/templates/palette.css"
 @final
 @dataclass(frozen=True)
 class Manual:
-    """``pages`` by path; ``files`` are what pages link to beside pages: where it lies in the site, and on disk."""
+    """``pages`` by path; ``files`` are what else pages link to: where it lies in the site, and on disk."""
 
     pages: Mapping[str, Page]
     sections: Sequence[Section]
@@ -36,8 +36,8 @@ class Manual:
 
 
 def gather(root: Path = ROOT) -> Manual:
-    """Reads all pages of ``root``/docs and the change log. Raises ValueError that names every broken link, and
-    as ``contents.read``."""
+    """Reads all pages of ``root``/docs and the change log. Raises ValueError that names every broken link,
+    and as ``contents.read``."""
     docs = root / "docs"
     found = {path.relative_to(docs).as_posix(): path for path in sorted(docs.rglob("*.md"))}
     found["CHANGELOG.md"] = root / "CHANGELOG.md"
@@ -60,7 +60,7 @@ def gather(root: Path = ROOT) -> Manual:
 
 
 def build(manual: Manual, out: Path) -> None:
-    """Writes the site into ``out``, in place of what an earlier build left there, by which ``words.js`` is known.
+    """Writes the site into ``out``, in place of what an earlier build left there (known by ``words.js``).
 
     Raises ValueError where ``out`` holds something that no build wrote."""
     _clear(out)
@@ -70,7 +70,10 @@ def build(manual: Manual, out: Path) -> None:
     template = _templates().get_template("page.html.j2")
     for name, page in manual.pages.items():
         at = order.index(name)
-        near = {"before": order[at - 1] if at else None, "after": order[at + 1] if at + 1 < len(order) else None}
+        near = {
+            "before": order[at - 1] if at else None,
+            "after": order[at + 1] if at + 1 < len(order) else None,
+        }
         body = template.render(
             page=page, manual=manual, here=next(s for s in manual.sections if name in s.pages),
             body=Markup(page.html(lambda link, page=page: _lead(manual, page, link))),
@@ -81,7 +84,9 @@ def build(manual: Manual, out: Path) -> None:
     for place, source in manual.files.items():
         (out / place).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, out / place)
-    _write(out / "manual.css", _PALETTE.read_text("utf-8") + (_HERE / "templates/manual.css").read_text("utf-8"))
+    _write(
+        out / "manual.css", _PALETTE.read_text("utf-8") + (_HERE / "templates/manual.css").read_text("utf-8")
+    )
     shutil.copyfile(_HERE / "templates/manual.js", out / "manual.js")
 
 

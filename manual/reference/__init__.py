@@ -1,4 +1,4 @@
-"""The reference: pages of ``docs/reference`` made from the code, so that they cannot say something else than it."""
+"""The reference: pages of ``docs/reference`` made from the code, so that they say what it does."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from typing import Any, final
 
 import typer
 
-from manual.reference.words import MADE, code, first_sentence, plain, table
+from manual.reference.words import code, first_sentence, opening, plain, table
 
 _EVERYWHERE = ("--home", "--json", "--quiet")
 _EXAMPLES = re.compile(r"\bExamples?:\s*")
@@ -57,13 +57,7 @@ def _split(examples: str) -> list[str]:
 def page() -> str:
     found = commands()
     names = [[f"[`{each.name}`](#{_anchor(each.name)})", first_sentence(each.says)] for each in found]
-    return (
-        f"# Commands\n\n{MADE}\nEvery command also has `--home FOLDER` (the workspace; default `INBOND_HOME`, else "
-        "`./bond`), `--json` (one JSON object on stdout; on failure `{error: {expected, found, fix}}`), `--quiet` or "
-        "`-q`, and `--help`. What they end with is in [exit codes](exit-codes.md).\n\n"
-        + table(["command", ""], names)
-        + "".join(map(_section, found))
-    )
+    return opening("Commands", "commands") + table(["command", ""], names) + "".join(map(_section, found))
 
 
 def _section(command: Command) -> str:
@@ -72,9 +66,8 @@ def _section(command: Command) -> str:
     typed = [command.name, *map(_placeholder, arguments), *(["[OPTION]..."] if options else [])]
     examples = "```sh\n" + "\n".join(command.examples) + "\n```\n\n" if command.examples else ""
     rows = [[code(_typed(each)), _help(each)] for each in (*arguments, *options)]
-    return (
-        f"\n## {code(command.name)}\n\n`{' '.join(typed)}`\n\n{command.says}\n\n{examples}"
-        + (table(["argument or option", "meaning"], rows) if rows else "")
+    return f"\n## {code(command.name)}\n\n`{' '.join(typed)}`\n\n{command.says}\n\n{examples}" + (
+        table(["argument or option", "meaning"], rows) if rows else ""
     )
 
 
@@ -111,7 +104,11 @@ def _help(parameter: Any) -> str:
     said = " ".join((parameter.help or "").split())
     if default in (None, "", (), []) or (flag and default is False) or callable(default) or "efault" in said:
         return said
-    shown = {True: "on"}.get(default, str(default)) if isinstance(default, bool) else str(getattr(default, "value", default))
+    shown = (
+        {True: "on"}.get(default, str(default))
+        if isinstance(default, bool)
+        else str(getattr(default, "value", default))
+    )
     return f"{said} Default: {code(shown)}.".strip()
 
 

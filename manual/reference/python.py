@@ -7,7 +7,7 @@ import re
 from itertools import groupby
 from pathlib import Path
 
-from manual.reference.words import MADE, code, first_sentence, plain
+from manual.reference.words import code, first_sentence, opening, plain
 
 FROZEN = Path(__file__).parents[2] / "tests/golden/public_api.txt"
 _LINE = re.compile(r"(?P<module>inbond[\w.]*)\.(?P<name>\w+)(?P<signature>\(.*)")
@@ -19,11 +19,7 @@ def page() -> str:
         _section(module, [each["name"] for each in names])
         for module, names in groupby(found, key=lambda each: each["module"])
     )
-    return (
-        f"# Python\n\n{MADE}\nThese names are kept: a test fails when one of their signatures changes. All others may change at "
-        "any time. Modules of `train` and `losses` need `pip install 'inbond[train]'`. Signatures are left to `help()`, "
-        f"which has them with their units and errors.\n{sections}"
-    )
+    return f"{opening('Python', 'python')}{sections}".replace("\n\n\n", "\n\n")
 
 
 def _section(module: str, names: list[str]) -> str:

@@ -13,7 +13,7 @@ from pydantic_core import PydanticUndefined
 
 from inbond.recipes.reading import BUILT_IN
 from inbond.recipes.recipe import Recipe
-from manual.reference.words import MADE, code, first_sentence, plain, table
+from manual.reference.words import code, first_sentence, opening, plain, table
 
 _NAMES = {str: "text", int: "whole number", float: "number", bool: "true or false", Any: "anything"}
 _BOUNDS = {"ge": "at least {}", "gt": "above {}", "le": "at most {}", "lt": "below {}"}
@@ -26,10 +26,9 @@ _TOP = {field.annotation for field in Recipe.model_fields.values()}
 def page() -> str:
     built_in = ", ".join(map(code, BUILT_IN))
     return (
-        f"# Recipe fields\n\n{MADE}\nA recipe is YAML; what it is for stands in [run.md](../run.md#the-recipe). A field that is "
-        "not listed here is refused. `inbond run RECIPE --print-recipe` prints a recipe with all of them filled in, "
-        "`--set a.b=value` changes one. `--print-schema` prints the same as a JSON schema for editors.\n\n"
-        f"Built-in recipes: {built_in}.\n" + "".join(_section(path, model) for path, model in _models("", Recipe))
+        opening("Recipe fields", "recipe")
+        + f"Built-in recipes: {built_in}.\n"
+        + "".join(_section(path, model) for path, model in _models("", Recipe))
     )
 
 
@@ -54,7 +53,9 @@ def _section(path: str, model: type[BaseModel]) -> str:
         for name, field in model.model_fields.items()
     ]
     heading = f"## {code(path)}" if path else "## The recipe itself"
-    return f"\n{heading}\n\n{plain(model.__doc__)}\n\n" + table(["field", "value", "default", "meaning"], rows)
+    return f"\n{heading}\n\n{plain(model.__doc__)}\n\n" + table(
+        ["field", "value", "default", "meaning"], rows
+    )
 
 
 def _meaning(field: FieldInfo) -> str:
@@ -72,7 +73,11 @@ def _default(field: FieldInfo) -> str:
     if isinstance(value, bool):
         return code(str(value).lower())
     if value in (None, (), {}):
-        return code({None: "null", (): "[]"}.get(value if value is None else (), "{}")) if value != {} else code("{}")
+        return (
+            code({None: "null", (): "[]"}.get(value if value is None else (), "{}"))
+            if value != {}
+            else code("{}")
+        )
     return ", ".join(map(code, value)) if isinstance(value, tuple) else code(str(value))
 
 

@@ -4,13 +4,36 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import inbond
 
 SOURCE = Path(inbond.__file__).parent
+_SAID = tomllib.loads(Path(__file__).with_name("said.toml").read_text("utf-8"))
 MADE = "Made from the code by `scripts/reference`; a test fails when it is not what the code says.\n"
+
+
+def opening(title: str, page: str) -> str:
+    """How a page begins."""
+    return f"# {title}\n\n{MADE}\n{said('pages')[page].strip()}\n\n"
+
+
+def said(part: str) -> dict[str, Any]:
+    """What ``said.toml`` says of one kind of thing."""
+    found: dict[str, Any] = _SAID[part]
+    return found
+
+
+def described(part: str, names: Iterable[str]) -> list[list[str]]:
+    """Rows of a table: each name and what is said of it. Raises ValueError for what nobody has described."""
+    told, wanted = said(part), list(names)
+    missing = sorted(set(wanted) - set(told))
+    if missing:
+        raise ValueError(f"said.toml: [{part}]: say what these are: {', '.join(missing)}")
+    return [[code(name), *([told[name]] if isinstance(told[name], str) else told[name])] for name in wanted]
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -46,10 +69,3 @@ def constants(pattern: str) -> Iterator[tuple[str, str]]:
                     module = ".".join(path.relative_to(SOURCE.parent).with_suffix("").parts)
                     found.add((text.rstrip("\0"), module))
     yield from ((module, text) for text, module in sorted(found))
-
-
-def must_know(found: Iterable[str], told: Iterable[str], where: str) -> None:
-    """Raises ValueError for what the code has and nobody has described."""
-    missing = sorted(set(found) - set(told))
-    if missing:
-        raise ValueError(f"{where}: say what these are: {', '.join(missing)}")
