@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 _ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*:", re.I)
-_FOLDS = 3
+_FOLDS = 2
 """Columns from which a table folds on a phone."""
 _SHORT = 24
 """Letters of code that stay on one line."""
@@ -143,7 +143,7 @@ def _parts(tokens: Sequence[Token]) -> Iterable[Part]:
 
 
 def _framed(tokens: Sequence[Token]) -> list[Token]:
-    """Tables stand in a frame that scrolls by itself, so that a page never does sideways; of three columns or
+    """Tables stand in a frame that scrolls by itself, so that a page never does sideways; of two columns or
     more they fold on a phone, each cell under the name of its column."""
     framed: list[Token] = []
     table, heads, column = None, list[str](), 0
