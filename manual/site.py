@@ -10,6 +10,7 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, final
 
@@ -69,18 +70,7 @@ def build(manual: Manual, out: Path) -> None:
     _write(out / "words.js", f"window.manualWords = {index};\n")
     template = _templates().get_template("page.html.j2")
     for name, page in manual.pages.items():
-        at = order.index(name)
-        near = {
-            "before": order[at - 1] if at else None,
-            "after": order[at + 1] if at + 1 < len(order) else None,
-        }
-        body = template.render(
-            page=page, manual=manual, here=next(s for s in manual.sections if name in s.pages),
-            body=Markup(page.html(lambda link, page=page: _lead(manual, page, link))),
-            near={way: manual.pages[each] for way, each in near.items() if each},
-            to=lambda target, page=page: relative(page.place, target),
-        )  # fmt: skip
-        _write(out / page.place, body)
+        _write(out / page.place, template.render(_shown(manual, page, order.index(name), order)))
     for place, source in manual.files.items():
         (out / place).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, out / place)
@@ -88,6 +78,19 @@ def build(manual: Manual, out: Path) -> None:
         out / "manual.css", _PALETTE.read_text("utf-8") + (_HERE / "templates/manual.css").read_text("utf-8")
     )
     shutil.copyfile(_HERE / "templates/manual.js", out / "manual.js")
+
+
+def _shown(manual: Manual, page: Page, at: int, order: Sequence[str]) -> dict[str, Any]:
+    """What a page's template is filled with; ``at`` is its place in the reading order."""
+    near = {"before": order[at - 1] if at else None, "after": order[at + 1] if at + 1 < len(order) else None}
+    return {
+        "page": page,
+        "manual": manual,
+        "here": next(section for section in manual.sections if page.path in section.pages),
+        "body": Markup(page.html(partial(_lead, manual, page))),
+        "near": {way: manual.pages[name] for way, name in near.items() if name},
+        "to": partial(relative, page.place),
+    }
 
 
 def _meant(page: Page, link: str) -> tuple[str, str]:

@@ -12,9 +12,10 @@ from manual.reference.words import code, described, first_sentence, opening, sai
 def page() -> str:
     codes = ["0", *sorted({str(each.exit_code) for each in _below(InbondError)} | {"1"}), str(INTERRUPTED)]
     rows = [[name.strip("`"), *words] for name, *words in described("exit-codes", codes)]
+    classes: list[type[InbondError]] = [InbondError, *_below(InbondError)]
     errors = [
         [code(f"inbond.errors.{each.__name__}"), str(each.exit_code), first_sentence(each.__doc__)]
-        for each in (InbondError, *_below(InbondError))
+        for each in classes
     ]
     return (
         opening("Exit codes", "exit-codes")
