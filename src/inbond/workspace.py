@@ -68,6 +68,14 @@ class Workspace:
         """Of a roundtable: its transcript, and the page and the result that follow from it."""
         return self.sessions / name
 
+    @property
+    def briefings(self) -> Path:
+        return self.home / "briefings"
+
+    def briefing(self, id_: str) -> Path:
+        """Of one article: the briefing, and the page that follows from it."""
+        return self.briefings / id_
+
     def create(self) -> None:
         """Makes the folder, private to its owner. Raises UnwritableError."""
         with writing(self.home):

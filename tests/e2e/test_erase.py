@@ -133,7 +133,7 @@ def test_an_unknown_run_is_named_with_those_there_are(
     assert code == 2
     error = value["error"]
     assert isinstance(error, dict)
-    assert "a run, a session or a judging of the workspace" in error["expected"]
+    assert "a run, a session, a judging or a briefing of the workspace" in error["expected"]
     assert "demo, other" in error["expected"]
     assert error["found"] == repr(name)
 

@@ -32,7 +32,14 @@ ALSO: dict[str, tuple[str, ...]] = {
     "train": ("teachers.protocols",),
     "evaluate": ("teachers.tokens",),
     "forensics": ("teachers.protocols",),
-    "report": ("roundtable", "forensics.report"),
+    "report": (
+        "roundtable",
+        "forensics.report",
+        "briefing.blocks",
+        "briefing.briefing",
+        "briefing.licence",
+        "briefing.rendering",
+    ),  # ADR 1
     "recipes": ("roundtable.judge", "roundtable.ladder", "roundtable.seating"),  # ADR 15
 }
 ANYONE = ("__version__",)
@@ -160,7 +167,7 @@ def test_the_guard_loads_only_what_it_serves_with() -> None:
         "print(*sys.modules)\n"
         "verbs.register(app)\n"
         "groups = {group.name for group in app.registered_groups}\n"
-        "assert groups == {'models', 'keys', 'guard', 'roundtable', 'forensics'}\n"
+        "assert groups == {'models', 'keys', 'guard', 'roundtable', 'briefing', 'forensics'}\n"
         "assert len(app.registered_commands) == 8"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -49,6 +49,16 @@ def test_a_lost_a_double_and_a_foreign_id_are_each_told(asked: list[str], data: 
         ("Sales of 350 million yen", "売上は3億5000万円"),
         ("全角の１２３件", "123 of them in wide digits"),
         ("三つの席がある", "There are 3 seats"),
+        ("A 7-billion-parameter model", "70億パラメータのモデル"),
+        ("It took a 1.2\u2011million-dollar grant", "120万ドルの助成を受けた"),
+        ("Ships of 120m paid $5m", "120メートルの船は500万ドルを払った"),
+        ("1,5 Millionen Menschen", "150万人"),
+        ("Umsatz von 2,4 Mrd. Euro", "売上は24億ユーロ"),
+        ("un budget de 30 millions d'euros", "予算は3000万ユーロ"),
+        ("70亿参数", "70億パラメータ"),
+        ("매출은 5천만 원", "売上は5000万ウォン"),
+        ("이용자는 3억 5000만 명", "利用者は3億5000万人"),
+        ("Расходы составили 12 млн рублей", "費用は1200万ルーブル"),
     ],
 )
 def test_a_number_is_the_same_in_another_language(source: str, text: str) -> None:

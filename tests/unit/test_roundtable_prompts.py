@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inbond.engine import fence
 from inbond.roundtable import prompts
 from inbond.roundtable.anonymity import label, masked, names_of, peers
 from inbond.roundtable.ballots import Ballot, Claim
@@ -84,11 +85,11 @@ def test_an_option_that_looks_like_an_instruction_is_data(attack: str) -> None:
 
 @given(st.text(max_size=200), st.integers(0, 2**31))
 def test_a_boundary_does_not_occur_in_what_it_encloses(text: str, seed: int) -> None:
-    first = prompts.boundary_of({"a": text}, seed)
+    first = fence.boundary_of({"a": text}, seed)
     data = {"a": text, "b": f"{first}>>>"}
-    boundary = prompts.boundary_of(data, seed)
+    boundary = fence.boundary_of(data, seed)
     assert boundary not in json.dumps(data, ensure_ascii=False)
-    assert prompts.boundary_of(data, seed) == boundary != prompts.boundary_of(data, seed + 1)
+    assert fence.boundary_of(data, seed) == boundary != fence.boundary_of(data, seed + 1)
 
 
 def test_seats_see_labels_for_names_in_an_order_of_their_own_and_no_count() -> None:

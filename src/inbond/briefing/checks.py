@@ -18,10 +18,13 @@ from inbond.briefing import numbers
 from inbond.briefing.blocks import CELL, Block, code_spans
 from inbond.engine.wrong_language import is_wrong, written_in
 
-Check = Literal["ids", "empty", "numbers", "code", "urls", "cells", "language", "untranslated", "quote"]
+Check = Literal[
+    "ids", "empty", "numbers", "code", "urls", "cells", "language", "untranslated", "quote",
+    "reply", "length", "sentences", "double", "axes",
+]  # fmt: skip
 LEAST_QUOTE: Final = 8
 """Letters of a quote, wide ones counted twice; a shorter one proves nothing, unless it is the whole block."""
-_LEAST_COPY: Final = 25
+LEAST_COPY: Final = 25
 """Letters of a block above which the same text in another language is no translation: names stay as they
 are."""
 _LONGEST_LISTED: Final = 5
@@ -64,7 +67,7 @@ def translation(block: Block, text: str, language: str, source: str = "") -> tup
     if not text.strip():
         return (Problem(block.id, "empty", "its translation is empty"),)
     if not block.is_words:
-        same = _folded(text) == _folded(block.text)
+        same = folded(text) == folded(block.text)
         return () if same else (Problem(block.id, "code", "it is not to be translated; it was changed"),)
     return (
         *_numbers(block, text),
@@ -108,7 +111,7 @@ def _language(block: Block, text: str, language: str, source: str) -> list[Probl
     if source and source == language:
         return []
     letters = sum(map(str.isalpha, numbers.words_of(block.text)))
-    if letters >= _LEAST_COPY and _folded(text) == _folded(block.text):
+    if letters >= LEAST_COPY and folded(text) == folded(block.text):
         return [Problem(block.id, "untranslated", "it came back as it was, not translated")]
     if is_wrong(numbers.words_of(text), language):
         return [Problem(block.id, "language", f"its translation is not in the language {language!r}")]
@@ -129,21 +132,23 @@ def quote(words: str, block: Block | None, cited: str) -> tuple[Problem, ...]:
     space folded."""
     if block is None:
         return (Problem(cited[:20], "quote", "there is no such block"),)
-    said, source = _folded(words).strip('"“”「」『』'), _folded(block.text)
+    said, source = folded(words).strip('"“”「」『』'), folded(block.text)
     if said and said == source:
         return ()
-    if _width(said) < LEAST_QUOTE:
+    if width(said) < LEAST_QUOTE:
         return (Problem(block.id, "quote", "the quote is too short to be evidence; quote a whole phrase"),)
     if said not in source:
         return (Problem(block.id, "quote", "the quoted words do not stand in it; copy them exactly"),)
     return ()
 
 
-def _folded(text: str) -> str:
+def folded(text: str) -> str:
+    """The text by its letters: after NFKC, white space folded."""
     return " ".join(unicodedata.normalize("NFKC", text).split())
 
 
-def _width(text: str) -> int:
+def width(text: str) -> int:
+    """How long a text is, wide letters counted twice."""
     return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
 
 

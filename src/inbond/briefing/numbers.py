@@ -3,8 +3,9 @@
 "1.5 million" and 150万 are one number, as are 12,000 and 1万2000. Numbers that are written as words (two,
 November, 三) may become digits in another language, and the other way round: they are allowed, not required.
 
-What this does not read: signs, fractions, Roman numerals, decimal commas that look like thousands ("1,500" is
-always 1500), and times of day that change with the clock's form (3 p.m., 15時).
+What this does not read: words of scale of languages that are not listed here, signs, fractions, Roman
+numerals, decimal commas that look like thousands ("1,500" is always 1500), and times of day that change with
+the clock's form (3 p.m., 15時).
 """
 
 from __future__ import annotations
@@ -17,14 +18,30 @@ from typing import Final
 
 from inbond.briefing.blocks import without_code
 
+_WIDE: Final = {
+    "千": 3, "万": 4, "萬": 4, "億": 8, "亿": 8, "兆": 12, "천": 3, "만": 4, "억": 8, "조": 12,
+}  # fmt: skip
+_MONEY: Final = ("$", "£", "€", "¥", "₩", "₹")
+_SPACED: Final = ("만", "억", "조")
+_FOREIGN: Final = {
+    6: "millionen mio millions millones millón milhões milhão milioni milione miljoen miljoner milionów "
+    "milion млн миллион миллиона миллионов мільйонів مليون ملايين",
+    9: "milliarden milliarde mrd milliards milliard miliardi miliardo miljard miljarder miliardów miliard "
+    "млрд миллиард миллиарда миллиардов мільярдів مليار مليارات",
+}
+"""Of other languages, those that mean one number wherever they stand: a German Billion is no English one."""
 _SCALES: Final = {
     "thousand": 3, "million": 6, "billion": 9, "trillion": 12, "k": 3, "m": 6, "bn": 9, "b": 9, "t": 12,
-    "千": 3, "万": 4, "百万": 6, "億": 8, "兆": 12,
+    "one": 0, "百万": 6, **_WIDE,
+    **{word: power for power, words in _FOREIGN.items() for word in words.split()},
 }  # fmt: skip
+_WORDS_OF_SCALE: Final = "|".join(
+    ["thousand", "million", "billion", "trillion", "bn", *" ".join(_FOREIGN.values()).split()]
+)
 _DIGITS: Final = r"\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)*"
 _ONE: Final = re.compile(
     rf"(?P<digits>{_DIGITS})"
-    r"(?:\s?(?P<word>thousand|million|billion|trillion|bn)\b|(?P<letter>[kKMBT])\b|(?P<wide>百万|[千万億兆]+))?"
+    rf"(?:[\s\u2010-]?(?P<word>{_WORDS_OF_SCALE})\b|(?P<letter>[kKMBT])\b|(?P<wide>百万|[{''.join(_WIDE)}]+))?"
     r"(?P<tenths>割)?",
     re.I,
 )
@@ -78,8 +95,9 @@ def written(text: str) -> Counter[str]:
         if isinstance(value, str):
             found[value] += 1
             continue
-        # 1万2000 and 3億5000万 are one number in two parts.
-        if carried and match.start() == end and value < carried:
+        # 1万2000 and 3억 5000만 are one number in two parts; Korean sets a space between them.
+        between = text[end : match.start()] if carried else "-"
+        if (not between or (between == " " and text[end - 1] in _SPACED)) and value < carried:
             found[_plain(carried)] -= 1
             value += carried
         found[_plain(value)] += 1
@@ -104,11 +122,16 @@ def _value(match: re.Match[str]) -> tuple[Decimal | str, bool]:
         return digits, False
     value = Decimal(digits)
     wide = match["wide"] or ""
-    power = (
-        _SCALES[(match["word"] or match["letter"] or "").lower()] if match["word"] or match["letter"] else 0
-    )
+    power = _SCALES[(match["word"] or _letter(match) or "one").lower()]
     power += _SCALES["百万"] if wide == "百万" else sum(_SCALES[letter] for letter in wide)
-    return value.scaleb(power + (1 if match["tenths"] else 0)), bool(wide) and wide != "千"
+    return value.scaleb(power + (1 if match["tenths"] else 0)), bool(wide) and wide not in ("千", "천")
+
+
+def _letter(match: re.Match[str]) -> str:
+    """The letter of scale; "" where it is one of a unit: 5m is five metres, and $5m is five million."""
+    letter = match["letter"] or ""
+    before = match.string[match.start() - 1 : match.start()]
+    return letter if letter not in ("m", "b", "t") or before in _MONEY else ""
 
 
 def _plain(value: Decimal) -> str:

@@ -34,6 +34,11 @@ def safe_cells(text: str) -> str:
     return "".join(f"<td>{safe(inline(cell))}</td>" for cell in text.split(CELL))
 
 
+def escaped(text: str) -> str:
+    """Text as HTML in which nothing is markup."""
+    return html.escape(text)
+
+
 def inline(text: str) -> str:
     """A line of text, escaped, with its code spans, links and broken lines."""
     parts, place = [], 0

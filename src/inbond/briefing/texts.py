@@ -99,6 +99,8 @@ def read_pdf(data: bytes, url: str = "", *, source: str) -> Article:
     logging.getLogger("pypdf").setLevel(logging.ERROR)
     try:
         reader = pypdf.PdfReader(io.BytesIO(data))
+        if reader.is_encrypted and not reader.decrypt(""):
+            raise _bad(source, "one that is locked with a password", "unlock it, and save it without one")
         if len(reader.pages) > MOST_PAGES:
             raise _bad(source, f"{len(reader.pages):,} pages", f"give at most {MOST_PAGES} of them")
         pages = [page.extract_text() for page in reader.pages]

@@ -11,10 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, final
 
-from inbond import strict_json
-from inbond.briefing import checks
+from inbond.briefing import checks, replies
 from inbond.briefing.article import Article
-from inbond.briefing.blocks import Block
+from inbond.briefing.blocks import Block, clean
 from inbond.briefing.checks import Problem
 
 MOST_ASKS: Final = 3
@@ -47,9 +46,9 @@ class Translation:
     failed: tuple[Problem, ...]
 
 
-def translation(article: Article, language: str, replies: Mapping[str, str]) -> Translation:
-    """The state after ``replies`` (by ``Ask.key``; "" for one that failed). The same replies always give the
-    same state; a reply to a question that is not asked is not looked at."""
+def translation(article: Article, language: str, given: Mapping[str, str]) -> Translation:
+    """The state after the replies ``given`` (by ``Ask.key``; "" for one that failed). The same ones always
+    give the same state; a reply to a question that is not asked is not looked at."""
     texts = {block.id: block.text for block in article.blocks if not block.is_words}
     if article.meta.language == language:
         return Translation({block.id: block.text for block in article.blocks}, (), ())
@@ -58,10 +57,10 @@ def translation(article: Article, language: str, replies: Mapping[str, str]) -> 
     failed: list[Problem] = []
     while waiting:
         ask = waiting.pop(0)
-        if ask.key not in replies:
+        if ask.key not in given:
             due.append(ask)
             continue
-        right, problems = read(ask, replies[ask.key], language, article.meta.language)
+        right, problems = read(ask, given[ask.key], language, article.meta.language)
         texts |= right
         left = [block for block in ask.blocks if block.id not in right]
         if ask.attempt >= MOST_ASKS:
@@ -99,7 +98,7 @@ def read(ask: Ask, reply: str, language: str, source: str) -> tuple[dict[str, st
     for block in ask.blocks:
         if block.id in wrong:
             continue
-        text = next(text for id_, text in pairs if id_ == block.id).strip()
+        text = clean(next(text for id_, text in pairs if id_ == block.id), block.kind)
         found = checks.translation(block, text, language, source)
         problems += found
         if not found:
@@ -108,13 +107,10 @@ def read(ask: Ask, reply: str, language: str, source: str) -> tuple[dict[str, st
 
 
 def _pairs(reply: str) -> Sequence[tuple[str, str]] | None:
-    """Ids and texts of a reply that is one JSON object, a fence around it taken off; else None."""
-    text = reply.strip()
-    if text.startswith("```") and text.endswith("```"):
-        text = text.removeprefix("```").removeprefix("json").removesuffix("```")
+    """Ids and texts of a reply; None for one of another form."""
+    value = replies.read(reply) or {}
     try:
-        value = strict_json.parse(text)
         found = [(each["id"], each["text"]) for each in value["blocks"]]
-    except (ValueError, TypeError, KeyError):
+    except (TypeError, KeyError):
         return None
     return found if all(isinstance(part, str) for pair in found for part in pair) else None

@@ -24,7 +24,7 @@ def erase(
         str | None,
         typer.Argument(
             metavar="NAME",
-            help="The run, the roundtable's session or the judging whose text goes. Without it: all.",
+            help="The run, session, judging or briefing (its id) whose text goes. Without it: all.",
             show_default=False,
         ),
     ] = None,

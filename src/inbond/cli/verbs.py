@@ -17,7 +17,7 @@ def register(app: typer.Typer, wanted: str = "") -> None:
             app.add_typer(guard.app, name="guard")
         return
     app.registered_groups.clear()
-    from inbond.cli import forensics, guard, keys, models, roundtable
+    from inbond.cli import briefing, forensics, guard, keys, models, roundtable
     from inbond.cli.check import check
     from inbond.cli.erase import erase
     from inbond.cli.export import export
@@ -39,4 +39,5 @@ def register(app: typer.Typer, wanted: str = "") -> None:
     app.add_typer(keys.app, name="keys")
     app.add_typer(guard.app, name="guard")
     app.add_typer(roundtable.app, name="roundtable")
+    app.add_typer(briefing.app, name="briefing")
     app.add_typer(forensics.app, name="forensics")

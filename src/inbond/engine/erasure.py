@@ -1,10 +1,11 @@
-"""Erases the text of runs, of a roundtable's sessions and of judgings: from the journal, and from the files
-that were made of it.
+"""Erases the text of runs, of a roundtable's sessions, of judgings and of briefings: from the journal, and
+from the files that were made of it.
 
 Digests, lineage, token counts and costs stay, so that the ledger still verifies. The ledger is told
 before a file goes: a kill in between leaves a file that is to be erased, never a loss unexplained.
 
-A session goes as a whole: its transcript is chained line to line, and a part of it would prove nothing.
+A session goes as a whole: its transcript is chained line to line, and a part of it would prove nothing. So
+does a briefing, which is nothing but text.
 """
 
 from __future__ import annotations
@@ -28,8 +29,15 @@ TEXT_FILES = (TEXT, "samples.json", "report.html", TOKENS, ALTERNATIVES)
 """Files of a run that hold text of prompts or answers; the report is made again without samples."""
 JUDGING: Final = "judging-"
 """How the journal names what a batch's judges were asked: this, the batch's id, a dash, the judge's name."""
-Kind = Literal["runs", "sessions", "judgings"]
-_ONE: Final[Mapping[Kind, str]] = {"runs": "run", "sessions": "session", "judgings": "judging"}
+BRIEFING: Final = "briefing:"
+"""How the journal names what was asked for a briefing: this and its id."""
+Kind = Literal["runs", "sessions", "judgings", "briefings"]
+_ONE: Final[Mapping[Kind, str]] = {
+    "runs": "run",
+    "sessions": "session",
+    "judgings": "judging",
+    "briefings": "briefing",
+}
 _FIGURES: Final = "result.json"
 """The one file of a judging that holds no text."""
 
@@ -52,10 +60,10 @@ class Erasure:
 
 
 def plan(workspace: Workspace, *, name: str | None, older_than: float | None) -> Erasure:
-    """Looks, and changes nothing. ``name`` is that of a run, a session or a judging, or ``runs/NAME`` and so
-    on where it is more than one of them; None: everything. ``older_than`` is in seconds since 1970: journal
-    entries by their time, a run's files by that of their last change, those of a session or a judging by that
-    of the last of them. Raises InputError for a name that nothing has."""
+    """Looks, and changes nothing. ``name`` is that of a run, a session, a judging or a briefing, or
+    ``runs/NAME`` and so on where it is more than one of them; None: everything. ``older_than`` is in seconds
+    since 1970: journal entries by their time, a run's files by that of their last change, those of the others
+    by that of the last of them. Raises InputError for a name that nothing has."""
     asked = _asked(workspace)
     wanted = None if name is None else _named(workspace, name, asked)
     of = _folders(workspace) if wanted is None else [wanted]
@@ -87,7 +95,7 @@ def erase(workspace: Workspace, planned: Erasure, ledger: Records) -> int:
 
 
 def whose(relative: Path) -> tuple[Kind, str]:
-    """What a planned file belongs to: the kind, and the name of the run, session or judging."""
+    """What a planned file belongs to: the kind, and the name of the run, session, judging or briefing."""
     kind = next(kind for kind in _ONE if kind == relative.parts[0])
     return kind, relative.parts[1]
 
@@ -116,9 +124,13 @@ def _folders(workspace: Workspace) -> list[tuple[Kind, str]]:
 
 
 def _named(workspace: Workspace, name: str, asked: Iterable[str]) -> tuple[Kind, str]:
-    """The one run, session or judging of this name."""
+    """The one run, session, judging or briefing of this name."""
     runs: list[tuple[Kind, str]] = [("runs", each) for each in asked if "/" not in each]
-    known = list(dict.fromkeys([*runs, *_folders(workspace)]))
+    briefed: list[tuple[Kind, str]] = [
+        ("briefings", each.removeprefix(BRIEFING)) for _, each in runs if each.startswith(BRIEFING)
+    ]
+    others = [each for each in runs if not each[1].startswith(BRIEFING)]
+    known = list(dict.fromkeys([*others, *briefed, *_folders(workspace)]))
     found = [(kind, each) for kind, each in known if name in (each, f"{kind}/{each}")]
     if len(found) == 1:
         return found[0]
@@ -130,7 +142,7 @@ def _named(workspace: Workspace, name: str, asked: Iterable[str]) -> tuple[Kind,
         )
     names = sorted({each for _, each in known})
     raise InputError(
-        expected=f"a run, a session or a judging of the workspace {workspace.home}"
+        expected=f"a run, a session, a judging or a briefing of the workspace {workspace.home}"
         + (f": {', '.join(names)}" if names else ", which has none"),
         found=repr(name),
         fix="name one of them, or another workspace with --home" if names else "use --home FOLDER",
@@ -141,6 +153,8 @@ def _journal_names(kind: Kind, name: str, asked: Iterable[str]) -> tuple[str, ..
     """A judging's requests hold its batch's pairs, whoever judged: those of all its judges go."""
     if kind == "runs":
         return (name, *(each for each in asked if each.startswith(part_of(name))))
+    if kind == "briefings":
+        return (f"{BRIEFING}{name}",)
     batch = name.rpartition("-")[0]
     return tuple(each for each in asked if kind == "judgings" and each.startswith(f"{JUDGING}{batch}-"))
 
@@ -152,7 +166,7 @@ def _files(workspace: Workspace, kind: Kind, name: str, older_than: float | None
         found = [path for path in named if path.is_file() and not path.is_symlink()]
         return [path for path in found if older_than is None or path.stat().st_mtime < older_than]
     held = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
-    texts = [path for path in held if kind == "sessions" or path.name != _FIGURES]
+    texts = [path for path in held if kind == "sessions" or path.name not in (_FIGURES, ".lock")]
     last = max((path.stat().st_mtime for path in texts), default=0.0)
     return texts if older_than is None or last < older_than else []
 

@@ -24,6 +24,7 @@ STAGE_COMPLETED: Final = "stage.completed"
 STAGE_DISCARDED: Final = "stage.discarded"
 FILE_WRITTEN: Final = "file.written"
 TEXT_ERASED: Final = "text.erased"
+BRIEFING_MADE: Final = "briefing.made"
 
 _KIND = re.compile(r"[a-z][a-z0-9-]{0,31}(\.[a-z][a-z0-9-]{0,31}){0,3}")
 _AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")

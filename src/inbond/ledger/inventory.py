@@ -9,6 +9,9 @@ Four kinds of event speak of files. Later ones overrule earlier ones about the s
 - ``file.written`` {path, digest}: a single file;
 - ``text.erased`` {folder, files}: these files are gone on purpose.
 
+``briefing.made`` {format, id, briefing, page, ...} speaks of two files that whoever reads them may throw
+away: where they are kept they are looked at, where they are gone that is told.
+
 Paths are POSIX, relative to the workspace. An event ``finding.reported`` speaks of no file; that its body is
 one is looked at here all the same.
 """
@@ -19,7 +22,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, final
+from typing import Any, Final, final
 
 import pyarrow as pa
 
@@ -29,7 +32,10 @@ from inbond.errors import InputError, NewerFormatError, TamperedError
 from inbond.ledger import envelope, events, manifest, records
 from inbond.ledger.events import Event
 from inbond.ledger.findings import FINDING_REPORTED, from_body
+from inbond.ledger.formats import refuse_newer
 from inbond.ledger.manifest import Manifest
+
+BRIEFING_FORMAT: Final = "inbond.briefing-made/1"
 
 
 @final
@@ -64,6 +70,7 @@ class Inventory:
     artifacts: dict[str, ArtifactClaim] = field(default_factory=dict)
     files: dict[str, FileClaim] = field(default_factory=dict)
     erased: dict[str, str] = field(default_factory=dict)
+    briefed: dict[str, FileClaim] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -75,6 +82,7 @@ class Inventory:
             events.FILE_WRITTEN: self._written,
             events.TEXT_ERASED: self._erased,
             FINDING_REPORTED: self._tested,
+            events.BRIEFING_MADE: self._briefed,
         }.get(event.kind)
         if take is None:
             return
@@ -121,6 +129,20 @@ class Inventory:
         except NewerFormatError as error:
             self.notes.append(f"{event.name}: its body has {error.found}")
 
+    def _briefed(self, event: Event) -> None:
+        """The later event about a briefing overrules the earlier."""
+        body = event.body
+        try:
+            refuse_newer(body["format"], BRIEFING_FORMAT, "its body")
+        except NewerFormatError as error:
+            self.notes.append(f"{event.name}: its body has {error.found}")
+            return
+        folder = f"briefings/{relative_path(body['id'])}"
+        for name, said in (("briefing.json", body["briefing"]), ("index.html", body["page"])):
+            path = f"{folder}/{name}"
+            self.erased.pop(path, None)
+            self.briefed[path] = FileClaim(event.name, path, _digest(said))
+
     def _forget_erasures(self, folder: str) -> None:
         self.erased = {path: by for path, by in self.erased.items() if not is_within(path, folder)}
 
@@ -165,6 +187,14 @@ class Findings:
     artifacts: int = 0
     files: int = 0
     records: int = 0
+
+
+def check_briefed(home: Path, claim: FileClaim, inventory: Inventory, findings: Findings) -> None:
+    """Compares a briefing's file, where it is kept, with its claim."""
+    if os.path.lexists(home / claim.path) or claim.path in inventory.erased:
+        check_file(home, claim, inventory, findings)
+    else:
+        findings.notes.append(f"{claim.path}: it is not kept any more; {claim.event} recorded it")
 
 
 def check_file(home: Path, claim: FileClaim, inventory: Inventory, findings: Findings) -> None:

@@ -273,7 +273,9 @@ def _others(workspace: Workspace) -> Iterator[str]:
 
 def _unspoken(workspace: Workspace, found: Inventory) -> list[str]:
     """What stands at the top of the workspace though no event speaks of anything in it."""
-    spoken = {path.split("/")[0] for path in (*found.artifacts, *found.files)} | {workspace.runs.name}
+    spoken = {path.split("/")[0] for path in (*found.artifacts, *found.files, *found.briefed)} | {
+        workspace.runs.name
+    }
     return sorted({name.split("/")[0] for name in _others(workspace)} - spoken)
 
 
@@ -286,7 +288,8 @@ def _check_files(
         return
     artifacts = [claim for claim in found.artifacts.values() if _concerns(target.within, claim.folder)]
     files = [claim for claim in found.files.values() if _concerns(target.within, claim.path)]
-    if target.within is not None and not artifacts and not files and intact:
+    briefed = [claim for claim in found.briefed.values() if _concerns(target.within, claim.path)]
+    if target.within is not None and not artifacts and not files and not briefed and intact:
         raise InputError(
             expected=f"events about {target.within} in {membership.place(target.workspace)}",
             found=f"none; it speaks of {', '.join(_known(found)) or 'no files'}",
@@ -297,6 +300,8 @@ def _check_files(
         _check_receipts(home / claim.folder, claim.folder, findings, issuer)
     for single in files:
         inventory.check_file(home, single, found, findings)
+    for each in briefed:
+        inventory.check_briefed(home, each, found, findings)
     findings.notes += [
         f"{folder}: it has a manifest, but the ledger does not speak of it, so it was not checked"
         for folder in inventory.unknown_manifests(home, found)
@@ -339,4 +344,4 @@ def _concerns(within: str | None, path: str) -> bool:
 
 
 def _known(found: Inventory) -> Iterator[str]:
-    return iter(sorted({*found.artifacts, *found.files})[:10])
+    return iter(sorted({*found.artifacts, *found.files, *found.briefed})[:10])

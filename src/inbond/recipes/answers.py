@@ -28,7 +28,7 @@ from inbond.recipes.reasoning import said
 from inbond.recipes.receipts import collected
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.trail import Artifact, Made, Trail
-from inbond.recipes.watch import time_left
+from inbond.recipes.watch import how_asking_goes
 from inbond.teachers.protocols import Completes, Price, Reply, Request, Sampling
 from inbond.types import Origin, Prompt, Record, prompt_to_json
 
@@ -182,18 +182,7 @@ async def ask(
 
 def _show(trail: Trail, stage: str) -> Callable[[Progress], None]:
     def show(progress: Progress) -> None:
-        words = [f"{progress.tokens_per_s:,.0f} tokens/s", f"${progress.cost_usd:.4f} so far"]
-        if progress.cost_left_usd:
-            words.append(f"about ${progress.cost_left_usd:.4f} to come")
-        if progress.from_journal:
-            words.insert(0, f"{progress.from_journal} from the journal")
-        if progress.failed:
-            words.insert(0, f"{progress.failed} failed")
-        if progress.waiting_s >= 1:
-            words.append(f"the host asked for {progress.waiting_s:.0f} s of rest")
-        if progress.seconds_left:
-            words.append(time_left(progress.seconds_left))
-        trail.watcher.advance(stage, progress.done, progress.total, ", ".join(words))
+        trail.watcher.advance(stage, progress.done, progress.total, how_asking_goes(progress))
 
     return show
 

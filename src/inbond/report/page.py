@@ -32,11 +32,11 @@ def render_page(data: ReportData) -> str:
     return page
 
 
-def render(template: str, context: Mapping[str, Any], limits: Limits, version: str, style: str = "") -> str:
-    """One of our page templates, filled. ``context`` may hold any text; Markup in it is trusted. ``style``
-    names a further stylesheet among our templates, "" none."""
+def render(template: str, context: Mapping[str, Any], limits: Limits, version: str, *styles: str) -> str:
+    """One of our page templates, filled. ``context`` may hold any text; Markup in it is trusted. ``styles``
+    name further stylesheets among our templates."""
     filling = environment(limits)
-    further = _source(filling, style) if style else ""
+    further = "".join(_source(filling, style) for style in styles)
     style = picture_style() + _source(filling, "page.css") + further
     return filling.get_template(template).render(
         **context, style=Markup(style), style_hash=Markup(_csp_hash(style)), version=version

@@ -55,7 +55,7 @@ def _render(shown: View, longest: int, thin: Thin) -> str:
         "left_out": shown.words(thin) if thin else "",
         "tab": _fit(" ".join(question.split()), 80),
     }
-    return render("roundtable.html.j2", context, _LIMITS, shown.version, "roundtable.css")
+    return render("roundtable.html.j2", context, _LIMITS, shown.version, "paper.css", "roundtable.css")
 
 
 _LIMITS: Final = Limits(text=600, sample=0, recipe=0, rows=0, verdicts=0)

@@ -15,7 +15,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final, final
 
-from inbond.digest import of_value
+from inbond.engine.fence import boundary_of, json_lines
 from inbond.roundtable.anonymity import masked
 from inbond.roundtable.ballots import Ballot
 from inbond.roundtable.ladder import Rung
@@ -53,7 +53,7 @@ class Task:
         """The first message of a conversation, and the system's."""
         words, boundary = _words(self.question.language), boundary_of(self.data, self.seed)
         lines = {"open": f"<<<{boundary}", "close": f"{boundary}>>>"}
-        fence = f"{lines['open']}\n{_json_lines(self.data)}\n{lines['close']}"
+        fence = f"{lines['open']}\n{json_lines(self.data)}\n{lines['close']}"
         writer = self.kind == "writer"
         votes = ", ".join(_votes(self.question, self.order))
         abstain = words["abstain"] if self.question.allow_abstain else ""
@@ -123,15 +123,6 @@ def language_of(question: Question) -> str:
     return known or question.language or _words(question.language)["same_language"]
 
 
-def boundary_of(data: Mapping[str, Any], seed: int) -> str:
-    """A boundary that does not occur in ``data``, and that nobody who wrote part of it could foresee."""
-    text = _json_lines(data)
-    nonce = 0
-    while (found := of_value([seed, nonce, text]).removeprefix("sha256:")[:16]) in text:
-        nonce += 1
-    return found
-
-
 def _asked(question: Question, order: Sequence[Option]) -> dict[str, Any]:
     options = [{"id": option.id, "label": option.label} for option in order]
     return {"question": question.text, "options": options}
@@ -149,18 +140,6 @@ def _form(
     if rung == "json_object":
         return words["described"].strip().format(schema=json.dumps(schema, ensure_ascii=False))
     return words["constrained"].strip()
-
-
-def _json_lines(data: Mapping[str, Any]) -> str:
-    """JSON of one line for each field, and for each answer: nothing in it can begin a line."""
-    text = "{\n" + ",\n".join(f"{json.dumps(name)}: {_lines(value)}" for name, value in data.items()) + "\n}"
-    return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").replace("\x85", "\\u0085")
-
-
-def _lines(value: Any) -> str:
-    if not isinstance(value, list):
-        return json.dumps(value, ensure_ascii=False)
-    return "[\n" + ",\n".join(json.dumps(each, ensure_ascii=False) for each in value) + "\n]"
 
 
 def _clip(text: str, most: int) -> str:

@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, final
 
+from inbond.engine.fence import boundary_of
 from inbond.roundtable import ladder
 from inbond.roundtable.judge.constitution import Principle
 from inbond.roundtable.judge.judging import Heard, Order, Value, mirrored
 from inbond.roundtable.judge.pairs import Pair
-from inbond.roundtable.prompts import boundary_of
 from inbond.teachers.protocols import Reply, Request, Sampling
 from inbond.types import Message, prompt_to_json
 
