@@ -38,7 +38,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Workspace
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
         workspace = make(tmp_path_factory.mktemp("ui") / "bond")
     listening = listen("127.0.0.1", 0)
-    config = uvicorn.Config(build(workspace, Rules()), log_level="warning", lifespan="off")
+    config = uvicorn.Config(build(workspace, Rules(), 60), log_level="warning", lifespan="off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()

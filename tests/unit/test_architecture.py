@@ -37,6 +37,7 @@ ALSO: dict[str, tuple[str, ...]] = {
         "forensics.report",
         "briefing.blocks",
         "briefing.briefing",
+        "briefing.day",
         "briefing.licence",
         "briefing.rendering",
     ),  # ADR 1

@@ -25,7 +25,7 @@ TOKEN = "0123456789abcdef"
 
 
 def visitor(workspace: Workspace, rules: Rules | None = None, base: str = HERE) -> TestClient:
-    return TestClient(build(workspace, rules or Rules()), base_url=base, follow_redirects=False)
+    return TestClient(build(workspace, rules or Rules(), 60), base_url=base, follow_redirects=False)
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from inbond.cli.briefing_day import day
 from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, open_workspace
 
 if TYPE_CHECKING:
@@ -138,3 +139,6 @@ def _lines(made: Briefing, page: Path, *, fresh: bool) -> list[str]:
         else "made before: nothing was asked",
         f"page: {page}",
     ]
+
+
+app.command()(day)

@@ -5,7 +5,7 @@ Digests, lineage, token counts and costs stay, so that the ledger still verifies
 before a file goes: a kill in between leaves a file that is to be erased, never a loss unexplained.
 
 A session goes as a whole: its transcript is chained line to line, and a part of it would prove nothing. So
-does a briefing, which is nothing but text.
+does a briefing, which is nothing but text, and with it each day's page on which it stands.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ JUDGING: Final = "judging-"
 """How the journal names what a batch's judges were asked: this, the batch's id, a dash, the judge's name."""
 BRIEFING: Final = "briefing:"
 """How the journal names what was asked for a briefing: this and its id."""
+DAYS: Final = "days"
+"""Among the folders of briefings that of their days, which hold titles, sentences and key points."""
 Kind = Literal["runs", "sessions", "judgings", "briefings"]
 _ONE: Final[Mapping[Kind, str]] = {
     "runs": "run",
@@ -69,7 +71,7 @@ def plan(workspace: Workspace, *, name: str | None, older_than: float | None) ->
     of = _folders(workspace) if wanted is None else [wanted]
     journal = None if wanted is None else _journal_names(*wanted, asked)
     files = (path for kind, each in of for path in _files(workspace, kind, each, older_than))
-    relative = tuple(path.relative_to(workspace.home) for path in files)
+    relative = tuple(path.relative_to(workspace.home) for path in dict.fromkeys(files))
     return Erasure(older_than, relative, _entries(workspace, journal, older_than), journal)
 
 
@@ -167,8 +169,22 @@ def _files(workspace: Workspace, kind: Kind, name: str, older_than: float | None
         return [path for path in found if older_than is None or path.stat().st_mtime < older_than]
     held = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
     texts = [path for path in held if kind == "sessions" or path.name not in (_FIGURES, ".lock")]
+    if folder == workspace.briefings / DAYS:
+        return [path for path in texts if older_than is None or path.stat().st_mtime < older_than]
     last = max((path.stat().st_mtime for path in texts), default=0.0)
-    return texts if older_than is None or last < older_than else []
+    if older_than is not None and last >= older_than:
+        return []
+    return [*_days_with(workspace, name), *texts] if kind == "briefings" else texts
+
+
+def _days_with(workspace: Workspace, briefing: str) -> list[Path]:
+    """The days that tell of a briefing, and the feeds of all days: ``inbond briefing day`` makes them anew.
+    What says that a day tells of it comes last, so that a kill in between loses no trace."""
+    folder = workspace.briefings / DAYS
+    told = [each.parent for each in folder.glob("*/day.json") if briefing.encode() in each.read_bytes()]
+    feeds = folder.glob("feed-*.xml") if told else ()
+    held = (path for path in (*feeds, *(each for day in told for each in day.iterdir())) if path.is_file())
+    return sorted(held, key=lambda path: (path.name == "day.json", path))
 
 
 def _entries(workspace: Workspace, journal: tuple[str, ...] | None, older_than: float | None) -> int:

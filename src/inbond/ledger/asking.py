@@ -23,6 +23,7 @@ from inbond.ledger.sets import count
 from inbond.ledger.suspects import Tested, tested
 from inbond.ledger.tally import Counted
 from inbond.ledger.texts import enrich
+from inbond.ledger.told import Told
 from inbond.ledger.trace import Known, Trace, find_target, trace
 from inbond.ledger.weaving import build, join
 from inbond.policy.library import Library
@@ -131,9 +132,13 @@ def read(
     Raises TamperedError when something recorded was changed, InputError when what was declared cannot be
     joined with it: a cycle, or an end that does not exist.
     """
-    told = list(events)
-    book = drawing.read(workspace, told)
+    return joined(workspace, Told.of(events), library, more)
+
+
+def joined(workspace: Workspace, told: Told, library: Library, more: Iterable[Declared] = ()) -> Lineage:
+    """As ``read``, of what the events told."""
+    book = drawing.draw(workspace, told)
     own = build(book.nodes, book.edges, book.unknowns)
-    declared = {item.key: item for item in (*in_force(told), *more)}
+    declared = {item.key: item for item in (*in_force(told.said), *more)}
     graph = join([own, *(item.graph for item in declared.values())])
-    return Lineage(enrich(graph, library), book, library, findings.read(told))
+    return Lineage(enrich(graph, library), book, library, findings.read(told.said))

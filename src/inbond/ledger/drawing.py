@@ -15,11 +15,11 @@ from inbond.digest import Digest
 from inbond.errors import TamperedError
 from inbond.ledger import manifest, receipt_file
 from inbond.ledger.events import Event
-from inbond.ledger.inventory import Inventory, gather
+from inbond.ledger.inventory import Inventory
 from inbond.ledger.lineage import Edge, Evidence, Node, Relation, Unknown
 from inbond.ledger.recorded import LEARNT, Kept, Run, Workbook, data_id, parents_of, run_of
+from inbond.ledger.told import Told
 from inbond.policy import licences
-from inbond.policy.gate import DECIDED
 from inbond.types import DIVERGENCES, Origin
 from inbond.workspace import Workspace
 
@@ -43,17 +43,20 @@ def read(workspace: Workspace, events: Iterable[Event]) -> Workbook:
 
     Raises TamperedError when a manifest is not the one that the ledger recorded.
     """
-    told = list(events)
+    return draw(workspace, Told.of(events))
+
+
+def draw(workspace: Workspace, told: Told) -> Workbook:
+    """As ``read``, of what the events told."""
     book = Workbook()
-    places = {kept.claim.folder: kept for kept in _kept(workspace, gather(told), book)}
+    places = {kept.claim.folder: kept for kept in _kept(workspace, told.inventory, book)}
     book.artifacts = {kept.manifest.id: kept for kept in places.values()}
-    decided = {
-        str(event.body["run"]): event.body for event in told if event.kind == DECIDED and "run" in event.body
-    }
-    for name in dict.fromkeys(folder.split("/")[1] for folder in places if folder.startswith("runs/")):
-        mine = [kept for folder, kept in places.items() if folder.startswith(f"runs/{name}/")]
-        by_stage = {kept.stage: kept for kept in mine}
-        body = decided.get(name, {})
+    by_run: dict[str, dict[str, Kept]] = {}
+    for folder, kept in places.items():
+        if folder.startswith("runs/") and folder.count("/") > 1:
+            by_run.setdefault(folder.split("/")[1], {})[kept.stage] = kept
+    for name, by_stage in by_run.items():
+        body = told.decided.get(name, {})
         book.runs[name] = Run(name, by_stage, body.get("plan", {}), body.get("verdict", {}))
     _Drawing(book).draw()
     return book
@@ -84,6 +87,7 @@ class _Drawing:
     def __init__(self, book: Workbook) -> None:
         self._book = book
         self._pins: dict[str, Digest] = {}
+        self._drawn: set[str] = set()
         self._receipts: dict[Digest, bool] = {}
 
     def draw(self) -> None:
@@ -114,8 +118,9 @@ class _Drawing:
     def _draw_data(self, run: Run, data: Kept) -> None:
         """A record set with all who have a part in it."""
         book, id_ = self._book, data_id(data)
-        if any(node.id == id_ for node in book.nodes):
+        if id_ in self._drawn:
             return
+        self._drawn.add(id_)
         root = data.manifest.records_root
         book.nodes.append(
             Node(id_, "data", None, frozenset({root} if root else ()), "recorded", _event(data), True)

@@ -144,6 +144,8 @@ class Inventory:
             self.briefed[path] = FileClaim(event.name, path, _digest(said))
 
     def _forget_erasures(self, folder: str) -> None:
+        if not self.erased:
+            return
         self.erased = {path: by for path, by in self.erased.items() if not is_within(path, folder)}
 
 

@@ -5,22 +5,22 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, final
+from typing import Any
 
 from inbond import __version__
 from inbond.digest import Digest, of_bytes
 from inbond.errors import InputError, TamperedError
-from inbond.ledger import asking, envelope, inventory, membership
+from inbond.ledger import asking, envelope, membership
 from inbond.ledger.asking import Lineage
-from inbond.ledger.events import Event
 from inbond.ledger.flow import own_duties, silences
 from inbond.ledger.inventory import Inventory
 from inbond.ledger.lineage import Graph
 from inbond.ledger.recorded import LEARNT, Kept, Run, data_id
 from inbond.ledger.texts import terms_of
+from inbond.ledger.told import Told
 from inbond.ledger.trace import find_target
 from inbond.policy import foreign
 from inbond.recipes.plan import my_library
@@ -37,25 +37,29 @@ def gather(workspace: Workspace, target: str, *, as_data: bool = False) -> Expor
 
     Raises InputError when the target is unknown, TamperedError when something recorded was changed.
     """
-    events = membership.events_in(workspace, os.environ)
-    lineage = asking.read(workspace, events, my_library())
+    told = Told.of(membership.events_in(workspace, os.environ))
+    return gathered(workspace, told, asking.joined(workspace, told, my_library()), target, as_data=as_data)
+
+
+def gathered(
+    workspace: Workspace, known: Told, lineage: Lineage, target: str, *, as_data: bool = False
+) -> Exported:
+    """As ``gather``, of what the ledger told and the lineage that was read from it."""
     id_ = find_target(target, lineage.graph)
     run = _run_of(lineage, id_, target)
     if as_data and run is not None:
         id_ = lineage.graph.names.get(run.data, run.data)
-    found = inventory.gather(events)
     told = descended(lineage, id_)
-    graph = told.graph
-    steps = tuple(_steps(lineage, graph, _Told({event.name: event for event in events}, found)))
+    steps = tuple(_steps(lineage, told.graph, known))
     ended = [step.completed for step in steps if step.makes == id_]
-    if not ended and not events:
+    if not ended and not known.at:
         raise InputError(
             expected="a workspace that recorded or imported something",
             found=f"no ledger in {workspace.home}",
             fix="inbond run RECIPE, or inbond import FILE",
         )
-    measured = _measured(workspace, found, run) if run is not None and not as_data else Measured()
-    at = max(ended) if ended else _seconds(_time(events[-1].at))
+    measured = _measured(workspace, known.inventory, run) if run is not None and not as_data else Measured()
+    at = max(ended) if ended else _seconds(_time(known.at))
     return replace(told, at=at, steps=steps, measured=measured)
 
 
@@ -114,16 +118,7 @@ def _run_of(lineage: Lineage, id_: str, asked: str) -> Run | None:
 # Steps ----------------------------------------------------------------------------------------------
 
 
-@final
-@dataclass(frozen=True)
-class _Told:
-    """What the ledger tells: its events by name, and what should lie in the workspace after them."""
-
-    events: Mapping[str, Event]
-    inventory: Inventory
-
-
-def _steps(lineage: Lineage, graph: Graph, told: _Told) -> Iterator[Step]:
+def _steps(lineage: Lineage, graph: Graph, told: Told) -> Iterator[Step]:
     """The stages that led to the graph's nodes, in the order in which they were recorded."""
     for run in lineage.book.runs.values():
         if not run.trained:
@@ -154,8 +149,8 @@ def _behind(run: Run, stages: Sequence[str]) -> set[str]:
     return found
 
 
-def _step(run: Run, kept: Kept, lineage: Lineage, graph: Graph, told: _Told, makes: str | None) -> Step:
-    ended, folder = _time(told.events[kept.claim.event].at), kept.claim.folder
+def _step(run: Run, kept: Kept, lineage: Lineage, graph: Graph, told: Told, makes: str | None) -> Step:
+    ended, folder = _time(told.completed[kept.claim.folder]), kept.claim.folder
     took = float(kept.manifest.facts.get("seconds", 0.0))
     rows = kept.manifest.facts.get("rows", kept.manifest.facts.get("answers"))
     return Step(

@@ -1,18 +1,19 @@
-"""The lineage of a workspace for the site: read once for each state of its ledger, asked by every page."""
+"""The lineage of a workspace for the site: it follows the ledger beside the pages, and every page asks it."""
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, final
 
 from inbond.errors import InputError, TamperedError
-from inbond.ledger import asking, membership
+from inbond.ledger import asking
 from inbond.ledger.asking import Lineage
+from inbond.ledger.following import Following, Mark, mark_of
 from inbond.ledger.lineage import Edge, Graph
-from inbond.recipes.exported import gather
+from inbond.ledger.told import Told
+from inbond.recipes.exported import gathered
 from inbond.recipes.plan import my_library
 from inbond.report.exports import facts
 from inbond.report.exports.forms import FORMS, FormName, check_kind
@@ -33,49 +34,97 @@ class Step:
 
 
 @final
+@dataclass(frozen=True)
+class Known:
+    """The lineage as of a state of the ledger. ``names`` are its models and data in the order of ``names``;
+    ``behind``: the ledger has gone on since, and that is being read."""
+
+    lineage: Lineage
+    told: Told
+    names: Sequence[str]
+    mark: Mark | None
+    behind: bool = False
+
+
+@final
+@dataclass(frozen=True)
+class Loading:
+    """Nothing can be answered yet: so many events of so many were looked at; 0 of 0 before it is known."""
+
+    done: int
+    total: int
+
+
+@final
 class Descents:
-    """A workspace's lineage. Safe to use from several threads; one of them reads, the others wait."""
+    """A workspace's lineage, kept in memory and brought up to date by a thread beside the pages. Safe to use
+    from several threads.
 
-    def __init__(self, workspace: Workspace) -> None:
+    A page waits ``patience_s`` seconds for what is new; then it gets what was known before, and says so.
+    """
+
+    def __init__(self, workspace: Workspace, patience_s: float) -> None:
         self._workspace = workspace
+        self._patience_s = patience_s
+        self._following = Following(workspace)
         self._turn = threading.Lock()
-        self._mark: object = None
-        self._read: Lineage | None = None
+        self._reader: threading.Thread | None = None
+        self._known: Known | None = None
+        self._error: Exception | None = None
+        self._seen = (0, 0)
 
-    def lineage(self) -> Lineage:
-        """What the ledger says by now. Raises as ``ledger.asking.read``."""
+    def begin(self) -> threading.Thread:
+        """Reads what is new beside; the thread that does."""
         with self._turn:
-            mark = _mark(self._workspace)
-            if self._read is None or mark != self._mark:
-                try:
-                    self._read = self._fresh()
-                except (InputError, TamperedError):
-                    self._read = self._fresh()  # a run may have put an artifact in its place meanwhile
-                self._mark = mark
-            return self._read
+            if self._reader is None or not self._reader.is_alive():
+                self._reader = threading.Thread(target=self._read, name="lineage", daemon=True)
+                self._reader.start()
+            return self._reader
 
-    def _fresh(self) -> Lineage:
-        return asking.read(self._workspace, membership.events_in(self._workspace, os.environ), my_library())
+    def known(self) -> Known | Loading:
+        """What the ledger says by now, or said a little ago. Raises as ``ledger.asking.read``."""
+        mark, known = mark_of(self._workspace), self._known
+        if known is None or known.mark != mark:
+            self.begin().join(self._patience_s)
+            known, error = self._known, self._error
+            if error is not None:
+                self._error = None
+                raise error
+        if known is None:
+            return Loading(*self._seen)
+        return replace(known, behind=known.mark != mark)
 
-    def bom(self, form: FormName, target: str) -> bytes:
+    def _read(self) -> None:
+        try:
+            try:
+                self._take()
+            except (InputError, TamperedError):
+                self._take()  # a run may have put an artifact in its place meanwhile
+        except Exception as error:
+            self._error = error
+
+    def _take(self) -> None:
+        told, before = self._following.read_on(self._look), self._known
+        mark = self._following.mark
+        if before is not None and self._following.fresh == 0:
+            self._known = replace(before, told=told, mark=mark)
+            return
+        lineage = asking.joined(self._workspace, told, my_library())
+        self._known = Known(lineage, told, names(lineage.graph), mark)
+
+    def _look(self, done: int, total: int) -> None:
+        self._seen = (done, total)
+
+    def bom(self, form: FormName, target: str) -> bytes | Loading:
         """A bill of materials, as ``inbond export`` writes it. Raises as ``recipes.exported.gather``."""
-        exported = gather(self._workspace, target)
+        known = self.known()
+        if isinstance(known, Loading):
+            return known
+        exported = gathered(self._workspace, known.told, known.lineage, target)
         check_kind(form, exported)
         made = FORMS[form].values
         assert made is not None, "a bill of materials is made as values"
         return facts.as_json(made(exported)).encode()
-
-
-def _mark(workspace: Workspace) -> object:
-    """What changes with every event."""
-    if not membership.begun(workspace):
-        return None
-    reading = membership.open_to_read(workspace, os.environ)
-    try:
-        last = reading.store.last()
-    finally:
-        reading.store.close()
-    return last and (last.position, last.digest)
 
 
 def above(graph: Graph, id_: str) -> Sequence[Step]:

@@ -23,7 +23,7 @@ from inbond.report.text import clip, visible
 _LONG: Final = 200_000
 PARTS: Final = (
     ("/", "Home"), ("/runs", "Runs"), ("/lineage", "Lineage"), ("/ledger", "Ledger"), ("/terms", "Terms"),
-    ("/roundtables", "Roundtables"),
+    ("/roundtables", "Roundtables"), ("/briefings", "Briefings"),
 )  # fmt: skip
 
 

@@ -28,7 +28,7 @@ def listen(host: str, port: int) -> socket.socket:
 def serve(workspace: Workspace, rules: Rules, listening: socket.socket) -> None:
     """Serves the site at a socket until the process is told to end."""
     config = uvicorn.Config(
-        build(workspace, rules), log_level="warning", access_log=False, lifespan="off", server_header=False,
-        proxy_headers=False, timeout_graceful_shutdown=3,
+        build(workspace, rules, ahead=True), log_level="warning", access_log=False, lifespan="off",
+        server_header=False, proxy_headers=False, timeout_graceful_shutdown=3,
     )  # fmt: skip
     uvicorn.Server(config).run(sockets=[listening])
