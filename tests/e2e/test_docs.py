@@ -1,7 +1,8 @@
 """Every command that README and docs show is run, in order, in a workspace with a finished demo.
 
 The demo is run small. What a block prints under a command must be printed by it, line by line and in
-order; ``...`` stands for any lines, and digests, numbers and folders are not compared.
+order; ``...`` stands for any lines, and digests, numbers and folders are not compared. A command that serves
+is ended by Ctrl-C when it has said what the page shows. Commands in sentences are in unit/test_docs_words.py.
 """
 
 from __future__ import annotations
@@ -9,36 +10,26 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from tests.docs_pages import PAGES, ROOT, name_of, sessions
 from tests.small_demo import run
 
-ROOT = Path(__file__).parents[2]
-DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 # Shown, but not for a test: what installs, and the whole demo, which the small one stands for.
-NOT_HERE = ("scripts/", "pip ")
-
-
-def blocks(path: Path) -> list[list[tuple[str, list[str]]]]:
-    """For each console block, its commands with the lines shown under each."""
-    found = []
-    for block in re.findall(r"^```console\n(.*?)^```", path.read_text("utf-8"), re.S | re.M):
-        commands: list[tuple[str, list[str]]] = []
-        for line in block.splitlines():
-            if line.startswith("$ "):
-                commands.append((line[2:], []))
-            elif commands:
-                commands[-1][1].append(line)
-        found.append(commands)
-    return found
-
+NOT_HERE = ("scripts/", "pip ", "source ")
+SERVES = ("inbond ui", "inbond guard serve")
+PATIENCE_S = 60
 
 COMMANDS = [
-    pytest.param(path, number, id=f"{path.name}-{number}")
-    for path in DOCS
-    for number, _ in enumerate(blocks(path))
+    pytest.param(page, number, id=f"{name_of(page)}-{number}")
+    for page in PAGES
+    for number, _ in enumerate(sessions(page))
 ]
 
 
@@ -51,26 +42,57 @@ def loose(line: str) -> str:
     return re.sub(r"\d[\d,.:TZ-]*", "N", line).strip()
 
 
+def served(command: str, shown: list[str], cwd: Path) -> str:
+    """Starts what serves, on any free port, waits until it has said what is shown, and interrupts it; gives
+    what it said."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    said, wanted = cwd / "said.txt", {loose(line) for line in shown} - {"", "...", "…"}
+    with said.open("wb") as out:
+        process = subprocess.Popen(
+            ["bash", "-c", f"exec {command} --port 0"], cwd=cwd, env={**os.environ, "PATH": path},
+            stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+    try:
+        until = time.monotonic() + PATIENCE_S
+        while not wanted <= {loose(line) for line in said.read_text("utf-8").splitlines()}:
+            assert process.poll() is None, f"{command} ended by itself: {said.read_text('utf-8')}"
+            assert time.monotonic() < until, f"{command} said no more than {said.read_text('utf-8')!r}"
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE_S) in (0, 130), said.read_text("utf-8")
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    text = said.read_text("utf-8")
+    assert "Traceback" not in text
+    return text
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("path", "number"), COMMANDS)
+@pytest.mark.parametrize(("page", "number"), COMMANDS)
 def test_commands_do_what_the_page_shows(
-    demo: tuple[Path, Path], path: Path, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    demo: tuple[Path, Path], page: Path, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(demo[1], tmp_path / "keys")  # a page may change them
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "keys"))
     monkeypatch.setenv("COLUMNS", "100")
     folder = tmp_path / "here"
     shutil.copytree(demo[0], folder, copy_function=_link)
-    for command, shown in blocks(path)[number]:
+    for command, shown in sessions(page)[number]:
         if command.startswith(NOT_HERE):
             continue
-        printed = [loose(line) for line in run(command, folder).splitlines()]
+        if command.startswith(SERVES):
+            said = served(command, shown, folder)
+        else:
+            said = run(command, folder)
+        printed = [loose(line) for line in said.splitlines()]
         at = 0
         for line in filter(None, map(loose, shown)):
             if line in ("...", "…"):
                 continue
             rest = [place for place, text in enumerate(printed[at:], at) if text == line]
-            assert rest, f"{path.name}: {command!r} did not print {line!r} after line {at} of {printed}"
+            assert rest, f"{page.name}: {command!r} did not print {line!r} after line {at} of {printed}"
             at = rest[0] + 1
 
 
@@ -85,13 +107,3 @@ def _link(source: str, target: str) -> None:
 def test_the_readme_says_the_verbs() -> None:
     text = (ROOT / "README.md").read_text("utf-8")
     assert all(f"inbond {verb}" in text for verb in ("run", "check", "verify", "keys", "models", "erase"))
-
-
-def test_links_in_the_docs_lead_somewhere() -> None:
-    broken = [
-        f"{path.name}: {link}"
-        for path in DOCS
-        for link in re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text("utf-8"))
-        if "://" not in link and not (path.parent / link).exists()
-    ]
-    assert broken == []

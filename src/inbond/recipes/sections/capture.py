@@ -15,7 +15,9 @@ class Capture(Section):
     behind an API says of its likeliest tokens (remote). With aligned the student has another vocabulary: the
     likeliest tokens are carried over where both models have a border in the text."""
 
-    targets: Literal["top-k", "sampled", "online", "remote", "aligned"] = "top-k"
+    targets: Literal["top-k", "sampled", "online", "remote", "aligned"] = Field(
+        "top-k", description="what is kept of the teacher's distribution; see above"
+    )
     k: Positive = Field(
         64, description="top-k, remote, aligned: likeliest tokens kept at each label position"
     )

@@ -110,12 +110,16 @@ class Generate(Section):
     mark: MarkName | None = Field(
         None, description="a key of inbond forensics mark: answers are marked with it; null: they are not"
     )
-    max_tokens: Positive = 256
-    temperature: Annotated[float, Field(ge=0, le=5)] = 0.7
-    top_p: Annotated[float, Field(gt=0, le=1)] = 0.95
-    seed: int = 0
+    max_tokens: Positive = Field(256, description="longest answer, in the teacher's tokens")
+    temperature: Annotated[float, Field(ge=0, le=5)] = Field(
+        0.7, description="how freely answers are drawn; 0: always the likeliest token"
+    )
+    top_p: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.95, description="draws among the likeliest tokens that together have this probability"
+    )
+    seed: int = Field(0, description="what the draw depends on; another one asks anew")
     attempts: Positive = Field(5, description="askings of one request before its failure is final")
-    timeout_s: Annotated[float, Field(gt=0)] = 300
+    timeout_s: Annotated[float, Field(gt=0)] = Field(300, description="longest wait for one answer")
     spend_cap_usd: Annotated[float, Field(ge=0)] | None = Field(None, description="for the whole run")
     retry_refused: bool = Field(False, description="ask again what was refused, empty or rejected")
     max_failed: Share = Field(0.1, description="share of requests that may stay without an answer")
@@ -127,13 +131,13 @@ class Generate(Section):
 class Filters(Section):
     """What may not be learnt from. Empty answers never are."""
 
-    truncated: bool = True
-    refused: bool = True
-    secrets: bool = True
-    personal_data: bool = True
+    truncated: bool = Field(True, description="drop answers that were cut off at max_tokens")
+    refused: bool = Field(True, description="drop answers in which the teacher refuses")
+    secrets: bool = Field(True, description="drop what holds keys or passwords")
+    personal_data: bool = Field(True, description="drop what holds personal data, such as phone numbers")
     phone_regions: tuple[str, ...] = Field(("US", "GB", "JP"), description="whose phone numbers are known")
     languages: tuple[str, ...] = Field((), description="ISO 639-1 codes to keep; none: all are kept")
-    duplicates: bool = True
+    duplicates: bool = Field(True, description="keep one of those that are the same")
     near_duplicates: Annotated[float, Field(gt=0, le=1)] | None = Field(
         0.85, description="similarity from which prompt and completion count as the same; null: off"
     )

@@ -13,7 +13,7 @@ class Evaluate(Section):
     """What is measured on the held-out records."""
 
     samples: Annotated[int, Field(ge=0)] = Field(6, description="held-out prompts answered side by side")
-    sample_tokens: Positive = 40
+    sample_tokens: Positive = Field(40, description="longest sample, in tokens")
 
 
 Action = Literal["off", "warn", "stop", "strict"]

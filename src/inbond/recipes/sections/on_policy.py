@@ -13,7 +13,9 @@ class Collapse(Section):
     """When a student that learns from its own answers has come to say the same over and over, or nothing: its
     answers beside the teacher's to the same prompts."""
 
-    action: Literal["off", "warn", "stop"] = "warn"
+    action: Literal["off", "warn", "stop"] = Field(
+        "warn", description="warn: the report says so; stop: training ends; off: not watched"
+    )
     entropy_floor: Share = Field(
         0.25, description="least share of the teacher's entropy of the next token, each in its own answers"
     )
@@ -80,7 +82,7 @@ class OnPolicy(Section):
     cap: Annotated[float, Field(ge=1)] = Field(
         4.0, description="policy-gradient: most that a token counts for having become likelier since"
     )
-    seed: int = 0
+    seed: int = Field(0, description="what the choice of steps and the draws of own answers depend on")
     collapse: Collapse = Collapse()
 
     @model_validator(mode="after")

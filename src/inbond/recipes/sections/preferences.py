@@ -18,7 +18,9 @@ class Preferences(Section):
     teacher's samples, from its own critique and revision of its answers, from answers that a verifier passed
     and that it failed, or from a file."""
 
-    source: Literal["judges", "revision", "verified", "file"]
+    source: Literal["judges", "revision", "verified", "file"] = Field(
+        description="where the pairs come from; see above"
+    )
     constitution: str = Field(
         DEFAULT, description="judges, revision: YAML file of principles; default: helpful, honest, harmless"
     )

@@ -22,15 +22,23 @@ _Country = Annotated[str, AfterValidator(_a_country)]
 class Purpose(Section):
     """What the student is for; the gate judges it. Defaults are the most demanding plan."""
 
-    use: Literal["research", "internal", "commercial"] = "commercial"
-    release: Literal["none", "service", "weights"] = "weights"
-    kind: Literal["general", "classifier", "embedding"] = "general"
+    use: Literal["research", "internal", "commercial"] = Field(
+        "commercial", description="what it is used for"
+    )
+    release: Literal["none", "service", "weights"] = Field(
+        "weights", description="none: stays in house; service: others can ask it; weights: others get them"
+    )
+    kind: Literal["general", "classifier", "embedding"] = Field(
+        "general", description="what it is; some texts except classifiers and embedding models"
+    )
     name: str | None = Field(
         None,
         pattern=r"^[^\s](.{0,198}[^\s])?$",
         description="the name it is handed out under; null: the recipe's name",
     )
-    competes: Literal["yes", "no", "unknown"] = "unknown"
+    competes: Literal["yes", "no", "unknown"] = Field(
+        "unknown", description="whether it competes with the teacher's provider"
+    )
     domains: tuple[str, ...] = Field(
         (), description="fields of use, such as medical; docs/terms.md lists them"
     )

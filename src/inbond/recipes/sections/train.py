@@ -14,9 +14,11 @@ class Lora(Section):
     """Low-rank adapters: the student's weights stay as they are, pairs of small matrices are learnt and
     added to them at the end."""
 
-    rank: Positive = 16
+    rank: Positive = Field(16, description="rank of the pairs")
     alpha: Positive = Field(32, description="the pairs' product is scaled by alpha / rank")
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="share of the pairs' inputs left out at each step"
+    )
     targets: tuple[str, ...] = Field((), description="linear layers by name, such as q_proj; none: all")
 
 
@@ -69,16 +71,20 @@ class Train(Section):
     )
     dpo: Dpo | None = Field(None, description="learn from preference pairs; null: from answers")
     lora: Lora | None = Field(None, description="learn low-rank adapters; null: all weights")
-    epochs: Positive = 2
+    epochs: Positive = Field(2, description="times that each record is learnt from")
     batch: Positive = Field(16, description="records a micro-batch")
     accumulate: Positive = Field(1, description="micro-batches an optimiser step")
-    lr: Annotated[float, Field(gt=0)] = 5e-4
-    warmup_steps: Annotated[int, Field(ge=0)] = 10
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    lr: Annotated[float, Field(gt=0)] = Field(5e-4, description="highest learning rate")
+    warmup_steps: Annotated[int, Field(ge=0)] = Field(
+        10, description="steps over which the learning rate rises to it"
+    )
+    weight_decay: Annotated[float, Field(ge=0)] = Field(0.0, description="of the optimiser, AdamW")
     chunk: Positive = Field(256, description="label tokens whose logits exist at once")
     share_prefix: bool = Field(True, description="compute what a batch's records all begin with once")
-    seed: int = 0
-    checkpoint_seconds: Annotated[float, Field(gt=0)] = 60
+    seed: int = Field(0, description="what the order of records depends on")
+    checkpoint_seconds: Annotated[float, Field(gt=0)] = Field(
+        60, description="time between checkpoints, in seconds"
+    )
 
     @property
     def divergence(self) -> float:
