@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from inbond.errors import InbondError, TamperedError
+from inbond.ui.forensics_pages import ForensicsPages
 from inbond.ui.ground import LASTING, Ground, Part, routes_of
 from inbond.ui.guard_pages import GuardPages
 from inbond.ui.home_pages import HomePages
@@ -30,7 +31,7 @@ from inbond.workspace import Workspace
 
 PARTS: Final[Sequence[Callable[[Ground], Part]]] = (
     HomePages, RunPages, LineagePages, LedgerPages, VerifyPages, TermsPages, GuardPages,
-    RoundtablePages,
+    ForensicsPages, RoundtablePages,
 )  # fmt: skip
 """Each makes its pages; how they stand in the bar at the top is ``pages.PARTS``."""
 

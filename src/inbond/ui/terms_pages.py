@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from inbond.errors import InbondError
 from inbond.recipes.plan import my_library
-from inbond.ui import terms_view
+from inbond.ui import terms_view, verdict_view
 from inbond.ui.ground import Ground, routes_of
 from inbond.ui.reading import Unreadable
 
@@ -37,7 +37,7 @@ class TermsPages:
         words, verdict, wrong = query.get("q", "")[:200], None, ""
         if asked["teacher"].strip():
             try:
-                verdict = terms_view.judge(asked, self._ground.workspace, known)
+                verdict = verdict_view.of(terms_view.judge(asked, self._ground.workspace, known))
             except InbondError as error:
                 wrong = f"Expected {error.expected}; found {error.found}. {error.fix}."
         return self._ground.page(
