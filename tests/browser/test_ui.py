@@ -40,8 +40,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Workspace
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
         workspace = make(tmp_path_factory.mktemp("ui") / "bond")
-        watch(workspace)
-        decide(workspace)
+        guarding = threading.Thread(target=lambda: (watch(workspace), decide(workspace)))  # a loop of its own
+        guarding.start()
+        guarding.join()
     listening = listen("127.0.0.1", 0)
     config = uvicorn.Config(build(workspace, Rules(), 60), log_level="warning", lifespan="off")
     server = uvicorn.Server(config)
@@ -75,7 +76,7 @@ def test_a_person_finds_the_run_asks_and_takes_the_bill_along(
 ) -> None:
     with Visit(browser, served[1], viewport={"width": 1280, "height": 800}) as visit:
         page = visit.page
-        page.get_by_role("link", name="Runs", exact=True).click()
+        page.get_by_role("navigation", name="Site").get_by_role("link", name="Runs").click()
         page.get_by_label("Words in name or outcome").fill("obligations")
         page.keyboard.press("Enter")
         page.get_by_role("link", name="a", exact=True).click()
