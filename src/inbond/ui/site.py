@@ -36,7 +36,7 @@ PARTS: Final[Sequence[Callable[[Ground], Part]]] = (
 """Each makes its pages; how they stand in the bar at the top is ``pages.PARTS``."""
 
 
-PATIENCE_S: Final = 0.1
+PATIENCE_S: Final = 0.05
 """So long a page waits for what is read beside it."""
 
 
