@@ -5,6 +5,7 @@ A part is a class that is made of a Ground and offers ``routes``; ``site.PARTS``
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,14 @@ class Ground:
         """A fresh one; nothing is read yet. ``patience_s``: how long a page waits for what is read beside."""
         descents = Descents(workspace, patience_s)
         return cls(workspace, Pages(str(workspace.home)), RunIndex(workspace.runs), descents, patience_s)
+
+    def begin(self) -> None:
+        """Reads ahead what pages will need, in a thread: first the runs, which the first page shows."""
+        threading.Thread(target=self._ahead, name="ahead", daemon=True).start()
+
+    def _ahead(self) -> None:
+        self.runs.all()
+        self.descents.begin()
 
     def page(self, template: str, here: str, status: int = 200, **context: Any) -> Response:
         """A filled template. ``here`` is the address of the part that it belongs to."""

@@ -51,7 +51,7 @@ def build(
     )
     routes = [*shared, *(route for part in PARTS for route in part(ground).routes())]
     if ahead:
-        ground.descents.begin()
+        ground.begin()
     return Guarded(Starlette(routes=routes, exception_handlers=_Failures(ground).handlers()), rules)
 
 
