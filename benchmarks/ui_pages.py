@@ -14,6 +14,7 @@ import argparse
 import json
 import resource
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -23,6 +24,7 @@ from starlette.testclient import TestClient
 from ui_workspace import append, make
 
 from inbond.ui.safety import Rules
+from inbond.ui.serve import SWITCH_S
 from inbond.ui.site import build
 from inbond.workspace import Workspace
 
@@ -62,6 +64,7 @@ def _ready(site: TestClient) -> tuple[float, float]:
 
 def measure(workspace: Workspace, runs: int, count: int, times: int) -> dict[str, Any]:
     """Seconds and milliseconds, see above."""
+    sys.setswitchinterval(SWITCH_S)
     site = TestClient(build(workspace, Rules(), ahead=True), base_url="http://127.0.0.1")
     asked = pages(runs, count)
     told: dict[str, dict[str, float]] = {
@@ -69,11 +72,11 @@ def measure(workspace: Workspace, runs: int, count: int, times: int) -> dict[str
     }
     ready_s, worst = _ready(site)
     for name, path in asked.items():
-        took = [_once(site, path) for _ in range(times)]
+        took = [_once(site, path, 503) for _ in range(times)]
         told[name] |= {"median": statistics.median(took), "worst": max(took)}
     for name, path in asked.items():
         append(workspace, [("gate.decided", {"run": f"run-{runs - 1:06d}", "plan": {}, "verdict": {}})])
-        told[name]["changed"] = _once(site, path)
+        told[name]["changed"] = _once(site, path, 503)
     changed_s, meanwhile = _ready(site)
     shown = {name: {kind: round(ms, 1) for kind, ms in each.items()} for name, each in told.items()}
     return {

@@ -112,8 +112,9 @@ class _Models:
             facts = {"prompts_from": earlier} if earlier is not None and stage == "generate" else {}
             id_, said = self._stage(name, place, Identity(stage, 1, config, known), facts, number)
             kept[{"generate": "answers", "filter-train": "train"}.get(stage, stage)] = id_
+            if stage == "filter-train":
+                self._learnt[number] = id_
             yield said
-        self._learnt[number] = kept["train"]
         old, folder = time.time() - 10_000 + number / 10, self._workspace.run(name)
         text = json.dumps({**RESULT, "run": name}).encode()
         (folder / "result.json").write_bytes(text)

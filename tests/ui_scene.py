@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from inbond.ledger.attest import KeyStore
+from inbond.ledger.findings import FINDING_REPORTED
 from inbond.ledger.ledger import Ledger
 from inbond.recipes.telling import NAME as PROGRESS
 from inbond.workspace import Workspace
@@ -27,6 +28,7 @@ def make(home: Path) -> Workspace:
     with Ledger.open(workspace, KeyStore.default()) as ledger:
         first_run(Maker(workspace, ledger))
         ledger.record("note.made", {"text": HOSTILE})
+        ledger.record(FINDING_REPORTED, finding("hf:lab/first"))
     folder = workspace.run("a")
     write(folder / "result.json", RESULT)
     write(folder / "trained" / "curve.json", [{"step": n, "seconds": n, "loss": 3 / n} for n in range(1, 9)])
@@ -39,6 +41,19 @@ def make(home: Path) -> Workspace:
     write(workspace.session("held") / "result.json", {"outcome": "unanimous", "winner": HOSTILE})
     (workspace.session("held") / "page.html").write_text("<h1>held</h1>", "utf-8")
     return workspace
+
+
+def finding(suspect: str) -> dict[str, Any]:
+    """The body of an event about a suspect in which a mark was found."""
+    found = {
+        "test": "green", "question": "text marked with the key 秋", "null": "it never saw the key",
+        "outcome": "consistent-with", "log10_p": -12.0, "adjusted_log10_p": -11.0, "size": 4000,
+        "unit": "tokens", "about": {"kind": "mark", "name": HOSTILE},
+    }  # fmt: skip
+    return {
+        "format": "inbond.finding/1", "suspect": {"name": suspect, "digest": None}, "alpha": 1e-5,
+        "at": "2026-11-23T00:00:00Z", "report": f"sha256:{'1' * 64}", "findings": [found],
+    }  # fmt: skip
 
 
 def progress(stage: str, done: int, total: int, *, stopped: bool = False) -> dict[str, Any]:

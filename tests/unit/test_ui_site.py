@@ -64,6 +64,9 @@ PAGES = {
     "/terms/text?id=LicenseRef-inbond-ai21-api": "models that compete with AI21",
     "/terms?teacher=hf:HuggingFaceTB/SmolLM2-135M-Instruct": "Permitted, with obligations",
     "/roundtables": "unanimous",
+    "/verify": "Does everything still say what was signed?",
+    "/guard": "No guard keeps its state in this workspace",
+    "/forensics": "hf:lab/first",
 }
 
 
@@ -118,7 +121,8 @@ def test_the_kept_report_is_shut_in(site: TestClient) -> None:
         "/runs/a/records?set=data/train&at=3", "/runs/a/records", "/lineage/bom?target=run:a&form=exe",
         "/ledger/99999", "/ledger/99999999999999999999999", "/runs/stuck/report", "/nothing",
         "/terms?teacher=gguf:/etc/passwd",
-        "/terms?teacher=%00", "/terms/text?id=none", "/roundtables/nobody", "/roundtables/%2e%2e%2f%2e%2e",
+        "/terms?teacher=%00", "/terms/text?id=none", "/forensics/sha256:0",
+        "/verify?run=../..", "/verify/now?run=..%2fx", "/roundtables/nobody", "/roundtables/%2e%2e%2f%2e%2e",
     ],
 )  # fmt: skip
 def test_what_is_not_there_is_said(site: TestClient, path: str) -> None:

@@ -64,8 +64,8 @@ def lies_in(folder: Path) -> bool:
 
 
 def window_in(folder: Path) -> int | None:
-    """The last window that the guard of this ``folder`` folded; None: none. Changes nothing. Raises InputError
-    and StateLostError."""
+    """The last window that the guard of this ``folder`` folded; None: none. Changes nothing. Raises
+    InputError and StateLostError."""
 
     async def ask() -> int | None:
         state = SqliteState(folder / FILE, to_read=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, final
 
 from inbond.ledger import drawing, findings, holdings
@@ -46,7 +47,7 @@ class Lineage:
         when a record set cannot be read."""
         id_ = find_target(target, self.graph)
         counted = self.counted(id_)
-        known = Known(_busy(self.graph, counted), self.library, counted, self._asked())
+        known = Known(_busy(self.graph, counted, id_), self.library, counted, self._asked)
         found = trace(known, id_, asked)
         return replace(found, beside=self._beside(found, known.graph))
 
@@ -74,11 +75,14 @@ class Lineage:
         found = {}
         for kept in self.book.artifacts.values():
             data = self.graph.names.get(data_id(kept), data_id(kept))
+            if data not in wanted or kept.manifest.id not in self.book.makers:
+                continue
             learnt = any(edge.relation == "trained-on" for edge in self.graph.out_of.get(data, ()))
-            if data in wanted and (learnt or data == target) and kept.manifest.id in self.book.makers:
+            if learnt or data == target:
                 found[data] = count(kept, self.book)
         return found
 
+    @cached_property
     def _asked(self) -> dict[str, tuple[Duty, ...]]:
         """What the recorded verdicts ask for, by the run that they let pass."""
         return {
@@ -111,11 +115,17 @@ def _reports(number: int) -> str:
     return f"{number:,} report{'s' if number != 1 else ''}"
 
 
-def _busy(graph: Graph, counted: Mapping[str, Counted]) -> Graph:
-    """The graph without whoever has no hand in any record that was kept of a set."""
+def _busy(graph: Graph, counted: Mapping[str, Counted], target: str) -> Graph:
+    """The graph without whoever has no hand in any record that was kept of a set behind the target. Only that
+    part is built anew: a workspace may hold very many runs."""
     idle = {(graph.names.get(node, node), data) for data, found in counted.items() for node in found.idle()}
-    edges = (edge for edge in graph.edges if (edge.source, edge.target) not in idle or not edge.recorded)
-    return build(graph.nodes.values(), edges, graph.unknowns, graph.names) if idle else graph
+    if not idle:
+        return graph
+    part = graph.within(target)
+    edges = (edge for edge in part.edges if (edge.source, edge.target) not in idle or not edge.recorded)
+    built = build(part.nodes.values(), edges, part.unknowns, part.names)
+    others = (edge for edge in graph.edges if edge.target not in part.nodes)
+    return replace(graph, edges=(*others, *built.edges))
 
 
 def read_declared(events: Iterable[Event], library: Library) -> Graph:

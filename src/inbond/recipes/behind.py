@@ -8,35 +8,53 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import final
 
 from inbond.ledger import asking, membership
 from inbond.ledger.descent import Source, descent
 from inbond.ledger.lineage import Graph, Relation
 from inbond.ledger.records import TEXT
 from inbond.ledger.texts import enrich
+from inbond.ledger.told import Told
 from inbond.ledger.weaving import build
 from inbond.policy.facts import Facts, LicenceFinding, Topic
 from inbond.policy.library import Library
 from inbond.workspace import Workspace
 
 
-def with_descent(facts: Facts, workspace: Workspace, known: Library, expected: Graph | None = None) -> Facts:
+@final
+@dataclass(frozen=True)
+class Here:
+    """What was read of a workspace before: what its ledger told, and the lineage that follows."""
+
+    told: Told
+    graph: Graph
+
+
+def with_descent(
+    facts: Facts,
+    workspace: Workspace,
+    known: Library,
+    expected: Graph | None = None,
+    here: Here | None = None,
+) -> Facts:
     """The plan with what is behind its sources. Reads the ledger, and where a source is of this workspace
-    the manifests too; makes nothing. ``expected`` is what runs that are not there yet will descend from.
+    the manifests too; makes nothing. ``expected`` is what runs that are not there yet will descend from;
+    with ``here`` nothing is read.
 
     Raises TamperedError when what is recorded was changed, InputError when the ledger cannot be read or
     what was declared cannot be joined with it.
     """
-    events = membership.events_in(workspace, os.environ)
-    if not events and expected is None:
+    told = here.told if here is not None else Told.of(membership.events_in(workspace, os.environ))
+    if not told.at and expected is None:
         return facts
     named = [(_name_here(name, workspace), relation) for name, relation in _sources(facts)]
     if any(name.startswith(("run:", "data:runs/")) for name, _ in named):
-        graph = asking.read(workspace, events, known).graph
+        graph = here.graph if here is not None else asking.joined(workspace, told, known).graph
     else:
-        graph = asking.read_declared(events, known)
+        graph = asking.read_declared(told.said, known)
     if expected is not None:
         graph = enrich(_replaced(graph, expected), known)
     nodes = ((_node(name, graph), relation) for name, relation in named)

@@ -37,7 +37,7 @@ from inbond.policy.library import Library
 from inbond.policy.licences import of_data
 from inbond.policy.weights import Registry
 from inbond.recipes.accepting import words
-from inbond.recipes.behind import with_descent
+from inbond.recipes.behind import Here, with_descent
 from inbond.recipes.recipe import Recipe
 from inbond.types import ModelName, parse_model_name
 from inbond.workspace import Workspace, config_folder
@@ -150,9 +150,18 @@ class Expected(Protocol):
         """What they will descend from."""
 
 
-def facts_of(plan: Plan, workspace: Workspace, known: Library, expected: Expected | None = None) -> Facts:
-    """Looks up what a plan names; runs are those that are ``expected``, then those of ``workspace``. Raises
-    InputError for what cannot be found or read, TamperedError as ``with_descent``."""
+def facts_of(
+    plan: Plan,
+    workspace: Workspace,
+    known: Library,
+    expected: Expected | None = None,
+    here: Here | None = None,
+) -> Facts:
+    """Looks up what a plan names; runs are those that are ``expected``, then those of ``workspace``.
+
+    With ``here``, which was read of it before, its ledger is not read. Raises InputError for what cannot be
+    found or read, TamperedError as ``with_descent``.
+    """
 
     def licence(name: ModelName) -> LicenceFinding:
         found = expected.findings.get(str(name)) if expected is not None else None
@@ -184,7 +193,7 @@ def facts_of(plan: Plan, workspace: Workspace, known: Library, expected: Expecte
         reasoning=plan.reasoning,
         beside=tuple(_beside(*each, licence, known) for each in plan.beside),
     )
-    return with_descent(facts, workspace, known, expected.graph if expected is not None else None)
+    return with_descent(facts, workspace, known, expected.graph if expected is not None else None, here)
 
 
 def _beside(

@@ -29,6 +29,7 @@ def render_guard_page(view: View, version: str) -> str:
 
 
 def context_of(view: View, limits: Limits, entries: int, groups: int) -> Mapping[str, Any]:
+    """All that guard.html.j2 asks for; so many accounts and groups are drawn."""
     rows = view.rows[: limits.rows]
     anchors = {
         each.row.name: f"account-{number}" for number, each in enumerate(view.entries[:entries], start=1)

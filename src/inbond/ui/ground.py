@@ -5,6 +5,7 @@ A part is a class that is made of a Ground and offers ``routes``; ``site.PARTS``
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,14 @@ class Ground:
         pages, descents = Pages(str(workspace.home)), Descents(workspace, patience_s)
         runs, briefings = RunIndex(workspace.runs), BriefingIndex(workspace.briefings)
         return cls(workspace, pages, runs, descents, patience_s, briefings)
+
+    def begin(self) -> None:
+        """Reads ahead what pages will need, in a thread: first the runs, which the first page shows."""
+        threading.Thread(target=self._ahead, name="ahead", daemon=True).start()
+
+    def _ahead(self) -> None:
+        self.runs.all()
+        self.descents.begin()
 
     def page(self, template: str, here: str, status: int = 200, **context: Any) -> Response:
         """A filled template. ``here`` is the address of the part that it belongs to."""

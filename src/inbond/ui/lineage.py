@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, final
 
+from inbond.errors import InputError, TamperedError
 from inbond.ledger import asking
 from inbond.ledger.asking import Lineage
 from inbond.ledger.following import Following, mark_of
@@ -61,6 +63,7 @@ class Descents:
         self._workspace = workspace
         self._following = Following(workspace)
         self._last: Known | None = None
+        self._told: Told | None = None
         self._seen = (0, 0)
         self._beside = Beside(lambda: mark_of(workspace), self._read, patience_s)
 
@@ -73,8 +76,16 @@ class Descents:
         found = self._beside.now()
         return Loading(*self._seen) if found is None else replace(found.value, behind=found.behind)
 
+    def told(self) -> Told | None:
+        """What the ledger told of lineage, also where its artifacts are not what they were; None before it
+        was read. Raises as ``membership.open_to_read``."""
+        with contextlib.suppress(TamperedError, InputError):
+            self.known()
+        return self._told
+
     def _read(self) -> tuple[object, Known]:
         told, last = self._following.read_on(self._look), self._last
+        self._told = told
         if last is not None and self._following.fresh == 0:
             self._last = replace(last, told=told)
         else:

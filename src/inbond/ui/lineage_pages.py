@@ -76,7 +76,11 @@ class LineagePages:
         """A bill of materials, to be kept."""
         target = request.query_params.get("target", "")
         form = lineage.form_of(request.query_params.get("form", ""))
-        data = self._ground.descents.bom(form, target)
+        try:
+            data = self._ground.descents.bom(form, target)
+        except InputError as error:
+            words = f"Expected {error.expected}; found {error.found}."
+            return self._ground.said(404, "There is no such bill of materials", words, f"{error.fix}.")
         if isinstance(data, Loading):
             return self._loading(data)
         name = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "-" for c in target)[:80]

@@ -23,8 +23,21 @@ from inbond.report.text import clip, visible
 _LONG: Final = 200_000
 PARTS: Final = (
     ("/", "Home"), ("/runs", "Runs"), ("/lineage", "Lineage"), ("/ledger", "Ledger"), ("/verify", "Verify"),
-    ("/terms", "Terms"), ("/guard", "Guard"), ("/roundtables", "Roundtables"), ("/briefings", "Briefings"),
+    ("/terms", "Terms"), ("/guard", "Guard"), ("/forensics", "Forensics"), ("/roundtables", "Roundtables"),
+    ("/briefings", "Briefings"),
 )  # fmt: skip
+
+ABOUT: Final[Mapping[str, str]] = {
+    "/runs": "Distillations: how far each is, what it made, how good that is, and whether it may be made.",
+    "/lineage": "What a model descends from and by how much; whether it is distilled from another.",
+    "/ledger": "Every step that was signed, one after the other.",
+    "/verify": "Whether everything still is what was signed.",
+    "/terms": "Licences and terms as we read them; try a plan before you run it.",
+    "/guard": "Who asks a model that you serve as if to distil it, on what evidence, and what was decided.",
+    "/forensics": "What tests found of suspect models.",
+    "/roundtables": "Models that answered, criticised and voted together.",
+    "/briefings": "Articles, summed up and translated, with every claim tied to its words.",
+}
 
 
 @final
@@ -53,7 +66,8 @@ class Pages:
     def _environment(self) -> Environment:
         made = environment(LIMITS[0], PackageLoader("inbond.ui", "templates"))
         made.globals |= {
-            "version": __version__, "site_parts": PARTS, "home": self.home, "mark": self._mark,
+            "version": __version__, "site_parts": PARTS, "about_parts": ABOUT, "home": self.home,
+            "mark": self._mark,
             "layout": "site.html.j2", "address": address, "ago": ago, "moment": moment, "wording": wording,
             "TONES": TONES, "prepared": lambda text: Prepared(visible(clip(text, _LONG))),
         }  # fmt: skip

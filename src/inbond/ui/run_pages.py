@@ -9,13 +9,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from inbond.errors import InbondError
 from inbond.report.blocks import LIMITS
 from inbond.report.views import curves_of, samples_of
-from inbond.ui import run_view
+from inbond.ui import run_view, verdict_view
 from inbond.ui.ground import Ground, kept_page, natural, routes_of
 from inbond.ui.pages import TONES
 from inbond.ui.reading import Unreadable
 from inbond.ui.run_index import STATES, Run, Wanted
+from inbond.ui.verdict_view import VerdictShown
 
 _ROWS: Final = 50
 
@@ -55,10 +57,24 @@ class RunPages:
         """One run."""
         run = self._run(request)
         found = run_view.view(self._ground.workspace.run(run.name))
+        verdict, waits = self._verdict(run)
         return self._ground.page(
             "run.html.j2", "/runs", run=run, view=found, curves=curves_of(found.curve),
             samples=samples_of(found.samples, LIMITS[0]), live=_live(run, found),
+            verdict=verdict, verdict_waits=waits,
         )  # fmt: skip
+
+    def _verdict(self, run: Run) -> tuple[VerdictShown | None, bool]:
+        """What the gate said of its plan; True where it is not known yet. A page about a run stands without
+        a ledger that can be read."""
+        try:
+            told = self._ground.descents.told()
+        except InbondError:
+            return None, False
+        if told is None:
+            return None, True
+        body = told.decided.get(run.name, {})
+        return verdict_view.of(body.get("verdict"), body.get("question")), False
 
     def live(self, request: Request) -> Response:
         """How far a run is, for the page's script."""

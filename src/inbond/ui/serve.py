@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import sys
+from typing import Final
 
 import uvicorn
 
@@ -10,6 +12,10 @@ from inbond.errors import InputError
 from inbond.ui.safety import Rules
 from inbond.ui.site import build
 from inbond.workspace import Workspace
+
+SWITCH_S: Final = 1e-4
+"""A page that looks at many files gives its turn back at each of them; at Python's 5 ms it would wait so long
+for each while the lineage is being read beside it."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -27,6 +33,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 def serve(workspace: Workspace, rules: Rules, listening: socket.socket) -> None:
     """Serves the site at a socket until the process is told to end."""
+    sys.setswitchinterval(SWITCH_S)
     config = uvicorn.Config(
         build(workspace, rules, ahead=True), log_level="warning", access_log=False, lifespan="off",
         server_header=False, proxy_headers=False, timeout_graceful_shutdown=3,

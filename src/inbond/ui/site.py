@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 
 from inbond.errors import InbondError, TamperedError
 from inbond.ui.briefings import BriefingPages
+from inbond.ui.forensics_pages import ForensicsPages
 from inbond.ui.ground import LASTING, Ground, Part, routes_of
 from inbond.ui.guard_pages import GuardPages
 from inbond.ui.home_pages import HomePages
@@ -31,12 +32,12 @@ from inbond.workspace import Workspace
 
 PARTS: Final[Sequence[Callable[[Ground], Part]]] = (
     HomePages, RunPages, LineagePages, LedgerPages, VerifyPages, TermsPages, GuardPages,
-    RoundtablePages, BriefingPages,
+    ForensicsPages, RoundtablePages, BriefingPages,
 )  # fmt: skip
 """Each makes its pages; how they stand in the bar at the top is ``pages.PARTS``."""
 
 
-PATIENCE_S: Final = 0.1
+PATIENCE_S: Final = 0.05
 """So long a page waits for what is read beside it."""
 
 
@@ -51,7 +52,7 @@ def build(
     )
     routes = [*shared, *(route for part in PARTS for route in part(ground).routes())]
     if ahead:
-        ground.descents.begin()
+        ground.begin()
     return Guarded(Starlette(routes=routes, exception_handlers=_Failures(ground).handlers()), rules)
 
 

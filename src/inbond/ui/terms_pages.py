@@ -10,9 +10,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from inbond.errors import InbondError
+from inbond.recipes.behind import Here
 from inbond.recipes.plan import my_library
-from inbond.ui import terms_view
+from inbond.ui import terms_view, verdict_view
 from inbond.ui.ground import Ground, routes_of
+from inbond.ui.lineage import Loading
 from inbond.ui.reading import Unreadable
 
 
@@ -37,7 +39,11 @@ class TermsPages:
         words, verdict, wrong = query.get("q", "")[:200], None, ""
         if asked["teacher"].strip():
             try:
-                verdict = terms_view.judge(asked, self._ground.workspace, known)
+                read = self._ground.descents.known()
+                if isinstance(read, Loading):
+                    return self._ground.page("loading.html.j2", "/terms", 503, seen=read)
+                here = Here(read.told, read.lineage.graph)
+                verdict = verdict_view.of(terms_view.judge(asked, self._ground.workspace, known, here))
             except InbondError as error:
                 wrong = f"Expected {error.expected}; found {error.found}. {error.fix}."
         return self._ground.page(

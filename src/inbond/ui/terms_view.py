@@ -9,6 +9,7 @@ from inbond.errors import InputError
 from inbond.policy.decide import decide
 from inbond.policy.library import Library
 from inbond.policy.schema import Terms
+from inbond.recipes.behind import Here
 from inbond.recipes.options import PlanOptions, read_options
 from inbond.recipes.plan import facts_of
 from inbond.types import parse_model_name
@@ -40,7 +41,7 @@ def _said(text: Terms) -> str:
     return f"{text.id} {text.title} {text.provider or ''} {' '.join(text.names)} {clauses}".casefold()
 
 
-def judge(asked: Mapping[str, str], workspace: Workspace, known: Library) -> dict[str, Any]:
+def judge(asked: Mapping[str, str], workspace: Workspace, known: Library, here: Here) -> dict[str, Any]:
     """What ``inbond check --json`` prints of a plan. ``asked`` are the form's FIELDS, "" where left empty.
     Nothing is recorded, and no file is read that a visitor names. Raises InputError as ``read_options`` and
     ``facts_of``."""
@@ -53,7 +54,7 @@ def judge(asked: Mapping[str, str], workspace: Workspace, known: Library) -> dic
         given["teacher"], base=base, use=given["use"] or "commercial", release=given["release"] or "weights",
         competes=given["competes"] or "unknown", territory=given["territory"] or None,
     )  # fmt: skip
-    return decide(facts_of(read_options(options), workspace, known), known.terms).to_json()
+    return decide(facts_of(read_options(options), workspace, known, here=here), known.terms).to_json()
 
 
 def _only_named(uri: str) -> None:
