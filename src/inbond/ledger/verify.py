@@ -169,7 +169,7 @@ def _is_artifact(folder: Path) -> bool:
     return any(os.path.lexists(folder / name) for name in (manifest.NAME, envelope.NAME))
 
 
-def verify_target(target: Target, trust: Trust, watch: Watch = _nobody) -> VerifyReport:
+def verify_target(target: Target, trust: Trust, watch: Watch | None = None) -> VerifyReport:
     """Verifies a target. Raises InputError when there is no ledger, or an empty one, a newer version wrote it
     or an event in it, the ledger says nothing of the target, or nothing of any file that lies there; all else
     that is wrong is a problem in the report."""
@@ -181,6 +181,7 @@ def verify_target(target: Target, trust: Trust, watch: Watch = _nobody) -> Verif
         )
     check = ChainCheck(trust.key)
     found = Inventory()
+    watch = watch or _nobody
     problems = _read_ledger(target.workspace, check, found, watch)
     findings = Findings()
     intact = not problems and not check.problems
