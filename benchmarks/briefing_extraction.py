@@ -2,7 +2,8 @@
 
 Precision, recall and F of words (characters for Japanese), as a multiset, over the pages with an article;
 how many pages let a word of navigation, comments or scripts through; how many lists and walls were told.
-``--plain`` scores trafilatura with its own defaults beside it.
+``--plain`` scores trafilatura with its own defaults beside it; ``--fresh`` takes ten pages of other layouts
+(tests/gold_pages_fresh) that no rule was made for.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from inbond.briefing.decoding import decode
 from inbond.briefing.pages import read_page
 from inbond.errors import InputError
 
-PAGES = Path(__file__).parents[1] / "tests" / "gold_pages"
+TESTS = Path(__file__).parents[1] / "tests"
+PAGES, FRESH = TESTS / "gold_pages", TESTS / "gold_pages_fresh"
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,9 @@ def tokens(text: str, language: str) -> Counter[str]:
     return Counter(re.findall(r"\w+", text.casefold()))
 
 
-def score(page: dict[str, Any], found: str, outcome: str) -> Score:
+def score(folder: Path, page: dict[str, Any], found: str, outcome: str) -> Score:
     """Compares a text that was found with the one that was written."""
-    wanted_text = (PAGES / f"{page['name']}.txt").read_text(encoding="utf-8")
+    wanted_text = (folder / f"{page['name']}.txt").read_text(encoding="utf-8")
     wanted, got = tokens(wanted_text, page["language"]), tokens(found, page["language"])
     both = (wanted & got).total()
     precision = both / got.total() if got else float(not wanted)
@@ -55,25 +57,25 @@ def score(page: dict[str, Any], found: str, outcome: str) -> Score:
     return Score(page["name"], precision, recall, f, leaks, outcome, page["outcome"])
 
 
-def ours(page: dict[str, Any]) -> Score:
+def ours(folder: Path, page: dict[str, Any]) -> Score:
     """A page as a briefing reads it."""
-    data = (PAGES / f"{page['name']}.html").read_bytes()
+    data = (folder / f"{page['name']}.html").read_bytes()
     try:
         text = decode(data, source=page["name"])
         article = read_page(text, "https://gold.example/" + page["name"], source=page["name"])
     except InputError as error:
         outcome = "list" if "list of articles" in error.found else "refused"
-        return score(page, "", outcome)
-    return score(page, plain(article.blocks), "paywall" if article.notices else "article")
+        return score(folder, page, "", outcome)
+    return score(folder, page, plain(article.blocks), "paywall" if article.notices else "article")
 
 
-def plainly(page: dict[str, Any]) -> Score:
+def plainly(folder: Path, page: dict[str, Any]) -> Score:
     """A page as trafilatura reads it by default."""
     from trafilatura import extract
 
-    found = extract((PAGES / f"{page['name']}.html").read_bytes(), include_comments=False) or ""
+    found = extract((folder / f"{page['name']}.html").read_bytes(), include_comments=False) or ""
     title = page["title"]
-    return score(page, found.removeprefix(title), "article")
+    return score(folder, page, found.removeprefix(title), "article")
 
 
 def mean(scores: list[Score], field: str) -> float:
@@ -100,13 +102,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--plain", action="store_true", help="score trafilatura's defaults too")
     parser.add_argument("--pages", action="store_true", help="print each page's score")
+    parser.add_argument("--fresh", action="store_true", help="the ten pages that no rule was made for")
     parser.add_argument("--small", action="store_true", help="the first four pages")
     arguments = parser.parse_args()
-    pages = json.loads((PAGES / "pages.json").read_text(encoding="utf-8"))
+    folder = FRESH if arguments.fresh else PAGES
+    pages = json.loads((folder / "pages.json").read_text(encoding="utf-8"))
     pages = pages[:4] if arguments.small else pages
     readers = [("briefing", ours), ("trafilatura", plainly)][: 2 if arguments.plain else 1]
     for name, reader in readers:
-        scores = [reader(page) for page in pages]
+        scores = [reader(folder, page) for page in pages]
         if arguments.pages:
             for each in scores:
                 print(json.dumps(asdict(each), ensure_ascii=False))
