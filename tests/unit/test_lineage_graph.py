@@ -231,3 +231,15 @@ def test_names_that_two_files_give_one_artifact_are_all_one() -> None:
     graph = join(files)
     assert len(graph.nodes) == 1
     assert {graph.find(name) for name in ("hf:x/b", "hf:x/c", "bom:copy")} == set(graph.nodes.values())
+
+
+@given(_dags(), st.data())
+def test_a_part_of_a_graph_has_all_of_it_in_its_order(graph: Graph, data: st.DataObject) -> None:
+    target = data.draw(st.sampled_from(sorted(graph.nodes)))
+    kept = {target, *graph.hops(target)}
+    part = graph.within(target)
+    assert list(part.nodes) == [id_ for id_ in graph.nodes if id_ in kept]
+    assert part.edges == tuple(edge for edge in graph.edges if edge.target in kept)
+    assert part.unknowns == tuple(each for each in graph.unknowns if each.about in kept)
+    assert list(part.names.items()) == [(name, id_) for name, id_ in graph.names.items() if id_ in kept]
+    assert sum(map(len, graph.read_in.values())) == len(graph.edges)

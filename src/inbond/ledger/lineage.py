@@ -10,7 +10,7 @@ that of ``shares``. Nothing here does I/O.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from heapq import heapify, heappop, heappush
@@ -215,6 +215,28 @@ class Graph:
             found[end(edge)].append(edge)
         return {id_: tuple(edges) for id_, edges in found.items()}
 
+    @cached_property
+    def read_in(self) -> Mapping[str, tuple[Edge, ...]]:
+        """The edges by where they were read."""
+        found: dict[str, list[Edge]] = {}
+        for edge in self.edges:
+            found.setdefault(edge.read, []).append(edge)
+        return {read: tuple(edges) for read, edges in found.items()}
+
+    @cached_property
+    def _places(self) -> tuple[_Places, _Places, _Places, _Places]:
+        """Where nodes, edges, unknowns and names stand that belong to a node, by the node."""
+        return (
+            _places(self.nodes),
+            _places(edge.target for edge in self.edges),
+            _places(unknown.about for unknown in self.unknowns),
+            _places(self.names.values()),
+        )
+
+    @cached_property
+    def _listed(self) -> tuple[Sequence[tuple[str, Node]], Sequence[tuple[str, str]]]:
+        return tuple(self.nodes.items()), tuple(self.names.items())
+
     def find(self, name: str) -> Node | None:
         """The node of exactly this name, or of an artifact that is known to be the same."""
         return self.nodes.get(self.names.get(name, name))
@@ -277,11 +299,13 @@ class Graph:
     def within(self, target: str) -> Graph:
         """The part of the graph that ``target`` descends from, with what is not known of it."""
         kept = {target, *self.hops(target)}
+        nodes, edges, unknowns, names = (_of_all(places, kept) for places in self._places)
+        listed, named = self._listed
         return Graph(
-            {id_: node for id_, node in self.nodes.items() if id_ in kept},
-            tuple(edge for edge in self.edges if edge.target in kept),
-            tuple(unknown for unknown in self.unknowns if unknown.about in kept),
-            {name: id_ for name, id_ in self.names.items() if id_ in kept},
+            dict(listed[place] for place in nodes),
+            tuple(self.edges[place] for place in edges),
+            tuple(self.unknowns[place] for place in unknowns),
+            dict(named[place] for place in names),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -291,6 +315,21 @@ class Graph:
             "unknowns": [unknown.to_json() for unknown in self.unknowns],
             "names": dict(self.names),
         }
+
+
+_Places = Mapping[str, Sequence[int]]
+
+
+def _places(ids: Iterable[str]) -> _Places:
+    """Where each id stands among ``ids``."""
+    found: dict[str, list[int]] = {}
+    for place, id_ in enumerate(ids):
+        found.setdefault(id_, []).append(place)
+    return found
+
+
+def _of_all(places: _Places, ids: Iterable[str]) -> list[int]:
+    return sorted(place for id_ in ids for place in places.get(id_, ()))
 
 
 def paths_to(graph: Graph, target: str, first: Collection[str] = ()) -> dict[str, Paths]:

@@ -138,6 +138,8 @@ def _makes(run: Run, kept: Kept, graph: Graph) -> str | None:
 
 def _behind(run: Run, stages: Sequence[str]) -> set[str]:
     """These stages of a run with all of its stages whose artifacts went into them."""
+    if not stages:
+        return set()
     by_id = {kept.manifest.id: kept.stage for kept in run.kept.values()}
     found, waiting = set[str](), list(stages)
     while waiting:
@@ -179,7 +181,7 @@ def _used(run: Run, kept: Kept, lineage: Lineage) -> list[str]:
     generating is told apart here from filtering, and capturing from training."""
     graph, data = lineage.graph, run.data
     into = graph.into.get(graph.names.get(data, data), ())
-    student = [edge for edge in graph.edges if edge.read == _read_in(run.kept[_TRAIN])]
+    student = graph.read_in.get(_read_in(run.kept[_TRAIN]), ())
     scored = [edge.source for edge in student if edge.relation == "scored"]
     if kept.stage == _GENERATE:
         makers = [node for node in lineage.book.makers.get(kept.manifest.id, ()) if _is_model(node)]
@@ -194,7 +196,7 @@ def _used(run: Run, kept: Kept, lineage: Lineage) -> list[str]:
         found = [edge.source for edge in student if edge.relation != "scored"]
         found += [] if _CAPTURE in run.kept else scored
     else:
-        found = [edge.source for edge in graph.edges if edge.read == _read_in(kept)]
+        found = [edge.source for edge in graph.read_in.get(_read_in(kept), ())]
     return list(dict.fromkeys(graph.names.get(node, node) for node in found))
 
 
