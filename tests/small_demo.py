@@ -15,12 +15,19 @@ SET = [
     "evaluate.samples=2",
 ]
 SMALL = [word for change in SET for word in ("--set", change)]
+LESS = {
+    "inbond run demo": SMALL,
+    "inbond run reasoned": [
+        word for change in SET if "max_tokens" not in change for word in ("--set", change)
+    ],
+}
 
 
 def run(command: str, cwd: Path) -> str:
-    """Runs a command line as a user would, ``inbond run demo`` small; gives what it printed."""
-    if command.startswith("inbond run demo"):
-        command += f" {' '.join(SMALL)}"
+    """Runs a command line as a user would, those of ``LESS`` small; gives what it printed."""
+    command = " ".join(
+        [command, *next((less for start, less in LESS.items() if command.startswith(start)), ())]
+    )
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         command, shell=True, cwd=cwd, env={**os.environ, "PATH": path},
