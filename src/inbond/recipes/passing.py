@@ -50,7 +50,11 @@ def measure(compared: Compared, checks: Checks | None) -> Artifact | None:
         rulings = {time: _rule(compared, checks, asked, time) for time in _TIMES}
         found = {
             "asked": [{"question": each.kind, "article": each.article} for each in asked],
-            **{time: [each.to_json() for each in rulings[time]] for time in _TIMES},
+            # Not the reasons: they quote what was said, and this file is no text to be erased.
+            **{
+                time: [{"outcome": each.outcome, "kind": each.kind} for each in rulings[time]]
+                for time in _TIMES
+            },
         }
         write_json(folder / _FILE, found)
         return Made({"questions": len(asked), "articles": len(held)})
