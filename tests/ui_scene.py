@@ -9,8 +9,7 @@ from typing import Any
 from inbond.ledger.attest import KeyStore
 from inbond.ledger.findings import FINDING_REPORTED
 from inbond.ledger.ledger import Ledger
-from inbond.recipes.telling import NAME as PROGRESS
-from inbond.workspace import Workspace
+from inbond.workspace import RUN_PROGRESS, Workspace
 from tests.unit.test_trace_workspace import Maker, first_run
 
 HOSTILE = "<img src=x onerror=alert(1)> & co"
@@ -34,7 +33,7 @@ def make(home: Path) -> Workspace:
     write(folder / "trained" / "curve.json", [{"step": n, "seconds": n, "loss": 3 / n} for n in range(1, 9)])
     write(folder / "evaluation" / "samples.json", [{"prompt": HOSTILE, "teacher": "t", "after": "日本語"}])
     (folder / "report.html").write_text("<h1>kept</h1><script>alert(1)</script>", "utf-8")
-    write(workspace.run("stuck") / PROGRESS, progress("train", 3, 12, stopped=True))
+    write(workspace.run("stuck") / RUN_PROGRESS, progress("train", 3, 12, stopped=True))
     (workspace.run("broken")).mkdir()
     (workspace.run("broken") / "result.json").write_text("{", "utf-8")
     write(workspace.run("<b>bold") / "result.json", RESULT)

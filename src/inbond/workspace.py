@@ -22,6 +22,8 @@ from inbond.errors import InbondError, InputError, UnwritableError
 
 PRIVATE_FILE = 0o600
 PRIVATE_DIR = 0o700
+RUN_PROGRESS = ".progress.json"
+"""Where a run at work says how far it is (``recipes.telling``): no event speaks of it."""
 
 
 @dataclass(frozen=True)

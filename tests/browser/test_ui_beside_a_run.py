@@ -44,7 +44,7 @@ def serving(folder: Path, environment: dict[str, str]) -> Iterator[str]:
         yield process.stdout.readline().split("Open ")[1].split(" ")[0]
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(30)
+        process.communicate(timeout=30)
 
 
 def status(address: str) -> int:

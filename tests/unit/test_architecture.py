@@ -41,7 +41,11 @@ ALSO: dict[str, tuple[str, ...]] = {
         "briefing.licence",
         "briefing.rendering",
     ),  # ADR 1
-    "recipes": ("roundtable.judge", "roundtable.ladder", "roundtable.seating"),  # ADR 15
+    "recipes": (
+        *("roundtable.judge", "roundtable.ladder", "roundtable.seating"),  # ADR 15
+        *("briefing.article", "briefing.blocks", "briefing.prompting", "briefing.questions"),  # ADR 26
+        *("briefing.ruling", "briefing.source"),
+    ),
 }
 ANYONE = ("__version__",)
 

@@ -11,17 +11,17 @@ import pytest
 
 from inbond.errors import InputError
 from inbond.ledger.ledger import Ledger
-from inbond.recipes.telling import NAME, telling
+from inbond.recipes.telling import telling
 from inbond.recipes.watch import Silent
 from inbond.ui import ledger_view
 from inbond.ui.locks import held
-from inbond.workspace import Workspace
+from inbond.workspace import RUN_PROGRESS, Workspace
 
 
 def test_a_run_tells_how_far_it_is_and_leaves_nothing_when_through(tmp_path: Path) -> None:
     with telling(tmp_path, Silent()) as watcher:
         watcher.begin("train")
-        told = json.loads((tmp_path / NAME).read_bytes())
+        told = json.loads((tmp_path / RUN_PROGRESS).read_bytes())
         assert (told["stage"], told["done"], told["stopped"]) == ("train", 0, False)
     assert list(tmp_path.iterdir()) == []
 
@@ -35,7 +35,7 @@ def test_a_run_that_was_stopped_says_so_and_how_far_it_came(tmp_path: Path) -> N
 
     with pytest.raises(InputError):
         run()
-    told = json.loads((tmp_path / NAME).read_bytes())
+    told = json.loads((tmp_path / RUN_PROGRESS).read_bytes())
     assert (told["stage"], told["done"], told["total"], told["stopped"]) == ("train", 3, 12, True)
 
 

@@ -25,7 +25,7 @@ from inbond.ledger.ledger import Ledger
 from inbond.ledger.manifest import Identity, Manifest
 from inbond.ledger.sqlite import SqliteStore
 from inbond.ledger.verify import Checked, Trust, VerifyReport, find_target, verify_target, verify_workspace
-from inbond.workspace import Workspace
+from inbond.workspace import RUN_PROGRESS, Workspace
 from tests.ledger_samples import ROWS, complete, completed, make_workspace
 
 SHARED = settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -541,6 +541,7 @@ def test_a_workspace_of_decisions_alone_is_a_chain_to_check(tmp_path: Path, keys
         ledger.record("policy.decided", {})
     (tmp_path / "bond" / "runs" / "demo").mkdir(parents=True)
     (tmp_path / "bond" / "runs" / "demo" / ".lock").touch()
+    (tmp_path / "bond" / "runs" / "demo" / RUN_PROGRESS).write_text("{}")
     assert verify_workspace(Workspace(tmp_path / "bond")).checked == Checked(events=2)
 
 

@@ -94,6 +94,23 @@ def saying(article: Article, language: str, given: Mapping[str, str]) -> Said:
     return replace(Said(**right), due=due, left_out=left_out)
 
 
+def wrong(ask: Ask, reply: str, article: Article, language: str) -> tuple[Problem, ...]:
+    """All that is wrong with one reply by itself, also where ``saying`` would take what is right of it and go
+    on."""
+    ground, value = Ground.of(article, language), replies.read(reply)
+    if value is None:
+        return (_NO_REPLY,)
+    if ask.question == "points":
+        right: list[Point] = []
+        found = _add_points(right, value, ground)
+        few = Problem("", "empty", f"{len(right)} of at least {ask.least} points came right")
+        return found or (() if len(right) >= ask.least else (few,))
+    problems = [problem for part in ask.wanted for problem in _field(part, value, ground)[1]]
+    if "impact" in ask.wanted:  # some that are right cover for the others above
+        problems += [each for each in _impacts(value.get("impact"), ground)[1] if each not in problems]
+    return tuple(problems)
+
+
 # A question with several fields, each right or wrong by itself ------------------------------------------
 
 

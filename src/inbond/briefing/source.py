@@ -25,7 +25,7 @@ from inbond.errors import InputError
 
 Form = Literal["html", "markdown", "plain", "pdf", "feed"]
 
-_SUFFIXES: Final[dict[str, Form]] = {
+SUFFIXES: Final[dict[str, Form]] = {
     ".html": "html", ".htm": "html", ".xhtml": "html", ".md": "markdown", ".markdown": "markdown",
     ".txt": "plain", ".text": "plain", ".pdf": "pdf",
 }  # fmt: skip
@@ -64,13 +64,13 @@ def read_source(text: str, *, may_reach: Callable[[Address], bool] = is_public) 
         fetched = asyncio.run(fetch(text, may_reach=may_reach))
         return Found(of_fetched(fetched), text)
     path = Path(text).expanduser()
-    return Found(of_bytes(_read(path), _SUFFIXES.get(path.suffix.lower()), path.name), path.name)
+    return Found(of_bytes(_read(path), SUFFIXES.get(path.suffix.lower()), path.name), path.name)
 
 
 def of_fetched(fetched: Fetched) -> Article:
     """The article of a page that came. Raises as ``read_source``."""
     form = _KINDS.get(fetched.kind)
-    suffix = _SUFFIXES.get(Path(urlsplit(fetched.url).path).suffix.lower())
+    suffix = SUFFIXES.get(Path(urlsplit(fetched.url).path).suffix.lower())
     # What a server calls plain text, or does not name, is told by the address' end before it is looked at.
     if form is None and suffix in ("markdown", "plain"):
         form = suffix

@@ -31,7 +31,7 @@ from inbond.ledger.inventory import Findings, Inventory
 from inbond.ledger.issuer_keys import Keys
 from inbond.ledger.ledger import now
 from inbond.ledger.proof import who_signed
-from inbond.workspace import Workspace
+from inbond.workspace import RUN_PROGRESS, Workspace
 
 
 @final
@@ -275,14 +275,16 @@ def _refuse_nothing(workspace: Workspace, check: ChainCheck, findings: Findings)
 
 
 def _others(workspace: Workspace) -> Iterator[str]:
-    """The files in a workspace's folder, but those in which Inbond keeps the ledger and the answers, and the
-    locks of its runs, which are empty."""
+    """The files in a workspace's folder, but those in which Inbond keeps the ledger and the answers, the
+    locks of its runs, which are empty, and what an interrupted run told of how far it was."""
     own = (workspace.ledger.name, workspace.membership.name, workspace.journal.name)
+    told = f"/{RUN_PROGRESS}"
     names = {*own, *(f"{name}{more}" for name in own for more in ("-wal", "-shm", "-journal"))}
     return (
         name
         for name in inventory.walk(workspace.home)
         if name not in names
+        and not (name.startswith(f"{workspace.runs.name}/") and name.endswith((told, f"{told}.new")))
         and not (name.endswith("/.lock") and (workspace.home / name).lstat().st_size == 0)
     )
 

@@ -29,7 +29,7 @@ from inbond.recipes.receipts import collected
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.trail import Artifact, Made, Trail
 from inbond.recipes.watch import how_asking_goes
-from inbond.teachers.protocols import Completes, Price, Reply, Request, Sampling
+from inbond.teachers.protocols import Completes, Form, Price, Reply, Request, Sampling
 from inbond.types import Origin, Prompt, Record, prompt_to_json
 
 GENERATE_VERSION = FILTER_VERSION = 1
@@ -67,6 +67,8 @@ def generate(
     context = recipe.prompts.context
     config |= {"reasoning": "keep"} if recipe.generate.reasoning == "keep" else {}
     config |= {"context": of_bytes(context.encode())} if context is not None else {}
+    forms = plan.forms
+    config |= {"forms": of_value([form.to_json() for form in forms.values()])} if forms else {}
     inputs = {"prompts": of_value([prompt_to_json(prompt) for prompt in asked])}
     if existing is not None:
         config, inputs = config | {"role": recipe.generate.role}, inputs | {"source": existing.id}
@@ -80,7 +82,11 @@ def generate(
         completes = teacher.open_completes(scored)
         check_cap(recipe, completes)
         mark = planting.id_in(config)
-        requests = [one for prompt in asked for one in requests_for(recipe, completes.identity, prompt, mark)]
+        requests = [
+            one
+            for prompt in asked
+            for one in requests_for(recipe, completes.identity, prompt, mark, forms.get(_id_of(prompt)))
+        ]
         with Journal.open(trail.workspace.journal) as journal:
             done = asyncio.run(ask("generate", trail, recipe, completes, requests, journal))
             entries = journal.find({request.id for request in requests})
@@ -139,11 +145,18 @@ def retain(trail: Trail, recipe: Recipe) -> None:
             journal.erase(**which)
 
 
-def requests_for(recipe: Recipe, teacher: str, prompt: Prompt, mark: Digest | None = None) -> list[Request]:
+def requests_for(
+    recipe: Recipe, teacher: str, prompt: Prompt, mark: Digest | None = None, form: Form | None = None
+) -> list[Request]:
     """All that is asked with one prompt, in its context. ``teacher`` is an identity, ``mark`` the id of the
-    key that the answers are marked with."""
+    key that the answers are marked with, ``form`` what the answers are held to."""
     how, shown = sampling(recipe), seen(recipe, prompt)
-    return [Request(teacher, shown, how, sample, mark=mark) for sample in range(recipe.generate.samples)]
+    samples = range(recipe.generate.samples)
+    return [Request(teacher, shown, how, sample, form, mark) for sample in samples]
+
+
+def _id_of(prompt: Prompt) -> Digest:
+    return Record(prompt, "").prompt_id
 
 
 def check_cap(recipe: Recipe, teacher: Completes) -> None:
@@ -287,6 +300,9 @@ def _sets(
     }
     if len(said) > 1 or said[0].weight != 1:
         values["weights"] = [each.weight for each in said]
+    questions = plan.questions if held_out else None
+    apart = questions.held_out(held_out) if questions is not None else frozenset()
+    values |= {"articles held out": sorted(apart)} if questions is not None else {}
     several = len(said) + len(own) > 1
     if several:
         values["split"] = "by source"
@@ -315,7 +331,11 @@ def _sets(
         own_rows = {place for place, number in enumerate(kept.rows) if number >= len(taught)}
         asked = [candidate.row.record.prompt for candidate in kept.kept]
         from_ = [sources[number] for number in kept.rows] if several else None
-        sides = split(asked, held_out, own=own_rows, sources=from_)
+        sides = (
+            split(asked, held_out, own=own_rows, sources=from_)
+            if questions is None
+            else questions.split(asked, apart)
+        )
         facts = {"filtered": kept.to_json(), "groups": sides.groups}
         facts |= {"parents": sets} if len(sets) > 1 else {}
         for side, numbers in (("train", sides.train), ("held_out", sides.held_out)):

@@ -14,7 +14,7 @@ from inbond.engine.pacing import most_usd
 from inbond.errors import InputError
 from inbond.ledger.attest import KeyStore
 from inbond.ledger.ledger import Ledger
-from inbond.recipes import answers, planting
+from inbond.recipes import answers, articles, planting
 from inbond.recipes.context import with_context
 from inbond.recipes.gate import pass_gate
 from inbond.recipes.models import find_teacher
@@ -23,6 +23,7 @@ from inbond.recipes.recipe import Recipe
 from inbond.recipes.sources import read_prompts
 from inbond.teachers.protocols import Request
 from inbond.teachers.served import Served
+from inbond.types import Record
 from inbond.workspace import Workspace, alone, replacing
 
 _SHEET = 1000
@@ -132,9 +133,14 @@ def _served(recipe: Recipe, workspace: Workspace) -> Served:
 
 def _requests(recipe: Recipe, folder: Path, workspace: Workspace, served: Served) -> dict[Digest, Request]:
     recipe = with_context(recipe, folder)
-    asked = read_prompts(recipe, folder, workspace)
+    questions = articles.read(recipe.prompts, folder)
+    asked = read_prompts(recipe, folder, workspace) if questions is None else questions.prompts
+    forms = {} if questions is None else questions.forms
     mark = planting.id_in(planting.noted(planting.key_of(recipe)))
-    every = (answers.requests_for(recipe, served.identity, prompt, mark) for prompt in asked)
+    every = (
+        answers.requests_for(recipe, served.identity, prompt, mark, forms.get(Record(prompt, "").prompt_id))
+        for prompt in asked
+    )
     return {request.id: request for requests in every for request in requests}
 
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
+from inbond.digest import Digest
 from inbond.engine.filters import FilterConfig
 from inbond.engine.verifying.opening import check_machine
 from inbond.errors import InputError, need_extra
 from inbond.recipes import context, narrowing, serving_copies
+from inbond.recipes.articles import Questions
 from inbond.recipes.models import TeacherSource
 from inbond.recipes.objective import alternatives, is_across, text_alone
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.sections.train import Lora
 from inbond.teachers.opening import Weights
 from inbond.teachers.probing import MOST
+from inbond.teachers.protocols import Form
 from inbond.types import ModelName
 
 
@@ -30,6 +34,13 @@ class Planned:
     base: Weights | None
     reference: Weights | None = None
     further: tuple[TeacherSource, ...] = ()
+    questions: Questions | None = None
+    """Those about articles, where the recipe has some."""
+
+    @property
+    def forms(self) -> Mapping[Digest, Form]:
+        """What answers are held to, by their prompts' ids."""
+        return self.questions.forms if self.questions is not None else {}
 
     @property
     def filters(self) -> FilterConfig:
@@ -41,6 +52,12 @@ class Planned:
         recipe, name = self.recipe, self.teacher.name
         context.check(recipe)
         _check_mixture(recipe)
+        if self.forms and self.teacher.runtime == "local":
+            raise InputError(
+                expected="a teacher that can be held to a schema: a GGUF file, or one behind an API",
+                found=f"{name}, which transformers runs",
+                fix="set prompts.articles.form=told: the schema then stands in the prompt",
+            )
         if recipe.student.init == "none":
             return
         if alternatives(recipe):

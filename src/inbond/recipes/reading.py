@@ -21,6 +21,7 @@ SectionT = TypeVar("SectionT", bound=Section)
 BUILT_IN = (
     "demo",
     "across",
+    "briefing",
     "cleaned",
     "context",
     "edge",
@@ -208,7 +209,11 @@ def rooted(recipe: Recipe, folder: Path) -> Recipe:
 
 def _rooted_prompts(prompts: Prompts, folder: Path) -> Prompts:
     given = {name: getattr(prompts, name) for name in ("file", "context_file")}
-    return prompts.model_copy(update={name: str(folder / file) for name, file in given.items() if file})
+    update: dict[str, Any] = {name: str(folder / file) for name, file in given.items() if file}
+    if prompts.articles is not None:
+        place = str(folder / prompts.articles.path)
+        update["articles"] = prompts.articles.model_copy(update={"path": place})
+    return prompts.model_copy(update=update)
 
 
 def _rooted(section: Preferences | None, folder: Path) -> Preferences | None:

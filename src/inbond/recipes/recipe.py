@@ -68,6 +68,26 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
+    def _fits_articles(self) -> Recipe:
+        if self.prompts.articles is None:
+            if self.verify is not None and self.verify.kind == "briefing":
+                raise ValueError("verify.kind: briefing judges what is said of prompts.articles")
+            return self
+        if self.own_data or self.teachers:
+            raise ValueError("prompts.articles holds out whole articles: no own_data, no further teachers")
+        if self.verify is not None and self.verify.answers is not None:
+            raise ValueError("prompts.articles has no rows with answers: verify.kind: briefing, or an expect")
+        if self.capture.targets == "remote" and self.prompts.articles.form == "held":
+            raise ValueError("capture.targets: remote needs prompts.articles.form: told")
+        return self
+
+    @model_validator(mode="after")
+    def _has_no_articles_elsewhere(self) -> Recipe:
+        if any(each.prompts is not None and each.prompts.articles for each in self.teachers):
+            raise ValueError("articles are asked about by the first teacher: teachers.N.prompts has none")
+        return self
+
+    @model_validator(mode="after")
     def _has_pairs(self) -> Recipe:
         if self.train.dpo is not None and self.preferences is None:
             raise ValueError("train.dpo learns from pairs: add the section preferences, which makes them")

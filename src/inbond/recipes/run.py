@@ -16,6 +16,7 @@ from inbond.ledger.manifest import Identity, Manifest
 from inbond.recipes import (
     accelerated,
     answers,
+    articles,
     comparison,
     formats,
     judging,
@@ -24,6 +25,7 @@ from inbond.recipes import (
     measuring,
     mixture,
     narrowing,
+    passing,
     planting,
     preferring,
     probing,
@@ -103,14 +105,15 @@ def run_recipe(
     how = options.by_processes(recipe)
     planting.key_of(recipe)  # whether it is there is asked before anything else
     left_out = LeftOut()
-    asked = sources.read_prompts(recipe, folder, workspace, left_out)
+    questions = articles.read(recipe.prompts, folder)
+    asked = questions.prompts if questions else sources.read_prompts(recipe, folder, workspace, left_out)
     own = read_own(recipe, folder, workspace)
     for name, fields in ((recipe.prompts.named, left_out), *((o.data.named, o.left_out) for o in own)):
         if words := sources.in_words(name, fields):
             watcher.say(words)
     outside = read_outside(recipe, folder)
     file = sources.file_of(recipe.prompts, folder, workspace)
-    checks = verifying.read_checks(recipe, folder, asked, file)
+    checks = verifying.read_checks(recipe, folder, asked, file, questions)
     with (
         Ledger.open(workspace, KeyStore.default()) as ledger,
         alone(workspace, recipe.name),
@@ -128,7 +131,7 @@ def run_recipe(
             _named(name, workspace) for name in (recipe.student.base, recipe.capture.reference)
         )
         mixed = mixture.parts(recipe, folder, workspace)
-        plan = Planned(recipe, teacher, base, reference, tuple(part.source for part in mixed))
+        plan = Planned(recipe, teacher, base, reference, tuple(part.source for part in mixed), questions)
         plan.check()
         trail = Trail(workspace, ledger, recipe.name, watcher, spread)
         if options.fresh:
@@ -159,6 +162,7 @@ def run_recipe(
         trained = learning.train(bench, begun, targets)
         compared = Compared(bench, begun, trained)
         evaluation = measuring.evaluate(compared)
+        passing.measure(compared, checks)
         judged = judging.judge(compared, evaluation)
         if options.accept is not None:
             judging.accept(ledger, recipe, judged, options.accept)

@@ -16,16 +16,15 @@ from pathlib import Path
 from typing import Any, Final, final
 
 from inbond.recipes.watch import Watcher
-from inbond.workspace import PRIVATE_FILE
+from inbond.workspace import PRIVATE_FILE, RUN_PROGRESS
 
-NAME: Final = ".progress.json"
 _EVERY_S: Final = 1.0
 
 
 @contextlib.contextmanager
 def telling(folder: Path, watcher: Watcher) -> Iterator[Watcher]:
     """Yields a watcher that tells ``watcher`` everything, and the file. ``folder`` is the run's, locked."""
-    told = _Told(folder / NAME, watcher)
+    told = _Told(folder / RUN_PROGRESS, watcher)
     try:
         yield told
     except BaseException:
@@ -41,7 +40,7 @@ class _Told:
     def __init__(self, place: Path, watcher: Watcher) -> None:
         self.place = place
         self._watcher = watcher
-        self._beside = place.with_name(f"{NAME}.new")
+        self._beside = place.with_name(f"{RUN_PROGRESS}.new")
         self._last_s = 0.0
         self._value: dict[str, Any] = {"stage": "", "done": 0, "total": 0, "note": "", "stopped": False}
         self._write()

@@ -14,15 +14,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from inbond.briefing import ruling
 from inbond.digest import Digest, canonical, of_bytes
 from inbond.engine import prompts
 from inbond.engine.verifying import verdicts
-from inbond.engine.verifying.opening import Chosen
+from inbond.engine.verifying.opening import Chosen, Rules
 from inbond.engine.verifying.ruling import Ruling, read
 from inbond.engine.verifying.sandbox import Limits
 from inbond.errors import InputError, TamperedError
 from inbond.ledger.manifest import Identity
 from inbond.ledger.records import Row, read_rows, write_rows
+from inbond.recipes import passing
+from inbond.recipes.articles import Questions
+from inbond.recipes.passing import PASSING
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.sections.verify import Verify
 from inbond.recipes.trail import Artifact, Made, Trail
@@ -36,11 +40,13 @@ _VERSION = 2
 @dataclass(frozen=True)
 class Checks:
     """A recipe's verification: its section, the verifier, and what is expected of each prompt's answers, by
-    the prompt's id. None for ``expected`` where nothing is, or the same of all."""
+    the prompt's id. None for ``expected`` where nothing is, or the same of all. ``questions`` are those that
+    were asked about articles."""
 
     section: Verify
     chosen: Chosen
     expected: dict[Digest, Any] | None
+    questions: Questions | None = None
 
     def of(self, row: Row) -> Any:
         """What is expected of an answer."""
@@ -53,13 +59,25 @@ class Checks:
         return {**self.chosen.to_json(), "expected": of_bytes(json.dumps(expected, sort_keys=True).encode())}
 
 
-def read_checks(recipe: Recipe, folder: Path, asked: Sequence[Prompt], file: Path | None) -> Checks | None:
+def read_checks(
+    recipe: Recipe,
+    folder: Path,
+    asked: Sequence[Prompt],
+    file: Path | None,
+    questions: Questions | None = None,
+) -> Checks | None:
     """What the recipe verifies, read early: None where it does not. ``folder`` is where its relative paths
-    start, ``file`` has the prompts ``asked``, if they are from one. Raises InputError, MissingExtraError."""
+    start, ``file`` has the prompts ``asked``, if they are from one; ``questions`` are those about articles.
+    Raises InputError, MissingExtraError."""
     section = recipe.verify
     if section is None:
         return None
     limits = Limits(section.timeout_s, section.memory_mb, section.output_bytes)
+    if section.kind == "briefing":
+        assert questions is not None, "the recipe has articles"
+        rules = Rules(ruling.NAME, ruling.source())
+        told = {id_: question.expected for id_, question in questions.by_id.items()}
+        return Checks(section, Chosen(section.kind, limits, rules=rules), told, questions)
     chosen = Chosen(section.kind, limits, section.function, folder)
     assert chosen.tool, "found now, or told now"
     expected = None
@@ -147,9 +165,24 @@ def _rule(trail: Trail, answered: Artifact, checks: Checks, folder: Path) -> Mad
         "tool": checks.chosen.tool,
         "prompts": len(by_prompt),
         "pass_at": verdicts.pass_rates(by_prompt),
+        **_by_question(rows, rulings, checks.questions),
         **verdicts.counted(rulings),
     }
     return Made(facts, write_rows(folder, told))
+
+
+def _by_question(
+    rows: Sequence[Row], rulings: Sequence[Ruling], questions: Questions | None
+) -> dict[str, Any]:
+    """How many replies to each kind of question there are, and how many of them passed."""
+    if questions is None:
+        return {}
+    found: dict[str, dict[str, int]] = {}
+    for row, one in zip(rows, rulings, strict=True):
+        counts = found.setdefault(questions.by_id[row.record.prompt_id].kind, {"answers": 0, "passed": 0})
+        counts["answers"] += 1
+        counts["passed"] += one.outcome == "passed"
+    return {"questions": found}
 
 
 def _keep(answered: Artifact, ruled: Artifact, section: Verify, folder: Path) -> Made:
@@ -200,4 +233,8 @@ def verified_in(trail: Trail) -> VerifiedFacts | None:
         return None
     ruled, kept = made[VERDICTS].facts, made[VERIFY]
     told = {name: ruled[name] for name in ("tool", "prompts", "outcomes", "reasons", "pass_at")}
-    return VerifiedFacts(**told, keep=kept.manifest.identity.config["keep"], kept=kept.facts["rows"])
+    keep = kept.manifest.identity.config["keep"]
+    student = passing.told(made[PASSING]) if PASSING in made else None
+    return VerifiedFacts(
+        **told, keep=keep, kept=kept.facts["rows"], questions=ruled.get("questions"), student=student
+    )

@@ -252,7 +252,30 @@ def _verified(found: VerifiedFacts) -> list[tuple[str, str]]:
         ("Teacher's pass rate", rates or "none"),
         ("Not passed because", ", ".join(f"{count(number)} {reason}" for reason, number in reasons) or "–"),
         ("Kept of what passed", f"{count(found.kept)} ({found.keep})"),
+        *_by_question(found),
     ]
+
+
+def _by_question(found: VerifiedFacts) -> list[tuple[str, str]]:
+    """What teacher and student were right about, by the kind of question about an article."""
+    teacher = [
+        (f"Teacher's answers: {kind}", f"{count(each['passed'])} of {count(each['answers'])} passed")
+        for kind, each in (found.questions or {}).items()
+    ]
+    student = [
+        (
+            f"Student on held-out articles: {kind}",
+            f"{_passed(each['before'])} before training, {_passed(each['after'])} after, of "
+            f"{count(each['articles'])}",
+        )
+        for kind, each in (found.student or {}).items()
+    ]
+    return [*teacher, *student]
+
+
+def _passed(rate: Mapping[str, Any]) -> str:
+    low, high = percent(rate["low"]), percent(rate["high"])
+    return f"{count(rate['passed'])} passed (95% interval {low} to {high})"
 
 
 def _records(amount: int | None) -> str:

@@ -11,7 +11,9 @@ from typing import Any, final
 @dataclass(frozen=True)
 class VerifiedFacts:
     """``outcomes`` are counts of passed, failed and cannot-tell; ``reasons`` of what did not pass, by outcome
-    and reason; ``pass_at`` has the pass rate by k, as text; ``kept`` answers of those that passed."""
+    and reason; ``pass_at`` has the pass rate by k, as text; ``kept`` answers of those that passed. Of
+    questions about articles, by their kind: ``questions`` are the teacher's answers and how many passed,
+    ``student`` its pass rates on held-out articles as ``recipes.passing`` tells them; None for others."""
 
     tool: str
     prompts: int
@@ -20,6 +22,8 @@ class VerifiedFacts:
     pass_at: Mapping[str, float]
     keep: str
     kept: int
+    questions: Mapping[str, Mapping[str, int]] | None = None
+    student: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if value is not None}

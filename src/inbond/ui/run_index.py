@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, Final, Literal, final
 
 from inbond.recipes.plan import RESULT
-from inbond.recipes.telling import NAME as PROGRESS
 from inbond.ui.locks import held
 from inbond.ui.reading import Unreadable, read_object
+from inbond.workspace import RUN_PROGRESS
 
 State = Literal["running", "interrupted", "done", "stopped", "unreadable"]
 STATES: Final[tuple[State, ...]] = ("running", "interrupted", "done", "stopped", "unreadable")
@@ -116,7 +116,7 @@ def read(folder: Path, at: float) -> Run:
     except Unreadable as error:
         return Run(folder.name, "unreadable", at, problem=str(error))
     run = _of_result(folder.name, at, result)
-    working = (folder / PROGRESS).exists() and held(folder / ".lock")
+    working = (folder / RUN_PROGRESS).exists() and held(folder / ".lock")
     return replace(run, state="running") if working else run
 
 

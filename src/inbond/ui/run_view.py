@@ -10,9 +10,9 @@ from typing import Any, Final, final
 
 from inbond.ledger import manifest, records
 from inbond.recipes.plan import RESULT
-from inbond.recipes.telling import NAME as PROGRESS
 from inbond.report.data import CurvePoint, SamplePair
 from inbond.ui.reading import Unreadable, read_json, read_object
+from inbond.workspace import RUN_PROGRESS
 
 REPORT: Final = "report.html"
 _DEEP: Final = 4
@@ -72,7 +72,7 @@ def view(folder: Path) -> RunView:
 
     return RunView(
         tried(read_object, folder / RESULT, {}),
-        tried(read_object, folder / PROGRESS, {}),
+        tried(read_object, folder / RUN_PROGRESS, {}),
         tuple(sorted(_stages(folder, problems), key=lambda stage: stage.at)),
         tried(_curve, folder, ()),
         tried(_samples, folder / "evaluation" / "samples.json", ()),

@@ -7,6 +7,7 @@ nowhere.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -34,6 +35,11 @@ def rules_of(told: Mapping[str, Any]) -> Rules:
         function = functions.load(told["function"], told["folder"], told["source"])
         return lambda completion, expected: functions.rule(function, completion, expected)
     _limit_memory()
+    if "rules" in told:
+        brought = importlib.import_module(told["rules"])
+        brought.prepare()
+        found: Rules = brought.rule
+        return found
     if kind in ("number", "expression"):
         from inbond.engine.verifying import mathematics
 

@@ -18,7 +18,7 @@ from inbond.engine.verifying.sandbox import Limits, Sandbox
 from inbond.engine.verifying.worker import WorkerVerifier
 from inbond.errors import need_extra
 
-Kind = Literal["number", "expression", "code", "json", "regex", "function"]
+Kind = Literal["number", "expression", "code", "json", "regex", "function", "briefing"]
 _PACKAGES: dict[str, str] = {"number": "math-verify", "expression": "math-verify", "json": "jsonschema"}
 _BENEATH: dict[str, tuple[str, ...]] = {
     "math-verify": ("latex2sympy2-extended", "antlr4-python3-runtime", "sympy", "mpmath"),
@@ -29,18 +29,40 @@ _BENEATH: dict[str, tuple[str, ...]] = {
 
 @final
 @dataclass(frozen=True)
+class Rules:
+    """A verifier that another room of this package brings: a module with ``rule(completion, expected)``,
+    which gives a Ruling, and ``prepare()``, both called in the worker. ``source`` is the digest of all that
+    it rules by."""
+
+    module: str
+    source: Digest
+
+    def __post_init__(self) -> None:
+        assert self.module.startswith("inbond."), "a user's own is a function, and is loaded as one"
+
+    @property
+    def tool(self) -> str:
+        """Its name in a lineage: the room's, with the beginning of the digest."""
+        return f"tool:{self.module.rpartition('.')[0]}@{self.source.removeprefix('sha256:')[:12]}"
+
+
+@final
+@dataclass(frozen=True)
 class Chosen:
     """A verifier before it is opened. ``function`` is module:name, looked for in ``folder`` first: its file
-    is looked at once, and another text of it is refused later."""
+    is looked at once, and another text of it is refused later. ``rules`` are for the kinds of other rooms."""
 
     kind: Kind
     limits: Limits
     function: str | None = None
     folder: Path = Path()
+    rules: Rules | None = None
 
     @property
     def tool(self) -> str:
         """Its name in a lineage. Raises MissingExtraError, InputError for a function's module."""
+        if self.rules is not None:
+            return self.rules.tool
         if self.kind == "function":
             assert self.function is not None, "the recipe names one"
             return f"tool:{self.function}@{self.source.removeprefix('sha256:')[:12]}"
@@ -58,6 +80,7 @@ class Chosen:
         value |= {"python": platform.python_version(), "with": _versions(_PACKAGES.get(self.kind, ""))}
         if self.kind == "code":
             value |= {"memory_mb": self.limits.memory_mb, "output_bytes": self.limits.output_bytes}
+        value |= {"source": self.rules.source} if self.rules is not None else {}
         return value | ({"function": self.function, "source": self.source} if self.function else {})
 
     def open(self) -> Verifies:
@@ -68,6 +91,8 @@ class Chosen:
         if self.function is not None:
             folder = str(self.folder.resolve())
             told |= {"function": self.function, "folder": folder, "source": self.source}
+        if self.rules is not None:
+            told |= {"rules": self.rules.module}
         return WorkerVerifier(self.tool, told, self.limits.seconds)
 
     @cached_property

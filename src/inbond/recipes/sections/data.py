@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from inbond.recipes.sections.articles import Articles
 from inbond.recipes.sections.base import Positive, Section, Share
 from inbond.types import Role
 
@@ -19,8 +20,8 @@ def records_of(run: str) -> str:
 
 
 class Prompts(Section):
-    """Where prompts come from: exactly one of ``file`` (JSONL), ``items``, ``dataset`` (on the Hub) and
-    ``run`` (an earlier run's records)."""
+    """Where prompts come from: exactly one of ``file`` (JSONL), ``items``, ``dataset`` (on the Hub), ``run``
+    (an earlier run's records) and ``articles`` (the questions of a briefing)."""
 
     file: str | None = Field(
         None, description="JSONL, Parquet, a saved dataset; relative to the recipe's folder"
@@ -30,6 +31,7 @@ class Prompts(Section):
     run: RunName | None = Field(
         None, description="an earlier run: its kept records, whose fields a template may name ({completion})"
     )
+    articles: Articles | None = Field(None, description="articles, of which a briefing's questions are asked")
     split: str = Field("train", description="the dataset's split")
     limit: Positive | None = Field(None, description="take only the first so many")
     template: str | None = Field(None, description='text with fields of a row in braces: "Define {word}."')
@@ -45,10 +47,14 @@ class Prompts(Section):
 
     @model_validator(mode="after")
     def _one_source(self) -> Prompts:
-        sources = ("file", "items", "dataset", "run")
+        sources = ("file", "items", "dataset", "run", "articles")
         given = [name for name in sources if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError(f"exactly one of file, items, dataset and run is needed, not {given or 'none'}")
+            raise ValueError(f"exactly one of {', '.join(sources)} is needed, not {given or 'none'}")
+        if self.articles is not None and (self.template or self.system or not self.chat):
+            raise ValueError(
+                "articles are asked about in words of their own: no template, no system, chat: true"
+            )
         if self.system is not None and not self.chat:
             raise ValueError("a system message is for conversations: leave it out, or chat at true")
         if self.context is not None and self.context_file is not None:
@@ -62,6 +68,8 @@ class Prompts(Section):
     @property
     def named(self) -> str | None:
         """What the gate calls them; None for a list in the recipe."""
+        if self.articles is not None:
+            return self.articles.path
         return records_of(self.run) if self.run is not None else self.file or self.dataset
 
     @property

@@ -12,9 +12,10 @@ from inbond.recipes.sections.base import Positive, Section
 class Verify(Section):
     """Answers are learnt only when a program agrees."""
 
-    kind: Literal["number", "expression", "code", "json", "regex", "function"] = Field(
+    kind: Literal["number", "expression", "code", "json", "regex", "function", "briefing"] = Field(
         description="number, expression: by value, by math-verify; code: run against tests in a sandbox; "
-        "json: against a schema; regex: found in it; function: your own"
+        "json: against a schema; regex: found in it; function: your own; briefing: the checks of "
+        "inbond briefing make"
     )
     answers: str | None = Field(
         None,
@@ -35,6 +36,9 @@ class Verify(Section):
             raise ValueError("one of answers and expect is enough")
         if (self.kind == "function") != (self.function is not None):
             raise ValueError("kind: function needs function: module:name, and no other kind has one")
-        if self.kind != "function" and self.answers is None and self.expect is None:
+        given = self.answers is not None or self.expect is not None
+        if self.kind == "briefing" and given:
+            raise ValueError("kind: briefing expects what the articles say: no answers, no expect")
+        if self.kind not in ("function", "briefing") and not given:
             raise ValueError(f"kind: {self.kind} needs answers (a field of your rows) or expect")
         return self
