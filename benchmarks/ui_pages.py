@@ -14,7 +14,6 @@ import argparse
 import json
 import resource
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -24,7 +23,7 @@ from starlette.testclient import TestClient
 from ui_workspace import append, make
 
 from inbond.ui.safety import Rules
-from inbond.ui.serve import SWITCH_S
+from inbond.ui.serve import tune
 from inbond.ui.site import build
 from inbond.workspace import Workspace
 
@@ -64,7 +63,7 @@ def _ready(site: TestClient) -> tuple[float, float]:
 
 def measure(workspace: Workspace, runs: int, count: int, times: int) -> dict[str, Any]:
     """Seconds and milliseconds, see above."""
-    sys.setswitchinterval(SWITCH_S)
+    tune()
     site = TestClient(build(workspace, Rules(), ahead=True), base_url="http://127.0.0.1")
     asked = pages(runs, count)
     told: dict[str, dict[str, float]] = {
