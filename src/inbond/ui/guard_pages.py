@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, final
 
@@ -11,8 +10,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from inbond.guard.overview.accounts import history_of, row
-from inbond.guard.overview.build import view
 from inbond.report.blocks import LIMITS
 from inbond.report.guard_page import context_of
 from inbond.ui.beside import Found
@@ -62,10 +59,7 @@ class GuardPages:
         last = max(1, -(-len(names) // _ROWS))
         number = min(natural(request.query_params.get("page"), 1), last) or 1
         shown = names[(number - 1) * _ROWS : number * _ROWS]
-        sources = seen.of(None, datetime.now(UTC))
-        sources = replace(sources, judged=[body for name in shown for body in seen.judged.get(name, ())])
-        history = history_of(sources, shown)
-        rows = [row(sources, name, history[name]) for name in shown]
+        rows = seen.rows(shown, datetime.now(UTC))
         return self._ground.page(
             "accounts.html.j2", "/guard", rows=rows, found=len(names), total=len(seen.names), number=number,
             last=last, words=words, account_page=_account, behind=found.behind,
@@ -75,11 +69,12 @@ class GuardPages:
         found = self._found()
         if isinstance(found, Response):
             return found
-        shown = view(found.value.of(only, datetime.now(UTC)))
+        seen = found.value
+        shown = seen.overview if only is None else seen.account(only, datetime.now(UTC))
         context = context_of(shown, LIMITS[0], _ENTRIES, _GROUPS)
         return self._ground.page(
             "guarded.html.j2", "/guard", **context, account_page=_account, behind=found.behind,
-            told=len(found.value.names),
+            told=len(seen.names),
         )  # fmt: skip
 
     def _found(self) -> Found[Seen] | Response:

@@ -1,5 +1,8 @@
 """What the guard of a workspace keeps and what was decided, as its report reads it; kept beside the pages.
 
+It is read again when there is something new, and once a window besides, since appeals end and liftings run
+out by themselves. What many accounts come to is worked out then, and no page waits for it.
+
 The guard's own file is read, never a Redis that replicas share: the site is told of no guard.yaml. So
 decisions by keys that only guard.yaml names do not count here either.
 """
@@ -7,48 +10,55 @@ decisions by keys that only guard.yaml names do not count here either.
 from __future__ import annotations
 
 import os
+import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Final, final
+from typing import Any, final
 
 from inbond.guard import kept
-from inbond.guard.overview.accounts import MOST_MOMENTS, ranked
+from inbond.guard.detect.judge import Judgement, judge
+from inbond.guard.detect.memory import WINDOW_S
+from inbond.guard.overview.accounts import MOST_MOMENTS, MOST_ROWS, history_of, ranked, row
+from inbond.guard.overview.build import view
 from inbond.guard.overview.numbers import Sources
-from inbond.guard.overview.reading import sources_of
+from inbond.guard.overview.reading import about
 from inbond.guard.sighted import SIGHTED
 from inbond.guard.standing import JUDGED
 from inbond.ledger import membership
 from inbond.ledger.following import mark_of
 from inbond.ledger.told import kind_of
+from inbond.report.guard_view import Row, View
 from inbond.ui.beside import Beside, Found
 from inbond.workspace import Workspace
-
-_FIRST: Final = 64
-"""Of so many accounts the overview tells, at most."""
 
 
 @final
 @dataclass(frozen=True)
 class Seen:
-    """``names`` are all accounts that there is anything to say of, the weightiest first; ``judged`` the
-    latest verdicts of each that the ledger has."""
+    """``names`` are all accounts that there is anything to say of, the weightiest first; ``told`` the latest
+    verdicts of each that the ledger has; ``overview`` what there is to say of all of them, as of when it was
+    read."""
 
     sources: Sources
+    found: Judgement
     names: Sequence[str]
-    judged: Mapping[str, Sequence[Mapping[str, Any]]]
+    told: Mapping[str, Sequence[Mapping[str, Any]]]
+    overview: View
 
-    def of(self, only: str | None, now: datetime) -> Sources:
-        """What the report is made from: of all, or of one account."""
-        wanted = self.names[:_FIRST] if only is None else [only]
-        judged = tuple(body for name in wanted for body in self.judged.get(name, ()))
+    def account(self, name: str, now: datetime) -> View:
+        """All there is to say of one account. Raises InputError for one that was never seen."""
+        one = about(name, self.sources, self.found)
+        return view(replace(one, now=now, judged=tuple(self.told.get(name, ()))))
+
+    def rows(self, names: Sequence[str], now: datetime) -> Sequence[Row]:
+        """One line for each of these accounts."""
+        judged = tuple(body for name in names for body in self.told.get(name, ()))
         sources = replace(self.sources, now=now, judged=judged)
-        if only is None:
-            return sources
-        one = sources_of(now, sources.memory, sources.standing, sources.cases, only)
-        return replace(one, judged=judged, sighted=sources.sighted)
+        history = history_of(sources, names)
+        return [row(sources, name, history[name]) for name in names]
 
 
 @final
@@ -68,16 +78,19 @@ class Watch:
         return self._beside.now()
 
     def _mark(self) -> object:
-        return kept.window_in(self._workspace.guard), mark_of(self._workspace)
+        return kept.window_in(self._workspace.guard), mark_of(self._workspace), int(time.time()) // WINDOW_S
 
     def _read(self) -> tuple[object, Seen]:
         mark = self._mark()
         memory, standing = kept.standing_in(self._workspace.guard)
         cases = kept.cases_in(self._workspace)
-        sources = sources_of(datetime.now(UTC), memory, standing, cases, None)
-        judged, sighted = self._told({*standing, *cases})
-        sources = replace(sources, sighted=tuple(sighted))
-        return mark, Seen(sources, ranked(sources), judged)
+        found = judge(memory)
+        told, sighted = self._told({*standing, *cases})
+        now = datetime.now(UTC)
+        sources = Sources(now, memory, standing, found.clusters, cases, sighted=tuple(sighted))
+        names = ranked(sources)
+        first = tuple(body for name in names[:MOST_ROWS] for body in told.get(name, ()))
+        return mark, Seen(sources, found, names, told, view(replace(sources, judged=first)))
 
     def _told(
         self, names: set[str]

@@ -9,7 +9,7 @@ from typing import Any
 
 from inbond.guard import observe
 from inbond.guard.appeals import Case
-from inbond.guard.detect.judge import clusters, judge
+from inbond.guard.detect.judge import Judgement, judge
 from inbond.guard.detect.memory import Memory
 from inbond.guard.overview.accounts import chosen
 from inbond.guard.overview.numbers import Sources
@@ -25,12 +25,20 @@ def sources_of(
     cases: Mapping[str, Case],
     only: str | None,
 ) -> Sources:
-    """All but what the ledger tells of verdicts and sightings. The one account that is asked about (``only``)
-    is looked at anew where nothing is kept of it, as of those at tier 0."""
-    if only is not None and only in memory.accounts and only not in standing:
-        looked = observe.to_bytes(judge(memory).accounts[only], memory.window)
+    """All but what the ledger tells of verdicts and sightings, about all accounts or the ``only`` one."""
+    found = judge(memory)
+    sources = Sources(now, memory, standing, found.clusters, cases)
+    return sources if only is None else about(only, sources, found)
+
+
+def about(only: str, sources: Sources, found: Judgement) -> Sources:
+    """The sources of a report about one account, which is looked at anew where nothing is kept of it, as of
+    those at tier 0."""
+    standing = sources.standing
+    if only in sources.memory.accounts and only not in standing:
+        looked = observe.to_bytes(found.accounts[only], found.window)
         standing = {**standing, only: observe.from_bytes(looked)}
-    return Sources(now, memory, standing, clusters(memory), cases, only=only)
+    return replace(sources, standing=standing, only=only)
 
 
 def with_events(sources: Sources, events: Iterable[Event]) -> Sources:
