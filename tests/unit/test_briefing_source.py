@@ -11,7 +11,7 @@ from typing import ClassVar
 import pytest
 
 from inbond.briefing.addresses import Address
-from inbond.briefing.source import is_address, of_bytes, read_source
+from inbond.briefing.source import Form, is_address, of_bytes, read_source
 from inbond.errors import InputError
 from tests import briefing_pdfs
 
@@ -53,6 +53,17 @@ def read(name: str, data: bytes, tmp_path: Path) -> list[str]:
 )  # fmt: skip
 def test_a_file_is_read_by_its_suffix_or_by_its_looks(name: str, text: str, tmp_path: Path) -> None:
     assert read(name, text.encode(), tmp_path) == list(PARAGRAPHS)
+
+
+@pytest.mark.parametrize("between", ["", " ", "\n"])
+@pytest.mark.parametrize("form", ["html", None])
+def test_comments_before_a_page_are_read_over_once(between: str, form: Form | None) -> None:
+    comments = f"<!-- x -->{between}" * 200
+    assert len(of_bytes((comments + PAGE).encode(), form, "x").blocks) == len(PARAGRAPHS)
+    bare = comments + "<article>" + PAGE.partition("</h1>")[2]
+    assert len(of_bytes(bare.encode(), "html", "x").blocks) == len(PARAGRAPHS)
+    with pytest.raises(InputError, match="this is a feed"):
+        of_bytes((comments + FEED[21:]).encode(), form, "x")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp932", "euc_jp", "iso2022_jp"])

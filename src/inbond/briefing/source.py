@@ -34,10 +34,10 @@ _KINDS: Final[dict[str, Form]] = {
     "text/x-markdown": "markdown", "application/pdf": "pdf",
 }  # fmt: skip
 _ADDRESS: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.I)
-_HTML: Final = re.compile(
-    r"\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S
-)
-_FEED: Final = re.compile(r"\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*)*<(?:rss|feed|rdf:RDF)\b", re.I | re.S)
+_PROLOGUE: Final = r"\s*+(?:<\?xml[^>]*+>\s*+)?(?:<!--(?>.*?-->)\s*+)*+"
+"""What may stand before a page's first element. Nothing in it is tried twice: strangers write it."""
+_HTML: Final = re.compile(_PROLOGUE + r"<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
+_FEED: Final = re.compile(_PROLOGUE + r"<(?:rss|feed|rdf:RDF)\b", re.I | re.S)
 _LOOKED_AT: Final = 4_000
 _PDF: Final = b"%PDF-"
 _MOST_SHOWN: Final = 120
