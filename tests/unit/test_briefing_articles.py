@@ -77,6 +77,50 @@ def test_utf_8_is_read_whatever_was_said(text: str) -> None:
     assert decode(text.encode(), "shift_jis", source="x") == text.removeprefix("\ufeff")
 
 
+LETTERS = st.text(st.characters(min_codepoint=0xA1, exclude_categories=("Cs", "Cc")), min_size=8)
+
+
+@given(
+    LETTERS,
+    LETTERS,
+    st.sampled_from([b"\xff", b"\xe3\x81", b"\x80"]),
+    st.sampled_from(["", "utf-8", "cp1252"]),
+)
+def test_utf_8_with_a_bad_byte_stays_utf_8_with_a_hole(
+    before: str, after: str, bad: bytes, said: str
+) -> None:
+    words = " of the harbour " * 20
+    data = (words + before).encode() + bad + (after + words).encode()
+    assert decode(data, said, source="x") == f"{words}{before}\ufffd{after}{words}"
+
+
+@pytest.mark.parametrize("letter", ["é", "市", "😀"])
+def test_a_page_cut_within_a_letter_keeps_the_others(letter: str) -> None:
+    for text in ("Only ASCII stands before it, ", "déjà élu, "):
+        data = f"<meta charset=utf-8><p>{text}{letter}".encode()[:-1]
+        assert decode(data, source="x") == f"<meta charset=utf-8><p>{text}\ufffd"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("cp1252", "Le comité déjà élu a décidé à l'été. Un CAFÉ» naïf, près du château."),
+        ("cp932", "港の委員会は月曜日、クレーンを冬の嵐の前に修理すると発表した。"),
+        ("euc_jp", "港の委員会は月曜日、クレーンを冬の嵐の前に修理すると発表した。"),
+    ],
+)
+def test_what_is_not_utf_8_is_not_read_as_such_whatever_it_says(encoding: str, text: str) -> None:
+    assert decode(f"<meta charset=utf-8>{text}".encode(encoding), "utf-8", source="x").endswith(text)
+
+
+def test_a_reader_is_told_of_letters_that_could_not_be_read() -> None:
+    page = "<meta charset=utf-8><title>Le comité</title><article><p>Le comité déjà élu a d%scidé.</p>"
+    data = (page % "XX" + "<p>Tout le monde était d'accord.</p></article>").encode().replace(b"XX", b"\xff")
+    article = read_page(decode(data, source="x"), source="x")
+    assert article.blocks[0].text == "Le comité déjà élu a d\ufffdcidé."
+    assert article.notices == ("\ufffd stands for letters that could not be read, 1 in all",)
+
+
 @given(st.binary(max_size=300), st.text(max_size=12))
 def test_any_bytes_are_text_or_refused(data: bytes, said: str) -> None:
     try:

@@ -7,7 +7,7 @@ that shows only its beginning is told by ``notices``; a page that is no article 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, final
@@ -22,6 +22,7 @@ from inbond.briefing.blocks import (
     plain,
     reading_minutes,
 )
+from inbond.briefing.decoding import HOLE
 from inbond.digest import Digest, of_value
 from inbond.engine.languages import tell
 from inbond.engine.wrong_language import written_in
@@ -111,12 +112,20 @@ def article_of(pieces: Iterable[Piece], meta: Meta, *, source: str, notices: Seq
         )
     blocks = number(kept)
     language = _language(plain(blocks), meta.language)
-    return Article(Meta(**{**meta.to_json(), "language": language}), blocks, tuple(notices))
+    return Article(
+        Meta(**{**meta.to_json(), "language": language}), blocks, (*notices, *_holes(meta.title, blocks))
+    )
 
 
 def open_characters(blocks: Iterable[Block]) -> str:
     """The notice about a page that shows its beginning only."""
     return f"only {characters(blocks):,} characters are open: the rest is for subscribers"
+
+
+def _holes(title: str, blocks: Iterable[Block]) -> Iterator[str]:
+    count = title.count(HOLE) + sum(block.text.count(HOLE) for block in blocks)
+    if count:
+        yield f"{HOLE} stands for letters that could not be read, {count:,} in all"
 
 
 def _titled(pieces: list[Piece], meta: Meta) -> tuple[list[Piece], Meta]:

@@ -1,9 +1,9 @@
 """Bytes of unknown origin to text. Pure.
 
-A mark of byte order is believed first, then UTF-8 that holds throughout, then what the sender or the page
-says, then what fits: Japanese has three encodings of its own, told apart by how much kana each makes of the
-bytes. Where all this leaves the text full of holes it is refused: a briefing of broken text would be one of
-invented text.
+A mark of byte order is believed first, then UTF-8 that holds throughout or nearly so, then what the sender or
+the page says, then what fits: Japanese has three encodings of its own, told apart by how much kana each makes
+of the bytes. What cannot be read stays as U+FFFD. Where all this leaves the text full of holes it is refused:
+a briefing of broken text would be one of invented text.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _SAID: Final = re.compile(
-    rb"""<(?:meta|\?xml)[^>]{0,300}?(?:charset|encoding)\s*=\s*["']?\s*([\w:.-]{1,40})""", re.I
+    rb"""<(?:meta|\?xml)[^>]{0,300}?(?:charset|encoding)\s*+=\s*+["']?\s*+([\w:.-]{1,40})""", re.I
 )
 _LOOKED_AT: Final = 4096
 """Bytes in which a page says its encoding, where it does."""
@@ -47,6 +47,8 @@ _JAPANESE: Final = ("euc_jp", "cp932")
 _TEXT_CODECS: Final = re.compile(r"[a-z0-9][a-z0-9_-]{1,30}")
 _KANA: Final = re.compile("[\u3041-\u3096\u30a1-\u30fa\u3001\u3002]")
 _HALF_KANA: Final = re.compile("[\uff61-\uff9f]")
+HOLE: Final = "\ufffd"
+"""Stands for what could not be read."""
 _MOST_HOLES: Final = 0.01
 """Share of characters that could not be read, above which a text is refused."""
 _ESCAPES: Final = (b"\x1b$B", b"\x1b$@", b"\x1b(J")
@@ -67,6 +69,8 @@ def decode(data: bytes, said: str = "", *, source: str) -> str:
         return found
     inside = _SAID.search(data[:_LOOKED_AT])
     named = [_codec(said), _codec(inside[1].decode("ascii", "replace") if inside else "")]
+    if (found := _nearly_utf_8(data, declared="utf-8" in named)) is not None:
+        return _whole(found, source)
     for encoding in filter(None, named):
         if (found := _strictly(data, encoding)) is not None and not _is_mistaken(found, encoding):
             return found
@@ -95,6 +99,16 @@ def _strictly(data: bytes, encoding: str) -> str | None:
         return None
 
 
+def _nearly_utf_8(data: bytes, *, declared: bool) -> str | None:
+    """The text as UTF-8 with holes, if few of its letters beyond ASCII are broken. Bytes of another encoding
+    make more holes than letters; only in text that says it is UTF-8, a letter cut at its end is one alone."""
+    text = data.decode("utf-8", "replace")
+    holes = text.count(HOLE)
+    letters = len(text) - len(text.encode("ascii", "ignore")) - holes
+    cut = declared and holes == 1 and text.endswith(HOLE)
+    return text if cut or letters > (holes if declared else 2 * holes) else None
+
+
 def _is_mistaken(text: str, encoding: str) -> bool:
     """Whether an encoding that reads any bytes made letters of control codes or of half-width kana."""
     if encoding == "cp932":
@@ -105,15 +119,15 @@ def _is_mistaken(text: str, encoding: str) -> bool:
 def _fitting(data: bytes, named: list[str]) -> str:
     """The reading with the fewest holes; among Japanese ones as good, the one with the most kana."""
     readings = [data.decode(encoding, "replace") for encoding in _JAPANESE]
-    best = min(readings, key=lambda text: (text.count("\ufffd"), -len(_KANA.findall(text))))
-    if len(_KANA.findall(best)) > 20 * best.count("\ufffd") and len(_KANA.findall(best)) > 4:
+    best = min(readings, key=lambda text: (text.count(HOLE), -len(_KANA.findall(text))))
+    if len(_KANA.findall(best)) > 20 * best.count(HOLE) and len(_KANA.findall(best)) > 4:
         return best
     others = [data.decode(encoding, "replace") for encoding in (*named, "utf-8", "cp1252")]
-    return min(others, key=lambda text: text.count("\ufffd"))
+    return min(others, key=lambda text: text.count(HOLE))
 
 
 def _whole(text: str, source: str) -> str:
-    holes = text.count("\ufffd")
+    holes = text.count(HOLE)
     if holes > max(2, _MOST_HOLES * len(text)):
         raise _no_text(source, f"{holes:,} of {len(text):,} characters unreadable in every encoding tried")
     return text

@@ -48,7 +48,7 @@ def read_page(text: str, url: str = "", *, source: str) -> Article:
     if paid:
         pieces = before_wall(pieces)
     article = article_of(pieces, meta, source=source)
-    return replace(article, notices=(open_characters(article.blocks),)) if paid else article
+    return replace(article, notices=(open_characters(article.blocks), *article.notices)) if paid else article
 
 
 def _tree(text: str, source: str) -> Any:
