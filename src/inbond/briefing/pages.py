@@ -16,6 +16,7 @@ from typing import Any, Final
 from inbond.briefing.article import Article, Meta, article_of, open_characters
 from inbond.briefing.blocks import CELL, Kind, Piece, is_wide, unwrapped
 from inbond.briefing.page_kinds import before_wall, is_for_subscribers, lists_articles
+from inbond.briefing.signs import spell_out
 from inbond.errors import InputError, need_extra
 
 LEAST_EXTRACTED: Final = 60
@@ -44,10 +45,12 @@ def read_page(text: str, url: str = "", *, source: str) -> Article:
         )
     paid = is_for_subscribers(tree)
     _take_out_unseen(tree)
+    struck = spell_out(tree)
     pieces = _pieces(tree, url)
     if paid:
         pieces = before_wall(pieces)
-    article = article_of(pieces, meta, source=source)
+    struck_out = [f"words that the page strikes out are left out, {struck:,} times"] if struck else []
+    article = article_of(pieces, meta, source=source, notices=struck_out)
     return replace(article, notices=(open_characters(article.blocks), *article.notices)) if paid else article
 
 
