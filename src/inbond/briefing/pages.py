@@ -11,12 +11,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
+from itertools import dropwhile
 from typing import Any, Final
 
 from inbond.briefing.article import Article, Meta, article_of, open_characters
 from inbond.briefing.blocks import CELL, Kind, Piece, is_wide, unwrapped
-from inbond.briefing.page_kinds import before_wall, is_for_subscribers, lists_articles
+from inbond.briefing.page_kinds import lists_articles
 from inbond.briefing.signs import spell_out
+from inbond.briefing.walls import before_wall, is_for_subscribers
 from inbond.errors import InputError, need_extra
 
 LEAST_EXTRACTED: Final = 60
@@ -173,9 +175,7 @@ def _pieces(tree: Any, url: str) -> list[Piece]:
 
 def _walk(body: Any) -> Iterator[Piece]:
     """The pieces of trafilatura's tree, whose elements are head, p, list, item, quote, code and table."""
-    parts = list(body)
-    while parts and _is_way_out(parts[0]):
-        parts.pop(0)
+    parts = list(dropwhile(_is_way_out, body))
     while parts and _is_way_out(parts[-1]):
         parts.pop()
     for element in parts:
