@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from inbond.briefing.article import open_characters
 from inbond.briefing.blocks import plain
 from inbond.briefing.decoding import decode
 from inbond.briefing.pages import read_page
@@ -66,7 +67,8 @@ def ours(folder: Path, page: dict[str, Any]) -> Score:
     except InputError as error:
         outcome = "list" if "list of articles" in error.found else "refused"
         return score(folder, page, "", outcome)
-    return score(folder, page, plain(article.blocks), "paywall" if article.notices else "article")
+    walled = open_characters(article.blocks) in article.notices
+    return score(folder, page, plain(article.blocks), "paywall" if walled else "article")
 
 
 def plainly(folder: Path, page: dict[str, Any]) -> Score:

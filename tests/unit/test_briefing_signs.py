@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from inbond.briefing.article import Article
 from inbond.briefing.claims import Ground, claim
 from inbond.briefing.pages import read_page
+from inbond.errors import InputError
 
 OTHER = "<p>The committee of the harbour said that the crane would be mended before the storms arrive.</p>"
 
@@ -59,6 +60,35 @@ def test_a_number_and_what_is_raised_beside_it_are_never_one(number: int, raised
     found = re.findall(r"\d+", read(f"{number}<{tag}>{raised}</{tag}>"))
     assert found[0] == str(number)
     assert found[1:] in ([], [str(raised)])
+
+
+TAGS = (
+    "p",
+    "div",
+    "span",
+    "sup",
+    "sub",
+    "del",
+    "s",
+    "a",
+    "li",
+    "ul",
+    "td",
+    "tr",
+    "table",
+    "pre",
+    "h2",
+    "aside",
+)
+PARTS = [f"<{tag} href=#x class=paywall>" for tag in TAGS] + [f"</{tag}>" for tag in TAGS]
+
+
+@given(st.lists(st.sampled_from([*PARTS, "2020", "10", "[2]", "m", " ", "Subscribe to read", "会員限定"])))
+def test_tags_in_any_order_are_an_article_or_refused(parts: list[str]) -> None:
+    try:
+        assert page("".join(parts)).blocks
+    except InputError as error:
+        assert "article" in error.expected
 
 
 def test_a_summary_with_the_number_that_has_a_note_passes() -> None:

@@ -39,6 +39,7 @@ def page(text: str, after: str = "") -> Article:
         "<aside><h3>会員限定記事ランキング</h3></aside>", "<p>無料会員登録でもっと便利に。</p>",
         "<div class=box><p>Become a member to read without ads.</p></div>",
         "<p>Subscribe to our newsletter.</p>",
+        "<div class=related><a href=/n>北の門</a><p>この記事は有料会員限定です。</p></div>",
         "<p>Subscribe to keep up with the harbour.</p>", "<p>Already a subscriber? Manage your letters.</p>",
         "<p>Subscribe to read more stories like this in your inbox.</p>",
     ],
@@ -66,6 +67,7 @@ def test_a_link_in_a_footer_is_no_wall_where_the_text_breaks_off() -> None:
         "<div><a href=/p>Sign up to read the full story</a></div>",
         "<div><p>この記事は有料会員限定です。</p></div>", "<h3>続きを読むには会員登録が必要です</h3>",
         "<p>ログインして続きを読む</p>", "<div class='paywall'><b>有料会員</b>になる</div>",
+        "<div class=article-footer><p>Subscribe to continue reading</p></div>",
         "<aside class=gate>Become a member to read the rest.</aside><div id=footer>" + LONG + "</div>",
     ],
 )  # fmt: skip

@@ -49,11 +49,11 @@ _MOST_WALL: Final = 1_000
 _WALL: Final = re.compile(
     r"(?:^|[-_\s])(?:pay-?wall|reg-?wall|subscriber-?only|premium-?content-?lock)", re.I
 )
-_BESIDE: Final = re.compile(
-    r"(?:^|[-_\s])(?<!with.)(?<!has.)(?<!no.)(?:footer|nav|navi|navigation|menu|sidebar|rank|ranking|related"
-    r"|recommend\w{0,5}|popular)(?![^-_\s])",
-    re.I,
+_NAMED: Final = r"(?:^|[-_\s])(?<!with.)(?<!has.)(?<!no.)(?:{})(?![^-_\s])"
+_OTHERS: Final = re.compile(
+    _NAMED.format(r"nav|navi|navigation|menu|sidebar|rank|ranking|related|recommend\w*|popular"), re.I
 )
+_FOOTER: Final = re.compile(_NAMED.format("footer"), re.I)
 _ENDED: Final = re.compile(r"(?<![.…‥])[.!?。．！？」』）)\]”’\"'»]\s*\Z")
 _BROKEN_OFF: Final = re.compile(r"(?:\.\.|…|‥)[\])）」』]?\s*\Z")
 _SHUT: Final = ("nav", "footer", "header")
@@ -99,10 +99,12 @@ def _says_paid(value: Any, depth: int = 0) -> bool:
 
 
 class _Where(NamedTuple):
-    """What an element stands in: navigation and the like, a link or a heading, an element that is called a
-    wall; the nearest element that is beside the text by its name, the nearest that holds one."""
+    """What an element stands in: navigation and the like, what leads to others by its name, a link or a
+    heading, an element that is called a wall; the nearest element that is beside the text by its name, the
+    nearest that holds one."""
 
     shut: bool = False
+    others: bool = False
     points: bool = False
     wall: bool = False
     beside: Any = None
@@ -110,9 +112,12 @@ class _Where(NamedTuple):
 
     def within(self, element: Any) -> _Where:
         tag, name = element.tag, f"{element.get('class') or ''} {element.get('id') or ''}"
-        named = tag not in ("html", "body", "main", "article") and (tag == "aside" or _BESIDE.search(name))
+        holds = tag in ("html", "body", "main", "article")
+        others = not holds and _OTHERS.search(name) is not None
+        named = others or tag == "aside" or (not holds and _FOOTER.search(name))
         return _Where(
             self.shut or tag in _SHUT,
+            self.others or others,
             self.points or tag in _POINTS,
             self.wall or bool(_WALL.search(name)),
             element if named else self.beside,
@@ -173,7 +178,7 @@ class _Heard:
         own = [each for each in self.texts if each.where.root is main.root and _is_in(each.where, main)]
         end = max((each.place for each in own if each.width >= 2 * LEAST_PARAGRAPH), default=-1)
         last = [speech for speech in self.speeches if speech.place >= end]
-        if any(speech.asks for speech in last):
+        if any(speech.asks and (main.others or not speech.where.others) for speech in last):
             return True
         spoken = {speech.place for speech in last}
         told = [each for each in own if each.place not in spoken]
