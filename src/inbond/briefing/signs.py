@@ -54,7 +54,8 @@ def spell_out(tree: Any) -> int:
 
 
 def _raised(tree: Any) -> Iterator[tuple[Any, str]]:
-    """Each raised or lowered element and the text before it in its paragraph, without what is raised."""
+    """Each raised or lowered element and the text before it in its paragraph. What is raised is no part of
+    that, and of what is lowered only a number, which the next one would be joined to."""
     from lxml import etree
 
     before, within = "", None
@@ -67,6 +68,8 @@ def _raised(tree: Any) -> Iterator[tuple[Any, str]]:
             else:
                 before = (before if element.tag in _FLOWING else "") + (element.text or "")
         elif not opens and within in (None, element):
+            if within is not None and element.tag == "sub" and (element.text or "")[-1:].isdecimal():
+                before += element.text
             within = None
             before = (before if element.tag in _FLOWING else "") + (element.tail or "")
         before = before[-_BEFORE:]
