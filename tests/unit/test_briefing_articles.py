@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +174,26 @@ def test_reading_time_counts_words_or_letters() -> None:
     assert reading_minutes(number([Piece("paragraph", "word " * 2200)])) == 10
     assert reading_minutes(number([Piece("paragraph", "字" * 5000)])) == 10
     assert reading_minutes(()) == 1
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        lambda n: "<?xml" + " " * n, lambda n: "<?a" * n,
+        lambda n: "<meta name=author content='" + "{" * n + "'>",
+        lambda n: "<meta property=og:site_name content='" + "&lt;" * n + "'>", lambda n: "<!-- x -->" * n,
+    ],
+)  # fmt: skip
+def test_what_stands_before_a_text_takes_no_square_of_the_time(head: Callable[[int], str]) -> None:
+    text = "<p>The committee of the harbour said so on Monday.</p><p>The boats must wait until Thursday.</p>"
+
+    def taken(count: int) -> float:
+        began = time.process_time()
+        assert len(read_page(f"{head(count)}<p></p><article>{text}", source="x").blocks) == 2
+        return time.process_time() - began
+
+    taken(10)
+    assert taken(40_000) < 30 * max(taken(5_000), taken(5_000), 0.01)
 
 
 def test_reading_a_page_runs_no_recursion_of_its_own_on_depth() -> None:

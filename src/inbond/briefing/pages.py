@@ -26,11 +26,15 @@ LEAST_WIDE_EXTRACTED: Final = 30
 """Characters, of Chinese and Japanese, below which trafilatura looks for the text in other ways. Its own
 default (250) takes the menus along with a short article."""
 MOST_DEPTH: Final = 200
+_MOST_SAID: Final = 1_000
+"""Characters of what a page says of itself that are looked at: longer ones take trafilatura the
+square of their length."""
 _UNSEEN: Final = (
     *("style", "noscript", "template", "iframe", "object", "embed", "svg", "canvas", "audio", "video"),
     *("dialog", "select", "button", "script"),
 )
 _HIDDEN: Final = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
+_INSTRUCTION: Final = re.compile(r"<\?[^>]*+>?")
 _BETWEEN: Final = re.compile(r"[^\S\n]+")
 
 
@@ -61,8 +65,9 @@ def _tree(text: str, source: str) -> Any:
         from lxml import etree, html
     except ImportError as error:
         raise need_extra("briefing", "trafilatura") from error
-    # A declaration of an encoding is about bytes that are text by now; lxml refuses it in text.
-    text = re.sub(r"\A\s*<\?xml[^>]*\?>", "", text).replace("\x00", "")
+    # No page has instructions to a processor: that of an encoding is about bytes that are text by now, and
+    # long ones take the parser the square of their length.
+    text = _INSTRUCTION.sub("", text).replace("\x00", "")
     try:
         tree = html.document_fromstring(text, parser=html.HTMLParser(remove_comments=True, remove_pis=True))
     except (etree.LxmlError, ValueError, AssertionError) as error:
@@ -140,6 +145,8 @@ def _config(least: int) -> Any:
 def _meta(tree: Any, url: str) -> Meta:
     from trafilatura.metadata import extract_metadata
 
+    for each in tree.xpath("//meta[@content]"):
+        each.set("content", each.get("content")[:_MOST_SAID])
     found = extract_metadata(
         tree, default_url=url or None, date_config={"extensive_search": False, "original_date": True}
     )
