@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, Literal, final
 from urllib.parse import urlsplit
 
-from inbond.briefing.addresses import Address, is_public
+from inbond.briefing.addresses import Address, is_public, page_address
 from inbond.briefing.article import Article
 from inbond.briefing.decoding import decode
 from inbond.briefing.fetching import MOST_BYTES, MOST_PDF_BYTES, Fetched, fetch
@@ -62,7 +62,7 @@ def read_source(text: str, *, may_reach: Callable[[Address], bool] = is_public) 
     holds no article; MissingExtraError."""
     if is_address(text):
         fetched = asyncio.run(fetch(text, may_reach=may_reach))
-        return Found(of_fetched(fetched), text)
+        return Found(of_fetched(fetched), str(page_address(text)))
     path = Path(text).expanduser()
     return Found(of_bytes(_read(path), SUFFIXES.get(path.suffix.lower()), path.name), path.name)
 
