@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -133,6 +134,39 @@ def test_a_file_that_cannot_be_had_is_an_error(tmp_path: Path) -> None:
         assert found in caught.value.found
     with pytest.raises(InputError, match="null byte"):
         read_source("a\x00b")
+
+
+def test_what_never_ends_or_never_begins_is_no_file(tmp_path: Path) -> None:
+    """Not waited for, not read: whatever a name leads to, it is a file or refused."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zero.txt").symlink_to("/dev/zero")
+    (tmp_path / "loop.txt").symlink_to("loop.txt")
+    for name, found in (
+        ("pipe", "a device or a pipe"),
+        ("zero.txt", "a device or a pipe"),
+        ("/dev/zero", "a device or a pipe"),
+        ("loop.txt", "symbolic links"),
+    ):
+        with pytest.raises(InputError) as caught:
+            read_source(str(tmp_path / name))
+        assert found in caught.value.found
+    (tmp_path / "a.txt").write_text(PLAIN)
+    (tmp_path / "link.txt").symlink_to("a.txt")
+    assert len(read_source(str(tmp_path / "link.txt")).article.blocks) == len(PARAGRAPHS)
+
+
+def test_a_name_that_is_no_text_is_kept_as_text(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9\x1b.html")
+    path.write_text(PAGE)
+    assert read_source(str(path)).place == "caf\ufffd\u241b.html"
+    with pytest.raises(InputError) as caught:
+        read_source(os.fsdecode(b"nowhere-\xe9.html"))
+    assert caught.value.found.encode() == "nowhere-\ufffd.html: No such file or directory".encode()
+
+
+def test_an_address_in_capitals_is_kept_in_one_form(site: str) -> None:
+    found = read_source(f"{site}/a".replace("http", "HTTP"), may_reach=only_first)
+    assert (found.place, found.article.meta.url) == (f"{site}/a", f"{site}/a")
 
 
 def test_an_address_is_told_from_a_name() -> None:
