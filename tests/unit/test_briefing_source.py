@@ -12,6 +12,7 @@ from typing import ClassVar
 import pytest
 
 from inbond.briefing.addresses import Address
+from inbond.briefing.pdf import text_of
 from inbond.briefing.source import is_address, of_bytes, read_source
 from inbond.errors import InputError
 from tests import briefing_pdfs
@@ -93,6 +94,21 @@ def test_a_pdf_without_text_to_read_is_refused(data: bytes, found: str, fix: str
         read("odd.pdf", data, tmp_path)
     assert found in caught.value.found
     assert fix in caught.value.fix
+
+
+def test_a_pdf_of_many_characters_in_few_bytes_is_refused() -> None:
+    shown = b"BT /F1 12 Tf 10 700 Td (" + b"word and words " * 20_000 + b") Tj ET"
+    assert "word and words" in text_of(briefing_pdfs.of_one_stream(shown, 2), source="x").text
+    data = briefing_pdfs.of_one_stream(shown, 20)
+    assert len(data) < 10_000
+    with pytest.raises(InputError, match="2,000,000 characters"):
+        of_bytes(data, "pdf", "x")
+
+
+def test_a_pdf_that_takes_too_long_is_given_up() -> None:
+    shown = b"BT /F1 12 Tf " + b"(word) Tj 0 -12 Td " * 1_000_000 + b"ET"
+    with pytest.raises(InputError, match="more than 1 s to read"):
+        text_of(briefing_pdfs.of_one_stream(shown, 9), source="x", seconds=1)
 
 
 def test_a_pdf_that_only_its_owner_may_change_is_read(tmp_path: Path) -> None:
