@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import pytest
 
-from inbond.briefing.addresses import Address
+from inbond.briefing.addresses import Address, page_address, same_site
 from inbond.briefing.pdf import text_of
 from inbond.briefing.source import is_address, of_bytes, read_source
 from inbond.errors import InputError
@@ -27,6 +27,9 @@ PAGE = (
     "<h1>Harbour gate closes</h1>"
     + "".join(f"<p>{each}</p>" for each in PARAGRAPHS)
     + "</article></body></html>"
+)
+CLAIMS = PAGE.replace(
+    "<title>", "<link rel=canonical href='{}'><meta property=og:site_name content='The Herald'><title>"
 )
 PLAIN = "Harbour gate closes\n\n" + "\n\n".join(PARAGRAPHS) + "\n"
 LINES = ["Harbour gate closes", "", *PARAGRAPHS[0].split(", "), "", "It may take 3 weeks (or more)."]
@@ -203,6 +206,9 @@ class _Site(BaseHTTPRequestHandler):
         "/pdf": ("application/pdf", briefing_pdfs.with_text(LINES)),
         "/lies": ("text/html", briefing_pdfs.with_text(LINES)),
         "/sjis": ("text/html; charset=utf-8", "<p>港の門が閉まると町が発表した。</p>".encode("cp932") * 5),
+        "/foreign": ("text/html", CLAIMS.format("https://herald.example/news").encode()),
+        "/own": ("text/html", CLAIMS.format("http://127.0.0.1/news").encode()),
+        f"/{'long' * 200}": ("text/html", PAGE.encode()),
         "/feed": ("application/xml", FEED.encode()),
     }
 
@@ -279,6 +285,44 @@ def test_what_cannot_be_read_is_refused(site: str, path: str, expected: str, fou
         read_source(site + path, may_reach=only_first)
     assert expected in caught.value.expected
     assert found in caught.value.found
+
+
+@pytest.mark.parametrize(
+    ("path", "url", "name"),
+    [
+        ("/foreign", "{}/foreign", "{} · The Herald"),
+        ("/own", "http://127.0.0.1/news", "{} · The Herald"),
+        ("/a", "{}/a", "{}"),
+        (f"/{'long' * 200}", f"{{}}/{'long' * 200}", "{}"),
+    ],
+    ids=["foreign", "own", "none", "long"],
+)
+def test_a_page_says_where_it_was_read_whatever_it_says_of_itself(
+    site: str, path: str, url: str, name: str
+) -> None:
+    meta = read_source(site + path, may_reach=only_first).article.meta
+    assert (meta.url, meta.site) == (url.format(site), name.format(site.removeprefix("http://")))
+
+
+def test_a_file_has_no_host_and_its_claims_stay(tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_text(CLAIMS.format("https://herald.example/news"))
+    meta = read_source(str(tmp_path / "a.html")).article.meta
+    assert (meta.url, meta.site) == ("https://herald.example/news", "The Herald")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("https://www.herald.example/a", "http://herald.example/b?c", True),
+        ("https://m.herald.example:8080/", "https://amp.HERALD.example/", True),
+        ("https://herald.example/", "https://herald.example.evil.example/", False),
+        ("https://a.pages.example/", "https://b.pages.example/", False),
+        ("https://www.example/", "https://m.example/", False),
+        ("https://herald.example/", "https://xherald.example/", False),
+    ],
+)
+def test_one_host_is_one_site(one: str, other: str, same: bool) -> None:
+    assert same_site(page_address(one), page_address(other)) is same
 
 
 def test_this_machine_is_not_read_from(site: str) -> None:

@@ -23,6 +23,8 @@ _MOST_HOST: Final = 253
 _HOST: Final = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*(?!(?:\d+|0x[0-9a-f]*)\.?$)[a-z0-9_-]{1,63}\.?")
 """Names that can be looked up (RFC 1035). One that ends in a number is an address in an odd spelling."""
 
+_WHICH: Final = re.compile(r"^(?:www|m|amp)\.(?=[^.]+\.)")
+
 
 def page_address(text: str, base: str = "") -> URL:
     """An address of a page, seen from ``base``, in the one form in which it is judged, asked for and kept:
@@ -40,6 +42,17 @@ def page_address(text: str, base: str = "") -> URL:
     if as_address(host) is None and (not _HOST.fullmatch(host) or len(host) > _MOST_HOST):
         raise ValueError("which is no address: its host cannot be one")
     return url
+
+
+def same_site(one: URL, other: URL) -> bool:
+    """Whether two addresses are of one host, as which its pages for telephones count. That two hosts are of
+    one owner cannot be told from their names."""
+    return plain_host(one.raw_host or "") == plain_host(other.raw_host or "")
+
+
+def plain_host(host: str) -> str:
+    """A host without what says only which of its pages it is: "www.", "m." and "amp."."""
+    return _WHICH.sub("", host.casefold())
 
 
 def is_public(address: Address) -> bool:

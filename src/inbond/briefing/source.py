@@ -12,13 +12,15 @@ import os
 import re
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Final, Literal, final
 from urllib.parse import urlsplit
 
-from inbond.briefing.addresses import Address, is_public, page_address
-from inbond.briefing.article import Article
+from yarl import URL
+
+from inbond.briefing.addresses import Address, is_public, page_address, plain_host, same_site
+from inbond.briefing.article import Article, Meta
 from inbond.briefing.decoding import decode
 from inbond.briefing.fetching import MOST_BYTES, MOST_PDF_BYTES, Fetched, fetch
 from inbond.briefing.pages import read_page
@@ -79,7 +81,17 @@ def of_fetched(fetched: Fetched) -> Article:
     # What a server calls plain text, or does not name, is told by the address' end before it is looked at.
     if form is None and suffix in ("markdown", "plain"):
         form = suffix
-    return of_bytes(fetched.data, form, _named(fetched.url), url=fetched.url, charset=fetched.charset)
+    article = of_bytes(fetched.data, form, _named(fetched.url), url=fetched.url, charset=fetched.charset)
+    return replace(article, meta=_as_read(article.meta, page_address(fetched.url)))
+
+
+def _as_read(said: Meta, read: URL) -> Meta:
+    """What a page says of itself, put right by where it was read: the address of another host that it calls
+    its own is not the source, and the name of its site stands behind its host."""
+    host = read.raw_authority
+    own = said.url != "" and same_site(page_address(said.url), read)
+    named = said.site != "" and plain_host(said.site) != plain_host(host)
+    return replace(said, url=said.url if own else str(read), site=f"{host} · {said.site}" if named else host)
 
 
 def of_bytes(data: bytes, form: Form | None, name: str, *, url: str = "", charset: str = "") -> Article:
