@@ -104,6 +104,14 @@ def test_a_file_whose_name_is_no_text_is_briefed(making: Any, tmp_path: Path) ->
     assert shelf.read(make.home / "briefings" / told["id"]).source.from_ == "caf\ufffd.html"
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "127。0。0。1", "localhost", "[::1]", "a..b", "["])
+def test_this_machine_is_not_read_from_and_nothing_is_asked(making: Any, host: str) -> None:
+    make = making()
+    make(source=f"http://{host}:{make.host.rsplit(':', 1)[1]}/v1/models", code=2)
+    assert make.asked == []
+    assert not (make.home / "briefings").exists()
+
+
 def test_another_licence_is_another_briefing_from_the_same_answers(making: Any) -> None:
     make = making()
     first = make()
