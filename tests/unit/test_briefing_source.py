@@ -174,6 +174,14 @@ def test_what_never_ends_or_never_begins_is_no_file(tmp_path: Path) -> None:
     assert len(read_source(str(tmp_path / "link.txt")).article.blocks) == len(PARAGRAPHS)
 
 
+def test_a_name_may_begin_as_a_users_folder_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert len(read("~draft.txt", PLAIN.encode(), tmp_path)) == len(PARAGRAPHS)
+    for name in ("~draft.txt", "~/~draft.txt"):
+        assert read_source(name).place == "~draft.txt"
+
+
 def test_a_name_that_is_no_text_is_kept_as_text(tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"caf\xe9\x1b.html")
     path.write_text(PAGE)

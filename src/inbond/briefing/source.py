@@ -68,7 +68,7 @@ def read_source(text: str, *, may_reach: Callable[[Address], bool] = is_public) 
     if is_address(text):
         fetched = asyncio.run(fetch(text, may_reach=may_reach))
         return Found(of_fetched(fetched), str(page_address(text)))
-    path = Path(text).expanduser()
+    path = Path(os.path.expanduser(text))  # as shells do it: of no user, it is a letter of the name
     # A name is bytes: those that are no text cannot be kept.
     name = one_line(path.name)
     return Found(of_bytes(_read(path), SUFFIXES.get(path.suffix.lower()), name), name)
