@@ -1,8 +1,10 @@
 """How long pages of ``inbond ui`` take over many runs and a long ledger: cold, warm, and after a change.
 
-    python benchmarks/ui_pages.py [--runs 10000] [--events 1000000] [--times 10] [--at FOLDER]
+    python benchmarks/ui_pages.py [--runs 10000] [--events 1000000] [--accounts 4000] [--times 10]
+        [--at FOLDER]
 
-Makes a workspace (``ui_workspace.py``), in a temporary folder or at FOLDER, where it is found again. Prints
+Makes a workspace (``ui_workspace.py``, ``ui_guard.py``), in a temporary folder or at FOLDER, where it is
+found again. Prints
 one JSON object: seconds until lineage can be asked, and milliseconds a page in this process without a
 network: ``first`` the very first visit while the lineage is being read, ``median`` and ``worst`` of
 ``--times`` when it is there, ``changed`` just after a run was recorded.
@@ -19,6 +21,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import ui_guard
 from starlette.testclient import TestClient
 from ui_workspace import append, make
 
@@ -26,6 +29,9 @@ from inbond.ui.safety import Rules
 from inbond.ui.serve import tune
 from inbond.ui.site import build
 from inbond.workspace import Workspace
+
+_WINDOWS = 48
+"""Of the guard, ten minutes each."""
 
 
 def pages(runs: int, count: int) -> dict[str, str]:
@@ -39,7 +45,10 @@ def pages(runs: int, count: int) -> dict[str, str]:
         "is it distilled": "/lineage?target=run:run-000095&from=gpt-4o",
         "bill of materials": "/lineage/bom?target=run:run-000095&form=cyclonedx", "terms": "/terms",
         "terms, a plan": "/terms?teacher=hf:HuggingFaceTB/SmolLM2-135M-Instruct",
-        "roundtables": "/roundtables", "guard": "/guard", "verify": "/verify", "forensics": "/forensics",
+        "roundtables": "/roundtables", "guard": "/guard", "guard, all accounts": "/guard/accounts",
+        "guard, one of a ring": f"/guard/account?name={ui_guard.NAMES[0]}",
+        "guard, a lawful one": f"/guard/account?name={ui_guard.NAMES[1]}", "verify": "/verify",
+        "forensics": "/forensics",
     }  # fmt: skip
 
 
@@ -91,6 +100,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=10_000)
     parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--accounts", type=int, default=4_000)
     parser.add_argument("--times", type=int, default=10)
     parser.add_argument("--at", type=Path)
     given = parser.parse_args()
@@ -98,6 +108,7 @@ def main() -> None:
         workspace = Workspace((given.at or Path(folder)) / "bond")
         if not workspace.home.exists():
             make(workspace, given.runs, given.events)
+            ui_guard.make(workspace, given.accounts, _WINDOWS)
         print(json.dumps(measure(workspace, given.runs, given.events, given.times), indent=2))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 from collections.abc import Sequence
 
 import pypdf
@@ -12,14 +13,27 @@ def with_text(lines: Sequence[str], title: str = "") -> bytes:
     """One page of these lines of Latin text, in Helvetica."""
     shown = "\n".join(f"({_escaped(line)}) Tj T*" for line in lines)
     stream = f"BT /F1 11 Tf 14 TL 72 720 Td\n{shown}\nET".encode("latin-1")
+    return _of(stream, 1, title)
+
+
+def of_one_stream(stream: bytes, pages: int) -> bytes:
+    """So many pages, all of which show the same stream, which is compressed."""
+    return _of(zlib.compress(stream, 9), pages, "", b" /Filter /FlateDecode")
+
+
+def _of(stream: bytes, pages: int, title: str, filters: bytes = b"") -> bytes:
+    page = (
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 3 0 R "
+        b"/Resources << /Font << /F1 4 0 R >> >> >>"
+    )
+    kids = b" ".join(b"%d 0 R" % (6 + at) for at in range(pages))
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
-        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R "
-        b"/Resources << /Font << /F1 5 0 R >> >> >>",
-        b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream),
+        b"<< /Type /Pages /Kids [%s] /Count %d >>" % (kids, pages),
+        b"<< /Length %d%s >>\nstream\n%s\nendstream" % (len(stream), filters, stream),
         b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>",
         f"<< /Title ({_escaped(title)}) >>".encode("latin-1"),
+        *[page] * pages,
     ]
     out = bytearray(b"%PDF-1.4\n")
     places = []
@@ -29,7 +43,7 @@ def with_text(lines: Sequence[str], title: str = "") -> bytes:
     table = len(out)
     out += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
     out += b"".join(b"%010d 00000 n \n" % place for place in places)
-    out += b"trailer\n<< /Size %d /Root 1 0 R /Info 6 0 R >>\n" % (len(objects) + 1)
+    out += b"trailer\n<< /Size %d /Root 1 0 R /Info 5 0 R >>\n" % (len(objects) + 1)
     return bytes(out + b"startxref\n%d\n%%%%EOF\n" % table)
 
 

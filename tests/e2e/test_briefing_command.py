@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import sqlite3
@@ -92,6 +93,23 @@ def test_an_article_becomes_a_briefing_and_nothing_is_asked_twice(making: Any) -
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     found = make.verify()
     assert (found["ok"], found["checked"]["files"]) == (True, 2)
+
+
+def test_a_file_whose_name_is_no_text_is_briefed(making: Any, tmp_path: Path) -> None:
+    """Found out before anything is asked, or never."""
+    make = making()
+    source = tmp_path / os.fsdecode(b"caf\xe9.html")
+    shutil.copy(ARTICLE, source)
+    told = make(source=str(source))
+    assert shelf.read(make.home / "briefings" / told["id"]).source.from_ == "caf\ufffd.html"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127。0。0。1", "localhost", "[::1]", "a..b", "["])
+def test_this_machine_is_not_read_from_and_nothing_is_asked(making: Any, host: str) -> None:
+    make = making()
+    make(source=f"http://{host}:{make.host.rsplit(':', 1)[1]}/v1/models", code=2)
+    assert make.asked == []
+    assert not (make.home / "briefings").exists()
 
 
 def test_another_licence_is_another_briefing_from_the_same_answers(making: Any) -> None:

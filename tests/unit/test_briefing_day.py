@@ -17,6 +17,7 @@ from inbond.briefing.day import Day, made_within, main_language, model_name, of_
 from inbond.briefing.feed import feed_of
 from inbond.errors import InputError, NewerFormatError
 from inbond.report.briefing_day_page import render_briefing_day
+from inbond.report.text import visible
 from tests.briefing_days import OTHER, STRIKE, STRIKE_TOO, TEXTS, point, told
 
 DATE = date(2026, 11, 23)
@@ -93,6 +94,19 @@ def demanded(node: ElementTree.Element) -> None:
     assert (id_.version, id_.variant) == (8, "specified in RFC 4122")
     datetime.fromisoformat(node.findtext(f"{ATOM}updated") or "")
     assert node.findall(f"{ATOM}author")
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=8))
+def test_no_word_of_the_feed_is_obeyed(word: str) -> None:
+    """Neither what turns the reading direction nor what a terminal would: as on the pages."""
+    word = f"a\u202e\u2066\x1b{word}z"
+    source = {"title": word, "site": word, "from": "f", "url": ""}
+    linked = {**source, "url": f"https://news.example/{word.encode().hex()}"}
+    texts = {"points": [point(word, word)], "tags": [word], "summary": word}
+    day = of(told("1", word, source=source, **texts), told("2", *OTHER, source=linked))
+    text = feed_of([day], word).decode()
+    assert "[U+202E]" in text
+    assert visible(text) == text
 
 
 def test_a_reader_of_feeds_understands_it() -> None:

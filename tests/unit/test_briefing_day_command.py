@@ -185,3 +185,11 @@ def test_with_a_briefing_its_days_are_erased_and_can_be_made_again(
     assert run(capsys, "2026-11-23")[1].startswith("2026-11-23: 1 event from 1 article")
     assert inbond(["erase", "--older-than", "0d", "-q"]) == 0
     assert [path.name for path in workspace.briefings.rglob("*") if path.is_file()] == []
+
+
+def test_a_title_that_is_no_text_is_made_one(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(capsys, "2026-11-23", "--title", os.fsdecode(b"caf\xe9\n news"))[0] == 0
+    folder = workspace.briefings / "days" / "2026-11-23"
+    assert json.loads((folder / day_shelf.DAY).read_bytes())["title"] == "caf\ufffd news"

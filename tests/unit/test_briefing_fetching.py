@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 import socket
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from aiohttp import web
+from aiohttp.helpers import is_ip_address
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,6 +35,8 @@ async def _page(request: web.Request) -> web.StreamResponse:
         raise web.HTTPFound("file:///etc/passwd")
     if name == "loop":
         raise web.HTTPFound("/loop")
+    if name == "to":
+        return web.Response(status=302, headers={"Location": request.query["at"]})
     if name == "once":
         raise web.HTTPMovedPermanently("/page")
     if name == "image":
@@ -105,11 +110,61 @@ async def test_an_address_of_this_machine_or_its_network_is_refused(url: str) ->
     assert "not fetched" in error.fix
 
 
-@pytest.mark.parametrize("host", ["2130706433", "127.1", "0x7f.0.0.1", "0177.0.0.1"])
-async def test_an_address_in_an_odd_spelling_is_refused_too(host: str) -> None:
-    """By its form, or for where it leads: which one is first depends on aiohttp."""
-    error = await refused(f"http://{host}/", timeout_s=5)
-    assert "canonical" in error.found or "127.0.0.1" in error.found or "no address" in error.found
+ODD = ("2130706433", "127.1", "0x7f.0.0.1", "0177.0.0.1", "127.0.0.1.", "0", "%31%32%37.0.0.1")
+WIDE = ("127。0。0。1", "１２７.０.０.１", "①②⑦.0.0.1", "127\uff0e0\uff610.1")
+"""127.0.0.1 in letters that become those of ASCII where a host's name is made ready (IDNA)."""
+
+
+@pytest.mark.parametrize("host", ODD)
+async def test_an_address_in_an_odd_spelling_is_no_address(site: str, host: str) -> None:
+    port = site.rsplit(":", 1)[1]
+    error = await refused(f"http://{host}:{port}/page", timeout_s=5, may_reach=anywhere)
+    assert "its host cannot be one" in error.found
+
+
+@pytest.mark.parametrize("host", WIDE)
+async def test_what_is_judged_is_what_is_asked_for(site: str, host: str) -> None:
+    """However it is spelt, and wherever it stands: typed, or where a page leads to."""
+    there = f"http://{host}:{site.rsplit(':', 1)[1]}/page"
+    assert "which is 127.0.0.1" in (await refused(there, timeout_s=5)).found
+    onward = there.replace(f"{host}:", f"{host}2:")
+    led = await refused(f"{site}/to?{urlencode({'at': onward})}", may_reach=only_first)
+    assert "which is 127.0.0.12" in led.found
+
+
+WRONG_HOSTS = ("http://[", "http://a..b/", f"http://{'a' * 64}.com/", "http://.a/", "http://*.x/", "//[")
+
+
+@pytest.mark.parametrize("url", [*WRONG_HOSTS, f"http://{'é' * 70}.com/", "http://exa mple/"])
+async def test_a_host_that_cannot_be_one_is_told(site: str, url: str) -> None:
+    assert "no address" in (await refused(url)).found
+    led = await refused(f"{site}/to?{urlencode({'at': url})}", may_reach=anywhere)
+    assert "no address" in led.found
+
+
+async def test_an_address_is_kept_in_one_form(site: str) -> None:
+    loud = site.replace("http:", "HTTP:")
+    assert (await fetch(f"{loud}/page", may_reach=anywhere)).url == f"{site}/page"
+    led = await fetch(f"{site}/to?{urlencode({'at': f'{loud}/pÄge'})}", may_reach=anywhere)
+    assert led.url == f"{site}/p%C3%84ge"
+    assert "no address" in (await refused("http://example.org/caf\udce9")).found
+
+
+HOSTS = st.text(st.sampled_from("ab1270x.-_%:@[]。．①１é\u00ad/\\#? "), max_size=24) | st.text(max_size=12)
+
+
+@given(HOSTS)
+def test_every_host_is_judged_or_looked_up(host: str) -> None:
+    """What aiohttp takes for an address is one to us too, and every name can be looked up."""
+    try:
+        url = addresses.page_address(f"http://{host}/")
+    except ValueError:
+        return
+    found = url.raw_host or ""
+    assert addresses.as_address(found) is not None or not is_ip_address(found)
+    assert re.fullmatch(r"https?://[!-~]+", str(url))
+    assert str(addresses.page_address(str(url))) == str(url)
+    found.encode("idna")
 
 
 @pytest.mark.parametrize("name", ["private", "metadata"])
@@ -119,6 +174,7 @@ async def test_a_redirect_to_a_private_address_is_refused(site: str, name: str) 
 
 
 async def test_other_schemes_and_credentials_are_refused(site: str) -> None:
+    assert "no address of http" in (await refused("http:///x")).found
     assert "file:///etc/passwd" in (await refused(f"{site}/file", may_reach=anywhere)).found
     assert "name or password" in (await refused("http://a:b@example.org/")).found
     assert "no address of http" in (await refused("ftp://example.org/a")).found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,7 +11,8 @@ from typing import ClassVar
 
 import pytest
 
-from inbond.briefing.addresses import Address
+from inbond.briefing.addresses import Address, page_address, same_site
+from inbond.briefing.pdf import text_of
 from inbond.briefing.source import Form, is_address, of_bytes, read_source
 from inbond.errors import InputError
 from tests import briefing_pdfs
@@ -25,6 +27,9 @@ PAGE = (
     "<h1>Harbour gate closes</h1>"
     + "".join(f"<p>{each}</p>" for each in PARAGRAPHS)
     + "</article></body></html>"
+)
+CLAIMS = PAGE.replace(
+    "<title>", "<link rel=canonical href='{}'><meta property=og:site_name content='The Herald'><title>"
 )
 PLAIN = "Harbour gate closes\n\n" + "\n\n".join(PARAGRAPHS) + "\n"
 LINES = ["Harbour gate closes", "", *PARAGRAPHS[0].split(", "), "", "It may take 3 weeks (or more)."]
@@ -105,6 +110,21 @@ def test_a_pdf_without_text_to_read_is_refused(data: bytes, found: str, fix: str
     assert fix in caught.value.fix
 
 
+def test_a_pdf_of_many_characters_in_few_bytes_is_refused() -> None:
+    shown = b"BT /F1 12 Tf 10 700 Td (" + b"word and words " * 20_000 + b") Tj ET"
+    assert "word and words" in text_of(briefing_pdfs.of_one_stream(shown, 2), source="x").text
+    data = briefing_pdfs.of_one_stream(shown, 20)
+    assert len(data) < 10_000
+    with pytest.raises(InputError, match="2,000,000 characters"):
+        of_bytes(data, "pdf", "x")
+
+
+def test_a_pdf_that_takes_too_long_is_given_up() -> None:
+    shown = b"BT /F1 12 Tf " + b"(word) Tj 0 -12 Td " * 1_000_000 + b"ET"
+    with pytest.raises(InputError, match="more than 1 s to read"):
+        text_of(briefing_pdfs.of_one_stream(shown, 9), source="x", seconds=1)
+
+
 def test_a_pdf_that_only_its_owner_may_change_is_read(tmp_path: Path) -> None:
     assert read("open.pdf", briefing_pdfs.locked("", briefing_pdfs.with_text(LINES)), tmp_path)
 
@@ -146,6 +166,47 @@ def test_a_file_that_cannot_be_had_is_an_error(tmp_path: Path) -> None:
         read_source("a\x00b")
 
 
+def test_what_never_ends_or_never_begins_is_no_file(tmp_path: Path) -> None:
+    """Not waited for, not read: whatever a name leads to, it is a file or refused."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zero.txt").symlink_to("/dev/zero")
+    (tmp_path / "loop.txt").symlink_to("loop.txt")
+    for name, found in (
+        ("pipe", "a device or a pipe"),
+        ("zero.txt", "a device or a pipe"),
+        ("/dev/zero", "a device or a pipe"),
+        ("loop.txt", "symbolic links"),
+    ):
+        with pytest.raises(InputError) as caught:
+            read_source(str(tmp_path / name))
+        assert found in caught.value.found
+    (tmp_path / "a.txt").write_text(PLAIN)
+    (tmp_path / "link.txt").symlink_to("a.txt")
+    assert len(read_source(str(tmp_path / "link.txt")).article.blocks) == len(PARAGRAPHS)
+
+
+def test_a_name_may_begin_as_a_users_folder_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert len(read("~draft.txt", PLAIN.encode(), tmp_path)) == len(PARAGRAPHS)
+    for name in ("~draft.txt", "~/~draft.txt"):
+        assert read_source(name).place == "~draft.txt"
+
+
+def test_a_name_that_is_no_text_is_kept_as_text(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9\x1b.html")
+    path.write_text(PAGE)
+    assert read_source(str(path)).place == "caf\ufffd\u241b.html"
+    with pytest.raises(InputError) as caught:
+        read_source(os.fsdecode(b"nowhere-\xe9.html"))
+    assert caught.value.found.encode() == "nowhere-\ufffd.html: No such file or directory".encode()
+
+
+def test_an_address_in_capitals_is_kept_in_one_form(site: str) -> None:
+    found = read_source(f"{site}/a".replace("http", "HTTP"), may_reach=only_first)
+    assert (found.place, found.article.meta.url) == (f"{site}/a", f"{site}/a")
+
+
 def test_an_address_is_told_from_a_name() -> None:
     assert is_address("https://example.org")
     assert is_address("FILE:///etc/passwd")
@@ -164,6 +225,9 @@ class _Site(BaseHTTPRequestHandler):
         "/pdf": ("application/pdf", briefing_pdfs.with_text(LINES)),
         "/lies": ("text/html", briefing_pdfs.with_text(LINES)),
         "/sjis": ("text/html; charset=utf-8", "<p>港の門が閉まると町が発表した。</p>".encode("cp932") * 5),
+        "/foreign": ("text/html", CLAIMS.format("https://herald.example/news").encode()),
+        "/own": ("text/html", CLAIMS.format("http://127.0.0.1/news").encode()),
+        f"/{'long' * 200}": ("text/html", PAGE.encode()),
         "/feed": ("application/xml", FEED.encode()),
     }
 
@@ -240,6 +304,44 @@ def test_what_cannot_be_read_is_refused(site: str, path: str, expected: str, fou
         read_source(site + path, may_reach=only_first)
     assert expected in caught.value.expected
     assert found in caught.value.found
+
+
+@pytest.mark.parametrize(
+    ("path", "url", "name"),
+    [
+        ("/foreign", "{}/foreign", "{} · The Herald"),
+        ("/own", "http://127.0.0.1/news", "{} · The Herald"),
+        ("/a", "{}/a", "{}"),
+        (f"/{'long' * 200}", f"{{}}/{'long' * 200}", "{}"),
+    ],
+    ids=["foreign", "own", "none", "long"],
+)
+def test_a_page_says_where_it_was_read_whatever_it_says_of_itself(
+    site: str, path: str, url: str, name: str
+) -> None:
+    meta = read_source(site + path, may_reach=only_first).article.meta
+    assert (meta.url, meta.site) == (url.format(site), name.format(site.removeprefix("http://")))
+
+
+def test_a_file_has_no_host_and_its_claims_stay(tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_text(CLAIMS.format("https://herald.example/news"))
+    meta = read_source(str(tmp_path / "a.html")).article.meta
+    assert (meta.url, meta.site) == ("https://herald.example/news", "The Herald")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("https://www.herald.example/a", "http://herald.example/b?c", True),
+        ("https://m.herald.example:8080/", "https://amp.HERALD.example/", True),
+        ("https://herald.example/", "https://herald.example.evil.example/", False),
+        ("https://a.pages.example/", "https://b.pages.example/", False),
+        ("https://www.example/", "https://m.example/", False),
+        ("https://herald.example/", "https://xherald.example/", False),
+    ],
+)
+def test_one_host_is_one_site(one: str, other: str, same: bool) -> None:
+    assert same_site(page_address(one), page_address(other)) is same
 
 
 def test_this_machine_is_not_read_from(site: str) -> None:

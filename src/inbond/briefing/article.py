@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, final
-from urllib.parse import urlsplit
 
+from inbond.briefing.addresses import page_address
 from inbond.briefing.blocks import (
     Block,
     Piece,
@@ -152,17 +152,18 @@ def _checked(meta: Meta) -> Meta:
         author=lines["author"],
         date=lines["date"][:10] if _DATE.match(lines["date"]) else "",
         site=lines["site"],
-        url=lines["url"] if _is_address(meta.url) else "",
+        url=_address(meta.url),
         language=code[1].lower() if code else "",
     )
 
 
-def _is_address(text: str) -> bool:
+def _address(text: str) -> str:
+    """In the form in which addresses are kept; "" for what is none, or too long."""
     try:
-        parts = urlsplit(text)
+        found = str(page_address(text))
     except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and len(text) <= MOST_LINE
+        return ""
+    return found if len(found) <= MOST_LINE else ""
 
 
 def _language(text: str, declared: str) -> str:

@@ -7,7 +7,6 @@ named as a machine.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Final
 from urllib.parse import quote
@@ -16,13 +15,13 @@ from xml.etree.ElementTree import Element, SubElement
 
 from inbond import __version__
 from inbond.briefing.day import Day, Entry, urn
+from inbond.report.text import one_line, visible
 
 ATOM: Final = "http://www.w3.org/2005/Atom"
 XHTML: Final = "http://www.w3.org/1999/xhtml"
 MOST: Final = 500
 """Entries; the newest days come first."""
 MACHINE: Final = "machine-written"
-_NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _RIGHTS: Final = (
     "Titles, summaries and key points were written by a machine from the linked articles, whose rights stay "
     "with their owners. No licence to the articles is given."
@@ -45,7 +44,7 @@ def feed_of(days: Sequence[Day], title: str) -> bytes:
     shown = [(day, entry) for day in newest for entry in day.entries][:MOST]
     root = Element("feed", {"xmlns": ATOM, "xml:lang": newest[0].language})
     _text(root, "id", newest[0].id if len(newest) == 1 else urn("feed", newest[-1].id))
-    _text(root, "title", _line(title))
+    _text(root, "title", one_line(title))
     _text(root, "updated", max(day.updated for day in newest))
     _text(root, "generator", "Inbond", version=__version__)
     _text(root, "rights", _RIGHTS)
@@ -61,19 +60,19 @@ def feed_of(days: Sequence[Day], title: str) -> bytes:
 def _entry(root: Element, entry: Entry, language: str) -> None:
     node = SubElement(root, "entry")
     _text(node, "id", entry.id)
-    _text(node, "title", _line(entry.title))
+    _text(node, "title", one_line(entry.title))
     _text(node, "published", entry.published)
     _text(node, "updated", entry.updated)
     _author(node, entry.model)
     for place, source in enumerate([each for each in entry.sources if each.url]):
         known = {"hreflang": source.language} if source.language else {}
-        title = {"title": _line(source.title)} if source.title else {}
+        title = {"title": one_line(source.title)} if source.title else {}
         rel = "related" if place else "alternate"
         SubElement(node, "link", {"rel": rel, "href": _iri(source.url), **known, **title})
     for tag in entry.tags:
-        SubElement(node, "category", {"term": _line(tag)})
+        SubElement(node, "category", {"term": one_line(tag)})
     if entry.summary:
-        _text(node, "summary", _line(entry.summary))
+        _text(node, "summary", one_line(entry.summary))
     content = _text(node, "content", "", type="xhtml")
     _content(SubElement(content, "div", {"xmlns": XHTML}), entry, _known(language))
 
@@ -87,7 +86,7 @@ def _content(div: Element, entry: Entry, language: str) -> None:
         for point in entry.points:
             item = _html(items, "li")
             strong = _html(item, "strong", point.heading)
-            strong.tail = f" {_line(point.sentence)}"
+            strong.tail = f" {one_line(point.sentence)}"
     if entry.score:
         _html(div, "p", _SCORE[language].format(score=entry.score, model=entry.model))
     _html(div, "p", _BY[language].format(model=entry.model))
@@ -98,23 +97,24 @@ def _content(div: Element, entry: Entry, language: str) -> None:
         link = _html(item, "a" if source.url else "span", source.title)
         if source.url:
             link.set("href", _iri(source.url))
-        link.tail = f" ({_line(source.site)})" if source.site else ""
+        link.tail = f" ({one_line(source.site)})" if source.site else ""
 
 
 def _author(node: Element, model: str) -> None:
     author = SubElement(node, "author")
-    _text(author, "name", _line(f"{model} ({MACHINE})"))
+    _text(author, "name", one_line(f"{model} ({MACHINE})"))
 
 
 def _text(node: Element, name: str, text: str, **attributes: str) -> Element:
     made = SubElement(node, name, attributes)
-    made.text = _clean(text)
+    # Of what is shown as something else some could not be in XML at all (XML 1.0, section 2.2).
+    made.text = visible(text)
     return made
 
 
 def _html(node: Element, name: str, text: str = "") -> Element:
     made = SubElement(node, name)
-    made.text = _line(text) or None
+    made.text = one_line(text) or None
     return made
 
 
@@ -125,13 +125,3 @@ def _known(language: str) -> str:
 def _iri(address: str) -> str:
     """An address in the letters that one may have (RFC 3987, as RFC 3986)."""
     return quote(address, safe=":/?#[]@!$&'()*+,;=%~", errors="replace")
-
-
-def _line(text: str) -> str:
-    """On one line."""
-    return " ".join(_clean(text).split())
-
-
-def _clean(text: str) -> str:
-    """Without the characters that XML 1.0 cannot hold: section 2.2."""
-    return _NOT_XML.sub("\ufffd", text)

@@ -4,6 +4,8 @@ Each hop of a redirect is followed by hand and judged anew. A name is looked up 
 judged, and the connection is made to what was judged: a name that means another address a moment later gains
 nothing. No cookie, no credential, no proxy of the environment. How much is read and how long it may take is
 bounded, of what comes out of compression too.
+
+What is judged is what is asked for: one parsed address. Two parsers do not agree on what a host is.
 """
 
 from __future__ import annotations
@@ -13,12 +15,12 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, final
-from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
 
-from inbond.briefing.addresses import Address, as_address, is_public
+from inbond.briefing.addresses import Address, as_address, is_public, page_address
 from inbond.errors import InputError
 
 MOST_BYTES: Final = 10 << 20
@@ -79,34 +81,29 @@ async def fetch(
 async def _follow(
     session: aiohttp.ClientSession, url: str, may_reach: Callable[[Address], bool], most: int
 ) -> Fetched:
-    here = url
+    here = _judged(url, url, may_reach)
     for _ in range(MOST_HOPS + 1):
-        _check(here, url, may_reach)
         async with session.get(here, allow_redirects=False) as response:
             onward = response.headers.get("Location")
             if response.status in _REDIRECTS and onward:
-                here = urljoin(here, onward)
+                here = _judged(onward, url, may_reach, str(here))
                 continue
             if response.status != 200:
-                raise _cannot(url, f"status {response.status} from {_shown(here)}")
-            return await _read(response, here, most)
+                raise _cannot(url, f"status {response.status} from {_shown(str(here))}")
+            return await _read(response, str(here), most)
     raise _cannot(url, f"more than {MOST_HOPS} redirects")
 
 
-def _check(here: str, first: str, may_reach: Callable[[Address], bool]) -> None:
+def _judged(text: str, first: str, may_reach: Callable[[Address], bool], base: str = "") -> URL:
     """Raises InputError for what is no address of a page, or leads elsewhere than to the internet."""
     try:
-        parts = urlsplit(here)
-        host, _ = parts.hostname or "", parts.port
+        url = page_address(text, base)
     except ValueError as error:
-        raise _cannot(first, f"{_shown(here)}, which is no address") from error
-    if parts.scheme not in ("http", "https") or not host:
-        raise _cannot(first, f"{_shown(here)}, which is no address of http or https")
-    if parts.username is not None or parts.password is not None:
-        raise _cannot(first, "an address with a name or password in it")
-    address = as_address(host)
+        raise _cannot(first, f"{_shown(text)}, {error}") from error
+    address = as_address(url.raw_host or "")
     if address is not None and not may_reach(address):
-        raise _refused(first, host, address)
+        raise _refused(first, url.raw_host or "", address)
+    return url
 
 
 async def _read(response: aiohttp.ClientResponse, here: str, most: int) -> Fetched:

@@ -8,20 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import re
+import stat
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Literal, final
+from typing import BinaryIO, Final, Literal, final
 from urllib.parse import urlsplit
 
-from inbond.briefing.addresses import Address, is_public
-from inbond.briefing.article import Article
+from yarl import URL
+
+from inbond.briefing.addresses import Address, is_public, page_address, plain_host, same_site
+from inbond.briefing.article import Article, Meta
 from inbond.briefing.decoding import decode
 from inbond.briefing.fetching import MOST_BYTES, MOST_PDF_BYTES, Fetched, fetch
 from inbond.briefing.pages import read_page
 from inbond.briefing.texts import read_markdown, read_pdf, read_plain
 from inbond.errors import InputError
+from inbond.report.text import one_line
 
 Form = Literal["html", "markdown", "plain", "pdf", "feed"]
 
@@ -62,9 +67,11 @@ def read_source(text: str, *, may_reach: Callable[[Address], bool] = is_public) 
     holds no article; MissingExtraError."""
     if is_address(text):
         fetched = asyncio.run(fetch(text, may_reach=may_reach))
-        return Found(of_fetched(fetched), text)
-    path = Path(text).expanduser()
-    return Found(of_bytes(_read(path), SUFFIXES.get(path.suffix.lower()), path.name), path.name)
+        return Found(of_fetched(fetched), str(page_address(text)))
+    path = Path(os.path.expanduser(text))  # as shells do it: of no user, it is a letter of the name
+    # A name is bytes: those that are no text cannot be kept.
+    name = one_line(path.name)
+    return Found(of_bytes(_read(path), SUFFIXES.get(path.suffix.lower()), name), name)
 
 
 def of_fetched(fetched: Fetched) -> Article:
@@ -74,7 +81,17 @@ def of_fetched(fetched: Fetched) -> Article:
     # What a server calls plain text, or does not name, is told by the address' end before it is looked at.
     if form is None and suffix in ("markdown", "plain"):
         form = suffix
-    return of_bytes(fetched.data, form, _named(fetched.url), url=fetched.url, charset=fetched.charset)
+    article = of_bytes(fetched.data, form, _named(fetched.url), url=fetched.url, charset=fetched.charset)
+    return replace(article, meta=_as_read(article.meta, page_address(fetched.url)))
+
+
+def _as_read(said: Meta, read: URL) -> Meta:
+    """What a page says of itself, put right by where it was read: the address of another host that it calls
+    its own is not the source, and the name of its site stands behind its host."""
+    host = read.raw_authority
+    own = said.url != "" and same_site(page_address(said.url), read)
+    named = said.site != "" and plain_host(said.site) != plain_host(host)
+    return replace(said, url=said.url if own else str(read), site=f"{host} · {said.site}" if named else host)
 
 
 def of_bytes(data: bytes, form: Form | None, name: str, *, url: str = "", charset: str = "") -> Article:
@@ -109,28 +126,47 @@ def _looked_at(text: str) -> Form:
 
 
 def _read(path: Path) -> bytes:
+    most = MOST_PDF_BYTES if path.suffix.lower() == ".pdf" else MOST_BYTES
     try:
-        size = path.stat().st_size
-        most = MOST_PDF_BYTES if path.suffix.lower() == ".pdf" else MOST_BYTES
-        if size > most:
-            raise InputError(
-                expected=f"a file of at most {most:,} bytes",
-                found=f"{_named(path.name)} with {size:,}",
-                fix="save the article's text to a file of its own",
-            )
-        return path.read_bytes()
+        with _opened(path) as file:
+            data = file.read(most + 1)
+            size = max(len(data), os.fstat(file.fileno()).st_size)
     except (OSError, ValueError) as error:
         if isinstance(error, InputError):
             raise
-        number = error.errno if isinstance(error, OSError) else None
+        raise _unread(path, getattr(error, "strerror", None) or f"{error}") from error
+    if size > most:
         raise InputError(
-            expected="an address (https://...) or a file that can be read",
-            found=f"{_named(str(path))}: {error.strerror if isinstance(error, OSError) else error}",
-            fix="name the page that you saved, not the folder"
-            if number == errno.EISDIR
-            else "correct the name; an address begins with https://",
-        ) from error
+            expected=f"a file of at most {most:,} bytes",
+            found=f"{_named(path.name)} with {size:,}",
+            fix="save the article's text to a file of its own",
+        )
+    return data
+
+
+def _opened(path: Path) -> BinaryIO:
+    """A file, or what a link to one leads to. Raises InputError for what is none, OSError, ValueError."""
+    # Not told so, opening a pipe waits for whoever writes to it.
+    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    mode = os.fstat(number).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(number, "rb")
+    os.close(number)
+    if stat.S_ISDIR(mode):
+        raise _unread(path, os.strerror(errno.EISDIR), "name the page that you saved, not the folder")
+    raise _unread(path, "no file, but a device or a pipe", "save it to a file, and name that")
+
+
+def _unread(
+    path: Path, found: str, fix: str = "correct the name; an address begins with https://"
+) -> InputError:
+    return InputError(
+        expected="an address (https://...) or a file that can be read",
+        found=f"{_named(str(path))}: {found}",
+        fix=fix,
+    )
 
 
 def _named(text: str) -> str:
+    text = one_line(text)
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."

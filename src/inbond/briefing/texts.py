@@ -1,22 +1,19 @@
 """Markdown, plain text and the text of a PDF, as pieces of a document.
 
-Markdown is read as CommonMark with tables; HTML within it is text and nothing else. A PDF is read by the text
-that it holds: its pages are not looked at, so a scanned one has none.
+Markdown is read as CommonMark with tables; HTML within it is text and nothing else.
 """
 
 from __future__ import annotations
 
-import io
-import logging
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from inbond.briefing.article import Article, Meta, article_of
 from inbond.briefing.blocks import CELL, Kind, Piece, unwrapped
-from inbond.errors import InputError, need_extra
+from inbond.briefing.pdf import text_of
+from inbond.errors import need_extra
 
-MOST_PAGES: Final = 500
 _TOP: Final = re.compile(r"\A---\n(?:.*\n)*?---\n")
 _MOST_HEADING: Final = 120
 
@@ -90,33 +87,8 @@ def _is_title(text: str) -> bool:
 
 
 def read_pdf(data: bytes, url: str = "", *, source: str) -> Article:
-    """The article of a PDF's text. Raises InputError for one that is broken, locked, too long, or holds no
-    text."""
-    try:
-        import pypdf
-    except ImportError as error:
-        raise need_extra("briefing", "pypdf") from error
-    logging.getLogger("pypdf").setLevel(logging.ERROR)
-    try:
-        reader = pypdf.PdfReader(io.BytesIO(data))
-        if reader.is_encrypted and not reader.decrypt(""):
-            raise _bad(source, "one that is locked with a password", "unlock it, and save it without one")
-        if len(reader.pages) > MOST_PAGES:
-            raise _bad(source, f"{len(reader.pages):,} pages", f"give at most {MOST_PAGES} of them")
-        pages = [page.extract_text() for page in reader.pages]
-        title = str((reader.metadata or {}).get("/Title", "") or "")
-        author = str((reader.metadata or {}).get("/Author", "") or "")
-    except InputError:
-        raise
-    except Exception as error:  # a stranger's file: pypdf raises what its parser comes across
-        raise _bad(source, f"one that cannot be read ({error!r:.100})", "save its text to a file") from error
-    text = "\n\n".join(pages)
-    if not text.strip():
-        raise _bad(source, "pages without text: they may be pictures", "have the text recognised first")
-    found = read_plain(text, url, source=source)
-    meta = Meta(**{**found.meta.to_json(), "title": title or found.meta.title, "author": author})
+    """The article of a PDF's text. Raises as ``text_of``."""
+    read = text_of(data, source=source)
+    found = read_plain(read.text, url, source=source)
+    meta = Meta(**{**found.meta.to_json(), "title": read.title or found.meta.title, "author": read.author})
     return article_of([Piece(each.kind, each.text, each.level) for each in found.blocks], meta, source=source)
-
-
-def _bad(source: str, found: str, fix: str) -> InputError:
-    return InputError(expected=f"a PDF with text in {source}", found=found, fix=fix)

@@ -10,6 +10,7 @@ import typer
 
 from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, open_workspace
 from inbond.errors import InputError
+from inbond.report.text import one_line
 from inbond.workspace import PRIVATE_FILE, Workspace, write_bytes, write_json
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def day(
     found, skipped = _read(workspace)
     for each in skipped:
         output.say(f"skipped: {each}")
-    made, others = _made(asked, language, " ".join(title.split())[:_MOST_TITLE], found, workspace)
+    made, others = _made(asked, language, one_line(title)[:_MOST_TITLE], found, workspace)
     if folder is None:
         name = f"{asked}-{made.language}" if language else f"{asked}"
         folder = days_folder(workspace) / name

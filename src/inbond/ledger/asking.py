@@ -6,7 +6,7 @@ Reads only what the question needs: of all record sets, those that the target de
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, final
@@ -18,8 +18,8 @@ from inbond.ledger.declaration import Declared, in_force
 from inbond.ledger.events import Event
 from inbond.ledger.findings import Filed
 from inbond.ledger.flow import Duty
-from inbond.ledger.lineage import Graph
-from inbond.ledger.recorded import Workbook, data_id
+from inbond.ledger.lineage import Graph, positions
+from inbond.ledger.recorded import Kept, Run, Workbook, data_id
 from inbond.ledger.sets import count
 from inbond.ledger.suspects import Tested, tested
 from inbond.ledger.tally import Counted
@@ -47,17 +47,18 @@ class Lineage:
         when a record set cannot be read."""
         id_ = find_target(target, self.graph)
         counted = self.counted(id_)
-        known = Known(_busy(self.graph, counted, id_), self.library, counted, self._asked)
-        found = trace(known, id_, asked)
-        return replace(found, beside=self._beside(found, known.graph))
+        part = _busy(self.graph, counted, id_)
+        found = trace(Known(part, self.library, counted, self._asked), id_, asked)
+        return replace(found, beside=self._beside(found, part))
 
-    def _beside(self, found: Trace, graph: Graph) -> Beside:
+    def _beside(self, found: Trace, part: Graph) -> Beside:
         """The findings about a target, beside its trace: they know it, and it knows nothing of them."""
         filed, ancestors = self.filed, frozenset(each.node.id for each in found.ancestors)
-        about = tested(filed, graph, found.target, ancestors)
+        about = tested(filed, self.graph, found.target, ancestors)
         notes = tuple([*_notes(about, found.target), *filed.unread])
         if not about.reports:
             return Beside(notes=notes)
+        graph = _with_others(part, self.graph)
         weights = frozenset(each.node.id for each in found.ancestors if each.edge == "weights")
         behind = Behind(graph.nodes[found.target], ancestors, weights, _left_open(graph, found))
         spoken = [each.about for report, _ in about.reports for each in report.findings]
@@ -71,15 +72,54 @@ class Lineage:
     def counted(self, target: str) -> dict[str, Counted]:
         """The tallies of the recorded data behind a target, by the node of the data; for a target that is
         data, of itself."""
-        wanted = {target, *self.graph.hops(target)}
         found = {}
-        for kept in self.book.artifacts.values():
-            data = self.graph.names.get(data_id(kept), data_id(kept))
-            if data not in wanted or kept.manifest.id not in self.book.makers:
-                continue
+        for place in sorted(
+            place for id_ in (target, *self.graph.hops(target)) for place in self._sets.get(id_, ())
+        ):
+            kept = self._kept[place]
+            data = self._node(data_id(kept))
             learnt = any(edge.relation == "trained-on" for edge in self.graph.out_of.get(data, ()))
             if learnt or data == target:
                 found[data] = count(kept, self.book)
+        return found
+
+    def prepare(self) -> None:
+        """Works out ahead what every question needs, which takes longer than most questions do."""
+        self.graph.prepare()
+        _ = self._sets, self._makers, self._asked
+
+    def made(self, run: Run, kept: Kept) -> str:
+        """The node that a run's artifact is."""
+        return self._node(run.model if kept is run.student else data_id(kept))
+
+    def makers(self, ids: Iterable[str]) -> list[Run]:
+        """The runs that trained, of which an artifact is one of these nodes, in the order of their record."""
+        places = {place for id_ in ids for place in self._makers.get(id_, ())}
+        return [self._trained[place] for place in sorted(places)]
+
+    def _node(self, name: str) -> str:
+        return self.graph.names.get(name, name)
+
+    @cached_property
+    def _kept(self) -> Sequence[Kept]:
+        return [kept for kept in self.book.artifacts.values() if kept.manifest.id in self.book.makers]
+
+    @cached_property
+    def _sets(self) -> Mapping[str, Sequence[int]]:
+        """Where the record sets of each node of data stand in ``_kept``."""
+        return positions(self._node(data_id(kept)) for kept in self._kept)
+
+    @cached_property
+    def _trained(self) -> Sequence[Run]:
+        return [run for run in self.book.runs.values() if run.trained]
+
+    @cached_property
+    def _makers(self) -> Mapping[str, Sequence[int]]:
+        """Where the runs stand in ``_trained`` that made each node."""
+        found: dict[str, list[int]] = {}
+        for place, run in enumerate(self._trained):
+            for kept in run.kept.values():
+                found.setdefault(self.made(run, kept), []).append(place)
         return found
 
     @cached_property
@@ -116,16 +156,22 @@ def _reports(number: int) -> str:
 
 
 def _busy(graph: Graph, counted: Mapping[str, Counted], target: str) -> Graph:
-    """The graph without whoever has no hand in any record that was kept of a set behind the target. Only that
-    part is built anew: a workspace may hold very many runs."""
+    """The graph without whoever has no hand in any record that was kept of a set behind the target; where
+    there is such, only the part that the target descends from. A workspace may hold very many runs."""
     idle = {(graph.names.get(node, node), data) for data, found in counted.items() for node in found.idle()}
     if not idle:
         return graph
     part = graph.within(target)
     edges = (edge for edge in part.edges if (edge.source, edge.target) not in idle or not edge.recorded)
-    built = build(part.nodes.values(), edges, part.unknowns, part.names)
-    others = (edge for edge in graph.edges if edge.target not in part.nodes)
-    return replace(graph, edges=(*others, *built.edges))
+    return build(part.nodes.values(), edges, part.unknowns, part.names)
+
+
+def _with_others(part: Graph, whole: Graph) -> Graph:
+    """A part of a graph with all that stands elsewhere in it."""
+    if part is whole:
+        return whole
+    others = (edge for edge in whole.edges if edge.target not in part.nodes)
+    return replace(whole, edges=(*others, *part.edges))
 
 
 def read_declared(events: Iterable[Event], library: Library) -> Graph:

@@ -227,15 +227,19 @@ class Graph:
     def _places(self) -> tuple[_Places, _Places, _Places, _Places]:
         """Where nodes, edges, unknowns and names stand that belong to a node, by the node."""
         return (
-            _places(self.nodes),
-            _places(edge.target for edge in self.edges),
-            _places(unknown.about for unknown in self.unknowns),
-            _places(self.names.values()),
+            positions(self.nodes),
+            positions(edge.target for edge in self.edges),
+            positions(unknown.about for unknown in self.unknowns),
+            positions(self.names.values()),
         )
 
     @cached_property
     def _listed(self) -> tuple[Sequence[tuple[str, Node]], Sequence[tuple[str, str]]]:
         return tuple(self.nodes.items()), tuple(self.names.items())
+
+    def prepare(self) -> None:
+        """Works out ahead where everything stands, which is otherwise done when it is first asked for."""
+        _ = self.into, self.out_of, self._places, self._listed
 
     def find(self, name: str) -> Node | None:
         """The node of exactly this name, or of an artifact that is known to be the same."""
@@ -320,7 +324,7 @@ class Graph:
 _Places = Mapping[str, Sequence[int]]
 
 
-def _places(ids: Iterable[str]) -> _Places:
+def positions(ids: Iterable[str]) -> _Places:
     """Where each id stands among ``ids``."""
     found: dict[str, list[int]] = {}
     for place, id_ in enumerate(ids):

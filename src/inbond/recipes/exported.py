@@ -106,11 +106,7 @@ def statements(workspace: Workspace, target: str) -> bytes:
 
 def _run_of(lineage: Lineage, id_: str, asked: str) -> Run | None:
     """The run whose student is the node ``id_``; of several with the same bytes, the one that was named."""
-    runs = [
-        run
-        for run in lineage.book.runs.values()
-        if run.trained and lineage.graph.names.get(run.model, run.model) == id_
-    ]
+    runs = [run for run in lineage.makers([id_]) if lineage.made(run, run.student) == id_]
     named = [run for run in runs if run.model == asked]
     return next(iter(named or runs), None)
 
@@ -120,20 +116,13 @@ def _run_of(lineage: Lineage, id_: str, asked: str) -> Run | None:
 
 def _steps(lineage: Lineage, graph: Graph, told: Told) -> Iterator[Step]:
     """The stages that led to the graph's nodes, in the order in which they were recorded."""
-    for run in lineage.book.runs.values():
-        if not run.trained:
-            continue
-        makes = {kept.stage: _makes(run, kept, lineage.graph) for kept in run.kept.values()}
+    for run in lineage.makers(graph.nodes):
+        makes = {kept.stage: lineage.made(run, kept) for kept in run.kept.values()}
         wanted = _behind(run, [stage for stage, node in makes.items() if node in graph.nodes])
         for kept in run.kept.values():
             if kept.stage in wanted:
                 made = makes[kept.stage]
                 yield _step(run, kept, lineage, graph, told, made if made in graph.nodes else None)
-
-
-def _makes(run: Run, kept: Kept, graph: Graph) -> str | None:
-    name = run.model if kept is run.student else data_id(kept)
-    return graph.names.get(name, name)
 
 
 def _behind(run: Run, stages: Sequence[str]) -> set[str]:

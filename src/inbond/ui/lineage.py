@@ -91,6 +91,7 @@ class Descents:
         else:
             self._last = None
             lineage = asking.joined(self._workspace, told, my_library())
+            lineage.prepare()
             self._last = Known(lineage, told, names(lineage.graph))
         return self._following.mark, self._last
 
