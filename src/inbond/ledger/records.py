@@ -25,7 +25,7 @@ from inbond import digest
 from inbond.digest import Digest
 from inbond.errors import TamperedError
 from inbond.types import Origin, Record, prompt_from_json
-from inbond.workspace import replacing, write_json
+from inbond.workspace import opened, replacing, write_json
 
 TEXT, LINEAGE, ORIGINS = "records.jsonl", "lineage.parquet", "origins.json"
 _BATCH_ROWS = 65_536
@@ -210,11 +210,12 @@ def parse_record(line: bytes) -> Record:
 
 def check_rows(folder: Path) -> list[str]:
     """Names every record whose text does not match its id; ``[]`` when all do, or text was erased."""
-    path = folder / TEXT
-    if not path.exists():
+    try:
+        with opened(folder / TEXT) as file:
+            *lines, rest = file.read().split(b"\n")
+    except FileNotFoundError:
         return []
     ids = read_ids(folder)
-    *lines, rest = path.read_bytes().split(b"\n")
     problems = [
         f"record {number} in {TEXT}: its text does not match its id {digest.from_raw(raw)}"
         for number, (line, raw) in enumerate(zip(lines, ids, strict=False))
