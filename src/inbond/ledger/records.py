@@ -118,8 +118,17 @@ def _append(columns: _Columns, row: Row, raw: bytes, origin: int) -> None:
 
 
 def read_origins(folder: Path) -> list[Origin]:
-    """The origins that the rows point to, by row number."""
-    return [Origin(**value) for value in json.loads((folder / ORIGINS).read_bytes())]
+    """The origins that the rows point to, by row number. Raises OSError, ValueError and TypeError."""
+    with opened(folder / ORIGINS) as file:
+        return [_origin(value) for value in json.load(file)]
+
+
+def _origin(value: Mapping[str, Any]) -> Origin:
+    origin = Origin(**value)
+    texts = (origin.teacher, origin.channel, origin.role, origin.terms or "")
+    if not all(isinstance(text, str) for text in texts) or not isinstance(origin.sampling, Mapping):
+        raise TypeError("an origin with a value of another kind")
+    return origin
 
 
 def read_ids(folder: Path) -> list[bytes]:
