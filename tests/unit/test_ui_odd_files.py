@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -19,6 +20,8 @@ pytest.importorskip("starlette")
 
 from starlette.testclient import TestClient
 
+from inbond.guard.state_opening import FILE
+from inbond.guard.state_sqlite import SqliteState
 from inbond.ledger import manifest, records
 from inbond.ui.pages import moment
 from inbond.ui.safety import Rules
@@ -328,6 +331,23 @@ def test_a_broken_state_of_a_guard_is_told(scene: Workspace, broken: Callable[[P
         assert (answer.status_code, "<h1>" in answer.text) in ((400, True), (200, True))
         assert "state.db" in answer.text or "No guard keeps its state" in answer.text
     assert site.get("/").status_code == 200
+
+
+@pytest.mark.parametrize("data", [b"[]", b"5", b"[" * 5000, 5, b"\xff", b"{}"])
+def test_a_verdict_of_another_form_in_the_state_of_a_guard_is_told(scene: Workspace, data: Any) -> None:
+    async def begin() -> None:
+        state = SqliteState(scene.guard / FILE)
+        await state.folded()
+        await state.close()
+
+    scene.guard.mkdir()
+    asyncio.run(begin())
+    with sqlite3.connect(scene.guard / FILE) as connection:
+        connection.execute("INSERT INTO tier VALUES ('x', ?)", (data,))
+    for page in ("/guard", "/guard/accounts", "/guard/account?name=x"):
+        answer = visitor(scene).get(page)
+        assert answer.status_code == (200 if data == b"{}" else 400)
+        assert data == b"{}" or "guard&#39;s state of this version" in answer.text
 
 
 def test_a_time_that_no_calendar_has_is_not_known() -> None:
