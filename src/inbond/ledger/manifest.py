@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from inbond.digest import Digest, canonical, of_bytes, of_file, of_value, parse
-from inbond.errors import InputError, TamperedError
+from inbond.errors import TamperedError
 from inbond.workspace import opened, write_bytes
 
 FORMAT = "inbond.manifest/1"
@@ -111,7 +111,7 @@ def read(folder: Path) -> Manifest | None:
         identity = Identity(**value["identity"])
         manifest = Manifest(identity, value["files"], value["records_root"], value["facts"])
         intact = encode(manifest) == data
-    except (InputError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         intact = False
     if not intact:
         raise TamperedError(

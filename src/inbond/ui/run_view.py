@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeVar, final
 
-from inbond.errors import InputError
 from inbond.ledger import manifest, records
 from inbond.recipes.plan import RESULT
 from inbond.report.data import CurvePoint, SamplePair
@@ -247,7 +246,7 @@ def _told(line: bytes) -> _Row:
     try:
         record = records.parse_record(line)
         completion = _said(vars(record), "completion")
-    except (InputError, *_OTHER_FORM):
+    except _OTHER_FORM:
         return (("not a record", line.decode(errors="replace")),)
     prompt = record.prompt
     said = [("prompt", prompt)] if isinstance(prompt, str) else [(m.role, m.content) for m in prompt]
