@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -103,3 +105,23 @@ def test_all_files_below_are_digested_but_the_manifest_itself(tmp_path: Path) ->
         "b": digest.of_bytes(b"2"),
         "日本/deep/manifest.json": digest.of_bytes(b"1"),
     }
+
+
+@pytest.mark.parametrize("other", [os.mkdir, os.mkfifo, lambda path: path.symlink_to(path)])
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path, other: Callable[[Path], None]) -> None:
+    other(tmp_path / manifest.NAME)
+    with pytest.raises(TamperedError, match="a manifest that can be read"):
+        manifest.read(tmp_path)
+
+
+def test_a_folder_whose_name_no_system_holds_is_not_there(tmp_path: Path) -> None:
+    assert manifest.read(tmp_path / ("a" * 300)) is None
+
+
+@pytest.mark.parametrize("value", ['"\\ud800"', "NaN", "[" * 900 + "]" * 900, "1e400"])
+def test_a_manifest_of_values_that_are_never_written_is_refused(tmp_path: Path, value: str) -> None:
+    manifest.write(tmp_path, Manifest(IDENTITY, {}))
+    path = tmp_path / manifest.NAME
+    path.write_text(path.read_text().replace('"facts":{}', f'"facts":{{"x":{value}}}'))
+    with pytest.raises(TamperedError, match="a manifest of format"):
+        manifest.read(tmp_path)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import sqlite3
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -242,6 +243,26 @@ def test_what_is_no_regular_file_is_named(workspace: Workspace) -> None:
     assert verify_workspace(workspace).problems == (
         "runs/demo/student/model.safetensors: it is not a regular file",
     )
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("other", ["fifo", "folder", "link"])
+def test_what_is_no_regular_file_is_never_waited_for(
+    workspace: Workspace, tmp_path: Path, name: str, other: str
+) -> None:
+    path = workspace.run("demo") / name
+    path.unlink()
+    os.mkfifo(tmp_path / "pipe")
+    {"fifo": os.mkfifo, "folder": os.mkdir, "link": lambda it: it.symlink_to(tmp_path / "pipe")}[other](path)
+    found: list[VerifyReport] = []
+    thread = threading.Thread(target=lambda: found.append(verify_workspace(workspace)), daemon=True)
+    thread.start()
+    thread.join(20)
+    assert found, "it waits for a writer"
+    led_out = other == "link" and path.name != manifest.NAME
+    said = "it is a link that leads out of the folder" if led_out else "it is not a regular file"
+    label = f"runs/demo/{name}: "
+    assert [said in problem for problem in found[0].problems if problem.startswith(label)] == [True]
 
 
 def test_every_problem_is_named_not_only_the_first(workspace: Workspace) -> None:

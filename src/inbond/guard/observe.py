@@ -263,8 +263,13 @@ def to_bytes(judged: Judged, window: int) -> bytes:
 
 
 def from_bytes(data: bytes) -> dict[str, Any]:
-    """Reads what ``to_bytes`` wrote."""
-    value: dict[str, Any] = json.loads(data)
+    """Reads what ``to_bytes`` wrote. Raises ValueError for what is no verdict."""
+    try:
+        value = json.loads(data)
+    except (TypeError, RecursionError) as error:
+        raise ValueError("not a verdict of this version") from error
+    if not isinstance(value, dict):
+        raise ValueError("not a verdict of this version")
     return value
 
 

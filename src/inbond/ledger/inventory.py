@@ -234,23 +234,25 @@ def check_artifact(location: Path, claim: ArtifactClaim, inventory: Inventory, f
 def _check_manifest(location: Path, claim: ArtifactClaim, findings: Findings) -> Manifest | None:
     name = f"{claim.folder}/{manifest.NAME}"
     try:
-        found = digest.of_file(location / manifest.NAME)
         kept = manifest.read(location)
-    except (FileNotFoundError, NotADirectoryError):
+    except TamperedError as error:
+        unread = error.__cause__
+        why = (
+            f"it cannot be read ({unread.strerror})"
+            if isinstance(unread, OSError)
+            else f"it was changed; found something else than {error.expected}"
+        )
+        findings.problems.append(f"{name}: {why}")
+        return None
+    if kept is None:
         where = name if location.is_dir() else claim.folder
         findings.problems.append(f"{where}: it is missing; {claim.event} recorded it")
         return None
-    except OSError as error:
-        findings.problems.append(f"{name}: it cannot be read ({error.strerror})")
-        return None
-    except TamperedError as error:
-        findings.problems.append(f"{name}: it was changed; found something else than {error.expected}")
-        return None
-    if found != claim.manifest:
+    if kept.digest != claim.manifest:
         findings.problems.append(f"{name}: it was changed; {claim.event} recorded {claim.manifest}")
-    if kept is not None and kept.id != claim.artifact:
+    if kept.id != claim.artifact:
         findings.problems.append(f"{name}: it is of another artifact than {claim.event} names")
-    if kept is not None and kept.records_root != claim.records_root:
+    if kept.records_root != claim.records_root:
         findings.problems.append(f"{name}: its records' root is not the one that {claim.event} recorded")
     return kept
 

@@ -7,17 +7,19 @@ its inputs; the manifest adds the digest of every file, and the Merkle root of i
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from inbond.digest import Digest, canonical, of_bytes, of_file, of_value, parse
 from inbond.errors import TamperedError
-from inbond.workspace import write_bytes
+from inbond.workspace import opened, write_bytes
 
 FORMAT = "inbond.manifest/1"
 NAME = "manifest.json"
+_NOT_THERE: Final = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 
 
 @dataclass(frozen=True)
@@ -90,19 +92,26 @@ def digest_files(folder: Path) -> dict[str, Digest]:
 def read(folder: Path) -> Manifest | None:
     """The manifest in ``folder``, or None when there is none (the artifact is not complete).
 
-    Raises TamperedError when it is there but is not what we wrote.
+    Raises TamperedError when it is there but cannot be read, or is not what we wrote.
     """
     path = folder / NAME
     try:
-        data = path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+        with opened(path) as file:
+            data = file.read()
+    except OSError as error:
+        if error.errno in _NOT_THERE:
+            return None
+        raise TamperedError(
+            expected="a manifest that can be read",
+            found=f"{path}: {error.strerror}",
+            fix="let this user read it, or remove the artifact's folder and run the recipe again",
+        ) from error
     try:
         value = parse(data)
         identity = Identity(**value["identity"])
         manifest = Manifest(identity, value["files"], value["records_root"], value["facts"])
         intact = encode(manifest) == data
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         intact = False
     if not intact:
         raise TamperedError(

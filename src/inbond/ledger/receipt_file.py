@@ -22,7 +22,7 @@ from inbond.ledger.attest import PublicKey
 from inbond.ledger.issuer_keys import Keys
 from inbond.ledger.receipts import Receipt
 from inbond.types import Record, prompt_to_json
-from inbond.workspace import write_bytes
+from inbond.workspace import opened, write_bytes
 
 NAME: Final = "receipts.jsonl"
 KEYS: Final = "issuer-keys.json"
@@ -131,17 +131,22 @@ def check(folder: Path, pinned: Keys | None = None) -> Checked:
     lie beside them. Whatever is wrong becomes a problem."""
     try:
         kept = _texts(folder)
-        lines = (folder / NAME).read_bytes().split(b"\n")
-        keys = pinned if pinned is not None else issuer_keys.decode((folder / KEYS).read_bytes())
+        lines = _bytes(folder / NAME).split(b"\n")
+        keys = pinned if pinned is not None else issuer_keys.decode(_bytes(folder / KEYS))
     except (OSError, ValueError) as error:
         return Checked(0, 0, (f"its receipts cannot be read ({error})"[:200],), (), (), ())
     return _Checking(kept, keys, pinned is not None).check(lines)
 
 
+def _bytes(path: Path) -> bytes:
+    with opened(path) as file:
+        return file.read()
+
+
 def _texts(folder: Path) -> Sequence[Record | None] | None:
     """The records as they lie there, None for one that is none; None when their text was erased."""
     try:
-        lines = (folder / records.TEXT).read_bytes().split(b"\n")[:-1]
+        lines = _bytes(folder / records.TEXT).split(b"\n")[:-1]
     except FileNotFoundError:
         return None
     return [_record(line) for line in lines]
@@ -150,7 +155,7 @@ def _texts(folder: Path) -> Sequence[Record | None] | None:
 def _record(line: bytes) -> Record | None:
     try:
         return records.parse_record(line)
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 

@@ -42,7 +42,7 @@ class Kept:
         """Of a record set: where its records are from, by row number. Raises TamperedError."""
         try:
             return tuple(records.read_origins(self.folder))
-        except (OSError, ValueError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
             raise TamperedError(
                 expected=f"the origins of {self.claim.folder}",
                 found=f"{records.ORIGINS} cannot be read ({error})",

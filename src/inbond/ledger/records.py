@@ -25,7 +25,7 @@ from inbond import digest
 from inbond.digest import Digest
 from inbond.errors import TamperedError
 from inbond.types import Origin, Record, prompt_from_json
-from inbond.workspace import replacing, write_json
+from inbond.workspace import opened, replacing, write_json
 
 TEXT, LINEAGE, ORIGINS = "records.jsonl", "lineage.parquet", "origins.json"
 _BATCH_ROWS = 65_536
@@ -118,8 +118,17 @@ def _append(columns: _Columns, row: Row, raw: bytes, origin: int) -> None:
 
 
 def read_origins(folder: Path) -> list[Origin]:
-    """The origins that the rows point to, by row number."""
-    return [Origin(**value) for value in json.loads((folder / ORIGINS).read_bytes())]
+    """The origins that the rows point to, by row number. Raises OSError, ValueError and TypeError."""
+    with opened(folder / ORIGINS) as file:
+        return [_origin(value) for value in json.load(file)]
+
+
+def _origin(value: Mapping[str, Any]) -> Origin:
+    origin = Origin(**value)
+    texts = (origin.teacher, origin.channel, origin.role, origin.terms or "")
+    if not all(isinstance(text, str) for text in texts) or not isinstance(origin.sampling, Mapping):
+        raise TypeError("an origin with a value of another kind")
+    return origin
 
 
 def read_ids(folder: Path) -> list[bytes]:
@@ -210,11 +219,12 @@ def parse_record(line: bytes) -> Record:
 
 def check_rows(folder: Path) -> list[str]:
     """Names every record whose text does not match its id; ``[]`` when all do, or text was erased."""
-    path = folder / TEXT
-    if not path.exists():
+    try:
+        with opened(folder / TEXT) as file:
+            *lines, rest = file.read().split(b"\n")
+    except FileNotFoundError:
         return []
     ids = read_ids(folder)
-    *lines, rest = path.read_bytes().split(b"\n")
     problems = [
         f"record {number} in {TEXT}: its text does not match its id {digest.from_raw(raw)}"
         for number, (line, raw) in enumerate(zip(lines, ids, strict=False))

@@ -40,7 +40,7 @@ from inbond.recipes.accepting import words
 from inbond.recipes.behind import Here, with_descent
 from inbond.recipes.recipe import Recipe
 from inbond.types import ModelName, parse_model_name
-from inbond.workspace import Workspace, config_folder
+from inbond.workspace import Workspace, config_folder, opened
 
 RESULT = "result.json"
 """In a run's folder: what the run says of itself."""
@@ -292,7 +292,8 @@ def student_folder(name: ModelName, workspace: Workspace) -> Path:
 def _kept_in(result: Path) -> dict[str, str]:
     """The gates that stopped a run, with their outcomes; none for any other run."""
     try:
-        kept = json.loads(result.read_bytes())
+        with opened(result) as file:
+            kept = json.load(file)
         return {name: str(kept["gates"][name]["outcome"]) for name in kept["stopped_by"]}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}

@@ -17,10 +17,11 @@ from typing import Any, Final, final
 from inbond.briefing.briefing import FORMAT, ID
 from inbond.briefing.day import local_day
 from inbond.briefing.shelf import NAME
-from inbond.ui.reading import Unreadable, read_object
+from inbond.ui.reading import Unreadable, read_object, text
 
 _MOST: Final = 400
 """Characters of a text in a row."""
+_Mark = tuple[int, int, int]
 
 
 @final
@@ -76,7 +77,7 @@ class BriefingIndex:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._turn = threading.Lock()
-        self._kept: dict[str, tuple[tuple[int, int, int], Row]] = {}
+        self._kept: dict[str, tuple[_Mark | None, Row]] = {}
         self._order: list[Row] = []
 
     def all(self) -> Sequence[Row]:
@@ -89,10 +90,9 @@ class BriefingIndex:
 
     def _refresh(self) -> bool:
         changed, seen = False, set()
-        for name, told in _files(self._folder):
+        for name, mark in _files(self._folder):
             seen.add(name)
-            mark = (told.st_mtime_ns, told.st_ino, told.st_size)
-            if name in self._kept and self._kept[name][0] == mark:
+            if mark is not None and name in self._kept and self._kept[name][0] == mark:
                 continue
             self._kept[name] = (mark, read(self._folder / name))
             changed = True
@@ -128,21 +128,27 @@ def read(folder: Path) -> Row:
     )
 
 
-def _files(folder: Path) -> Iterable[tuple[str, os.stat_result]]:
+def _files(folder: Path) -> Iterable[tuple[str, _Mark | None]]:
+    """What changes with each briefing's file; None where that cannot be told."""
     try:
         names = [name for name in os.listdir(folder) if ID.fullmatch(name)]
     except (FileNotFoundError, NotADirectoryError):
         return
+    except OSError as error:
+        raise Unreadable(f"{folder.name} cannot be opened: {error.strerror}") from error
     for name in names:
         try:
-            yield name, os.stat(folder / name / NAME)
+            told = os.lstat(folder / name / NAME)
         except (FileNotFoundError, NotADirectoryError):  # not finished, or erased while we look
             continue
+        except OSError:
+            yield name, None
+        else:
+            yield name, (told.st_mtime_ns, told.st_ino, told.st_size)
 
 
 def _text(value: dict[str, Any], name: str) -> str:
-    found = value.get(name)
-    return found[:_MOST] if isinstance(found, str) else ""
+    return text(value.get(name))[:_MOST]
 
 
 def _folded(text: str) -> str:

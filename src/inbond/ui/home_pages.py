@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final, final
+import os
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar, final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,9 +13,11 @@ from starlette.routing import Route
 from inbond.errors import InbondError
 from inbond.ui import ledger_view, sessions
 from inbond.ui.ground import Ground, routes_of
+from inbond.ui.reading import Unreadable
 from inbond.ui.run_index import STATES
 
 _NEWEST: Final = 8
+_T = TypeVar("_T")
 
 
 @final
@@ -32,20 +35,27 @@ class HomePages:
 
     def home(self, _: Request) -> Response:
         """What is in this workspace."""
-        runs, problems = self._ground.runs.all(), []
+        ground, problems = self._ground, list[str]()
+
+        def tried(reader: Callable[[], Sequence[_T]]) -> Sequence[_T]:
+            try:
+                return reader()
+            except (Unreadable, OSError) as error:
+                problems.append(f"{error}.")
+                return ()
+
+        runs = tried(ground.runs.all)
+        held = tried(lambda: sessions.folders(ground.workspace))
+        briefings = tried(ground.briefings.all)
         try:
-            events, newest = (
-                ledger_view.size(self._ground.workspace),
-                ledger_view.newest(self._ground.workspace),
-            )
+            events, newest = ledger_view.size(ground.workspace), ledger_view.newest(ground.workspace)
         except InbondError as error:
             events, newest = None, None
             problems.append(f"The ledger cannot be read: {error.found}. {error.fix}.")
         problems += [f"Run {run.name}: {run.problem}." for run in runs if run.problem][:_NEWEST]
         counts = {state: sum(run.state == state for run in runs) for state in STATES}
-        held = len(sessions.folders(self._ground.workspace))
-        return self._ground.page(
+        return ground.page(
             "home.html.j2", "/", runs=runs[:_NEWEST], total=len(runs), counts=counts, events=events,
-            newest=newest, sessions=held, problems=problems, exists=self._ground.workspace.home.is_dir(),
-            briefings=len(self._ground.briefings.all()), guard=self._ground.workspace.guard.is_dir(),
+            newest=newest, sessions=len(held), problems=problems, exists=os.path.isdir(ground.workspace.home),
+            briefings=len(briefings), guard=os.path.isdir(ground.workspace.guard),
         )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, final
+from typing import final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,8 +12,6 @@ from starlette.routing import Route
 from inbond.ui import ledger_view
 from inbond.ui.ground import Ground, natural, routes_of
 from inbond.ui.reading import Unreadable
-
-_LARGEST: Final = 2**53
 
 
 @final
@@ -27,7 +25,7 @@ class LedgerPages:
         """Which address shows what."""
         return routes_of(
             ("/ledger", self.ledger),
-            ("/ledger/{seq:int}", self.event),
+            ("/ledger/{seq}", self.event),
         )
 
     def ledger(self, request: Request) -> Response:
@@ -42,8 +40,8 @@ class LedgerPages:
 
     def event(self, request: Request) -> Response:
         """One event, whole."""
-        seq = request.path_params["seq"]
-        if seq > _LARGEST:
+        seq = natural(request.path_params["seq"], -1)
+        if seq < 0:
             raise Unreadable("there is no such event")
         return self._ground.page(
             "event.html.j2", "/ledger", whole=ledger_view.one(self._ground.workspace, seq), seq=seq

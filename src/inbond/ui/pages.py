@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from importlib.resources import files
 from typing import Any, Final, final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, PackageLoader
 
@@ -19,6 +19,7 @@ from inbond.report import wording
 from inbond.report.blocks import LIMITS, Prepared
 from inbond.report.page import environment, page_style
 from inbond.report.text import clip, visible
+from inbond.ui.reading import legible
 
 _LONG: Final = 200_000
 PARTS: Final = (
@@ -71,6 +72,7 @@ class Pages:
             "layout": "site.html.j2", "address": address, "ago": ago, "moment": moment, "wording": wording,
             "TONES": TONES, "prepared": lambda text: Prepared(visible(clip(text, _LONG))),
         }  # fmt: skip
+        made.filters["urlencode"] = lambda text: quote(legible(text))
         return made
 
     def fill(self, template: str, here: str, context: Mapping[str, Any]) -> str:
@@ -90,13 +92,16 @@ def _own(name: str) -> str:
 
 def address(path: str, **asked: object) -> str:
     """A path of this site with what is asked of it; what is None or "" is left out."""
-    kept = {name: str(value) for name, value in asked.items() if value not in (None, "")}
+    kept = {name: legible(str(value)) for name, value in asked.items() if value not in (None, "")}
     return f"{path}?{urlencode(kept)}" if kept else path
 
 
 def moment(at: float) -> str:
-    """Seconds since 1970 as UTC, to the minute."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")
+    """Seconds since 1970 as UTC, to the minute; some file systems keep times that no calendar has."""
+    try:
+        return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")
+    except (OverflowError, ValueError, OSError):
+        return "unknown"
 
 
 def ago(at: float) -> str:

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from inbond.ui import sessions
 from inbond.ui.ground import Ground, kept_page, routes_of
-from inbond.ui.reading import Unreadable
+from inbond.ui.reading import Unreadable, legible
 
 
 @final
@@ -31,7 +31,7 @@ class RoundtablePages:
     def roundtables(self, _: Request) -> Response:
         """The sessions, the newest first."""
         found = sessions.folders(self._ground.workspace)
-        shown = [sessions.listed(folder) for folder in found[: sessions.MOST]]
+        shown = [sessions.listed(folder, at) for folder, at in found[: sessions.MOST]]
         return self._ground.page(
             "roundtables.html.j2", "/roundtables", sessions=shown, left_out=len(found) - len(shown)
         )
@@ -39,7 +39,8 @@ class RoundtablePages:
     def roundtable(self, request: Request) -> Response:
         """The page that a session left, shut in."""
         name = request.path_params["name"]
-        folder = next((each for each in sessions.folders(self._ground.workspace) if each.name == name), None)
+        found = (folder for folder, _ in sessions.folders(self._ground.workspace))
+        folder = next((each for each in found if legible(each.name) == name), None)
         if folder is None:
             raise Unreadable("there is no such roundtable in this workspace")
         return kept_page(folder / sessions.PAGE)

@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal, final
 
 from inbond.recipes.plan import RESULT
 from inbond.ui.locks import held
-from inbond.ui.reading import Unreadable, read_object
+from inbond.ui.reading import Unreadable, folders_in, legible, number, read_object, text
 from inbond.workspace import RUN_PROGRESS
 
 State = Literal["running", "interrupted", "done", "stopped", "unreadable"]
@@ -73,13 +73,14 @@ class RunIndex:
 
     def find(self, name: str) -> Run | None:
         """One run, as it is now. Only names of folders that lie there are found."""
-        self.all()
-        kept = self._kept.get(name)
-        return None if kept is None else kept.run
+        runs, kept = self.all(), self._kept.get(name)
+        if kept is not None:
+            return kept.run
+        return next((run for run in runs if legible(run.name) == name), None)
 
     def _refresh(self) -> bool:
         now, changed, seen = time.time_ns(), False, set()
-        for name, told in _folders(self._folder):
+        for name, told in folders_in(self._folder):
             seen.add(name)
             mark, kept = (told.st_mtime_ns, told.st_ino), self._kept.get(name)
             if kept is not None and kept.settled and kept.mark == mark:
@@ -94,19 +95,6 @@ class RunIndex:
         return changed
 
 
-def _folders(folder: Path) -> Iterable[tuple[str, os.stat_result]]:
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                try:
-                    if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
-                        yield entry.name, entry.stat(follow_symlinks=False)
-                except FileNotFoundError:  # erased while we look
-                    continue
-    except (FileNotFoundError, NotADirectoryError):
-        return
-
-
 def read(folder: Path, at: float) -> Run:
     """What one run's folder says."""
     try:
@@ -116,7 +104,7 @@ def read(folder: Path, at: float) -> Run:
     except Unreadable as error:
         return Run(folder.name, "unreadable", at, problem=str(error))
     run = _of_result(folder.name, at, result)
-    working = (folder / RUN_PROGRESS).exists() and held(folder / ".lock")
+    working = os.path.lexists(folder / RUN_PROGRESS) and held(folder / ".lock")
     return replace(run, state="running") if working else run
 
 
@@ -126,28 +114,20 @@ def _unfinished(folder: Path) -> State:
 
 def _of_result(name: str, at: float, result: dict[str, Any]) -> Run:
     metrics, seconds = _object(result.get("metrics")), _object(result.get("seconds"))
-    outcome, stages = _text(result.get("outcome")), result.get("stages")
+    outcome, stages = text(result.get("outcome")), result.get("stages")
     state: State = "stopped" if result.get("stopped_by") or outcome == "stopped" else "done"
-    took = [value for value in map(_number, seconds.values()) if value is not None]
+    took = [value for value in map(number, seconds.values()) if value is not None]
     tokens = result.get("tokens")
     return Run(
-        name, state, at, outcome, _text(result.get("verdict")), _number(metrics.get("kl_after")),
-        _number(metrics.get("agreement_after")), tokens if isinstance(tokens, int) else None,
+        name, state, at, outcome, text(result.get("verdict")), number(metrics.get("kl_after")),
+        number(metrics.get("agreement_after")), tokens if isinstance(tokens, int) else None,
         sum(took) if took else None,
-        tuple(_text(_object(each).get("run")) for each in stages) if isinstance(stages, list) else (),
+        tuple(text(_object(each).get("run")) for each in stages) if isinstance(stages, list) else (),
     )  # fmt: skip
 
 
 def _object(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 @final

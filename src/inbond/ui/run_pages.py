@@ -15,7 +15,7 @@ from inbond.report.views import curves_of, samples_of
 from inbond.ui import run_view, verdict_view
 from inbond.ui.ground import Ground, kept_page, natural, routes_of
 from inbond.ui.pages import TONES
-from inbond.ui.reading import Unreadable
+from inbond.ui.reading import Unreadable, legible, number, text
 from inbond.ui.run_index import STATES, Run, Wanted
 from inbond.ui.verdict_view import VerdictShown
 
@@ -91,7 +91,7 @@ class RunPages:
         run, folder = self._run(request), self._ground.workspace.run(self._run(request).name)
         asked = request.query_params.get("set", "")
         stages = [stage for stage in run_view.view(folder).stages if stage.is_set]
-        stage = next((stage for stage in stages if stage.place == asked), None)
+        stage = next((stage for stage in stages if legible(stage.place) == asked), None)
         if stage is None:
             raise Unreadable("no such records in this run; they may have been erased")
         page = run_view.record_page(folder / stage.place, natural(request.query_params.get("at"), 0))
@@ -107,13 +107,9 @@ class RunPages:
 def _live(run: Run, found: run_view.RunView) -> dict[str, Any]:
     """How far a run is. ``at`` is when it last said so, in seconds since 1970."""
     told = found.progress if run.state in ("running", "interrupted") else {}
-
-    def number(name: str) -> float:
-        value = told.get(name)
-        return value if isinstance(value, int | float) else 0
-
+    done, total = (int(number(told.get(name)) or 0) for name in ("done", "total"))
     return {
-        "state": run.state, "tone": TONES[run.state], "stage": str(told.get("stage", ""))[:80],
-        "done": number("done"), "total": number("total"), "note": str(told.get("note", ""))[:300],
-        "at": number("at"), "stopped": bool(told.get("stopped")), "complete": len(found.stages),
+        "state": run.state, "tone": TONES[run.state], "stage": text(told.get("stage"))[:80], "done": done,
+        "total": total, "note": text(told.get("note"))[:300], "at": number(told.get("at")) or 0,
+        "stopped": bool(told.get("stopped")), "complete": len(found.stages),
     }  # fmt: skip

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, final
+from typing import Any, BinaryIO, Final, TypeVar, final
 
 from inbond.ledger import manifest, records
 from inbond.recipes.plan import RESULT
 from inbond.report.data import CurvePoint, SamplePair
-from inbond.ui.reading import Unreadable, read_json, read_object
+from inbond.ui.reading import Unreadable, number, open_file, read_json, read_object, text
 from inbond.workspace import RUN_PROGRESS
 
 REPORT: Final = "report.html"
@@ -19,6 +20,17 @@ _DEEP: Final = 4
 _MOST_POINTS: Final = 400
 _ROWS: Final = 20
 _MOST_LINE: Final = 1 << 20
+_OTHER_FORM: Final = (
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
+_T = TypeVar("_T")
+_Row = tuple[tuple[str, str], ...]
 
 
 @final
@@ -38,6 +50,15 @@ class Stage:
 
 @final
 @dataclass(frozen=True)
+class Gate:
+    """What a gate said: its outcome, and a line about it."""
+
+    outcome: str
+    line: str
+
+
+@final
+@dataclass(frozen=True)
 class RunView:
     """What is known of a run; ``problems`` say what could not be read."""
 
@@ -50,33 +71,39 @@ class RunView:
     problems: tuple[str, ...] = ()
 
     @property
-    def gates(self) -> dict[str, dict[str, Any]]:
+    def gates(self) -> dict[str, Gate]:
         """The gates' verdicts by name, as result.json has them."""
         found = self.result.get("gates")
         named = found if isinstance(found, dict) else {}
-        return {name: gate for name, gate in named.items() if isinstance(gate, dict)}
+        return {
+            name: Gate(text(gate.get("outcome")) or "cannot-tell", text(gate.get("line")))
+            for name, gate in named.items()
+            if isinstance(gate, dict)
+        }
 
 
 def view(folder: Path) -> RunView:
     """Reads a run's folder. Raises nothing: what cannot be read is a problem that the page names."""
     problems: list[str] = []
 
-    def tried(reader: Any, path: Path, nothing: Any) -> Any:
+    def tried(reader: Callable[[Path], _T], path: Path, nothing: _T) -> _T:
         try:
             return reader(path)
         except FileNotFoundError:
             return nothing
-        except (Unreadable, OSError, ValueError, TypeError, KeyError) as error:
-            problems.append(str(error) or type(error).__name__)
-            return nothing
+        except (Unreadable, OSError) as error:
+            problems.append(str(error))
+        except _OTHER_FORM:
+            problems.append(f"{path.name} has not the form that a run gives it")
+        return nothing
 
     return RunView(
         tried(read_object, folder / RESULT, {}),
         tried(read_object, folder / RUN_PROGRESS, {}),
         tuple(sorted(_stages(folder, problems), key=lambda stage: stage.at)),
-        tried(_curve, folder, ()),
+        tried(_curve, folder / "trained" / "curve.json", ()),
         tried(_samples, folder / "evaluation" / "samples.json", ()),
-        (folder / REPORT).is_file(),
+        os.path.isfile(folder / REPORT),
         tuple(problems),
     )
 
@@ -95,34 +122,57 @@ def places(folder: Path) -> Iterator[Path]:
 def _stages(folder: Path, problems: list[str]) -> Iterator[Stage]:
     for place in places(folder):
         try:
-            found = read_object(place / manifest.NAME)
-            at = (place / manifest.NAME).stat().st_mtime
-            seconds, files = found["facts"].get("seconds"), found["files"]
-            name, relative = str(found["identity"]["stage"]), place.relative_to(folder).as_posix()
-            is_set = records.TEXT in files and (place / records.TEXT).is_file()
-            yield Stage(name, relative, str(found["id"]), at, seconds, len(files), is_set)
+            yield _stage(place, place.relative_to(folder).as_posix())
         except FileNotFoundError:  # made anew while we look
             continue
-        except (Unreadable, OSError, KeyError, TypeError, AttributeError) as error:
+        except (Unreadable, OSError) as error:
             problems.append(f"{place.relative_to(folder).as_posix()}: {error}")
+        except _OTHER_FORM:
+            problems.append(f"{place.relative_to(folder).as_posix()}: {manifest.NAME} is no artifact's")
 
 
-def _curve(folder: Path) -> tuple[CurvePoint, ...]:
+def _stage(place: Path, relative: str) -> Stage:
+    found = read_object(place / manifest.NAME)
+    at = (place / manifest.NAME).stat().st_mtime
+    seconds, files = number(found["facts"].get("seconds")), dict(found["files"])
+    is_set = records.TEXT in files and os.path.isfile(place / records.TEXT)
+    return Stage(
+        _said(found["identity"], "stage"), relative, _said(found, "id"), at, seconds, len(files), is_set
+    )
+
+
+def _said(told: dict[str, Any], name: str) -> str:
+    """A text that must be there. Raises TypeError and KeyError."""
+    found = told[name]
+    if not isinstance(found, str):
+        raise TypeError(name)
+    return found
+
+
+def _curve(path: Path) -> tuple[CurvePoint, ...]:
     """What training logged: of the whole student, else of the newest checkpoint; thinned where it is long."""
     try:
-        points = read_json(folder / "trained" / "curve.json")
-        measured = _measured(folder / "trained" / "held-out-curve.json")
+        points = read_json(path)
+        measured = _measured(path.with_name("held-out-curve.json"))
     except FileNotFoundError:
-        states = sorted((folder / "work" / "checkpoints").glob("step-*/state.json"))
+        states = sorted((path.parents[1] / "work" / "checkpoints").glob("step-*/state.json"))
         state = read_object(states[-1]) if states else {}
         points, measured = state.get("curve", []), _means(state.get("measured", []))
     every = -(-len(points) // _MOST_POINTS) or 1
-    kept = [point for number, point in enumerate(points) if number % every == 0 or point["step"] in measured]
-    fields = CurvePoint.__dataclass_fields__
-    return tuple(
-        CurvePoint(**{**{k: v for k, v in p.items() if k in fields}, "held_out_kl": measured.get(p["step"])})
-        for p in kept
+    kept = [each for place, each in enumerate(points) if place % every == 0 or each["step"] in measured]
+    return tuple(_point(each, measured.get(each["step"])) for each in kept)
+
+
+def _point(told: dict[str, Any], held_out_kl: float | None) -> CurvePoint:
+    """A point of a curve. A loss that is no number any more is a gap in it."""
+    step, seconds, loss = (number(told[name]) for name in ("step", "seconds", "loss"))
+    if step is None or seconds is None or not isinstance(told["loss"], int | float):
+        raise TypeError("a point of a curve")
+    lr, rate, entropy, distinct = (
+        number(told.get(name)) for name in ("lr", "label_tokens_per_s", "own_entropy", "own_distinct")
     )
+    shown = math.nan if loss is None else loss
+    return CurvePoint(int(step), seconds, shown, lr, rate, number(held_out_kl), entropy, distinct)
 
 
 def _measured(path: Path) -> dict[int, float]:
@@ -139,8 +189,13 @@ def _means(measured: list[dict[str, Any]]) -> dict[int, float]:
 
 
 def _samples(path: Path) -> tuple[SamplePair, ...]:
+    return tuple(_sample(each) for each in read_json(path))
+
+
+def _sample(told: dict[str, Any]) -> SamplePair:
     fields = SamplePair.__dataclass_fields__
-    return tuple(SamplePair(**{k: v for k, v in s.items() if k in fields}) for s in read_json(path))
+    given = {name: _said(told, name) for name in fields if told.get(name) is not None}
+    return SamplePair(**given)
 
 
 @final
@@ -148,7 +203,7 @@ def _samples(path: Path) -> tuple[SamplePair, ...]:
 class Page:
     """Some records of a set, each as (role, text) pairs; where the next begin, None at the end."""
 
-    rows: tuple[tuple[tuple[str, str], ...], ...]
+    rows: tuple[_Row, ...]
     at: int
     next: int | None
     size: int
@@ -156,34 +211,43 @@ class Page:
 
 def record_page(folder: Path, at: int) -> Page:
     """Records from byte ``at`` of the set's text on: the page costs the same wherever it is. Raises
-    FileNotFoundError where the text was erased, Unreadable where no record begins at ``at``."""
-    path = folder / records.TEXT
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    with open(handle, "rb") as file:
-        size = os.fstat(handle).st_size
+    FileNotFoundError where the text was erased, Unreadable where no record begins at ``at`` and as
+    ``open_file``."""
+    with open_file(folder / records.TEXT) as file:
+        size = os.fstat(file.fileno()).st_size
+        if not 0 <= at <= size:
+            raise Unreadable("no record begins there")
         if at:
             file.seek(at - 1)
-        if not 0 <= at <= size or (at and file.read(1) != b"\n"):
-            raise Unreadable("no record begins there")
-        lines = list(_lines(file))
-    after = at + sum(map(len, lines))
-    return Page(tuple(map(_told, lines)), at, after if lines and after < size else None, size)
+            if file.read(1) != b"\n":
+                raise Unreadable("no record begins there")
+        rows: list[_Row] = []
+        after = at
+        while len(rows) < _ROWS and (found := _next(file)) is not None:
+            rows.append(found)
+            after = file.tell()
+    return Page(tuple(rows), at, after if rows and after < size else None, size)
 
 
-def _lines(file: Any) -> Iterator[bytes]:
-    for _ in range(_ROWS):
+def _next(file: BinaryIO) -> _Row | None:
+    """The next line, told; None where there is no whole one. One that is too long is passed over."""
+    begin, line = file.tell(), file.readline(_MOST_LINE)
+    if line.endswith(b"\n"):
+        return _told(line)
+    while line and not line.endswith(b"\n"):
         line = file.readline(_MOST_LINE)
-        if not line.endswith(b"\n"):
-            return
-        yield line
+    if not line:
+        return None
+    return (("too long to be shown", f"a line of {file.tell() - begin:,} bytes"),)
 
 
-def _told(line: bytes) -> tuple[tuple[str, str], ...]:
+def _told(line: bytes) -> _Row:
     """A record's messages and its completion; a line that is none, as it is."""
     try:
         record = records.parse_record(line)
-    except (ValueError, KeyError, TypeError):
+        completion = _said(vars(record), "completion")
+    except _OTHER_FORM:
         return (("not a record", line.decode(errors="replace")),)
     prompt = record.prompt
     said = [("prompt", prompt)] if isinstance(prompt, str) else [(m.role, m.content) for m in prompt]
-    return (*said, ("completion", record.completion))
+    return (*said, ("completion", completion))

@@ -75,7 +75,7 @@ class _Failures:
         """By the kind of failure."""
         return {
             HTTPException: self._missing, InbondError: self._refused, Unreadable: self._unreadable,
-            FileNotFoundError: self._gone, Exception: self._unexpected,
+            FileNotFoundError: self._gone, OSError: self._closed, Exception: self._unexpected,
         }  # fmt: skip
 
     async def _missing(self, _: Request, error: HTTPException) -> Response:
@@ -96,6 +96,10 @@ class _Failures:
     async def _gone(self, _: Request, __: FileNotFoundError) -> Response:
         words = "What this page is about is not there, or not any more: a run may be at work on it."
         return self._ground.said(404, "Not there", words)
+
+    async def _closed(self, _: Request, error: OSError) -> Response:
+        words = f"{error.filename or 'What this page is about'} cannot be read: {error.strerror or error}."
+        return self._ground.said(404, "This cannot be shown", words)
 
     async def _unexpected(self, _: Request, __: Exception) -> Response:
         """The visitor is told that it went wrong; why, the server writes to stderr."""
