@@ -166,3 +166,22 @@ def test_other_axes_are_none(value: object) -> None:
     found, why = checks.axes_of(value)
     assert found is None
     assert why
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("Anthropic announces Claude Opus", "Anthropic、Claude Opusを発表"),
+        ("Using Visual Studio Code on Windows", "Visual Studio CodeをWindowsで使う"),
+        ("Install PyTorch and CUDA Toolkit", "PyTorchとCUDA Toolkitをインストール"),
+    ],
+)
+def test_a_heading_of_foreign_names_is_in_the_readers_language(source: str, text: str) -> None:
+    assert failed(source, text) == []
+    assert checks.in_language(text, "ja", "the title") == ()
+
+
+def test_a_quoted_foreign_word_is_no_other_language() -> None:
+    text = 'He said "ありがとうございました" (thank you very much).'
+    assert checks.in_language(text, "en", "the summary") == ()
+    assert checks.in_language("川の水門が閉じた。", "en", "the summary") != ()
