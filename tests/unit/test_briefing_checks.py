@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections import Counter
 from decimal import Decimal
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inbond.briefing import checks, numbers
+from inbond.briefing import checks, numbers, rendering
 from inbond.briefing.blocks import Block
 
 IDS = st.lists(st.from_regex(r"b[1-9][0-9]?", fullmatch=True), min_size=1, max_size=12, unique=True)
@@ -185,3 +186,39 @@ def test_a_quoted_foreign_word_is_no_other_language() -> None:
     text = 'He said "ありがとうございました" (thank you very much).'
     assert checks.in_language(text, "en", "the summary") == ()
     assert checks.in_language("川の水門が閉じた。", "en", "the summary") != ()
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("詳細はhttps://example.com/aを参照してください。", "https://example.com/a"),
+        ("https://example.com/a（英語）", "https://example.com/a"),
+        ("https://example.com/a，再见", "https://example.com/a"),
+        ("https://example.com/a에서 보라", "https://example.com/a"),
+        ("“https://example.com/a”", "https://example.com/a"),
+        ("See https://example.com/a.", "https://example.com/a"),
+        ("(https://example.com/a)", "https://example.com/a"),
+        ("https://example.org/wiki/Sea_(bay).", "https://example.org/wiki/Sea_(bay)"),
+        ("https://example.org/%E6%B0%B4?a=1&b=2を", "https://example.org/%E6%B0%B4?a=1&b=2"),
+        ("https://example.org/Café, und", "https://example.org/Café"),
+    ],
+)
+def test_an_address_ends_where_its_sentence_goes_on(text: str, address: str) -> None:
+    assert numbers.urls(text) == Counter([address])
+    shown = html.escape(address)
+    assert f'<a href="{shown}">{shown}</a>' in rendering.inline(text)
+
+
+def test_an_address_is_the_same_in_front_of_a_particle() -> None:
+    one, other = "See https://example.com/a for details.", "詳しくはhttps://example.com/aをご覧ください。"
+    assert checks.translation(block(one), other, "ja", "en") == ()
+    assert checks.translation(block(other), one, "en", "ja") == ()
+    assert failed(one, "詳しくはhttps://example.com/bをご覧ください。") == ["urls", "urls"]
+
+
+@pytest.mark.parametrize("mark", ["\u00ad", "\u2060", "\u200d", "\u200b", "\ufe0f"])
+def test_a_quote_is_compared_by_what_is_seen(mark: str) -> None:
+    seen, marked = "The committee of the harbour", f"The com{mark}mittee of the har{mark}bour"
+    assert checks.quote(seen, block(f"{marked} said"), "b1") == ()
+    assert checks.quote(marked, block(f"{seen} said"), "b1") == ()
+    assert checks.quote(seen, block(f"{marked.replace('com', 'con')} said"), "b1") != ()

@@ -15,7 +15,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final, Literal, final
 
 from inbond.briefing import numbers
-from inbond.briefing.blocks import CELL, Block, code_spans
+from inbond.briefing.blocks import CELL, Block, code_spans, visible
 from inbond.engine.wrong_language import is_wrong, written_in
 
 Check = Literal[
@@ -128,8 +128,8 @@ def in_language(text: str, language: str, what: str) -> tuple[Problem, ...]:
 
 
 def quote(words: str, block: Block | None, cited: str) -> tuple[Problem, ...]:
-    """Whether quoted words stand in the block that is cited, letter by letter: after NFKC, with white
-    space folded."""
+    """Whether quoted words stand in the block that is cited, letter by letter, as ``folded``
+    compares them."""
     if block is None:
         return (Problem(cited[:20], "quote", "there is no such block"),)
     said, source = folded(words).strip('"“”「」『』'), folded(block.text)
@@ -143,8 +143,8 @@ def quote(words: str, block: Block | None, cited: str) -> tuple[Problem, ...]:
 
 
 def folded(text: str) -> str:
-    """The text by its letters: after NFKC, white space folded."""
-    return " ".join(unicodedata.normalize("NFKC", text).split())
+    """The text by its letters: after NFKC, without what is not seen, white space folded."""
+    return " ".join(unicodedata.normalize("NFKC", visible(text)).split())
 
 
 def width(text: str) -> int:

@@ -16,7 +16,7 @@ from collections import Counter
 from decimal import Decimal
 from typing import Final
 
-from inbond.briefing.blocks import without_code
+from inbond.briefing.blocks import ADDRESS, without_code
 
 _WIDE: Final = {
     "千": 3, "万": 4, "萬": 4, "億": 8, "亿": 8, "兆": 12, "천": 3, "만": 4, "억": 8, "조": 12,
@@ -45,7 +45,6 @@ _ONE: Final = re.compile(
     r"(?P<tenths>割)?",
     re.I,
 )
-_URL: Final = re.compile(r"https?://[^\s<>\"'`、。」』）)\]]+")
 _WORDS: Final = {
     word: str(value)
     for words, first in (
@@ -76,12 +75,12 @@ _WORD: Final = re.compile(r"[a-z]+", re.I)
 
 def words_of(text: str) -> str:
     """The text without code and addresses, which no translation changes."""
-    return _URL.sub(" ", without_code(text))
+    return ADDRESS.sub(" ", without_code(text))
 
 
 def urls(text: str) -> Counter[str]:
-    """The addresses of a text, without the full stop that may follow one."""
-    return Counter(each.rstrip(".,;:!?") for each in _URL.findall(text))
+    """The addresses of a text."""
+    return Counter(ADDRESS.findall(text))
 
 
 def written(text: str) -> Counter[str]:
