@@ -70,7 +70,7 @@ def translation(block: Block, text: str, language: str, source: str = "") -> tup
         same = folded(text) == folded(block.text)
         return () if same else (Problem(block.id, "code", "it is not to be translated; it was changed"),)
     return (
-        *_numbers(block, text),
+        *_numbers(block, text, language, source),
         *_same(block, "code", Counter(code_spans(block.text)), Counter(code_spans(text)), "code"),
         *_same(block, "urls", numbers.urls(block.text), numbers.urls(text), "address"),
         *_cells(block, text),
@@ -78,13 +78,13 @@ def translation(block: Block, text: str, language: str, source: str = "") -> tup
     )
 
 
-def _numbers(block: Block, text: str) -> tuple[Problem, ...]:
-    wanted, got = numbers.written(block.text), numbers.written(text)
-    lost = wanted - got - numbers.spelled(text)
-    added = got - wanted - numbers.spelled(block.text)
+def _numbers(block: Block, text: str, language: str, source: str) -> tuple[Problem, ...]:
+    lost, added = numbers.unmatched(numbers.readings(block.text, source), numbers.readings(text, language))
+    missing = numbers.without(lost, numbers.spelled(text))
+    foreign = numbers.without(added, numbers.spelled(block.text))
     return (
-        *(_said(block, "numbers", "the number {} of the source is missing", lost)),
-        *(_said(block, "numbers", "the number {} is not in the source", added)),
+        *(_said(block, "numbers", "the number {} of the source is missing", missing)),
+        *(_said(block, "numbers", "the number {} is not in the source", foreign)),
     )
 
 

@@ -54,7 +54,8 @@ def _known(article: Article) -> Iterator[str]:
     """Every number of the article, those in its code, its title and its date too."""
     for text in (article.meta.title, article.meta.site, *(block.text for block in article.blocks)):
         bare = text.replace("`", " ")
-        yield from numbers.written(bare)
+        for each in numbers.readings(bare, article.meta.language):
+            yield from each
         yield from numbers.spelled(bare)
     for part in article.meta.date.split("-"):
         yield part.lstrip("0")
@@ -79,10 +80,11 @@ def claim(text: str, what: str, most: int, ground: Ground, *, sentence: bool = F
         found.append(Problem("", "sentences", f"{what} has more than one sentence; one is right"))
     if _ADDRESS.search(text):
         found.append(Problem("", "urls", f"{what} has an address in it; none belongs there"))
-    unknown = [each for each in numbers.written(text.replace("`", " ")) if each not in ground.known]
+    said = numbers.readings(text.replace("`", " "), ground.language)
+    unknown = dict.fromkeys(each[0] for each in said if ground.known.isdisjoint(each))
     found += [
         Problem("", "numbers", f"{what} says {each[:40]}, a number that the article does not have")
-        for each in unknown[:5]
+        for each in [*unknown][:5]
     ]
     return (*found, *checks.in_language(text, ground.language, what))
 
