@@ -245,6 +245,9 @@ def test_a_number_that_changed_is_found_however_its_language_writes_it(
         ("12’500 Franken", "12,500 francs", "en", "de"),
         ("Call +49 30 123 456 now", "電話は+49 30 123 456", "ja", "de"),
         ("It has 0.125 of it", "Es hat 0,125 davon", "de", "en"),
+        ("Am 05.03.2026 begann es.", "2026年3月5日に始まった。", "ja", "de"),
+        ("On March 5, 2026 it began.", "Es begann am 05.03.2026.", "de", "en"),
+        ("A flat of 50 m² and 2 km2", "50平方メートルと2㎢の部屋", "ja", "en"),
     ],
 )
 def test_points_commas_and_spaces_are_read_as_the_language_has_them(
@@ -264,6 +267,8 @@ def test_points_commas_and_spaces_are_read_as_the_language_has_them(
         ("3.5 metres", "35 mètres", "fr", "en"),
         ("3,5 Meter", "35 metres", "en", "de"),
         ("3.000 Stunden", "3 hours", "en", "de"),
+        ("Am 05.03.2026 begann es.", "2026年3月6日に始まった。", "ja", "de"),
+        ("A flat of 50 m²", "2平方メートルの部屋", "ja", "en"),
     ],
 )
 def test_a_number_that_is_another_in_that_language_is_told(

@@ -68,6 +68,9 @@ def _apart(gaps: str) -> re.Pattern[str]:
     return re.compile(rf"(?<![\d.,])(?<!\d[{gaps}])[^\D0]\d{{0,2}}(?:[{gaps}]\d{{3}})+(?![{gaps}]?\d)")
 
 
+_DATE: Final = re.compile(r"(?<![\d.,])([0-3]?\d)\.([01]?\d)\.(\d{4})(?![.,]?\d)")
+_SQUARE: Final = re.compile(r"(?<![A-Za-z])([kcdm]?m)[23](?![A-Za-z0-9])")
+"""A unit as NFKC leaves it of km² and ㎡: its digit is no number, and no language needs to keep it."""
 _SPACED_APART: Final = _apart(_NARROW + " ")
 _NARROWLY_APART: Final = _apart(_NARROW)
 _MOST_DIGITS: Final = 60
@@ -97,11 +100,12 @@ def written(text: str, language: str = "") -> Counter[str]:
 
 def readings(text: str, language: str = "") -> list[Readings]:
     """The numbers that stand in digits, outside code and addresses, by their value. A number of several
-    points (2.3.1) stays as it is written. ``language``: ISO 639-1; "" where it is not known."""
+    points (2.3.1) stays as it is written, but a date is three numbers. ``language``: ISO 639-1; "" where it is
+    not known."""
     spaced = not language or language in _EITHER or _COMMA.fullmatch(language)
     text = visible(words_of(text))
     text = (_SPACED_APART if spaced else _NARROWLY_APART).sub(lambda each: re.sub(r"\D", "", each[0]), text)
-    text = unicodedata.normalize("NFKC", text)
+    text = _SQUARE.sub(r"\1", unicodedata.normalize("NFKC", _DATE.sub(r"\1 \2 \3", text)))
     found: list[Readings] = []
     carried: list[Decimal | str] = []
     end = -1
