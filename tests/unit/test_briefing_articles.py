@@ -143,3 +143,10 @@ def test_a_foreign_word_does_not_make_an_article_one_of_its_language(word: str) 
         [*pieces, Piece("paragraph", f"It is called {word} there.")], Meta(language="en"), source="x"
     )
     assert told.meta.language == "en"
+
+
+def test_code_and_addresses_do_not_tell_the_language() -> None:
+    code = "\n".join(f"def handle_{each}(request): return respond(request, status=200)" for each in range(40))
+    link = "詳しくは https://example.org/documentation/reference/configuration/options を参照してください。"
+    pieces = [Piece("paragraph", "まず関数を書く。"), Piece("code", code), Piece("paragraph", link)]
+    assert article_of(pieces, Meta(), source="x").meta.language == "ja"

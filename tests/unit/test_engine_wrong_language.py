@@ -97,7 +97,7 @@ def test_a_foreign_sentence_with_a_word_of_the_language_is_wrong(text: str, code
         (ENGLISH + " It is called kaizen (カイゼン).", ""),
         (ENGLISH + " It is called hangul (한글).", ""),
         (CHINESE + "日本产品の在市场上受到欢迎。", ""),
-        ("The festival is called Yosakoi Soran (よさこいソーランまつり).", ""),
+        ("OpenAI は GPT-5 の API を Microsoft Azure でも提供する。", "ja"),
         ("", ""),
     ],
 )
@@ -108,4 +108,4 @@ def test_a_few_words_do_not_give_a_language_away(text: str, code: str) -> None:
 @given(st.integers(0, 60), st.integers(0, 60))
 def test_a_language_is_given_away_by_a_share_of_letters(kana: int, latin: int) -> None:
     told = written_in("か" * kana + "x" * latin)
-    assert (told == "ja") == (kana > 0 and kana >= 0.4 * (kana + latin))
+    assert (told == "ja") == (kana > 0 and 3 * kana >= latin)

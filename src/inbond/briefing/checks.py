@@ -27,6 +27,8 @@ LEAST_QUOTE: Final = 8
 LEAST_COPY: Final = 25
 """Letters of a block above which the same text in another language is no translation: names stay as they
 are."""
+_MOST_QUOTED: Final = 0.5
+"""Of the letters of a sentence that quotes another language."""
 _LONGEST_LISTED: Final = 5
 
 
@@ -120,8 +122,7 @@ def _language(block: Block, text: str, language: str, source: str) -> list[Probl
 
 def in_language(text: str, language: str, what: str) -> tuple[Problem, ...]:
     """Whether something said about the article is in the reader's language; "cannot tell" is."""
-    told = written_in(text)
-    kana_elsewhere = told == "ja" and language not in ("ja", "")
+    kana_elsewhere = written_in(text, share=_MOST_QUOTED) == "ja" and language not in ("ja", "")
     if kana_elsewhere or is_wrong(text, language):
         return (Problem("", "language", f"{what} is not in the language {language!r}"),)
     return ()

@@ -100,8 +100,8 @@ def written(text: str, language: str = "") -> Counter[str]:
 
 def readings(text: str, language: str = "") -> list[Readings]:
     """The numbers that stand in digits, outside code and addresses, by their value. A number of several
-    points (2.3.1) stays as it is written, but a date is three numbers. ``language``: ISO 639-1; "" where it is
-    not known."""
+    points (2.3.1) stays as it is written, but a date is three numbers. ``language``: ISO 639-1; "" where it
+    is not known."""
     spaced = not language or language in _EITHER or _COMMA.fullmatch(language)
     text = visible(words_of(text))
     text = (_SPACED_APART if spaced else _NARROWLY_APART).sub(lambda each: re.sub(r"\D", "", each[0]), text)

@@ -40,6 +40,8 @@ _KIN: Final = ("nb no nn da", "id ms jv", "hr bs sr sl", "cs sk", "es gl ca an p
 _LEAST: Final = 20
 _LEAST_LATIN: Final = 80
 _SHARE: Final = 0.4
+_WIDE_SHARE: Final = 0.25
+"""Of a text's letters: a word in Latin letters has about three times as many as one in kana or Hangul."""
 _KANA_SHARE: Final = 0.1
 """Of a Japanese text's letters; a Chinese one that quotes a Japanese name has fewer."""
 _LINKING: Final = "and|at|by|de|des|du|for|in|la|of|on|the|to|von"
@@ -55,16 +57,16 @@ _JOINED: Final = {
 """A word in Latin letters that a letter of these languages follows without a space, or a particle."""
 
 
-def written_in(text: str) -> str:
+def written_in(text: str, share: float = _WIDE_SHARE) -> str:
     """The language of a text that a script gives away by itself: Japanese by its kana, Korean by Hangul; ""
-    for any other, and for one in which there are only a few words of them."""
+    for any other. ``share``: of its letters that must be of that script; a few words of it tell nothing."""
     scripts = _scripts(text)
     letters = scripts.total()
     kana = scripts["HIRAGANA"] + scripts["KATAKANA"]
-    if kana and kana >= _KANA_SHARE * letters and _own(scripts, "ja") >= _SHARE * letters:
+    if kana and kana >= _KANA_SHARE * letters and _own(scripts, "ja") >= share * letters:
         return "ja"
     hangul = scripts["HANGUL"]
-    return "ko" if hangul and hangul >= _SHARE * letters else ""
+    return "ko" if hangul and hangul >= share * letters else ""
 
 
 def _scripts(text: str) -> Counter[str]:
