@@ -55,19 +55,18 @@ _UP_TO_999: Final = (
     f"(?:(?:(?:{_UP_TO_99}|a)[ -])?hundred(?![a-z])(?:[ -](?:and[ -])?{_UP_TO_99})?|{_UP_TO_99})"
 )
 _SCALED: Final = f"(?:(?:{_UP_TO_999}|half[ -]an?|an?)[ -])?{_any(_SCALE)}"
-_JOIN: Final = "(?:,? and |,? |-)"
+_JOIN: Final = "(?: and | |-)"
 _NUMBER: Final = re.compile(
-    r"(?<![a-z\d])(?<!\d[ \-\u2010\u2011])"
-    f"(?:{_SCALED}(?:{_JOIN}{_SCALED})*(?:{_JOIN}{_UP_TO_999})?|{_UP_TO_999})",
-    re.I,
+    r"(?=[abefhmnostz])(?<![a-z\d])(?<!\d[ \-\u2010\u2011])"
+    f"(?:{_SCALED}(?:,?{_JOIN}{_SCALED})*(?:{_JOIN}{_UP_TO_999})?|{_UP_TO_999})"
 )
-_WORD: Final = re.compile(r"[a-z]+", re.I)
+_WORD: Final = re.compile(r"[a-z]+")
 _PARTS: Final = {"half": 2, "halves": 2, "quarter": 4, "quarters": 4} | {
     word: value for value, nth in enumerate([*_NTH[2:], "tenth"], 3) for word in (nth, f"{nth}s")
 }
 _FRACTION: Final = re.compile(
-    rf"(?<![a-z])(?:(?P<count>a|{_any(_UNITS[1:])})[ -](?P<part>{_any(_PARTS)})|(?P<half>half)(?![a-z]))",
-    re.I,
+    rf"(?=[aefhnost])(?<![a-z])"
+    rf"(?:(?P<count>a|{_any(_UNITS[1:])})[ -](?P<part>{_any(_PARTS)})|(?P<half>half)(?![a-z]))"
 )
 _FIGURES: Final = {letter: value for value, letter in enumerate("〇一二三四五六七八九")} | {
     "零": 0, "两": 2, "兩": 2,
@@ -91,32 +90,37 @@ def plain(value: Decimal | int) -> str:
 
 def worth(text: str) -> Counter[str]:
     """The numbers that words of a text may stand for."""
-    found = Counter(plain(_folded(each[0])) for each in _NUMBER.finditer(text))
-    found += Counter(plain(_OTHERS[each]) for each in map(str.lower, _WORD.findall(text)) if each in _OTHERS)
+    text = text.lower()
+    found = Counter(plain(value) for each in _NUMBER.finditer(text) for value in _folded(each[0]))
+    found += Counter(plain(_OTHERS[each]) for each in _WORD.findall(text) if each in _OTHERS)
     # What "two thirds" says is there as 2 and 3 already: of both, the larger count.
     found |= Counter(plain(value) for each in _FRACTION.finditer(text) for value in _of_fraction(each))
     return found + Counter(plain(value) for each in _KANJI.finditer(text) for value in _of_kanji(each))
 
 
-def _folded(phrase: str) -> Decimal:
-    """The worth of words that are one number."""
+def _folded(phrase: str) -> Iterator[Decimal]:
+    """The worth of words that are one number, or several: a million after a thousand begins another one."""
     total = part = Decimal(0)
-    for word in map(str.lower, _WORD.findall(phrase)):
+    last = 0
+    for word in _WORD.findall(phrase):
         if word in _SMALL:
             part += _SMALL[word]
         elif word == "half":
             part += Decimal("0.5")
         elif word == "hundred":
             part = (part or 1) * Decimal(100)
-        elif word in _SCALE:
-            total, part = total + (part or 1) * _SCALE[word], Decimal(0)
-    return total + part
+        elif (size := _SCALE.get(word)) is not None:
+            if total and size >= last:
+                yield total
+                total = Decimal(0)
+            total, part, last = total + (part or 1) * size, Decimal(0), size
+    yield total + part
 
 
 def _of_fraction(match: re.Match[str]) -> Iterator[int]:
     """Both of its numbers, and its hundredths where they are whole."""
-    count = _SMALL.get((match["count"] or "one").lower(), 1)
-    parts = _PARTS[(match["part"] or "half").lower()]
+    count = _SMALL.get(match["count"] or "one", 1)
+    parts = _PARTS[match["part"] or "half"]
     yield from (count, parts)
     if 100 * count % parts == 0:
         yield 100 * count // parts
