@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inbond.briefing.article import Article
+from inbond.briefing.article import Article, Meta, article_of
 from inbond.briefing.blocks import Block, Piece, number, plain, reading_minutes
 from inbond.briefing.decoding import decode
 from inbond.briefing.pages import read_page
@@ -200,3 +200,19 @@ def test_reading_a_page_runs_no_recursion_of_its_own_on_depth() -> None:
     deep = "<p>Some words that are read.</p>" + "<span>" * (sys.getrecursionlimit() * 2)
     with pytest.raises(InputError, match="nested"):
         read_page(deep, source="x")
+
+
+@pytest.mark.parametrize("word", ["カイゼン", "한글"])
+def test_a_foreign_word_does_not_make_an_article_one_of_its_language(word: str) -> None:
+    pieces = [Piece("paragraph", f"The crane number {each} would be mended before winter.") for each in "345"]
+    told = article_of(
+        [*pieces, Piece("paragraph", f"It is called {word} there.")], Meta(language="en"), source="x"
+    )
+    assert told.meta.language == "en"
+
+
+def test_code_and_addresses_do_not_tell_the_language() -> None:
+    code = "\n".join(f"def handle_{each}(request): return respond(request, status=200)" for each in range(40))
+    link = "詳しくは https://example.org/documentation/reference/configuration/options を参照してください。"
+    pieces = [Piece("paragraph", "まず関数を書く。"), Piece("code", code), Piece("paragraph", link)]
+    assert article_of(pieces, Meta(), source="x").meta.language == "ja"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -125,6 +127,33 @@ def test_whatever_is_expected_there_is_a_ruling(expected: Any) -> None:
 def test_whatever_is_replied_there_is_a_ruling_and_none_lets_it_pass(kind: Any, value: Any) -> None:
     expected = ruling.expectation(ARTICLE, "ja", ASKS[kind])
     assert ruling.rule(json.dumps(value), expected).outcome == "failed"
+
+
+@pytest.mark.parametrize("number", ["1" + "兆" * 90_000, "9" * 90_000])
+def test_a_number_without_end_is_wrong_and_breaks_nothing(number: str) -> None:
+    text = changed("head", lambda value: value.update(summary=f"費用は{number}円である。"))
+    ruled = ruling.rule(text, ruling.expectation(ARTICLE, "ja", ASKS["head"]))
+    assert (ruled.outcome, ruled.kind) == ("failed", "head: length")
+
+
+def test_every_module_that_checks_is_part_of_the_verifiers_digest() -> None:
+    package = Path(ruling.__file__).parents[1]
+    waiting, seen = ["briefing/checks.py", "briefing/claims.py", "briefing/questions.py"], set[str]()
+    while waiting:
+        seen.add(name := waiting.pop())
+        told = re.findall(
+            r"^from inbond\.(briefing|engine)(?:\.(\w+))? import (.+)", (package / name).read_text(), re.M
+        )
+        named = [
+            f"{part}/{word}.py" for part, one, many in told for word in ([one] if one else many.split(", "))
+        ]
+        waiting += [each for each in named if each not in seen]
+    assert seen - set(ruling._RULED_BY) <= {
+        "briefing/prompting.py",
+        "briefing/briefing.py",
+        "engine/fence.py",
+    }
+    assert {"briefing/number_words.py", "engine/wrong_language.py"} <= seen
 
 
 def test_the_verifier_runs_apart_and_names_what_it_rules_by() -> None:

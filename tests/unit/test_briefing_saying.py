@@ -279,3 +279,39 @@ def test_an_object_is_read_out_of_what_stands_around_it(text: str) -> None:
 )
 def test_what_is_no_object_is_none(text: str) -> None:
     assert replies.read(text) is None
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "text",
+    ["あ" * 300_000, "a.a" * 100_000, "。あ" * 150_000, "." * 300_000 + "x", "a. B " * 60_000,
+     "「" * 300_000 + "x", "a b@" * 70_000, "https://" * 40_000, "https://" + "(a" * 150_000,
+     "two and a half " * 20_000, "1 111" * 60_000, "Aa bb" * 60_000],
+    ids=lambda text: text[:8],
+)  # fmt: skip
+def test_a_reply_of_any_length_is_judged_in_time(text: str) -> None:
+    found = claims.claim(text, "the summary", claims.MOST_SENTENCE, GROUND, sentence=True)
+    assert "length" in [each.check for each in found]
+    assert claims.sentences(text) == (150_001 if "。" in text else 1)
+
+
+@pytest.mark.parametrize("number", ["1" + "兆" * 90_000, "9" * 1_000_001])
+def test_a_number_that_is_too_long_is_one_that_the_article_does_not_have(number: str) -> None:
+    found = claims.claim(
+        f"費用は{number}円である。", "the summary", claims.MOST_SENTENCE, GROUND, sentence=True
+    )
+    assert {each.check for each in found} == {"length", "numbers"}
+
+
+def test_a_claim_is_read_as_its_own_language_writes_numbers() -> None:
+    source = article_of(
+        [Piece("paragraph", "The firm employs 12,000 people in Berlin.")], Meta(language="en"), source="x"
+    )
+    ground = Ground.of(source, "de")
+
+    def unknown(text: str) -> list[str]:
+        return [each.check for each in claims.claim(text, "the summary", 400, ground, sentence=True)]
+
+    assert unknown("Das Unternehmen beschäftigt 12.000 Menschen.") == []
+    assert unknown("Das Unternehmen beschäftigt 12 Menschen.") == ["numbers"]
+    assert unknown("Das Unternehmen beschäftigt 1.200 Menschen.") == ["numbers"]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inbond.engine import wrong_language as language
-from inbond.engine.wrong_language import is_wrong
+from inbond.engine.wrong_language import is_wrong, written_in
 
 ENGLISH = (
     "It takes the work of others without their leave, and that harms those who made it in the first place."
@@ -51,3 +51,61 @@ def test_without_the_package_latin_languages_are_not_held_apart(monkeypatch: pyt
 @given(st.text(max_size=120), st.sampled_from(("ja", "zh", "ar", "en", "", "xx", "ko")))
 def test_any_text_is_judged(text: str, code: str) -> None:
     assert is_wrong(text, code) in (True, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("Anthropic、Claude Opusを発表", "ja"),
+        ("Visual Studio CodeをWindowsで使う", "ja"),
+        ("PyTorchとCUDA Toolkitをインストール", "ja"),
+        ("Microsoft Azure OpenAI Serviceを公開", "ja"),
+        ("Bank of AmericaがStripe Paymentsを買収", "ja"),
+        ("NVIDIA Blackwell Ultra GPU発表", "ja"),
+        ("OpenAI と Google DeepMind が提携", "ja"),
+        ("Anthropic发布Claude Opus", "zh"),
+        ("OpenAI가 Claude Opus Enterprise를 발표", "ko"),
+    ],
+)
+def test_a_sentence_about_foreign_names_is_in_its_own_language(text: str, code: str) -> None:
+    assert not is_wrong(text, code)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("The committee of the harbour met in 東京 yesterday.", "ja"),
+        ("The committee of the harbour met in Tokyoで yesterday.", "ja"),
+        ("The method is called kaizen (カイゼン) there.", "ja"),
+        ("The Japanese word ありがとう means thanks.", "ja"),
+        ("Anthropic Announces Claude Opus 発表", "ja"),
+        ("Der Ausschuss traf sich in Tokyoで am Hafen.", "ja"),
+        ("Le comité s’est réuni à 京都で hier soir.", "ja"),
+        ("OpenAI announced Claude Opus 발표", "ko"),
+    ],
+)
+def test_a_foreign_sentence_with_a_word_of_the_language_is_wrong(text: str, code: str) -> None:
+    assert is_wrong(text, code)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (JAPANESE, "ja"),
+        ("GPT-4 と Claude を蒸留することは、利用規約に反します。", "ja"),
+        ("타인의 노력을 허락 없이 이용하는 것은 정당화될 수 없습니다.", "ko"),
+        (ENGLISH + " It is called kaizen (カイゼン).", ""),
+        (ENGLISH + " It is called hangul (한글).", ""),
+        (CHINESE + "日本产品の在市场上受到欢迎。", ""),
+        ("OpenAI は GPT-5 の API を Microsoft Azure でも提供する。", "ja"),
+        ("", ""),
+    ],
+)
+def test_a_few_words_do_not_give_a_language_away(text: str, code: str) -> None:
+    assert written_in(text) == code
+
+
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_a_language_is_given_away_by_a_share_of_letters(kana: int, latin: int) -> None:
+    told = written_in("か" * kana + "x" * latin)
+    assert (told == "ja") == (kana > 0 and 3 * kana >= latin)

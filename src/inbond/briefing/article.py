@@ -23,6 +23,7 @@ from inbond.briefing.blocks import (
     reading_minutes,
 )
 from inbond.briefing.decoding import HOLE
+from inbond.briefing.numbers import words_of
 from inbond.digest import Digest, of_value
 from inbond.engine.languages import tell
 from inbond.engine.wrong_language import written_in
@@ -111,7 +112,7 @@ def article_of(pieces: Iterable[Piece], meta: Meta, *, source: str, notices: Seq
             fix="give a part of it",
         )
     blocks = number(kept)
-    language = _language(plain(blocks), meta.language)
+    language = _language(words_of(plain(block for block in blocks if block.is_words)), meta.language)
     return Article(
         Meta(**{**meta.to_json(), "language": language}), blocks, (*notices, *_holes(meta.title, blocks))
     )
@@ -167,7 +168,7 @@ def _address(text: str) -> str:
 
 
 def _language(text: str, declared: str) -> str:
-    """Told from the text; where that cannot be told, as the source says; "" for neither."""
+    """Told from the words of the text; where that cannot be told, as the source says; "" for neither."""
     try:
         return written_in(text) or tell(text) or declared
     except MissingExtraError:

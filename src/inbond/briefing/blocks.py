@@ -24,6 +24,10 @@ LETTERS_A_MINUTE: Final = 500
 """Of Chinese and Japanese, whose words are not set apart."""
 
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2028\u2029\ufeff\ud800-\udfff]")
+_INVISIBLE: Final = re.compile(
+    "[\u00ad\u034f\u061c\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff]"
+)
+"""What may stand within a word and is not seen: soft hyphens, joiners, marks of direction and of variants."""
 _BLANKS: Final = re.compile(r"[^\S\n]+")
 _WIDE_SCRIPTS: Final = ("CJK", "HIRAGANA", "KATAKANA")
 
@@ -77,6 +81,11 @@ def clean(text: str, kind: Kind = "paragraph") -> str:
     return joined.replace("\n", " ") if kind in ("heading", "row") else joined
 
 
+def visible(text: str) -> str:
+    """The text without what is not seen, for comparing: what is shown keeps it."""
+    return _INVISIBLE.sub("", text)
+
+
 def digest_of(blocks: Sequence[Block]) -> Digest:
     """What two documents with the same blocks have in common, wherever they came from."""
     return of_value([block.to_json() for block in blocks])
@@ -107,6 +116,17 @@ def is_wide(letter: str) -> bool:
     return letter > "\u2e80" and unicodedata.name(letter, "").split(" ")[0].split("-")[0] in _WIDE_SCRIPTS
 
 
+_NEVER_IN: Final = (
+    "\\s<>\"'`«»\u0e00-\u0eff\u1100-\u11ff\u2000-\u206f\u2e80-\u9fff\uac00-\ud7ff\uf900-\ufaff\ufe30-\ufe4f"
+    "\uff00-\uffef\U00020000-\U0003ffff"
+)
+_INNER: Final = rf"[^{_NEVER_IN}()\[\]]"
+ADDRESS: Final = re.compile(
+    rf"https?://(?:{_INNER}|\({_INNER}*\)|\[{_INNER}*\])*"
+    rf"(?:[^{_NEVER_IN}()\[\].,;:!?]|\({_INNER}*\)|\[{_INNER}*\])"
+)
+"""An address within a text, without the punctuation after it. Letters of scripts that set no space, Hangul
+and wide punctuation end it: an address that has such letters itself is written with % instead."""
 CODE_SPAN: Final = re.compile(r"(?<!`)(`{1,3})(?!`)([^`\n]+?)\1(?!`)")
 
 

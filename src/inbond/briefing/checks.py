@@ -15,7 +15,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final, Literal, final
 
 from inbond.briefing import numbers
-from inbond.briefing.blocks import CELL, Block, code_spans
+from inbond.briefing.blocks import CELL, Block, code_spans, visible
 from inbond.engine.wrong_language import is_wrong, written_in
 
 Check = Literal[
@@ -27,6 +27,8 @@ LEAST_QUOTE: Final = 8
 LEAST_COPY: Final = 25
 """Letters of a block above which the same text in another language is no translation: names stay as they
 are."""
+_MOST_QUOTED: Final = 0.5
+"""Of the letters of a sentence that quotes another language."""
 _LONGEST_LISTED: Final = 5
 
 
@@ -70,7 +72,7 @@ def translation(block: Block, text: str, language: str, source: str = "") -> tup
         same = folded(text) == folded(block.text)
         return () if same else (Problem(block.id, "code", "it is not to be translated; it was changed"),)
     return (
-        *_numbers(block, text),
+        *_numbers(block, text, language, source),
         *_same(block, "code", Counter(code_spans(block.text)), Counter(code_spans(text)), "code"),
         *_same(block, "urls", numbers.urls(block.text), numbers.urls(text), "address"),
         *_cells(block, text),
@@ -78,13 +80,13 @@ def translation(block: Block, text: str, language: str, source: str = "") -> tup
     )
 
 
-def _numbers(block: Block, text: str) -> tuple[Problem, ...]:
-    wanted, got = numbers.written(block.text), numbers.written(text)
-    lost = wanted - got - numbers.spelled(text)
-    added = got - wanted - numbers.spelled(block.text)
+def _numbers(block: Block, text: str, language: str, source: str) -> tuple[Problem, ...]:
+    lost, added = numbers.unmatched(numbers.readings(block.text, source), numbers.readings(text, language))
+    missing = numbers.without(lost, numbers.spelled(text))
+    foreign = numbers.without(added, numbers.spelled(block.text))
     return (
-        *(_said(block, "numbers", "the number {} of the source is missing", lost)),
-        *(_said(block, "numbers", "the number {} is not in the source", added)),
+        *(_said(block, "numbers", "the number {} of the source is missing", missing)),
+        *(_said(block, "numbers", "the number {} is not in the source", foreign)),
     )
 
 
@@ -120,16 +122,15 @@ def _language(block: Block, text: str, language: str, source: str) -> list[Probl
 
 def in_language(text: str, language: str, what: str) -> tuple[Problem, ...]:
     """Whether something said about the article is in the reader's language; "cannot tell" is."""
-    told = written_in(text)
-    kana_elsewhere = told == "ja" and language not in ("ja", "")
+    kana_elsewhere = written_in(text, share=_MOST_QUOTED) == "ja" and language not in ("ja", "")
     if kana_elsewhere or is_wrong(text, language):
         return (Problem("", "language", f"{what} is not in the language {language!r}"),)
     return ()
 
 
 def quote(words: str, block: Block | None, cited: str) -> tuple[Problem, ...]:
-    """Whether quoted words stand in the block that is cited, letter by letter: after NFKC, with white
-    space folded."""
+    """Whether quoted words stand in the block that is cited, letter by letter, as ``folded``
+    compares them."""
     if block is None:
         return (Problem(cited[:20], "quote", "there is no such block"),)
     said, source = folded(words).strip('"“”「」『』'), folded(block.text)
@@ -143,8 +144,8 @@ def quote(words: str, block: Block | None, cited: str) -> tuple[Problem, ...]:
 
 
 def folded(text: str) -> str:
-    """The text by its letters: after NFKC, white space folded."""
-    return " ".join(unicodedata.normalize("NFKC", text).split())
+    """The text by its letters: after NFKC, without what is not seen, white space folded."""
+    return " ".join(unicodedata.normalize("NFKC", visible(text)).split())
 
 
 def width(text: str) -> int:

@@ -23,14 +23,16 @@ MOST_OPINION: Final = 900
 MOST_TAGS: Final = 6
 MOST_TAG: Final = 40
 """Lengths with wide letters counted twice."""
-_ADDRESS: Final = re.compile(r"https?://|\bwww\.|\b[\w.+-]+@[\w-]+\.\w", re.I)
+_ADDRESS: Final = re.compile(r"https?://|\bwww\.|(?<![\w.+-])[\w.+-]+@[\w-]+\.\w", re.I)
 _WIDE_END: Final = re.compile(r"[。！？｡](?![」』）)\]】〉》”’\"'。！？｡])")
-_END: Final = re.compile(r"(\S*?)[.!?।؟۔]+[)\]”’\"'»]*\s+(?=[^\W\d_]|[¿¡\"“«„(])")
+_END: Final = re.compile(r"(?<![.!?।؟۔])[.!?।؟۔]+[)\]”’\"'»]*\s+(?=[^\W\d_]|[¿¡\"“«„(])")
 _SHORT: Final = """
 mr mrs ms dr prof st inc ltd co corp jr sr vs no e.g i.e u.s u.k u.n etc approx dept est fig vol jan feb mar
 apr jun jul aug sep sept oct nov dec a.m p.m z.b d.h bzw ca nr bsp usw art p.ej av gen sen rep gov
 """
 _SHORTENED: Final = frozenset(_SHORT.split())
+_LOOKED_BACK: Final = 20
+"""Letters before a full stop: more than a shortened word has, with marks before it."""
 _QUOTED: Final = re.compile(r"「[^「」]*」|『[^『』]*』|“[^“”]*”|«[^«»]*»|\"[^\"]*\"")
 
 
@@ -52,7 +54,8 @@ def _known(article: Article) -> Iterator[str]:
     """Every number of the article, those in its code, its title and its date too."""
     for text in (article.meta.title, article.meta.site, *(block.text for block in article.blocks)):
         bare = text.replace("`", " ")
-        yield from numbers.written(bare)
+        for each in numbers.readings(bare, article.meta.language):
+            yield from each
         yield from numbers.spelled(bare)
     for part in article.meta.date.split("-"):
         yield part.lstrip("0")
@@ -73,14 +76,15 @@ def claim(text: str, what: str, most: int, ground: Ground, *, sentence: bool = F
         found.append(
             Problem("", "length", f"{what} is too long; at most {most // 2} wide letters or {most} others")
         )
-    if sentence and sentences(text) > 1:
+    elif sentence and sentences(text) > 1:
         found.append(Problem("", "sentences", f"{what} has more than one sentence; one is right"))
     if _ADDRESS.search(text):
         found.append(Problem("", "urls", f"{what} has an address in it; none belongs there"))
-    unknown = [each for each in numbers.written(text.replace("`", " ")) if each not in ground.known]
+    said = numbers.readings(text.replace("`", " "), ground.language)
+    unknown = dict.fromkeys(each[0] for each in said if ground.known.isdisjoint(each))
     found += [
         Problem("", "numbers", f"{what} says {each[:40]}, a number that the article does not have")
-        for each in unknown[:5]
+        for each in [*unknown][:5]
     ]
     return (*found, *checks.in_language(text, ground.language, what))
 
@@ -132,9 +136,10 @@ def sentences(text: str) -> int:
     """How many sentences a text has, those within quotation marks not counted. In doubt fewer: a full stop
     after a shortened word or a single letter ends none."""
     text = _QUOTED.sub("x", text.strip())
-    ends = sum(1 for found in _WIDE_END.finditer(text) if text[found.end() :].strip())
+    ends = sum(1 for found in _WIDE_END.finditer(text) if found.end() < len(text))
     for found in _END.finditer(text):
-        word = found[1].strip("(\"'“«").casefold()
+        before = text[max(0, found.start() - _LOOKED_BACK) : found.start()]
+        word = re.split(r"\s", before)[-1].strip("(\"'“«").casefold()
         shortened = found[0].rstrip().endswith(".") and (len(word) <= 1 or word in _SHORTENED)
         ends += not shortened
     return ends + 1

@@ -7,14 +7,12 @@ and nh3 takes out whatever is not in a short list. No script, handler or style c
 from __future__ import annotations
 
 import html
-import re
 from typing import Final
 
-from inbond.briefing.blocks import CELL, CODE_SPAN, Block
+from inbond.briefing.blocks import ADDRESS, CELL, CODE_SPAN, Block
 from inbond.errors import need_extra
 
 TAGS: Final = {"a", "blockquote", "br", "code", "li", "p", "pre", "td", "h2", "h3", "h4", "h5", "h6"}
-_LINK: Final = re.compile(r"https?://[^\s<>\"'`、。」』）]+[^\s<>\"'`、。」』）.,;:!?)\]]")
 
 
 def to_html(block: Block) -> str:
@@ -50,7 +48,7 @@ def inline(text: str) -> str:
 
 def _linked(text: str) -> str:
     found, place = "", 0
-    for link in _LINK.finditer(text):
+    for link in ADDRESS.finditer(text):
         address = html.escape(link[0])
         found += html.escape(text[place : link.start()]) + f'<a href="{address}">{address}</a>'
         place = link.end()

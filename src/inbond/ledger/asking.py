@@ -126,7 +126,7 @@ class Lineage:
     def _asked(self) -> dict[str, tuple[Duty, ...]]:
         """What the recorded verdicts ask for, by the run that they let pass."""
         return {
-            run.model: tuple(self._duty(due, run.model) for due in run.verdict.get("obligations", []))
+            run.model: tuple(self._duty(due, run.model) for due in _listed(run.verdict.get("obligations")))
             for run in self.book.runs.values()
         }
 
@@ -134,6 +134,11 @@ class Lineage:
         kind, text, when, source = (str(due.get(name)) for name in ("kind", "text", "when", "from"))
         because = str(due.get("because") or run)
         return Duty(kind, text, when, source, self.graph.names.get(because, because), "direct", "yes")
+
+
+def _listed(value: object) -> Iterator[Mapping[str, Any]]:
+    """The objects in a list; nothing of what has another form, which no gate wrote."""
+    return (each for each in (value if isinstance(value, list) else ()) if isinstance(each, Mapping))
 
 
 def _left_open(graph: Graph, found: Trace) -> tuple[str, ...]:
