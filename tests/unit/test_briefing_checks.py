@@ -152,6 +152,20 @@ def test_a_quote_stands_in_its_block_letter_by_letter() -> None:
     assert checks.quote("Yes.", block("Yes."), "b1") == ()
 
 
+def test_a_quote_may_have_straight_marks_where_its_block_has_curly_ones() -> None:
+    curly = "The harbour’s crane, “slow and even”, works alone"
+    straight = 'The harbour\'s crane, "slow and even", works alone'
+    assert checks.quote(straight, block(curly), "b1") == ()
+    assert checks.quote(curly, block(straight), "b1") == ()
+
+
+def test_raised_digits_are_numbers_of_their_own() -> None:
+    assert numbers.written("some 10⁶ of 2020¹, 10⁻⁶ m, 5 m²") == Counter(
+        {"10": 2, "6": 2, "2020": 1, "1": 1, "5": 1}
+    )
+    assert numbers.written("10^6") == numbers.written("10⁶")
+
+
 @given(st.fixed_dictionaries({name: st.integers(0, 5) for name in checks.AXES}))
 def test_a_score_is_worked_out_from_its_axes(axes: dict[str, int]) -> None:
     found = checks.score(axes)

@@ -143,9 +143,14 @@ def quote(words: str, block: Block | None, cited: str) -> tuple[Problem, ...]:
     return ()
 
 
+_STRAIGHT: Final = str.maketrans("‘’‚‛“”„‟", "''''" + '""""')
+"""Quotation marks of Latin scripts: keyboards and models write the straight ones."""
+
+
 def folded(text: str) -> str:
-    """The text by its letters: after NFKC, without what is not seen, white space folded."""
-    return " ".join(unicodedata.normalize("NFKC", visible(text)).split())
+    """The text by its letters: after NFKC, quotation marks straight, without what is not seen, white space
+    folded."""
+    return " ".join(unicodedata.normalize("NFKC", visible(text)).translate(_STRAIGHT).split())
 
 
 def width(text: str) -> int:

@@ -71,6 +71,8 @@ def _apart(gaps: str) -> re.Pattern[str]:
 _DATE: Final = re.compile(r"(?<![\d.,])([0-3]?\d)\.([01]?\d)\.(\d{4})(?![.,]?\d)")
 _SQUARE: Final = re.compile(r"(?<![A-Za-z])([kcdm]?m)[23](?![A-Za-z0-9])")
 """A unit as NFKC leaves it of km² and ㎡: its digit is no number, and no language needs to keep it."""
+_RAISED: Final = re.compile(r"(?<=\d)(?=[⁺⁻]?[⁰¹²³⁴-⁹])")
+"""NFKC would join raised digits to those that they stand behind, and make 106 of 10⁶."""
 _SPACED_APART: Final = _apart(_NARROW + " ")
 _NARROWLY_APART: Final = _apart(_NARROW)
 _MOST_DIGITS: Final = 60
@@ -105,7 +107,7 @@ def readings(text: str, language: str = "") -> list[Readings]:
     spaced = not language or language in _EITHER or _COMMA.fullmatch(language)
     text = visible(words_of(text))
     text = (_SPACED_APART if spaced else _NARROWLY_APART).sub(lambda each: re.sub(r"\D", "", each[0]), text)
-    text = _SQUARE.sub(r"\1", unicodedata.normalize("NFKC", _DATE.sub(r"\1 \2 \3", text)))
+    text = _SQUARE.sub(r"\1", unicodedata.normalize("NFKC", _RAISED.sub("^", _DATE.sub(r"\1 \2 \3", text))))
     found: list[Readings] = []
     carried: list[Decimal | str] = []
     end = -1
