@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from inbond.briefing.pages import read_page
 from inbond.briefing.rendering import to_html
 from inbond.briefing.texts import read_markdown, read_pdf, read_plain
 from inbond.errors import InputError
+from tests.growing import cpu_ratio
 
 PAGES = Path(__file__).parents[1] / "gold_pages"
 INDEX: list[dict[str, Any]] = json.loads((PAGES / "pages.json").read_text(encoding="utf-8"))
@@ -187,13 +187,10 @@ def test_reading_time_counts_words_or_letters() -> None:
 def test_what_stands_before_a_text_takes_no_square_of_the_time(head: Callable[[int], str]) -> None:
     text = "<p>The committee of the harbour said so on Monday.</p><p>The boats must wait until Thursday.</p>"
 
-    def taken(count: int) -> float:
-        began = time.process_time()
+    def read(count: int) -> None:
         assert len(read_page(f"{head(count)}<p></p><article>{text}", source="x").blocks) == 2
-        return time.process_time() - began
 
-    taken(10)
-    assert taken(40_000) < 30 * max(taken(5_000), taken(5_000), 0.01)
+    assert cpu_ratio(read, 5_000) < 30
 
 
 def test_reading_a_page_runs_no_recursion_of_its_own_on_depth() -> None:

@@ -3,13 +3,13 @@ grow faster than the page."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import pytest
 
 from inbond.briefing.article import Article
 from inbond.briefing.pages import read_page
+from tests.growing import cpu_ratio
 
 ENGLISH = (
     "<p>The committee of the harbour said on Monday that the crane would be mended before the storms.</p>",
@@ -103,10 +103,4 @@ def test_a_text_about_walls_is_whole() -> None:
     ],
 )
 def test_a_page_of_eight_times_the_length_takes_no_square_of_the_time(part: Callable[[int], str]) -> None:
-    def taken(count: int) -> float:
-        began = time.process_time()
-        page(part(count))
-        return time.process_time() - began
-
-    taken(10)
-    assert taken(1600) < 30 * max(taken(200), taken(200), 0.01)
+    assert cpu_ratio(lambda count: page(part(count)), 200) < 30

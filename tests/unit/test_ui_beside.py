@@ -22,7 +22,7 @@ from starlette.testclient import TestClient
 
 from inbond.digest import of_bytes
 from inbond.errors import TamperedError
-from inbond.ledger import events, following
+from inbond.ledger import asking, events, following
 from inbond.ledger.attest import KeyStore
 from inbond.ledger.events import Entry
 from inbond.ledger.following import Following
@@ -145,15 +145,27 @@ def test_a_value_is_read_once_for_a_state_and_the_one_of_before_serves_meanwhile
     assert set(reads) == {1, 2}
 
 
-def test_a_page_that_would_wait_says_how_far_the_reading_is(made: Workspace) -> None:
+def test_a_page_that_would_wait_says_how_far_the_reading_is(
+    made: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, joined = threading.Event(), asking.joined
+
+    def held(*given: Any) -> Any:
+        assert go.wait(60)
+        return joined(*given)
+
+    monkeypatch.setattr(asking, "joined", held)
     site = visitor(made, 0)
-    answers = [site.get(path) for path in ("/lineage", "/forensics", "/guard")]
+    try:
+        answers = [site.get(path) for path in ("/lineage", "/forensics", "/guard")]
+        assert site.get("/runs/a").status_code == 200
+    finally:
+        go.set()
     for answer in answers:
         assert answer.status_code in (200, 503)
         if answer.status_code == 503:
             assert 'http-equiv="refresh"' in answer.text
     assert answers[0].status_code == 503
-    assert site.get("/runs/a").status_code == 200
 
 
 # A run's verdict, forensics ---------------------------------------------------------------------------

@@ -24,10 +24,10 @@ from inbond.errors import MissingExtraError
 NAME: Final = "inbond.briefing.ruling"
 _LANGUAGES: Final = "py3langid"
 _RULED_BY: Final = (
-    *("briefing/article.py", "briefing/blocks.py", "briefing/checks.py", "briefing/claims.py"),
-    *("briefing/number_words.py", "briefing/numbers.py", "briefing/questions.py", "briefing/replies.py"),
-    *("briefing/ruling.py", "briefing/saying.py", "briefing/translating.py"),
-    *("engine/languages.py", "engine/wrong_language.py", "strict_json.py"),
+    *("briefing/addresses.py", "briefing/article.py", "briefing/blocks.py", "briefing/checks.py"),
+    *("briefing/claims.py", "briefing/decoding.py", "briefing/number_words.py", "briefing/numbers.py"),
+    *("briefing/questions.py", "briefing/replies.py", "briefing/ruling.py", "briefing/saying.py"),
+    *("briefing/translating.py", "engine/languages.py", "engine/wrong_language.py", "strict_json.py"),
 )
 """All that decides a ruling: another text of any of them is another verifier."""
 
