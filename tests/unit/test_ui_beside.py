@@ -181,9 +181,16 @@ def test_a_run_says_what_the_gate_said_of_it(made: Workspace, tmp_path: Path) ->
         "obligations": [{"text": "Say so.", "when": "always"}, 7],
     }  # fmt: skip
     with Ledger.open(workspace, KeyStore.default()) as ledger:
-        ledger.record("gate.decided", {"run": "a", "question": "May it?", "plan": {}, "verdict": verdict})
+        plan = {"use": "commercial", "release": "weights"}
+        ledger.record("gate.decided", {"run": "a", "question": "May it?", "plan": plan, "verdict": verdict})
     said = site.get("/runs/a").text
-    for words in ("May it?", "terms · 2.1", "Say so.", "What you would have to do", "who asks"):
+    for words in (
+        "May it? The plan: commercial use, weights handed out.",
+        "terms · 2.1",
+        "Say so.",
+        "What you would have to do",
+        "who asks",
+    ):
         assert words in said
     assert HOSTILE not in said
 

@@ -214,10 +214,10 @@ def test_the_list_follows_what_is_written_and_erased(scene: Workspace) -> None:
     site = visitor(scene)
     assert "run-new" not in site.get("/runs").text
     write(scene.run("run-new") / "result.json", RESULT | {"verdict": "review"})
-    assert "review" in site.get("/runs?q=run-new").text
+    assert "A person must decide" in site.get("/runs?q=run-new").text
     old = time.time() - 100
     os.utime(scene.run("run-new"), (old, old))
-    assert "review" in site.get("/runs?q=run-new").text
+    assert "A person must decide" in site.get("/runs?q=run-new").text
     (scene.run("run-new") / "next").write_text('{"outcome": "stopped", "stopped_by": ["x"]}', "utf-8")
     (scene.run("run-new") / "next").replace(scene.run("run-new") / "result.json")
     assert "1 of 5 runs" in site.get("/runs?q=run-new&state=stopped").text

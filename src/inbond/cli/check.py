@@ -15,7 +15,7 @@ from inbond.cli.output import HomeOption, JsonOption, Output, QuietOption, open_
 from inbond.errors import InputError
 from inbond.policy import gate
 from inbond.policy.decide import Decision, decide
-from inbond.policy.facts import SELF_HOSTED, Facts
+from inbond.policy.facts import SELF_HOSTED, Facts, plan_words
 from inbond.policy.terms import Catalogue
 from inbond.recipes.options import PlanOptions, read_options
 
@@ -27,11 +27,6 @@ _HEADLINE = {
     "deny": "DENIED",
 }
 _NOT_KEPT = "; AS PLANNED, NOT ALL ARE KEPT"
-_RELEASE_TEXT = {
-    "none": "nothing released",
-    "service": "offered as a service",
-    "weights": "weights handed out",
-}
 _WIDTH = 96
 _ALWAYS = frozenset({"accept", "advice", "home", "as_json", "quiet"})
 _WITH_RECIPE = _ALWAYS | {"recipe", "changes"}
@@ -209,7 +204,7 @@ def render(facts: Facts, decision: Decision) -> str:
     lines = [_HEADLINE[verdict.outcome] + (_NOT_KEPT if _breaks_one(decision) else ""), ""]
     lines += _field("Teacher", f"{facts.teacher}, {_channel_text(facts)}")
     lines += _field("Student", f"{facts.name or 'not named yet'}, {_base_text(facts)}")
-    lines += _field("Plan", f"{facts.use} use, {_RELEASE_TEXT.get(facts.release, facts.release)}")
+    lines += _field("Plan", plan_words(facts.use, facts.release))
     lines += ["", "Why"]
     for reason in verdict.reasons:
         detail = reason.detail

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from inbond.digest import Digest, of_value
 
@@ -190,3 +190,15 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (int, float)) and not abs(value) < _LARGEST:  # not: it may be no number
         return repr(value)
     return value
+
+
+_RELEASED: Final = {
+    "none": "nothing released",
+    "service": "offered as a service",
+    "weights": "weights handed out",
+}
+
+
+def plan_words(use: str, release: str) -> str:
+    """What a student is planned for, as people read it."""
+    return f"{use} use, {_RELEASED.get(release, release)}"

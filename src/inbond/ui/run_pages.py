@@ -74,7 +74,7 @@ class RunPages:
         if told is None:
             return None, True
         body = told.decided.get(run.name, {})
-        return verdict_view.of(body.get("verdict"), body.get("question")), False
+        return verdict_view.of(body.get("verdict"), body.get("question"), body.get("plan")), False
 
     def live(self, request: Request) -> Response:
         """How far a run is, for the page's script."""

@@ -7,20 +7,24 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
+from inbond.policy.facts import plan_words
+
 
 @final
 @dataclass(frozen=True)
 class VerdictShown:
-    """``reasons`` and ``obligations`` are each (what is said, where it comes from)."""
+    """``plan`` is what was asked for, "" where that was not said; ``reasons`` and ``obligations`` are each
+    (what is said, where it comes from)."""
 
     outcome: str
     question: str
+    plan: str
     reasons: tuple[tuple[str, str], ...]
     obligations: tuple[tuple[str, str], ...]
     missing: tuple[str, ...]
 
 
-def of(verdict: Any, question: object = "") -> VerdictShown | None:
+def of(verdict: Any, question: object = "", plan: object = None) -> VerdictShown | None:
     """None for what is no verdict."""
     if not isinstance(verdict, Mapping) or not verdict:
         return None
@@ -34,9 +38,14 @@ def of(verdict: Any, question: object = "") -> VerdictShown | None:
     missing = verdict.get("missing")
     return VerdictShown(
         str(verdict.get("outcome") or "not said"), question if isinstance(question, str) else "",
-        reasons, due,
+        _plan(plan), reasons, due,
         tuple(str(each) for each in missing) if isinstance(missing, list) else (),
     )  # fmt: skip
+
+
+def _plan(plan: object) -> str:
+    use, release = (plan.get(name) for name in ("use", "release")) if isinstance(plan, Mapping) else ("", "")
+    return plan_words(use, release) if use and isinstance(use, str) and isinstance(release, str) else ""
 
 
 def _each(verdict: Mapping[str, Any], name: str) -> Iterator[Mapping[str, Any]]:
