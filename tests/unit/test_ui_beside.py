@@ -178,7 +178,7 @@ def test_a_run_says_what_the_gate_said_of_it(made: Workspace, tmp_path: Path) ->
     verdict: dict[str, Any] = {
         "outcome": "review", "missing": ["who asks"],
         "reasons": [{"finding": HOSTILE, "clause": "2.1", "source": "terms"}, "no reason", {}],
-        "obligations": [{"text": "Say so.", "when": "always"}, 7],
+        "obligations": [{"text": "Say so.", "when": "always"}, 7, {"text": "Say so.", "when": "always"}],
     }  # fmt: skip
     with Ledger.open(workspace, KeyStore.default()) as ledger:
         plan = {"use": "commercial", "release": "weights"}
@@ -193,6 +193,7 @@ def test_a_run_says_what_the_gate_said_of_it(made: Workspace, tmp_path: Path) ->
     ):
         assert words in said
     assert HOSTILE not in said
+    assert said.count("Say so.") == 1
 
 
 def test_a_report_shows_its_findings(made: Workspace) -> None:

@@ -32,9 +32,10 @@ def of(verdict: Any, question: object = "", plan: object = None) -> VerdictShown
         (_text(each, "finding"), _joined(each, "edge", "stance", "source", "clause"))
         for each in _each(verdict, "reasons")
     )
-    due = tuple(
+    owed = (
         (_text(each, "text"), _joined(each, "kind", "when", "from")) for each in _each(verdict, "obligations")
     )
+    due = tuple(dict.fromkeys(owed))  # several ancestors may ask for the same
     missing = verdict.get("missing")
     return VerdictShown(
         str(verdict.get("outcome") or "not said"), question if isinstance(question, str) else "",
