@@ -10,11 +10,10 @@ import asyncio
 import errno
 import os
 import re
-import stat
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, Final, Literal, final
+from typing import Final, Literal, final
 from urllib.parse import urlsplit
 
 from yarl import URL
@@ -27,6 +26,7 @@ from inbond.briefing.pages import read_page
 from inbond.briefing.texts import read_markdown, read_pdf, read_plain
 from inbond.errors import InputError
 from inbond.report.text import one_line
+from inbond.workspace import opened
 
 Form = Literal["html", "markdown", "plain", "pdf", "feed"]
 
@@ -128,13 +128,11 @@ def _looked_at(text: str) -> Form:
 def _read(path: Path) -> bytes:
     most = MOST_PDF_BYTES if path.suffix.lower() == ".pdf" else MOST_BYTES
     try:
-        with _opened(path) as file:
+        with opened(path) as file:
             data = file.read(most + 1)
             size = max(len(data), os.fstat(file.fileno()).st_size)
     except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise _unread(path, getattr(error, "strerror", None) or f"{error}") from error
+        raise _unread(path, error) from error
     if size > most:
         raise InputError(
             expected=f"a file of at most {most:,} bytes",
@@ -144,22 +142,15 @@ def _read(path: Path) -> bytes:
     return data
 
 
-def _opened(path: Path) -> BinaryIO:
-    """A file, or what a link to one leads to. Raises InputError for what is none, OSError, ValueError."""
-    # Not told so, opening a pipe waits for whoever writes to it.
-    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    mode = os.fstat(number).st_mode
-    if stat.S_ISREG(mode):
-        return os.fdopen(number, "rb")
-    os.close(number)
-    if stat.S_ISDIR(mode):
-        raise _unread(path, os.strerror(errno.EISDIR), "name the page that you saved, not the folder")
-    raise _unread(path, "no file, but a device or a pipe", "save it to a file, and name that")
-
-
-def _unread(
-    path: Path, found: str, fix: str = "correct the name; an address begins with https://"
-) -> InputError:
+def _unread(path: Path, error: OSError | ValueError) -> InputError:
+    found, fix = (
+        getattr(error, "strerror", None) or f"{error}",
+        "correct the name; an address begins with https://",
+    )
+    if getattr(error, "errno", None) == errno.EINVAL and path.is_dir():
+        found, fix = os.strerror(errno.EISDIR), "name the page that you saved, not the folder"
+    elif getattr(error, "errno", None) == errno.EINVAL:
+        found, fix = "no file, but a device or a pipe", "save it to a file, and name that"
     return InputError(
         expected="an address (https://...) or a file that can be read",
         found=f"{_named(str(path))}: {found}",
