@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -83,9 +83,7 @@ def generate(
         check_cap(recipe, completes)
         mark = planting.id_in(config)
         requests = [
-            one
-            for prompt in asked
-            for one in requests_for(recipe, completes.identity, prompt, mark, forms.get(_id_of(prompt)))
+            one for prompt in asked for one in requests_for(recipe, completes.identity, prompt, mark, forms)
         ]
         with Journal.open(trail.workspace.journal) as journal:
             done = asyncio.run(ask("generate", trail, recipe, completes, requests, journal))
@@ -146,17 +144,18 @@ def retain(trail: Trail, recipe: Recipe) -> None:
 
 
 def requests_for(
-    recipe: Recipe, teacher: str, prompt: Prompt, mark: Digest | None = None, form: Form | None = None
+    recipe: Recipe,
+    teacher: str,
+    prompt: Prompt,
+    mark: Digest | None = None,
+    forms: Mapping[Digest, Form] | None = None,
 ) -> list[Request]:
     """All that is asked with one prompt, in its context. ``teacher`` is an identity, ``mark`` the id of the
-    key that the answers are marked with, ``form`` what the answers are held to."""
+    key that the answers are marked with, ``forms`` what answers are held to, by their prompts' ids."""
     how, shown = sampling(recipe), seen(recipe, prompt)
+    form = forms.get(Record(prompt, "").prompt_id) if forms else None
     samples = range(recipe.generate.samples)
     return [Request(teacher, shown, how, sample, form, mark) for sample in samples]
-
-
-def _id_of(prompt: Prompt) -> Digest:
-    return Record(prompt, "").prompt_id
 
 
 def check_cap(recipe: Recipe, teacher: Completes) -> None:

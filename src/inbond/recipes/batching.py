@@ -23,7 +23,6 @@ from inbond.recipes.recipe import Recipe
 from inbond.recipes.sources import read_prompts
 from inbond.teachers.protocols import Request
 from inbond.teachers.served import Served
-from inbond.types import Record
 from inbond.workspace import Workspace, alone, replacing
 
 _SHEET = 1000
@@ -137,10 +136,7 @@ def _requests(recipe: Recipe, folder: Path, workspace: Workspace, served: Served
     asked = read_prompts(recipe, folder, workspace) if questions is None else questions.prompts
     forms = {} if questions is None else questions.forms
     mark = planting.id_in(planting.noted(planting.key_of(recipe)))
-    every = (
-        answers.requests_for(recipe, served.identity, prompt, mark, forms.get(Record(prompt, "").prompt_id))
-        for prompt in asked
-    )
+    every = (answers.requests_for(recipe, served.identity, prompt, mark, forms) for prompt in asked)
     return {request.id: request for requests in every for request in requests}
 
 

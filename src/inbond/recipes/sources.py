@@ -11,7 +11,6 @@ from inbond.engine import prompts
 from inbond.errors import InputError, TamperedError
 from inbond.ledger import manifest
 from inbond.ledger.records import TEXT
-from inbond.recipes import articles
 from inbond.recipes.recipe import Recipe
 from inbond.recipes.sections.data import OwnData, Prompts
 from inbond.types import Prompt
@@ -54,12 +53,9 @@ def kept_records(run: str, workspace: Workspace) -> Path:
 def read_prompts(
     recipe: Recipe, folder: Path, workspace: Workspace, left_out: prompts.LeftOut | None = None
 ) -> list[Prompt]:
-    """The recipe's prompts. ``folder`` is where its relative paths start; ``left_out`` is added to. Raises
-    InputError."""
+    """The recipe's prompts, where they are no articles (``articles.read``). ``folder`` is where its relative
+    paths start; ``left_out`` is added to. Raises InputError."""
     source = recipe.prompts
-    asked = articles.read(source, folder)
-    if asked is not None:
-        return asked.prompts
     wording = prompts.Wording(source.template, source.system, as_chat=source.chat)
     file = file_of(source, folder, workspace)
     if file is not None:
